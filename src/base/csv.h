@@ -1,0 +1,25 @@
+/* CSV as RFC 4180: quotes, embedded commas and newlines, CRLF or LF, optional UTF-8 byte-order mark. */
+#ifndef CDUL_BASE_CSV_H
+#define CDUL_BASE_CSV_H
+
+#include "base/strings.h"
+#include "cdul/error.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+typedef struct cdul_csv cdul_csv;
+
+/* `separator` is ',' or '\t'. */
+cdul_status cdul_csv_open(const char *path, char separator, cdul_csv **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Reads the next record into `fields` (cleared first). *end is set after the last. Empty lines are skipped.
+ * A quote that never closes is CDUL_ERR_INPUT with the line where it opened. */
+cdul_status cdul_csv_next(cdul_csv *csv, cdul_strings *fields, bool *end, cdul_error *err) CDUL_MUST_CHECK;
+/* Line of the record read last, from 1: for errors. */
+size_t cdul_csv_line(const cdul_csv *csv);
+void cdul_csv_close(cdul_csv *csv);
+
+/* Writes one field, quoted if it needs to be, without separator. Write errors surface at commit. */
+void cdul_csv_write_field(FILE *stream, const char *text);
+
+#endif

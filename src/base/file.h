@@ -1,0 +1,56 @@
+/* Files and paths. Every output of cdul is written under a temporary name in its own folder, synced and
+ * renamed, so that a reader sees the old file or the whole new one. */
+#ifndef CDUL_BASE_FILE_H
+#define CDUL_BASE_FILE_H
+
+#include "cdul/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* --- Atomic output --- */
+
+typedef struct cdul_file cdul_file;
+
+/* Opens a temporary file beside `path` for writing. "-" is standard output (commit then only flushes). */
+cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err) CDUL_MUST_CHECK;
+FILE *cdul_file_stream(cdul_file *file);
+/* Flushes, syncs and renames; a write error since creation surfaces here. Frees and clears *file either way.
+ */
+cdul_status cdul_file_commit(cdul_file **file, cdul_error *err) CDUL_MUST_CHECK;
+/* Drops the temporary file: the old output stays. Takes NULL and a pointer to NULL. */
+void cdul_file_discard(cdul_file **file);
+/* create, write, commit for text or bytes that are already in memory. */
+cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
+                                cdul_error *err) CDUL_MUST_CHECK;
+
+/* --- Whole-file input --- */
+
+/* Reads all of `path` ("-": standard input). *data is the caller's to free and ends in an extra NUL byte. */
+cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul_error *err) CDUL_MUST_CHECK;
+
+/* A read-only memory map. Start from {0}. */
+typedef struct cdul_mapping {
+    const unsigned char *data;
+    size_t size;
+} cdul_mapping;
+
+cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *err) CDUL_MUST_CHECK;
+void cdul_mapping_close(cdul_mapping *map);
+
+/* --- Paths --- */
+
+/* "folder/name"; `name` alone if it is absolute or `folder` is empty or NULL. Caller frees. NULL: no memory.
+ */
+char *cdul_path_join(const char *folder, const char *name);
+/* Pointer into `path`: the part after the last '/'. */
+const char *cdul_path_base(const char *path);
+/* Pointer into `path`: the extension with its dot, "" if none. */
+const char *cdul_path_extension(const char *path);
+bool cdul_path_is_folder(const char *path);
+bool cdul_path_exists(const char *path);
+/* mkdir -p. */
+cdul_status cdul_path_make_folder(const char *path, cdul_error *err) CDUL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,89 @@
+/* The safetensors format: eight bytes of header length, a JSON header, raw little-endian tensors.
+ * Reference: github.com/huggingface/safetensors, README "Format". Metadata values are strings. */
+#ifndef CDUL_BASE_SAFETENSORS_H
+#define CDUL_BASE_SAFETENSORS_H
+
+#include "cdul/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CDUL_MAX_RANK 8
+
+typedef enum cdul_dtype {
+    CDUL_F32,
+    CDUL_F16,
+    CDUL_BF16,
+    CDUL_F64,
+    CDUL_I64,
+    CDUL_I32,
+    CDUL_U8,
+} cdul_dtype;
+
+size_t cdul_dtype_size(cdul_dtype dtype);
+const char *cdul_dtype_name(cdul_dtype dtype); /* "F32", as in the file's header */
+
+/* --- Reading: the file is memory-mapped, tensors are views into the map --- */
+
+typedef struct cdul_tensor_view {
+    const char *name;
+    cdul_dtype dtype;
+    size_t rank;
+    size_t shape[CDUL_MAX_RANK];
+    size_t elements;
+    const void *data; /* not necessarily aligned to the element size: use memcpy or the helpers below */
+} cdul_tensor_view;
+
+typedef struct cdul_safetensors cdul_safetensors;
+
+/* Checks the whole header: offsets inside the file, no overlaps or holes, sizes equal to shape x dtype, no
+ * duplicate names, known dtypes. CDUL_ERR_INPUT names the tensor and the byte. */
+cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out, cdul_error *err) CDUL_MUST_CHECK;
+size_t cdul_safetensors_count(const cdul_safetensors *file);
+cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i); /* in order of offset */
+/* NULL if there is none. */
+const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name);
+/* NULL if there is none. */
+const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *key);
+const char *cdul_safetensors_path(const cdul_safetensors *file);
+void cdul_safetensors_close(cdul_safetensors *file);
+
+/* Finds tensor `name`, checks that its rank is `rank` and that every shape[i] != 0 given equals the file's;
+ * writes the sizes found back into shape. F32, F16, BF16 and F64 are accepted; anything else is
+ * CDUL_ERR_INPUT. */
+cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *name, size_t rank,
+                                    size_t *shape, cdul_tensor_view *out, cdul_error *err) CDUL_MUST_CHECK;
+/* Converts elements [first, first + count) of a floating-point view to float32. */
+void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out);
+
+/* --- Writing: declare everything, then stream the data in the declared order, then commit --- */
+
+typedef struct cdul_tensor_decl {
+    const char *name;
+    cdul_dtype dtype;
+    size_t rank;
+    size_t shape[CDUL_MAX_RANK];
+} cdul_tensor_decl;
+
+typedef struct cdul_metadata {
+    const char *key;
+    const char *value;
+} cdul_metadata;
+
+typedef struct cdul_safetensors_writer cdul_safetensors_writer;
+
+cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata, size_t n_metadata,
+                                    const cdul_tensor_decl *tensors, size_t n_tensors,
+                                    cdul_safetensors_writer **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Appends bytes of the tensor that is being written; may cross into the next one. */
+cdul_status cdul_safetensors_append(cdul_safetensors_writer *writer, const void *data, size_t bytes,
+                                    cdul_error *err) CDUL_MUST_CHECK;
+/* Fails unless exactly the declared bytes were appended. Atomic. Frees and clears *writer either way. */
+cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer, cdul_error *err) CDUL_MUST_CHECK;
+void cdul_safetensors_discard(cdul_safetensors_writer **writer);
+
+/* IEEE half precision, round to nearest even. */
+uint16_t cdul_f32_to_f16(float value);
+float cdul_f16_to_f32(uint16_t value);
+
+#endif
