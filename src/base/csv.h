@@ -2,7 +2,7 @@
 #ifndef CDUL_BASE_CSV_H
 #define CDUL_BASE_CSV_H
 
-#include "base/strings.h"
+#include "cdul/strings.h"
 #include "cdul/error.h"
 
 #include <stdbool.h>

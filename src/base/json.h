@@ -2,7 +2,7 @@
 #ifndef CDUL_BASE_JSON_H
 #define CDUL_BASE_JSON_H
 
-#include "base/strings.h"
+#include "cdul/strings.h"
 #include "cdul/error.h"
 
 #include <cjson/cJSON.h>

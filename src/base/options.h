@@ -7,7 +7,7 @@
 #define CDUL_BASE_OPTIONS_H
 
 #include "base/progress.h"
-#include "base/strings.h"
+#include "cdul/strings.h"
 #include "cdul/error.h"
 
 #include <stdbool.h>

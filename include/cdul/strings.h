@@ -1,6 +1,6 @@
 /* Lists of strings, and an index from string to position: image names, class names, paths. */
-#ifndef CDUL_BASE_STRINGS_H
-#define CDUL_BASE_STRINGS_H
+#ifndef CDUL_STRINGS_H
+#define CDUL_STRINGS_H
 
 #include "cdul/error.h"
 
