@@ -1,0 +1,163 @@
+#include "onnx/session_internal.h"
+#include "onnx/values.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static cdul_element element_of(ONNXTensorElementDataType type) {
+    switch (type) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+        return CDUL_ELEMENT_F32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
+        return CDUL_ELEMENT_F16;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
+        return CDUL_ELEMENT_F64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+        return CDUL_ELEMENT_I64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+        return CDUL_ELEMENT_I32;
+    default:
+        return CDUL_ELEMENT_OTHER;
+    }
+}
+
+static ONNXTensorElementDataType type_of(cdul_element element) {
+    switch (element) {
+    case CDUL_ELEMENT_F32:
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+    case CDUL_ELEMENT_F16:
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+    case CDUL_ELEMENT_F64:
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE;
+    case CDUL_ELEMENT_I64:
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
+    case CDUL_ELEMENT_I32:
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+    case CDUL_ELEMENT_OTHER:
+        break;
+    }
+    return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+}
+
+cdul_status cdul_session_shape(const cdul_session *s, const OrtTensorTypeAndShapeInfo *info,
+                               cdul_element *element, size_t *rank, int64_t *dims, cdul_error *err) {
+    ONNXTensorElementDataType type;
+    cdul_status status =
+        cdul_session_check(s, s->api->GetTensorElementType(info, &type), CDUL_ERR_RUNTIME, "type", err);
+    if (status == CDUL_OK)
+        status =
+            cdul_session_check(s, s->api->GetDimensionsCount(info, rank), CDUL_ERR_RUNTIME, "shape", err);
+    if (status != CDUL_OK) return status;
+    *element = *rank <= CDUL_PORT_RANK ? element_of(type) : CDUL_ELEMENT_OTHER;
+    if (*rank > CDUL_PORT_RANK) return CDUL_OK;
+    return cdul_session_check(s, s->api->GetDimensions(info, dims, *rank), CDUL_ERR_RUNTIME, "shape", err);
+}
+
+/* Elements of `dims`; false if a size is negative or the product overflows. */
+static bool count_elements(const int64_t *dims, size_t rank, size_t *count) {
+    *count = 1;
+    for (size_t i = 0; i < rank; i++)
+        if (dims[i] < 0 || __builtin_mul_overflow(*count, (size_t)dims[i], count)) return false;
+    return true;
+}
+
+/* One input on its way into the graph. */
+typedef struct prepared {
+    OrtValue *value;
+    void *converted; /* NULL if the graph reads the caller's own numbers */
+} prepared;
+
+static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, prepared *out,
+                                 cdul_error *err) {
+    const cdul_port *port = cdul_session_input(s, feed->name);
+    size_t count = 0, bytes = 0;
+    if (!port) return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: no input '%s'", s->path, feed->name);
+    if (!cdul_element_accepts(port->element, feed->f32 != NULL))
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s takes %s", s->path, port->name,
+                         cdul_element_name(port->element));
+    if (!count_elements(feed->dims, feed->rank, &count) ||
+        __builtin_mul_overflow(count, cdul_element_size(port->element), &bytes))
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s: impossible shape", s->path, port->name);
+
+    /* ONNX Runtime declares the data mutable but only reads inputs */
+    void *data = feed->f32 ? (void *)(uintptr_t)feed->f32 : (void *)(uintptr_t)feed->i64;
+    if (port->element != CDUL_ELEMENT_F32 && port->element != CDUL_ELEMENT_I64) {
+        data = out->converted = malloc(bytes ? bytes : 1);
+        if (!data) return cdul_fail_memory(err, "network input");
+        cdul_status status = cdul_values_encode(port->element, feed, count, data, err);
+        if (status != CDUL_OK) {
+            cdul_error_prefix(err, "%s", s->path);
+            return status;
+        }
+    }
+    return cdul_session_check(s,
+                              s->api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes, feed->dims,
+                                                                     feed->rank, type_of(port->element),
+                                                                     &out->value),
+                              CDUL_ERR_RUNTIME, port->name, err);
+}
+
+static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fetch *fetch, cdul_error *err) {
+    OrtTensorTypeAndShapeInfo *info = NULL;
+    cdul_element element = CDUL_ELEMENT_OTHER;
+    void *data = NULL;
+    cdul_status status = cdul_session_check(s, s->api->GetTensorTypeAndShape(value, &info), CDUL_ERR_RUNTIME,
+                                            fetch->name, err);
+    if (status == CDUL_OK) status = cdul_session_shape(s, info, &element, &fetch->rank, fetch->dims, err);
+    if (info) s->api->ReleaseTensorTypeAndShapeInfo(info);
+    if (status == CDUL_OK && (element == CDUL_ELEMENT_OTHER || fetch->rank > CDUL_PORT_RANK ||
+                              !count_elements(fetch->dims, fetch->rank, &fetch->count)))
+        status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: output %s: element type or shape cannot be read",
+                           s->path, fetch->name);
+    if (status == CDUL_OK)
+        status = cdul_session_check(s, s->api->GetTensorMutableData(value, &data), CDUL_ERR_RUNTIME,
+                                    fetch->name, err);
+    if (status != CDUL_OK) return status;
+    fetch->values = calloc(fetch->count ? fetch->count : 1, sizeof *fetch->values);
+    if (!fetch->values) return cdul_fail_memory(err, "network output");
+    cdul_values_decode(element, data, fetch->count, fetch->values);
+    return CDUL_OK;
+}
+
+#define MAX_PORTS 8 /* fed or fetched in one run: the largest graph met (a CLIP with both towers) has four   \
+                     */
+
+cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_feeds, cdul_fetch *fetches,
+                             size_t n_fetches, cdul_error *err) {
+    prepared inputs[MAX_PORTS] = {{NULL, NULL}};
+    const OrtValue *values[MAX_PORTS] = {NULL};
+    OrtValue *results[MAX_PORTS] = {NULL};
+    const char *input_names[MAX_PORTS], *output_names[MAX_PORTS];
+    if (n_feeds > MAX_PORTS || n_fetches > MAX_PORTS)
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: more than %d inputs or outputs in one run", s->path,
+                         MAX_PORTS);
+
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < n_fetches; i++) {
+        output_names[i] = fetches[i].name;
+        fetches[i].values = NULL;
+    }
+    for (size_t i = 0; status == CDUL_OK && i < n_feeds; i++) {
+        status = prepare_input(s, &feeds[i], &inputs[i], err);
+        input_names[i] = feeds[i].name;
+        values[i] = inputs[i].value;
+    }
+    if (status == CDUL_OK)
+        status = cdul_session_check(
+            s, s->api->Run(s->session, NULL, input_names, values, n_feeds, output_names, n_fetches, results),
+            CDUL_ERR_RUNTIME, "running the network", err);
+    for (size_t i = 0; status == CDUL_OK && i < n_fetches; i++)
+        status = fetch_output(s, results[i], &fetches[i], err);
+
+    for (size_t i = 0; i < n_feeds; i++) {
+        if (inputs[i].value) s->api->ReleaseValue(inputs[i].value);
+        free(inputs[i].converted);
+    }
+    for (size_t i = 0; i < n_fetches; i++) {
+        if (results[i]) s->api->ReleaseValue(results[i]);
+        if (status == CDUL_OK) continue;
+        free(fetches[i].values);
+        fetches[i].values = NULL;
+    }
+    return status;
+}

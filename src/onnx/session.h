@@ -1,0 +1,99 @@
+/* An ONNX graph ready to run, in ONNX Runtime. The only part of cdul that sees ONNX Runtime's header.
+ *
+ * Numbers go in as float32 or int64 and come out as float32; a graph that wants or gives float16, float64,
+ * int32 or int64 is converted for. Sessions share nothing that a caller can notice. */
+#ifndef CDUL_ONNX_SESSION_H
+#define CDUL_ONNX_SESSION_H
+
+#include "cdul/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cdul_session_options {
+    size_t threads; /* that work inside an operator; 0 = one per processor                            */
+    bool spin;      /* idle threads burn their core between operators: faster if nothing else needs it */
+    bool optimise;  /* ONNX Runtime rewrites the graph (all levels) while it opens it                  */
+    const char *provider; /* "cpu", "cuda", "cuda:1", or any that the library was built with, by ONNX
+                             Runtime's name without "ExecutionProvider"; case is ignored */
+} cdul_session_options;
+
+/* All processors, no spinning (decoding threads share the cores), optimised, "cpu". */
+cdul_session_options cdul_session_defaults(void);
+
+typedef struct cdul_session cdul_session;
+
+/* CDUL_ERR_IO: no such file. CDUL_ERR_INPUT: ONNX Runtime cannot read the graph. CDUL_ERR_USAGE: no such
+ * provider. `options` NULL = defaults. */
+cdul_status cdul_session_open(const char *path, const cdul_session_options *options, cdul_session **out,
+                              cdul_error *err) CDUL_MUST_CHECK;
+void cdul_session_close(cdul_session *session);
+
+/* --- What the graph says of itself --- */
+
+#define CDUL_PORT_RANK 8
+
+typedef enum cdul_element {
+    CDUL_ELEMENT_F32,
+    CDUL_ELEMENT_F16,
+    CDUL_ELEMENT_F64,
+    CDUL_ELEMENT_I64,
+    CDUL_ELEMENT_I32,
+    CDUL_ELEMENT_OTHER, /* cannot be fed or read                                                       */
+} cdul_element;
+
+const char *cdul_element_name(cdul_element element); /* "float16" */
+
+/* An input or output. Lives as long as its session. */
+typedef struct cdul_port {
+    char *name;
+    cdul_element element;
+    size_t rank; /* dimensions beyond CDUL_PORT_RANK make the port unusable (OTHER)                    */
+    int64_t dims[CDUL_PORT_RANK]; /* -1: free, such as the batch                                       */
+} cdul_port;
+
+const cdul_port *cdul_session_inputs(const cdul_session *session, size_t *count);
+const cdul_port *cdul_session_outputs(const cdul_session *session, size_t *count);
+/* By name; NULL if there is none. */
+const cdul_port *cdul_session_input(const cdul_session *session, const char *name);
+const cdul_port *cdul_session_output(const cdul_session *session, const char *name);
+/* Writes "pixel_values float32 [?, 3, 224, 224]" for messages; returns `text`. */
+const char *cdul_port_describe(const cdul_port *port, char *text, size_t size);
+
+/* A custom metadata property (metadata_props), or NULL. Lives as long as the session. */
+const char *cdul_session_metadata(const cdul_session *session, const char *key);
+const char *cdul_session_path(const cdul_session *session);
+
+/* --- Running --- */
+
+/* One input: exactly one of the two pointers is set. Data is read, never kept. */
+typedef struct cdul_feed {
+    const char *name;
+    const float *f32;
+    const int64_t *i64;
+    size_t rank;
+    int64_t dims[CDUL_PORT_RANK];
+} cdul_feed;
+
+/* One output. The caller sets `name`; the run fills the rest. */
+typedef struct cdul_fetch {
+    const char *name;
+    size_t rank;
+    int64_t dims[CDUL_PORT_RANK];
+    size_t count;  /* elements: the product of dims                                                    */
+    float *values; /* the caller's to free                                                             */
+} cdul_fetch;
+
+/* Runs the graph once. Only the outputs asked for are computed. May be called from several threads. On
+ * failure no `values` are left to free. CDUL_ERR_RUNTIME carries ONNX Runtime's first line. */
+cdul_status cdul_session_run(cdul_session *session, const cdul_feed *feeds, size_t n_feeds,
+                             cdul_fetch *fetches, size_t n_fetches, cdul_error *err) CDUL_MUST_CHECK;
+
+/* Version of the ONNX Runtime library that is loaded, for --version: "1.32.0". */
+const char *cdul_session_runtime_version(void);
+/* Providers the library was built with, comma separated: "TensorRT, CUDA, CPU". The caller frees. NULL: no
+ * memory. */
+char *cdul_session_providers(void);
+
+#endif
