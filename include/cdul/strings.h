@@ -22,6 +22,8 @@ cdul_status cdul_strings_copy(const cdul_strings *from, cdul_strings *to, cdul_e
 bool cdul_strings_equal(const cdul_strings *a, const cdul_strings *b);
 /* Sorts by bytes (strcmp): the order does not depend on the locale. */
 void cdul_strings_sort(cdul_strings *list);
+/* Removes the strings and keeps the room. */
+void cdul_strings_clear(cdul_strings *list);
 void cdul_strings_free(cdul_strings *list);
 
 /* The candidate nearest to `word` in edit distance, or NULL if none is near enough to be a typing slip. */
