@@ -1,0 +1,296 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_STEP 65536 /* bytes a read of a pipe asks for at first */
+
+/* --- Atomic output --- */
+
+struct cdul_file {
+    FILE *stream;
+    char *path;      /* as the caller named it: for messages                     */
+    char *target;    /* what the rename replaces: `path` with links followed     */
+    char *temporary; /* NULL: standard output, a device or a pipe, not renamed   */
+};
+
+static void free_file(cdul_file *file) {
+    if (file->stream && file->stream != stdout) fclose(file->stream);
+    free(file->path);
+    free(file->target);
+    free(file->temporary);
+    free(file);
+}
+
+/* Opens ".<base>.<pid>[-n].tmp" beside the target; -1 with errno set. The base is cut so that the longest
+ * names still leave room; n steps over what a killed process with the same pid left behind. */
+static int open_temporary(cdul_file *file) {
+    const char *base = cdul_path_base(file->target);
+    int folder = (int)(base - file->target);
+    size_t size = (size_t)folder + 256;
+    file->temporary = malloc(size);
+    if (!file->temporary) return -1;
+    int fd = -1;
+    for (int attempt = 0; fd < 0 && attempt < 100; attempt++) {
+        char suffix[16] = "";
+        if (attempt) snprintf(suffix, sizeof suffix, "-%d", attempt);
+        snprintf(file->temporary, size, "%.*s.%.200s.%ld%s.tmp", folder, file->target, base, (long)getpid(),
+                 suffix);
+        fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST) break;
+    }
+    if (fd < 0) {
+        free(file->temporary);
+        file->temporary = NULL;
+    }
+    return fd;
+}
+
+/* Decides between replacing a file and writing into what is there; returns a descriptor or -1 with errno. */
+static int open_output(cdul_file *file) {
+    struct stat there;
+    if (stat(file->path, &there) != 0) {
+        if (errno != ENOENT) return -1; /* a name too long is found here, not when hours of work are done */
+        file->target = strdup(file->path);
+        return file->target ? open_temporary(file) : -1;
+    }
+    if (S_ISDIR(there.st_mode)) {
+        errno = EISDIR;
+        return -1;
+    }
+    if (!S_ISREG(there.st_mode)) return open(file->path, O_WRONLY | O_CLOEXEC);
+    file->target = realpath(file->path, NULL); /* a link stays a link; the file it names is replaced */
+    int fd = file->target ? open_temporary(file) : -1;
+    if (fd >= 0 && fchmod(fd, there.st_mode & 0777) != 0 && errno != EPERM) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err) {
+    cdul_file *file = calloc(1, sizeof *file);
+    if (!file) return cdul_fail_memory(err, path);
+    cdul_status status = CDUL_OK;
+    int fd = -1;
+    file->path = strdup(path);
+    if (!file->path) {
+        status = cdul_fail_memory(err, path);
+        goto done;
+    }
+    if (strcmp(path, "-") == 0) {
+        file->stream = stdout;
+        goto done;
+    }
+    if (*cdul_path_base(path) == '\0') {
+        status = cdul_fail(err, CDUL_ERR_USAGE, "%s: cannot be written: the name of a file is missing",
+                           *path ? path : "\"\"");
+        goto done;
+    }
+    fd = open_output(file);
+    file->stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (!file->stream) {
+        status = cdul_fail_errno(err, "%s: cannot be written", path);
+        if (fd >= 0) close(fd);
+    }
+done:
+    if (status == CDUL_OK)
+        *out = file;
+    else
+        cdul_file_discard(&file);
+    return status;
+}
+
+FILE *cdul_file_stream(cdul_file *file) {
+    return file->stream;
+}
+
+/* Some file systems cannot sync (pipes, some network and FUSE mounts); that is no failed write. */
+static int sync_descriptor(int fd) {
+    if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP) return 0;
+    return -1;
+}
+
+/* Makes the rename itself durable. */
+static int sync_folder_of(const char *path) {
+    size_t length = (size_t)(cdul_path_base(path) - path);
+    char *folder = length ? strndup(path, length) : strdup(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    /* A folder one may write but not read cannot be synced: the file itself is in place and whole. */
+    int result = fd >= 0 ? sync_descriptor(fd) : folder && errno == EACCES ? 0 : -1;
+    if (fd >= 0) close(fd);
+    free(folder);
+    return result;
+}
+
+static cdul_status finish(cdul_file *file, cdul_error *err) {
+    if (ferror(file->stream))
+        return cdul_fail(err, CDUL_ERR_IO, "%s: a write failed; is the disk full?", file->path);
+    if (fflush(file->stream) != 0) return cdul_fail_errno(err, "%s: cannot be written", file->path);
+    if (file->stream == stdout) return CDUL_OK;
+    if (sync_descriptor(fileno(file->stream)) != 0)
+        return cdul_fail_errno(err, "%s: cannot be written", file->path);
+    FILE *stream = file->stream;
+    file->stream = NULL;
+    if (fclose(stream) != 0) return cdul_fail_errno(err, "%s: cannot be written", file->path);
+    if (!file->temporary) return CDUL_OK;
+    if (rename(file->temporary, file->target) != 0)
+        return cdul_fail_errno(err, "%s: cannot be put in place", file->path);
+    free(file->temporary);
+    file->temporary = NULL;
+    if (sync_folder_of(file->target) != 0)
+        return cdul_fail_errno(err, "%s: its folder cannot be synced", file->path);
+    return CDUL_OK;
+}
+
+cdul_status cdul_file_commit(cdul_file **file, cdul_error *err) {
+    cdul_status status = finish(*file, err);
+    cdul_file_discard(file);
+    return status;
+}
+
+void cdul_file_discard(cdul_file **file) {
+    if (!file || !*file) return;
+    if ((*file)->temporary) unlink((*file)->temporary);
+    free_file(*file);
+    *file = NULL;
+}
+
+cdul_status cdul_file_write_all(const char *path, const void *data, size_t size, cdul_error *err) {
+    cdul_file *file = NULL;
+    cdul_status status = cdul_file_create(path, &file, err);
+    if (status != CDUL_OK) return status;
+    if (size && fwrite(data, 1, size, cdul_file_stream(file)) != size) {
+        status = cdul_fail_errno(err, "%s: cannot be written", path);
+        cdul_file_discard(&file);
+        return status;
+    }
+    return cdul_file_commit(&file, err);
+}
+
+/* --- Whole-file input --- */
+
+static cdul_status read_descriptor(int fd, const char *path, char **data, size_t *size, cdul_error *err) {
+    struct stat info;
+    size_t capacity = READ_STEP, used = 0;
+    /* One byte more than the file, so that its end is seen without growing; one for the NUL. */
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
+        capacity = (size_t)info.st_size + 2;
+    char *buffer = malloc(capacity);
+    if (!buffer) return cdul_fail_memory(err, path);
+    for (;;) {
+        if (used + 1 == capacity) {
+            char *larger = capacity <= SIZE_MAX / 2 ? realloc(buffer, capacity * 2) : NULL;
+            if (!larger) {
+                free(buffer);
+                return cdul_fail_memory(err, path);
+            }
+            buffer = larger;
+            capacity *= 2;
+        }
+        ssize_t got = read(fd, buffer + used, capacity - used - 1);
+        if (got == 0) break;
+        if (got > 0) {
+            used += (size_t)got;
+        } else if (errno != EINTR) {
+            cdul_status status = cdul_fail_errno(err, "%s: cannot be read", path);
+            free(buffer);
+            return status;
+        }
+    }
+    buffer[used] = '\0';
+    *data = buffer;
+    *size = used;
+    return CDUL_OK;
+}
+
+cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul_error *err) {
+    if (strcmp(path, "-") == 0) return read_descriptor(STDIN_FILENO, "standard input", data, size, err);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
+    cdul_status status = read_descriptor(fd, path, data, size, err);
+    close(fd);
+    return status;
+}
+
+cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *err) {
+    struct stat info;
+    cdul_status status = CDUL_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
+    if (fstat(fd, &info) != 0) {
+        status = cdul_fail_errno(err, "%s: cannot be read", path);
+    } else if (!S_ISREG(info.st_mode)) {
+        status = cdul_fail(err, CDUL_ERR_IO, "%s: is not a regular file", path);
+    } else if (info.st_size == 0) {
+        *map = (cdul_mapping){0}; /* mmap refuses length 0 */
+    } else {
+        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+            status = cdul_fail_errno(err, "%s: cannot be mapped into memory", path);
+        else
+            *map = (cdul_mapping){.data = data, .size = (size_t)info.st_size};
+    }
+    close(fd);
+    return status;
+}
+
+void cdul_mapping_close(cdul_mapping *map) {
+    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (cdul_mapping){0};
+}
+
+/* --- Paths --- */
+
+char *cdul_path_join(const char *folder, const char *name) {
+    if (!folder || !*folder || *name == '/') return strdup(name);
+    size_t length = strlen(folder), size = length + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path) snprintf(path, size, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
+    return path;
+}
+
+const char *cdul_path_base(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+const char *cdul_path_extension(const char *path) {
+    const char *base = cdul_path_base(path), *dot = strrchr(base, '.');
+    return dot && dot != base ? dot : base + strlen(base); /* ".profile" is a name */
+}
+
+bool cdul_path_is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool cdul_path_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+cdul_status cdul_path_make_folder(const char *path, cdul_error *err) {
+    char *part = strdup(path);
+    if (!part) return cdul_fail_memory(err, path);
+    cdul_status status = CDUL_OK;
+    for (size_t i = 1, length = strlen(part); i <= length && status == CDUL_OK; i++) {
+        if (part[i] != '/' && part[i] != '\0') continue;
+        char kept = part[i];
+        part[i] = '\0';
+        /* EEXIST and the like first: mkdir on a read-only file system fails for folders that are there, too.
+         */
+        if (mkdir(part, 0777) != 0 && !cdul_path_is_folder(part))
+            status = cdul_fail_errno(err, "%s: folder cannot be made", part);
+        part[i] = kept;
+    }
+    free(part);
+    return status;
+}
