@@ -1,0 +1,231 @@
+#include "base/json.h"
+
+#include "base/file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Parsing --- */
+
+static size_t line_of(const char *text, const char *position) {
+    size_t line = 1;
+    for (const char *c = text; (c = memchr(c, '\n', (size_t)(position - c))) != NULL; c++) line++;
+    return line;
+}
+
+/* cJSON's strings end at NUL: one that holds a NUL byte or \u0000 would silently lose its rest. */
+static const char *find_nul(const char *text, size_t size) {
+    const char *end = text + size, *nul = memchr(text, '\0', size);
+    if (nul) return nul;
+    for (const char *c = text; (c = memchr(c, '\\', (size_t)(end - c))) != NULL; c += 2) {
+        if (end - c >= 6 && memcmp(c, "\\u0000", 6) == 0) return c;
+        if (end - c < 2) break;
+    }
+    return NULL;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorting keeps a file with a million keys from costing a million squared. */
+static cdul_status check_keys(const cJSON *object, const char *where, cdul_error *err) {
+    size_t count = 0, i = 0;
+    for (const cJSON *member = object->child; member; member = member->next) count++;
+    if (count < 2) return CDUL_OK;
+    const char **names = malloc(count * sizeof *names);
+    if (!names) return cdul_fail_memory(err, where);
+    for (const cJSON *member = object->child; member; member = member->next) names[i++] = member->string;
+    qsort(names, count, sizeof *names, by_name);
+    cdul_status status = CDUL_OK;
+    for (i = 1; i < count && status == CDUL_OK; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: key \"%s\" occurs twice", where, names[i]);
+    free(names);
+    return status;
+}
+
+/* What cJSON lets pass: keys that occur twice, and 1e999, which strtod reads as infinity. cJSON itself bounds
+ * the depth of the recursion (CJSON_NESTING_LIMIT). */
+static cdul_status check_values(const cJSON *json, const char *where, cdul_error *err) {
+    if (cJSON_IsNumber(json) && !isfinite(json->valuedouble))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: the number is not finite or too large", where,
+                         json->string ? json->string : "an element");
+    cdul_status status = cJSON_IsObject(json) ? check_keys(json, where, err) : CDUL_OK;
+    for (const cJSON *child = json->child; child && status == CDUL_OK; child = child->next)
+        status = check_values(child, where, err);
+    return status;
+}
+
+cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJSON **out, cdul_error *err) {
+    const char *end = text, *nul = find_nul(text, size);
+    if (nul)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL character is not allowed", where,
+                         line_of(text, nul));
+    cJSON *json = size ? cJSON_ParseWithLengthOpts(text, size, &end, false) : NULL;
+    if (json)
+        while (end < text + size && strchr(" \t\r\n", *end)) end++;
+    if (!json || end < text + size) {
+        cJSON_Delete(json);
+        if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: is empty; expected JSON", where);
+        int shown = (int)(text + size - end < 20 ? text + size - end : 20);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: not JSON here: %.*s", where, line_of(text, end),
+                         shown, end);
+    }
+    cdul_status status = check_values(json, where, err);
+    if (status == CDUL_OK)
+        *out = json;
+    else
+        cJSON_Delete(json);
+    return status;
+}
+
+cdul_status cdul_json_read(const char *path, cJSON **out, cdul_error *err) {
+    char *text = NULL;
+    size_t size;
+    cdul_status status = cdul_file_read_all(path, &text, &size, err);
+    if (status == CDUL_OK) status = cdul_json_parse(text, size, path, out, err);
+    free(text);
+    return status;
+}
+
+/* --- Writing --- */
+
+cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err) {
+    /* cJSON would write NaN as null without a word, and repeat a key. */
+    cdul_status status = check_values(json, path, err);
+    if (status != CDUL_OK) return status;
+    cdul_file *file = NULL;
+    char *text = cJSON_Print(json);
+    if (!text) return cdul_fail_memory(err, path);
+    status = cdul_file_create(path, &file, err);
+    if (status == CDUL_OK) {
+        fprintf(cdul_file_stream(file), "%s\n", text);
+        status = cdul_file_commit(&file, err);
+    }
+    cJSON_free(text);
+    return status;
+}
+
+void cdul_json_write_string(FILE *stream, const char *text) {
+    static const char letters[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    fputc('"', stream);
+    for (const char *rest = text;;) {
+        const char *special = rest;
+        while ((unsigned char)*special >= 0x20 && *special != '"' && *special != '\\') special++;
+        fwrite(rest, 1, (size_t)(special - rest), stream);
+        if (!*special) break;
+        const char *letter = letters;
+        while (*letter && *letter != *special) letter += 2;
+        if (*letter) {
+            fputc('\\', stream);
+            fputc(letter[1], stream);
+        } else {
+            fprintf(stream, "\\u%04x", (unsigned)*special);
+        }
+        rest = special + 1;
+    }
+    fputc('"', stream);
+}
+
+/* --- Typed members --- */
+
+/* The member, or NULL: then *status says whether that is an error. */
+static const cJSON *member(const cJSON *object, const char *key, const char *where, bool *found,
+                           cdul_status *status, cdul_error *err) {
+    *status = CDUL_OK;
+    if (!cJSON_IsObject(object)) {
+        *status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected an object with \"%s\"", where, key);
+        return NULL;
+    }
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    if (found)
+        *found = item != NULL;
+    else if (!item)
+        *status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: missing", where, key);
+    return item;
+}
+
+static cdul_status expected(const char *what, const char *key, const char *where, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected %s", where, key, what);
+}
+
+cdul_status cdul_json_number(const cJSON *object, const char *key, const char *where, double *out,
+                             bool *found, cdul_error *err) {
+    cdul_status status;
+    const cJSON *item = member(object, key, where, found, &status, err);
+    if (!item) return status;
+    if (!cJSON_IsNumber(item)) return expected("a number", key, where, err);
+    *out = item->valuedouble;
+    return CDUL_OK;
+}
+
+cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out, bool *found,
+                           cdul_error *err) {
+    cdul_status status;
+    const cJSON *item = member(object, key, where, found, &status, err);
+    if (!item) return status;
+    if (!cJSON_IsBool(item)) return expected("true or false", key, where, err);
+    *out = cJSON_IsTrue(item);
+    return CDUL_OK;
+}
+
+cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where, const char **out,
+                             bool *found, cdul_error *err) {
+    cdul_status status;
+    const cJSON *item = member(object, key, where, found, &status, err);
+    if (!item) return status;
+    if (!cJSON_IsString(item)) return expected("a string", key, where, err);
+    *out = item->valuestring;
+    return CDUL_OK;
+}
+
+/* --- Lists of strings --- */
+
+cdul_status cdul_json_to_strings(const char *text, size_t size, const char *where, cdul_strings *out,
+                                 cdul_error *err) {
+    cJSON *json = NULL;
+    cdul_strings list = {0};
+    size_t i = 0;
+    cdul_status status = cdul_json_parse(text, size, where, &json, err);
+    if (status != CDUL_OK) return status;
+    if (!cJSON_IsArray(json)) {
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected a list of strings", where);
+        goto done;
+    }
+    for (const cJSON *item = json->child; item && status == CDUL_OK; item = item->next, i++)
+        status = cJSON_IsString(item)
+                     ? cdul_strings_add(&list, item->valuestring, err)
+                     : cdul_fail(err, CDUL_ERR_INPUT, "%s: entry %zu: expected a string", where, i + 1);
+done:
+    cJSON_Delete(json);
+    if (status == CDUL_OK) {
+        cdul_strings_free(out);
+        *out = list;
+    } else {
+        cdul_strings_free(&list);
+    }
+    return status;
+}
+
+cdul_status cdul_json_from_strings(const cdul_strings *list, char **out, cdul_error *err) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream) return cdul_fail_memory(err, "list of strings");
+    fputc('[', stream);
+    for (size_t i = 0; i < list->count; i++) {
+        if (i) fputc(',', stream);
+        cdul_json_write_string(stream, list->items[i]);
+    }
+    fputc(']', stream);
+    bool failed = ferror(stream) != 0;
+    failed = fclose(stream) != 0 || failed;
+    if (failed) {
+        free(text);
+        return cdul_fail_memory(err, "list of strings");
+    }
+    *out = text;
+    return CDUL_OK;
+}
