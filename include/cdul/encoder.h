@@ -1,0 +1,216 @@
+/* The encoder: images and class names to unit vectors in one space, and a cache that keeps them.
+ *
+ *   classes and templates  what the user calls things          cdul_classes, cdul_templates_*
+ *   tokenizer              prompts to token ids (CLIP's BPE)    cdul_tokenizer
+ *   encoder                a folder with a CLIP-like network    cdul_encoder
+ *   text                   one vector a class [C, D]            cdul_text
+ *   embedding              images to views [N, 1 + S, D]        cdul_encoder_embed
+ *   cache                  those views on disk                  cdul_cache
+ *
+ * Letters: N images, C classes, S crops, V = 1 + S views (view 0 is the whole image), D embedding width,
+ * B views in a batch, H, W pixels, L tokens. Every vector handed out has length 1 (L2). */
+#ifndef CDUL_ENCODER_H
+#define CDUL_ENCODER_H
+
+#include "cdul/error.h"
+#include "cdul/image.h"
+#include "cdul/strings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- Classes and prompt templates --- */
+
+/* What to look for. Start from {0}. */
+typedef struct cdul_classes {
+    cdul_strings names;  /* C names, distinct: they head the columns of every output                       */
+    cdul_strings *words; /* [C] what prompts say for class c: its words, or its name if it has none        */
+} cdul_classes;
+
+/* Reads classes.txt, UTF-8: a class a line, `name` or `name<TAB>words, comma separated`. Empty lines are
+ * skipped, spaces around names and words dropped. A duplicate name, an empty name or word, a NUL or invalid
+ * UTF-8 is CDUL_ERR_INPUT with line and byte (both from 1). */
+cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *err) CDUL_MUST_CHECK;
+/* The same from memory; `where` stands for the path in errors. */
+cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
+                               cdul_error *err) CDUL_MUST_CHECK;
+void cdul_classes_free(cdul_classes *classes);
+
+#define CDUL_DEFAULT_TEMPLATE "a photo of a {}" /* the paper's, section 3.1 */
+
+/* Adds a named set to `out`: "simple" (7) or "openai-80" (80), the ImageNet prompts of CLIP's authors
+ * (Radford et al. 2021, section 3.1.4). Another name is CDUL_ERR_USAGE. */
+cdul_status cdul_templates_named(const char *name, cdul_strings *out, cdul_error *err) CDUL_MUST_CHECK;
+/* Puts `word` in the place of the one `{}` or `{c}` of `template`. None, or two, is CDUL_ERR_USAGE. The
+ * caller frees *out. */
+cdul_status cdul_template_fill(const char *template_, const char *word, char **out,
+                               cdul_error *err) CDUL_MUST_CHECK;
+
+/* --- Tokenizer: CLIP's byte-level BPE, ids as Hugging Face's CLIPTokenizer gives them --- */
+
+typedef struct cdul_tokenizer cdul_tokenizer;
+
+/* Reads tokenizer.json, or vocab.json with merges.txt, from an encoder folder; the padding token from
+ * tokenizer_config.json or special_tokens_map.json, else the end token. A tokenizer.json of another kind is
+ * CDUL_ERR_INPUT, and the message names what it is. */
+cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_error *err) CDUL_MUST_CHECK;
+void cdul_tokenizer_close(cdul_tokenizer *tokenizer);
+
+/* Token ids of `length` bytes of UTF-8 text into ids [context]: start, text, end, padding. Text that does not
+ * fit is cut and the end token kept. *used (may be NULL) is the length with start and end, before padding;
+ * *cut (may be NULL) says whether text was lost. Invalid UTF-8 is CDUL_ERR_INPUT with the byte. Thread-safe.
+ */
+cdul_status cdul_tokenizer_encode(const cdul_tokenizer *tokenizer, const char *text, size_t length,
+                                  size_t context, int64_t *ids, size_t *used, bool *cut,
+                                  cdul_error *err) CDUL_MUST_CHECK;
+size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer); /* ids are smaller than this */
+
+/* --- Encoder --- */
+
+typedef struct cdul_encoder_options {
+    size_t threads;       /* of the network, within an operator; 0 = one per processor                   */
+    size_t batch;         /* B: views in one run; 0 = 32, or what the graph fixes                         */
+    const char *provider; /* "cpu", "cuda", "cuda:1", ... (ONNX Runtime's names); NULL = "cpu"            */
+} cdul_encoder_options;
+
+cdul_encoder_options cdul_encoder_defaults(void);
+
+typedef struct cdul_encoder cdul_encoder;
+
+/* Opens a folder as transformers.js and optimum users have it:
+ *   vision_model.onnx, text_model.onnx   in onnx/ or at top level; the second is optional
+ *   preprocessor_config.json             how a picture becomes [3, H, W]
+ *   config.json                          optional: model_type, widths
+ *   tokenizer.json | vocab.json + merges.txt   with the text tower
+ *   cdul.json                            optional: {"logit_scale": exponent, "provenance": text}
+ *   text.safetensors                     optional: class vectors instead of a text tower
+ * Everything is checked here: what is not understood is CDUL_ERR_INPUT, never a guess. The image tower loads
+ * now, the text tower when it is first used. `options` NULL = defaults. */
+cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
+                              cdul_error *err) CDUL_MUST_CHECK;
+void cdul_encoder_close(cdul_encoder *encoder);
+
+size_t cdul_encoder_width(const cdul_encoder *encoder); /* D */
+size_t cdul_encoder_batch(const cdul_encoder *encoder); /* B, after asking the graph */
+const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder);
+/* T = 1 / exp(logit_scale): cdul.json's logit_scale; else 0.01 for model_type clip, where training ends (the
+ * scale is clipped at 100; config.json's logit_scale_init_value is where it begins). Else CDUL_ERR_USAGE that
+ * asks for --temperature. */
+cdul_status cdul_encoder_temperature(const cdul_encoder *encoder, double *temperature,
+                                     cdul_error *err) CDUL_MUST_CHECK;
+/* Writes what was understood of the folder, for `cdul-label --inspect`. */
+cdul_status cdul_encoder_describe(cdul_encoder *encoder, FILE *stream, cdul_error *err) CDUL_MUST_CHECK;
+
+/* Unit vectors [n, D] of n preprocessed views, pixels [n, 3, H, W]. */
+cdul_status cdul_encoder_views(cdul_encoder *encoder, const float *pixels, size_t n, float *out,
+                               cdul_error *err) CDUL_MUST_CHECK;
+
+/* --- Text: one unit vector a class --- */
+
+/* Start from {0}. */
+typedef struct cdul_text {
+    cdul_strings classes; /* C */
+    size_t width;         /* D */
+    float *vectors;       /* [C, D] */
+    size_t cut_prompts;   /* prompts longer than the text tower's context, which lost their end           */
+} cdul_text;
+
+/* Reads text.safetensors: `text_embeds` [C, D], metadata `classes`; rows are normalised. */
+cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) CDUL_MUST_CHECK;
+void cdul_text_free(cdul_text *text);
+
+/* The vectors of `classes` [C, D], in their order:
+ *   text_path given       rows of that file by class name
+ *   else a text tower     every template filled with every word of the class, embedded, normalised, averaged,
+ *                         normalised (Radford et al. 2021, section 3.1.4); `templates` NULL = the default one
+ *   else text.safetensors in the encoder folder, as above
+ * `classes` NULL: all classes of the file. A class that the file lacks is CDUL_ERR_INPUT; so is a file whose
+ * width is not the encoder's. */
+cdul_status cdul_encoder_text(cdul_encoder *encoder, const cdul_classes *classes,
+                              const cdul_strings *templates, const char *text_path, cdul_text *out,
+                              cdul_error *err) CDUL_MUST_CHECK;
+
+/* --- Embedding: from files to views --- */
+
+typedef struct cdul_reporter cdul_reporter; /* base/progress.h; NULL = silence */
+
+typedef struct cdul_embed_options {
+    const cdul_crops *crops; /* S crops besides the whole image; NULL = none                            */
+    cdul_decode_options decode;
+    size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
+} cdul_embed_options;
+
+/* What becomes of each image, in order. */
+typedef struct cdul_embed_sink {
+    /* Image i: views [V, D], valid during the call. A failure stops the run and is returned. */
+    cdul_status (*embedded)(void *user, size_t i, const float *views, cdul_error *err);
+    /* Image i could not be read; the run goes on. */
+    void (*skipped)(void *user, size_t i, const char *reason);
+    void *user;
+} cdul_embed_sink;
+
+/* Embeds the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes `paths`. Crops of
+ * different images share batches; memory does not grow with n. CDUL_ERR_CANCELLED after SIGINT or SIGTERM,
+ * when everything finished has been handed over. */
+cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which,
+                               size_t n, const cdul_embed_options *options, const cdul_embed_sink *sink,
+                               cdul_reporter *reporter, cdul_error *err) CDUL_MUST_CHECK;
+
+/* --- Cache: views on disk, so that T, zeta, lambda, prompts, classes and aggregator can change in seconds
+ * --- */
+
+/* A folder: cache.json (the key) and shards NNNNNN.safetensors of up to 1,024 images: `global` float16 [n,
+ * D], `crops` float16 [n, S, D], metadata `images`, `identities` and `checksum` (XXH3-64 of the data). Shards
+ * are written whole or not at all and never changed; of an image in two of them the later counts. */
+typedef struct cdul_cache cdul_cache;
+
+/* Everything that changes a view's vector. */
+typedef struct cdul_cache_key {
+    uint64_t encoder;        /* XXH3-64 of the image tower's file(s)                                   */
+    char preprocess[256];    /* canonical text, one per setting                                        */
+    char decode[64];         /* likewise                                                               */
+    size_t width;            /* D                                                                      */
+    const cdul_crops *crops; /* borrowed while the cache is open; NULL = none                          */
+} cdul_cache_key;
+
+/* Reads the image tower's file once to hash it (about 10 GB/s). */
+cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_options *options,
+                              cdul_cache_key *out, cdul_error *err) CDUL_MUST_CHECK;
+
+/* Opens or creates the folder. A cache made with another key is CDUL_ERR_USAGE: the message says which part
+ * differs. A damaged shard is named through `reporter` and set aside (renamed NNNNNN.safetensors.damaged);
+ * its images count as missing. */
+cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_reporter *reporter,
+                            cdul_cache **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Rows appended since the last shard was written are lost unless cdul_cache_flush was called. */
+void cdul_cache_close(cdul_cache *cache);
+
+/* Row of the image `name` if it is there and its file at `path` still has the size and modification time that
+ * it had; else CDUL_NOT_FOUND. The first look into a shard checks its checksum, so a damaged one is found
+ * here at the latest. */
+size_t cdul_cache_find(cdul_cache *cache, const char *name, const char *path);
+/* Copies a row found above into views [V, D]. Thread-safe as long as nobody appends. */
+void cdul_cache_read(const cdul_cache *cache, size_t row, float *views);
+size_t cdul_cache_count(const cdul_cache *cache); /* distinct images */
+
+/* Takes the right to write: one process at a time, or CDUL_ERR_IO that says so; rows that another process
+ * wrote since opening are seen afterwards. Reading needs no right. */
+cdul_status cdul_cache_begin(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
+/* Adds views [V, D] of an image. A shard is written when 1,024 rows wait or the oldest has waited five
+ * minutes: that is what a crash can cost. */
+cdul_status cdul_cache_append(cdul_cache *cache, const char *name, const char *path, const float *views,
+                              cdul_error *err) CDUL_MUST_CHECK;
+/* Writes the rows that wait. */
+cdul_status cdul_cache_flush(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
