@@ -1,0 +1,284 @@
+#include "eval/ranking.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+
+cdul_metrics_options cdul_metrics_defaults(void) {
+    return (cdul_metrics_options){
+        .difficult = CDUL_DIFFICULT_IGNORE, .ap = CDUL_AP_AREA, .threshold = 0.5, .top = 3, .threads = 1};
+}
+
+/* What a truth value counts as. */
+typedef enum judgement { NEGATIVE = 0, POSITIVE = 1, LEFT_OUT } judgement;
+
+static judgement judge(uint8_t truth, cdul_difficult difficult) {
+    if (truth != CDUL_DIFFICULT) return truth == CDUL_PRESENT ? POSITIVE : NEGATIVE;
+    if (difficult == CDUL_DIFFICULT_IGNORE) return LEFT_OUT;
+    return difficult == CDUL_DIFFICULT_POSITIVE ? POSITIVE : NEGATIVE;
+}
+
+typedef struct problem {
+    const float *scores;
+    const cdul_aligned *aligned;
+    const cdul_metrics_options *options;
+} problem;
+
+static float score_at(const problem *p, size_t i, size_t c) {
+    return p->scores[p->aligned->rows[i] * p->aligned->classes + c];
+}
+
+static judgement judgement_at(const problem *p, size_t i, size_t c) {
+    return judge(p->aligned->values[i * p->aligned->classes + c], p->options->difficult);
+}
+
+/* --- One class --- */
+
+/* Sum of -log(q) with a logarithm every few dozen terms: products of q >= 1e-7 stay far above the smallest
+ * double until they are folded in. */
+typedef struct log_sum {
+    double sum, product;
+} log_sum;
+
+static void add_log(log_sum *logs, double q) {
+    logs->product *= fmin(fmax(q, CDUL_LOG_CLAMP), 1.0 - CDUL_LOG_CLAMP);
+    if (logs->product < 1e-250) {
+        logs->sum -= log(logs->product);
+        logs->product = 1;
+    }
+}
+
+/* Fills `out`, leaves the ranking's entries in `entries` [n]; false at a score that is not in [0, 1]. */
+static bool measure_class(const problem *p, size_t c, cdul_entry *entries, cdul_entry *scratch,
+                          cdul_class_metrics *out) {
+    log_sum logs = {0, 1};
+    double squares = 0, total = 0;
+    for (size_t i = 0; i < p->aligned->images; i++) {
+        float score = score_at(p, i, c);
+        if (!(score >= 0.0f && score <= 1.0f)) return false;
+        total += (double)score;
+        judgement is = judgement_at(p, i, c);
+        if (is == LEFT_OUT) continue;
+        bool positive = is == POSITIVE, picked = (double)score >= p->options->threshold;
+        double error = (double)score - (positive ? 1.0 : 0.0);
+        entries[out->entries++] = cdul_entry_make(score, positive);
+        out->positives += positive;
+        out->predicted += picked;
+        out->true_positives += picked && positive;
+        add_log(&logs, positive ? (double)score : 1.0 - (double)score);
+        squares += error * error;
+        size_t b = (size_t)((double)score * CDUL_ECE_BINS);
+        cdul_bin *bin = &out->bins[b < CDUL_ECE_BINS ? b : CDUL_ECE_BINS - 1];
+        bin->count++;
+        bin->score_sum += (double)score;
+        bin->positives += positive;
+    }
+    out->bce = (logs.sum - log(logs.product)) / (double)out->entries;
+    out->brier = squares / (double)out->entries;
+    out->mass = total / (double)p->aligned->images;
+    cdul_entries_sort(entries, scratch, out->entries);
+    out->ap = cdul_average_precision(entries, out->entries, out->positives, p->options->ap, scratch);
+    return true;
+}
+
+static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_class, cdul_error *err) {
+    size_t n = p->aligned->images, threads = p->options->threads;
+    if (n > UINT32_MAX) return cdul_fail(err, CDUL_ERR_INPUT, "more than 2^32 images");
+    if (n > SIZE_MAX / sizeof(cdul_entry) / 2 / threads) return cdul_fail_memory(err, "ranking");
+    cdul_entry *memory = malloc(threads * 2 * n * sizeof *memory);
+    if (!memory) return cdul_fail_memory(err, "ranking");
+    bool good = true;
+#pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(&& : good)
+    for (size_t c = 0; c < p->aligned->classes; c++) {
+        cdul_entry *entries = memory + (size_t)omp_get_thread_num() * 2 * n;
+        good = measure_class(p, c, entries, entries + n, &per_class[c]) && good;
+    }
+    free(memory);
+    if (good) return CDUL_OK;
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < p->aligned->classes; c++)
+            if (!(score_at(p, i, c) >= 0.0f && score_at(p, i, c) <= 1.0f))
+                return cdul_fail(err, CDUL_ERR_INPUT,
+                                 "score %g of image %zu, class %zu is not a number in [0, 1]",
+                                 (double)score_at(p, i, c), p->aligned->rows[i] + 1, c + 1);
+    return CDUL_OK;
+}
+
+/* --- The k best of each image --- */
+
+/* The k best scored classes of row `scores` [C] into best [k], best first; of equals the first class wins. */
+static void select_top(const float *scores, size_t classes, size_t k, uint32_t *best) {
+    size_t held = 0;
+    for (size_t c = 0; c < classes; c++) {
+        if (held == k && scores[c] <= scores[best[k - 1]]) continue;
+        size_t at = held < k ? held++ : k - 1;
+        for (; at > 0 && scores[c] > scores[best[at - 1]]; at--) best[at] = best[at - 1];
+        best[at] = (uint32_t)c;
+    }
+}
+
+static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cdul_error *err) {
+    size_t n = p->aligned->images, classes = p->aligned->classes;
+    size_t k = p->options->top < classes ? p->options->top : classes;
+    if (k == 0) return CDUL_OK;
+    if (n > SIZE_MAX / sizeof(uint32_t) / k) return cdul_fail_memory(err, "best classes of each image");
+    uint32_t *best = malloc(n * k * sizeof *best);
+    if (!best) return cdul_fail_memory(err, "best classes of each image");
+#pragma omp parallel for num_threads((int)p->options->threads)
+    for (size_t i = 0; i < n; i++)
+        select_top(p->scores + p->aligned->rows[i] * classes, classes, k, best + i * k);
+    for (size_t i = 0; i < n * k; i++) {
+        judgement is = judgement_at(p, i / k, best[i]);
+        if (is == LEFT_OUT) continue;
+        per_class[best[i]].top_predicted++;
+        per_class[best[i]].top_true_positives += is == POSITIVE;
+    }
+    free(best);
+    return CDUL_OK;
+}
+
+/* --- All classes --- */
+
+static double harmonic(double a, double b) {
+    return a + b > 0 ? 2 * a * b / (a + b) : 0;
+}
+
+static double ratio(double a, double b) {
+    return b > 0 ? a / b : 0;
+}
+
+/* CP, CR: means of precision and recall over classes with a positive; a class that is never predicted has
+ * precision 0. OP, OR: from pooled counts. */
+static cdul_f1 summarise_f1(const cdul_class_metrics *per_class, size_t classes, bool top) {
+    cdul_f1 f1 = {0};
+    size_t counted = 0, hits = 0, predicted = 0, positives = 0;
+    for (size_t c = 0; c < classes; c++) {
+        const cdul_class_metrics *m = &per_class[c];
+        size_t class_hits = top ? m->top_true_positives : m->true_positives;
+        size_t class_predicted = top ? m->top_predicted : m->predicted;
+        hits += class_hits;
+        predicted += class_predicted;
+        positives += m->positives;
+        if (m->positives == 0) continue;
+        counted++;
+        f1.cp += ratio((double)class_hits, (double)class_predicted);
+        f1.cr += ratio((double)class_hits, (double)m->positives);
+    }
+    f1.cp = ratio(f1.cp, (double)counted);
+    f1.cr = ratio(f1.cr, (double)counted);
+    f1.cf1 = harmonic(f1.cp, f1.cr);
+    f1.op = ratio((double)hits, (double)predicted);
+    f1.or_ = ratio((double)hits, (double)positives);
+    f1.of1 = harmonic(f1.op, f1.or_);
+    return f1;
+}
+
+static double calibration_error(const cdul_bin *bins, size_t entries) {
+    double sum = 0;
+    for (size_t b = 0; b < CDUL_ECE_BINS; b++) sum += fabs(bins[b].score_sum - (double)bins[b].positives);
+    return sum / (double)entries;
+}
+
+static void summarise(cdul_metrics *m) {
+    double ap = 0, bce = 0, squares = 0;
+    size_t positives = 0;
+    for (size_t c = 0; c < m->classes; c++) {
+        const cdul_class_metrics *one = &m->per_class[c];
+        m->mass += one->mass;
+        m->entries += one->entries;
+        positives += one->positives;
+        if (one->positives) {
+            m->classes_with_positives++;
+            ap += one->ap;
+        }
+        if (one->entries) {
+            bce += one->bce * (double)one->entries;
+            squares += one->brier * (double)one->entries;
+        }
+        for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
+            m->bins[b].count += one->bins[b].count;
+            m->bins[b].score_sum += one->bins[b].score_sum;
+            m->bins[b].positives += one->bins[b].positives;
+        }
+    }
+    m->ignored = m->images * m->classes - m->entries;
+    m->map = m->classes_with_positives ? ap / (double)m->classes_with_positives : NAN;
+    m->bce = bce / (double)m->entries;
+    m->brier = squares / (double)m->entries;
+    m->ece = calibration_error(m->bins, m->entries);
+    m->truth_mass = (double)positives / (double)m->images;
+    m->at_threshold = summarise_f1(m->per_class, m->classes, false);
+    m->at_top = summarise_f1(m->per_class, m->classes, true);
+}
+
+cdul_status cdul_metrics_compute(const float *scores, const cdul_aligned *aligned,
+                                 const cdul_metrics_options *options, cdul_metrics *out, cdul_error *err) {
+    if (aligned->images == 0 || aligned->classes == 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "nothing to evaluate: %zu images, %zu classes", aligned->images,
+                         aligned->classes);
+    const problem p = {scores, aligned, options};
+    cdul_metrics metrics = {.images = aligned->images, .classes = aligned->classes};
+    metrics.per_class = calloc(aligned->classes, sizeof *metrics.per_class);
+    cdul_status status = metrics.per_class ? CDUL_OK : cdul_fail_memory(err, "measures of each class");
+    if (status == CDUL_OK) status = measure_classes(&p, metrics.per_class, err);
+    if (status == CDUL_OK) status = count_top(&p, metrics.per_class, err);
+    if (status != CDUL_OK) {
+        cdul_metrics_free(&metrics);
+        return status;
+    }
+    summarise(&metrics);
+    *out = metrics;
+    return CDUL_OK;
+}
+
+void cdul_metrics_free(cdul_metrics *metrics) {
+    if (!metrics) return;
+    free(metrics->per_class);
+    *metrics = (cdul_metrics){0};
+}
+
+/* --- Curves --- */
+
+static void trace(const cdul_entry *entries, size_t count, size_t positives, cdul_curve *curve) {
+    size_t hits = 0;
+    for (size_t i = 0; i < count; i++) {
+        hits += entries[i] & 1u;
+        if (i + 1 < count && entries[i] >> 1 == entries[i + 1] >> 1) continue;
+        curve->points[curve->count++] = (cdul_curve_point){.recall = ratio((double)hits, (double)positives),
+                                                           .precision = (double)hits / (double)(i + 1),
+                                                           .threshold = cdul_entry_score(entries[i])};
+    }
+}
+
+cdul_status cdul_curve_compute(const float *scores, const cdul_aligned *aligned, size_t class_index,
+                               cdul_difficult difficult, cdul_curve *out, cdul_error *err) {
+    cdul_metrics_options options = cdul_metrics_defaults();
+    options.difficult = difficult;
+    const problem p = {scores, aligned, &options};
+    size_t n = aligned->images, count = 0, positives = 0;
+    cdul_curve curve = {0};
+    cdul_entry *entries = calloc(n ? n : 1, 2 * sizeof *entries);
+    curve.points = calloc(n ? n : 1, sizeof *curve.points);
+    if (!entries || !curve.points) {
+        free(entries);
+        cdul_curve_free(&curve);
+        return cdul_fail_memory(err, "precision-recall curve");
+    }
+    for (size_t i = 0; i < n; i++) {
+        judgement is = judgement_at(&p, i, class_index);
+        if (is == LEFT_OUT) continue;
+        entries[count++] = cdul_entry_make(score_at(&p, i, class_index), is == POSITIVE);
+        positives += is == POSITIVE;
+    }
+    cdul_entries_sort(entries, entries + n, count);
+    trace(entries, count, positives, &curve);
+    free(entries);
+    *out = curve;
+    return CDUL_OK;
+}
+
+void cdul_curve_free(cdul_curve *curve) {
+    if (!curve) return;
+    free(curve->points);
+    *curve = (cdul_curve){0};
+}

@@ -1,0 +1,299 @@
+#include "base/csv.h"
+#include "eval/truth_readers.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cdul_truth_free(cdul_truth *truth) {
+    if (!truth) return;
+    cdul_strings_free(&truth->images);
+    cdul_strings_free(&truth->classes);
+    free(truth->values);
+    *truth = (cdul_truth){0};
+}
+
+const char *cdul_truth_describe(cdul_truth_kind kind) {
+    switch (kind) {
+    case CDUL_TRUTH_CSV:
+        return "CSV, 1 present, 0 absent";
+    case CDUL_TRUTH_CSV_VOC:
+        return "CSV, 1 present, 0 difficult, -1 absent";
+    case CDUL_TRUTH_TAGS:
+        return "CSV of tags";
+    case CDUL_TRUTH_VOC:
+        return "PASCAL VOC annotations";
+    case CDUL_TRUTH_COCO:
+        return "COCO instances";
+    }
+    return "unknown";
+}
+
+/* --- Facts and names --- */
+
+cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, uint8_t value,
+                           cdul_error *err) {
+    if (facts->count == facts->capacity) {
+        size_t capacity = facts->capacity ? facts->capacity * 2 : 1024;
+        cdul_fact *items =
+            capacity > SIZE_MAX / sizeof *items ? NULL : realloc(facts->items, capacity * sizeof *items);
+        if (!items) return cdul_fail_memory(err, "ground truth");
+        facts->items = items;
+        facts->capacity = capacity;
+    }
+    facts->items[facts->count++] = (cdul_fact){image, class_index, value};
+    return CDUL_OK;
+}
+
+void cdul_facts_free(cdul_facts *facts) {
+    free(facts->items);
+    *facts = (cdul_facts){0};
+}
+
+cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts, cdul_error *err) {
+    size_t n = truth->images.count, c = truth->classes.count;
+    if (c != 0 && n > SIZE_MAX / c) return cdul_fail_memory(err, "ground truth");
+    size_t total = n * c;
+    truth->values = calloc(total ? total : 1, 1);
+    if (!truth->values) return cdul_fail_memory(err, "ground truth");
+    for (size_t i = 0; i < facts->count; i++) {
+        const cdul_fact *fact = &facts->items[i];
+        uint8_t *value = &truth->values[fact->image * c + fact->class_index];
+        if (*value != CDUL_PRESENT) *value = fact->value;
+    }
+    return CDUL_OK;
+}
+
+static size_t place_of(const cdul_names *names, const char *name) {
+    size_t at = (size_t)cdul_hash(CDUL_HASH_START, name, strlen(name)) & (names->size - 1);
+    while (names->table[at] && strcmp(names->list.items[names->table[at] - 1], name) != 0)
+        at = (at + 1) & (names->size - 1);
+    return at;
+}
+
+static cdul_status grow_table(cdul_names *names, cdul_error *err) {
+    size_t size = names->size ? names->size * 2 : 64;
+    size_t *table = calloc(size, sizeof *table);
+    if (!table) return cdul_fail_memory(err, "names of the ground truth");
+    free(names->table);
+    names->table = table;
+    names->size = size;
+    for (size_t i = 0; i < names->list.count; i++) table[place_of(names, names->list.items[i])] = i + 1;
+    return CDUL_OK;
+}
+
+cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position, cdul_error *err) {
+    if (2 * (names->list.count + 1) > names->size) {
+        cdul_status status = grow_table(names, err);
+        if (status != CDUL_OK) return status;
+    }
+    size_t at = place_of(names, name);
+    if (!names->table[at]) {
+        cdul_status status = cdul_strings_add(&names->list, name, err);
+        if (status != CDUL_OK) return status;
+        names->table[at] = names->list.count;
+    }
+    *position = names->table[at] - 1;
+    return CDUL_OK;
+}
+
+void cdul_names_free(cdul_names *names) {
+    cdul_strings_free(&names->list);
+    free(names->table);
+    *names = (cdul_names){0};
+}
+
+/* --- CSV of 1, 0, -1 --- */
+
+typedef struct reader {
+    const char *path;
+    cdul_csv *csv;
+    cdul_strings fields;
+    cdul_names images;
+    size_t columns; /* of the header line                                                           */
+} reader;
+
+/* Next record, checked against the header; its image must be new. */
+static cdul_status next_record(reader *r, bool *end, cdul_error *err) {
+    cdul_status status = cdul_csv_next(r->csv, &r->fields, end, err);
+    if (status != CDUL_OK || *end) return status;
+    size_t line = cdul_csv_line(r->csv), position, known = r->images.list.count;
+    if (r->fields.count != r->columns)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: %zu fields, the header line has %zu", r->path,
+                         line, r->fields.count, r->columns);
+    status = cdul_names_get(&r->images, r->fields.items[0], &position, err);
+    if (status == CDUL_OK && position < known)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: image \"%s\" occurs twice", r->path, line,
+                         r->fields.items[0]);
+    return status;
+}
+
+/* -1, 0 or 1, also as "1.0" (pandas writes columns with gaps so). */
+static bool parse_sign(const char *text, int *value) {
+    char *rest;
+    double number = strtod(text, &rest);
+    while (*rest == ' ') rest++;
+    *value = number > 0 ? 1 : number < 0 ? -1 : 0;
+    return rest != text && !*rest && (double)*value == number;
+}
+
+/* Zero is taken for difficult here; read_table knows better at the end of a file without any -1. */
+static cdul_status parse_row(const reader *r, const cdul_strings *classes, uint8_t *row, bool *any_minus,
+                             cdul_error *err) {
+    for (size_t c = 0; c < classes->count; c++) {
+        int value;
+        if (!parse_sign(r->fields.items[c + 1], &value))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: class \"%s\": \"%s\" is none of 1, 0, -1",
+                             r->path, cdul_csv_line(r->csv), classes->items[c], r->fields.items[c + 1]);
+        row[c] = value > 0 ? CDUL_PRESENT : value < 0 ? CDUL_ABSENT : CDUL_DIFFICULT;
+        *any_minus = *any_minus || value < 0;
+    }
+    return CDUL_OK;
+}
+
+static cdul_status grow_rows(cdul_truth *truth, size_t rows, size_t *capacity, cdul_error *err) {
+    if (rows <= *capacity) return CDUL_OK;
+    size_t wanted = *capacity ? *capacity * 2 : 256;
+    if (wanted > SIZE_MAX / truth->classes.count) return cdul_fail_memory(err, "ground truth");
+    uint8_t *values = realloc(truth->values, wanted * truth->classes.count);
+    if (!values) return cdul_fail_memory(err, "ground truth");
+    truth->values = values;
+    *capacity = wanted;
+    return CDUL_OK;
+}
+
+static cdul_status read_table(reader *r, cdul_truth *truth, cdul_error *err) {
+    size_t capacity = 0, c = r->columns - 1;
+    bool end = false, any_minus = false;
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < c && status == CDUL_OK; i++)
+        status = cdul_strings_add(&truth->classes, r->fields.items[i + 1], err);
+    while (status == CDUL_OK) {
+        status = next_record(r, &end, err);
+        if (status != CDUL_OK || end) break;
+        size_t rows = r->images.list.count;
+        status = grow_rows(truth, rows, &capacity, err);
+        if (status == CDUL_OK)
+            status = parse_row(r, &truth->classes, truth->values + (rows - 1) * c, &any_minus, err);
+    }
+    truth->kind = any_minus ? CDUL_TRUTH_CSV_VOC : CDUL_TRUTH_CSV;
+    if (status == CDUL_OK) status = cdul_strings_copy(&r->images.list, &truth->images, err);
+    for (size_t i = 0; i < truth->images.count * c && !any_minus; i++)
+        if (truth->values[i] == CDUL_DIFFICULT) truth->values[i] = CDUL_ABSENT;
+    return status;
+}
+
+/* --- CSV of tags --- */
+
+/* Adds a fact for each of the tags in `text`, parted by `separator`, white space around them dropped. */
+static cdul_status add_tags(const char *text, char separator, size_t image, cdul_names *classes,
+                            cdul_facts *facts, cdul_error *err) {
+    cdul_strings one = {0}; /* its last item is the tag in hand */
+    cdul_status status = CDUL_OK;
+    while (status == CDUL_OK) {
+        const char *end = separator ? strchr(text, separator) : NULL, *last = end ? end : text + strlen(text);
+        const char *first = text;
+        while (first < last && isspace((unsigned char)*first)) first++;
+        while (last > first && isspace((unsigned char)last[-1])) last--;
+        size_t position;
+        if (first < last) {
+            status = cdul_strings_add_n(&one, first, (size_t)(last - first), err);
+            if (status == CDUL_OK) status = cdul_names_get(classes, one.items[one.count - 1], &position, err);
+            if (status == CDUL_OK) status = cdul_facts_add(facts, image, position, CDUL_PRESENT, err);
+        }
+        if (!end) break;
+        text = end + 1;
+    }
+    cdul_strings_free(&one);
+    return status;
+}
+
+/* The separator that the file uses, 0 if every field is one tag or none. */
+static cdul_status find_separator(const cdul_strings *tags, const char *path, char *out, cdul_error *err) {
+    *out = 0;
+    for (size_t i = 0; i < tags->count; i++)
+        for (const char *at = tags->items[i]; (at = strpbrk(at, ";|,")); at++) {
+            if (*out && *out != *at)
+                return cdul_fail(err, CDUL_ERR_INPUT,
+                                 "%s: tags are separated by '%c' in one place and '%c' in another", path,
+                                 *out, *at);
+            *out = *at;
+        }
+    return CDUL_OK;
+}
+
+static cdul_status read_tags(reader *r, cdul_truth *truth, cdul_error *err) {
+    cdul_names classes = {0};
+    cdul_facts facts = {0};
+    cdul_strings tags = {0};
+    char separator = 0;
+    bool end = false;
+    cdul_status status = CDUL_OK;
+    truth->kind = CDUL_TRUTH_TAGS;
+    while (status == CDUL_OK) {
+        status = next_record(r, &end, err);
+        if (status != CDUL_OK || end) break;
+        status = cdul_strings_add(&tags, r->fields.items[1], err);
+    }
+    if (status == CDUL_OK) status = find_separator(&tags, r->path, &separator, err);
+    for (size_t i = 0; i < tags.count && status == CDUL_OK; i++)
+        status = add_tags(tags.items[i], separator, i, &classes, &facts, err);
+    if (status == CDUL_OK) status = cdul_strings_copy(&r->images.list, &truth->images, err);
+    if (status == CDUL_OK) status = cdul_strings_copy(&classes.list, &truth->classes, err);
+    if (status == CDUL_OK) status = cdul_truth_fill(truth, &facts, err);
+    cdul_names_free(&classes);
+    cdul_facts_free(&facts);
+    cdul_strings_free(&tags);
+    return status;
+}
+
+static bool lists_tags(const cdul_strings *header) {
+    return header->count == 2 &&
+           (strcmp(header->items[1], "tags") == 0 || strcmp(header->items[1], "labels") == 0);
+}
+
+static cdul_status read_csv(const char *path, cdul_truth *truth, cdul_error *err) {
+    reader r = {.path = path};
+    bool end = false;
+    cdul_status status = cdul_csv_open(path, ',', &r.csv, err);
+    if (status == CDUL_OK) status = cdul_csv_next(r.csv, &r.fields, &end, err);
+    if (status == CDUL_OK && (end || r.fields.count < 2))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no header line image,<class>... or image,tags", path);
+    if (status == CDUL_OK) {
+        r.columns = r.fields.count;
+        status = lists_tags(&r.fields) ? read_tags(&r, truth, err) : read_table(&r, truth, err);
+    }
+    cdul_csv_close(r.csv);
+    cdul_strings_free(&r.fields);
+    cdul_names_free(&r.images);
+    return status;
+}
+
+/* --- Any of them --- */
+
+static cdul_status read_text(const char *path, cdul_truth *truth, cdul_error *err) {
+    cdul_mapping text = {0};
+    cdul_status status = cdul_mapping_open(path, &text, err);
+    if (status != CDUL_OK) return status;
+    size_t first = text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    while (first < text.size && isspace(text.data[first])) first++;
+    bool json = first < text.size && text.data[first] == '{';
+    status = json ? cdul_truth_read_coco(path, &text, truth, err) : read_csv(path, truth, err);
+    cdul_mapping_close(&text);
+    return status;
+}
+
+cdul_status cdul_truth_read(const char *path, cdul_truth *out, cdul_error *err) {
+    cdul_truth truth = {0};
+    cdul_index *classes = NULL;
+    cdul_status status =
+        cdul_path_is_folder(path) ? cdul_truth_read_voc(path, &truth, err) : read_text(path, &truth, err);
+    if (status == CDUL_OK) status = cdul_index_new(&truth.classes, &classes, err);
+    cdul_index_free(classes);
+    if (status != CDUL_OK) {
+        cdul_truth_free(&truth);
+        return status;
+    }
+    *out = truth;
+    return CDUL_OK;
+}

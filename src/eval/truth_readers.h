@@ -1,0 +1,43 @@
+/* One reader for each kind of ground truth; cdul_truth_read picks. Each fills an empty cdul_truth. */
+#ifndef CDUL_EVAL_TRUTH_READERS_H
+#define CDUL_EVAL_TRUTH_READERS_H
+
+#include "base/file.h"
+#include "cdul/eval.h"
+
+cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_truth_read_coco(const char *path, const cdul_mapping *text, cdul_truth *truth,
+                                 cdul_error *err) CDUL_MUST_CHECK;
+
+/* Facts as they come, before images and classes are all known: image and class by position in the lists. */
+typedef struct cdul_fact {
+    size_t image, class_index;
+    uint8_t value;
+} cdul_fact;
+
+typedef struct cdul_facts {
+    cdul_fact *items;
+    size_t count, capacity;
+} cdul_facts;
+
+cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, uint8_t value,
+                           cdul_error *err) CDUL_MUST_CHECK;
+void cdul_facts_free(cdul_facts *facts);
+
+/* Fills truth->values [N, C] from facts: absent where nothing is said; present outweighs difficult. */
+cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts, cdul_error *err) CDUL_MUST_CHECK;
+
+/* A growing set of names with their positions; unlike cdul_index it takes new names at any time. Start from
+ * {0}. */
+typedef struct cdul_names {
+    cdul_strings list;
+    size_t *table; /* open addressing: position + 1, 0 = free                                         */
+    size_t size;   /* of the table, a power of two                                                    */
+} cdul_names;
+
+/* Position of `name`, added if it is new. */
+cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position,
+                           cdul_error *err) CDUL_MUST_CHECK;
+void cdul_names_free(cdul_names *names);
+
+#endif

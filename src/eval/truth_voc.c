@@ -1,0 +1,181 @@
+#include "eval/truth_readers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <expat.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The path of elements that says where the parser stands; only four depths matter. */
+enum { ROOT = 1, OBJECT = 2, MEMBER = 3 };
+
+typedef struct parser {
+    XML_Parser expat;
+    cdul_names *classes;
+    cdul_facts *facts;
+    size_t image;
+    size_t depth;
+    bool in_object;
+    char name[256];       /* text of annotation/object/name                                            */
+    char difficult[16];   /* text of annotation/object/difficult                                       */
+    char *text;           /* which of the two is being read, or NULL                                   */
+    size_t text_capacity; /* of it                                                                     */
+    cdul_status status;
+    cdul_error *err;
+} parser;
+
+static void stop(parser *p, cdul_status status) {
+    p->status = status;
+    XML_StopParser(p->expat, XML_FALSE);
+}
+
+static void on_start(void *user, const char *element, const char **attributes) {
+    (void)attributes;
+    parser *p = user;
+    p->depth++;
+    if (p->depth == ROOT && strcmp(element, "annotation") != 0) {
+        stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "the root element is <%.60s>, not <annotation>", element));
+    } else if (p->depth == OBJECT && strcmp(element, "object") == 0) {
+        p->in_object = true;
+        p->name[0] = p->difficult[0] = '\0';
+    } else if (p->depth == MEMBER && p->in_object && strcmp(element, "name") == 0) {
+        p->text = p->name;
+        p->text_capacity = sizeof p->name;
+    } else if (p->depth == MEMBER && p->in_object && strcmp(element, "difficult") == 0) {
+        p->text = p->difficult;
+        p->text_capacity = sizeof p->difficult;
+    }
+}
+
+static void on_text(void *user, const char *data, int length) {
+    parser *p = user;
+    if (!p->text || p->depth != MEMBER) return;
+    size_t held = strlen(p->text), added = (size_t)length;
+    if (added >= p->text_capacity - held) {
+        stop(p,
+             cdul_fail(p->err, CDUL_ERR_INPUT, "a class name is longer than %zu bytes", sizeof p->name - 1));
+        return;
+    }
+    memcpy(p->text + held, data, added);
+    p->text[held + added] = '\0';
+}
+
+static void trim(char *text) {
+    size_t first = strspn(text, " \t\r\n"), length = strlen(text);
+    while (length > first && strchr(" \t\r\n", text[length - 1])) length--;
+    memmove(text, text + first, length - first);
+    text[length - first] = '\0';
+}
+
+static void finish_object(parser *p) {
+    size_t position;
+    trim(p->name);
+    trim(p->difficult);
+    if (!p->name[0]) {
+        stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "an object has no name"));
+        return;
+    }
+    uint8_t value = strcmp(p->difficult, "1") == 0 ? CDUL_DIFFICULT : CDUL_PRESENT;
+    cdul_status status = cdul_names_get(p->classes, p->name, &position, p->err);
+    if (status == CDUL_OK) status = cdul_facts_add(p->facts, p->image, position, value, p->err);
+    if (status != CDUL_OK) stop(p, status);
+}
+
+static void on_end(void *user, const char *element) {
+    (void)element;
+    parser *p = user;
+    if (p->depth == MEMBER) p->text = NULL;
+    if (p->depth == OBJECT && p->in_object) {
+        p->in_object = false;
+        finish_object(p);
+    }
+    p->depth--;
+}
+
+/* Annotations have no business declaring entities: refusing them all leaves nothing to expand. */
+static void on_entity(void *user, const char *name, int is_parameter, const char *value, int length,
+                      const char *base, const char *system, const char *public, const char *notation) {
+    (void)is_parameter, (void)value, (void)length, (void)base, (void)system, (void)public, (void)notation;
+    parser *p = user;
+    stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "declares the XML entity \"%.60s\": refused", name));
+}
+
+static cdul_status parse_xml(parser *p, const char *text, size_t size) {
+    if (size > INT_MAX) return cdul_fail(p->err, CDUL_ERR_INPUT, "larger than 2 GiB");
+    p->expat = XML_ParserCreate(NULL);
+    if (!p->expat) return cdul_fail_memory(p->err, "XML parser");
+    XML_SetUserData(p->expat, p);
+    XML_SetElementHandler(p->expat, on_start, on_end);
+    XML_SetCharacterDataHandler(p->expat, on_text);
+    XML_SetEntityDeclHandler(p->expat, on_entity);
+    if (XML_Parse(p->expat, text, (int)size, 1) == XML_STATUS_ERROR && p->status == CDUL_OK)
+        p->status = cdul_fail(p->err, CDUL_ERR_INPUT, "line %lu: %s", XML_GetCurrentLineNumber(p->expat),
+                              XML_ErrorString(XML_GetErrorCode(p->expat)));
+    XML_ParserFree(p->expat);
+    return p->status;
+}
+
+static cdul_status read_file(const char *folder, const char *file, size_t image, cdul_names *classes,
+                             cdul_facts *facts, cdul_error *err) {
+    char *text = NULL, *path = cdul_path_join(folder, file);
+    size_t size = 0;
+    if (!path) return cdul_fail_memory(err, folder);
+    cdul_status status = cdul_file_read_all(path, &text, &size, err);
+    if (status == CDUL_OK) {
+        parser p = {.classes = classes, .facts = facts, .image = image, .err = err};
+        status = parse_xml(&p, text, size);
+        if (status != CDUL_OK) cdul_error_prefix(err, "%s", path);
+    }
+    free(text);
+    free(path);
+    return status;
+}
+
+/* Names of the .xml files in `folder`, sorted. */
+static cdul_status list_folder(const char *folder, cdul_strings *files, cdul_error *err) {
+    DIR *dir = opendir(folder);
+    if (!dir) return cdul_fail_errno(err, "%s", folder);
+    cdul_status status = CDUL_OK;
+    struct dirent *entry;
+    while (status == CDUL_OK && (errno = 0, entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && strcmp(cdul_path_extension(entry->d_name), ".xml") == 0)
+            status = cdul_strings_add(files, entry->d_name, err);
+    if (status == CDUL_OK && errno) status = cdul_fail_errno(err, "%s", folder);
+    closedir(dir);
+    cdul_strings_sort(files);
+    return status;
+}
+
+static cdul_status read_folder(const char *folder, const cdul_strings *files, cdul_truth *truth,
+                               cdul_error *err) {
+    cdul_names classes = {0};
+    cdul_facts facts = {0};
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < files->count && status == CDUL_OK; i++) {
+        const char *file = files->items[i];
+        status = cdul_strings_add_n(&truth->images, file, strlen(file) - strlen(".xml"), err);
+        if (status == CDUL_OK) status = read_file(folder, file, i, &classes, &facts, err);
+    }
+    if (status == CDUL_OK) status = cdul_strings_copy(&classes.list, &truth->classes, err);
+    if (status == CDUL_OK) status = cdul_truth_fill(truth, &facts, err);
+    cdul_names_free(&classes);
+    cdul_facts_free(&facts);
+    return status;
+}
+
+cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth, cdul_error *err) {
+    cdul_strings files = {0};
+    char *inner = cdul_path_join(folder, "Annotations");
+    if (!inner) return cdul_fail_memory(err, folder);
+    const char *chosen = cdul_path_is_folder(inner) ? inner : folder;
+    truth->kind = CDUL_TRUTH_VOC;
+    cdul_status status = list_folder(chosen, &files, err);
+    if (status == CDUL_OK && files.count == 0)
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: no .xml files: expected a folder of PASCAL VOC annotations", chosen);
+    if (status == CDUL_OK) status = read_folder(chosen, &files, truth, err);
+    cdul_strings_free(&files);
+    free(inner);
+    return status;
+}
