@@ -1,0 +1,88 @@
+#include "cdul/label.h"
+
+#include <math.h>
+#include <string.h>
+
+cdul_aggregate_options cdul_aggregate_defaults(void) {
+    return (cdul_aggregate_options){.aggregator = CDUL_AGGREGATE_CDUL, .temperature = 0.01};
+}
+
+cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *err) {
+    if (!(o->temperature > 0) || !isfinite(o->temperature))
+        return cdul_fail(err, CDUL_ERR_USAGE, "temperature %g: must be above 0 (CLIP's is 0.01)",
+                         o->temperature);
+    if (!(o->zeta >= 0 && o->zeta <= 1))
+        return cdul_fail(err, CDUL_ERR_USAGE, "zeta %g: must lie in 0 .. 1 (the paper uses 0 .. 0.4)",
+                         o->zeta);
+    if (!(o->lambda >= -1 && o->lambda <= 1))
+        return cdul_fail(err, CDUL_ERR_USAGE, "lambda %g: must lie in -1 .. 1", o->lambda);
+    return CDUL_OK;
+}
+
+/* s = softmax_c(cos / T), in place (2), (4). */
+static void softmax(float *x, size_t c, double temperature) {
+    float top = x[0];
+    for (size_t i = 1; i < c; i++) top = fmaxf(top, x[i]);
+    double sum = 0;
+    for (size_t i = 0; i < c; i++) {
+        x[i] = (float)exp((x[i] - top) / temperature);
+        sum += x[i];
+    }
+    for (size_t i = 0; i < c; i++) x[i] = (float)(x[i] / sum);
+}
+
+/* z = (cos - mean_c) / std_c, in place. A view that says the same of every class says nothing: z = 0. */
+static void standardise(float *x, size_t c) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < c; i++) sum += x[i];
+    double mean = sum / (double)c;
+    for (size_t i = 0; i < c; i++) squares += (x[i] - mean) * (x[i] - mean);
+    double deviation = sqrt(squares / (double)c);
+    for (size_t i = 0; i < c; i++) x[i] = deviation > 0 ? (float)((x[i] - mean) / deviation) : 0;
+}
+
+/* What the crops [S, C] say together of class i. */
+static float aggregate_class(const cdul_aggregate_options *o, const float *crops, size_t s, size_t c,
+                             size_t i) {
+    float alpha = -INFINITY, second = -INFINITY, beta = INFINITY; /* largest, next, smallest over crops */
+    double sum = 0;
+    for (size_t j = 0; j < s; j++) {
+        float x = crops[j * c + i];
+        second = x > alpha ? alpha : fmaxf(second, x);
+        alpha = fmaxf(alpha, x);
+        beta = fminf(beta, x);
+        sum += x;
+    }
+    switch (o->aggregator) {
+    case CDUL_AGGREGATE_CDUL:
+        return alpha >= o->zeta ? alpha : beta; /* (5), (6) */
+    case CDUL_AGGREGATE_MEAN:
+        return (float)(sum / (double)s);
+    case CDUL_AGGREGATE_TOP2:
+        return s > 1 ? (alpha + second) / 2 : alpha;
+    case CDUL_AGGREGATE_MAX:
+    case CDUL_AGGREGATE_ZSCORE:
+    case CDUL_AGGREGATE_GLOBAL:
+        break;
+    }
+    return alpha;
+}
+
+void cdul_aggregate(const cdul_aggregate_options *o, const float *cosines, size_t s, size_t c, float *scratch,
+                    float *y) {
+    bool zscore = o->aggregator == CDUL_AGGREGATE_ZSCORE;
+    if (o->aggregator == CDUL_AGGREGATE_GLOBAL) s = 0;
+    memcpy(scratch, cosines, (1 + s) * c * sizeof *scratch);
+    for (size_t view = 0; view <= s; view++) {
+        if (zscore)
+            standardise(scratch + view * c, c);
+        else
+            softmax(scratch + view * c, c, o->temperature);
+    }
+    const float *s_glob = scratch, *crops = scratch + c;
+    for (size_t i = 0; i < c; i++) {
+        float s_agg = s ? aggregate_class(o, crops, s, c, i) : s_glob[i];
+        double fused = 0.5 * (s_glob[i] + s_agg + o->lambda * fabs((double)s_glob[i] - s_agg));
+        y[i] = (float)(zscore ? 1 / (1 + exp(-fused)) : fused);
+    }
+}

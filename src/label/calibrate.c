@@ -1,0 +1,76 @@
+#include "cdul/label.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Labels of exactly 0 or 1 have no logit; this far from them they can still move. */
+static const double EPSILON = 1e-7;
+
+static double logit(double y) {
+    y = fmin(fmax(y, EPSILON), 1 - EPSILON);
+    return log(y / (1 - y));
+}
+
+static double mean_positives(const float *logits, size_t n, size_t c, double bias) {
+    double sum = 0;
+#pragma omp parallel for reduction(+ : sum) schedule(static)
+    for (size_t i = 0; i < n * c; i++) sum += 1 / (1 + exp(-(logits[i] + bias)));
+    return sum / (double)n;
+}
+
+cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double positives, double *bias,
+                                     cdul_error *err) {
+    if (!(positives > 0 && positives < (double)c))
+        return cdul_fail(err, CDUL_ERR_USAGE, "expected positives %g: must lie between 0 and the %zu classes",
+                         positives, c);
+    for (size_t i = 0; i < n * c; i++) labels[i] = (float)logit(labels[i]);
+    /* Any reachable mean lies within: logits are at most 16.2 in size. */
+    double low = -64, high = 64;
+    for (int step = 0; step < 60 && n; step++) {
+        double middle = 0.5 * (low + high);
+        if (mean_positives(labels, n, c, middle) < positives)
+            low = middle;
+        else
+            high = middle;
+    }
+    double b = 0.5 * (low + high);
+    for (size_t i = 0; i < n * c; i++) labels[i] = (float)(1 / (1 + exp(-(labels[i] + b))));
+    if (bias) *bias = b;
+    return CDUL_OK;
+}
+
+static int by_value(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double entropy(double y) {
+    return y <= 0 || y >= 1 ? 0 : -(y * log(y) + (1 - y) * log1p(-y));
+}
+
+cdul_status cdul_label_summarise(const float *labels, size_t n, size_t c, cdul_label_summary *out,
+                                 cdul_error *err) {
+    *out = (cdul_label_summary){0};
+    if (n == 0 || c == 0) return CDUL_OK;
+    float *contrast = malloc(n * sizeof *contrast);
+    if (!contrast) return cdul_fail_memory(err, "label summary");
+    double mass = 0, total_entropy = 0;
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0, top = 0;
+        for (size_t j = 0; j < c; j++) {
+            double y = labels[i * c + j];
+            sum += y;
+            top = fmax(top, y);
+            total_entropy += entropy(y);
+        }
+        mass += sum;
+        contrast[i] = sum > 0 ? (float)(top * (double)c / sum) : 0;
+    }
+    qsort(contrast, n, sizeof *contrast, by_value);
+    out->mass = mass / (double)n;
+    out->entropy = total_entropy / (double)(n * c);
+    out->contrast = contrast[n / 2];
+    out->flat = c >= 3 && out->contrast < 1.5;
+    free(contrast);
+    return CDUL_OK;
+}

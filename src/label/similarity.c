@@ -1,0 +1,57 @@
+#include "cdul/label.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+/* Classes are padded to whole registers of 8 floats, so that the inner loop has no tail. */
+enum { LANES = 8, ROWS = 4 };
+
+cdul_status cdul_class_vectors_pack(const float *vectors, size_t c, size_t d, cdul_class_vectors *out,
+                                    cdul_error *err) {
+    size_t stride = (c + LANES - 1) / LANES * LANES;
+    if (c == 0 || d == 0) return cdul_fail(err, CDUL_ERR_INPUT, "class vectors are empty: [%zu, %zu]", c, d);
+    if (d > SIZE_MAX / sizeof(float) / stride) return cdul_fail_memory(err, "class vectors");
+    float *transposed = calloc(d * stride, sizeof *transposed);
+    if (!transposed) return cdul_fail_memory(err, "class vectors");
+    for (size_t i = 0; i < c; i++)
+        for (size_t j = 0; j < d; j++) transposed[j * stride + i] = vectors[i * d + j];
+    *out = (cdul_class_vectors){.c = c, .d = d, .stride = stride, .transposed = transposed};
+    return CDUL_OK;
+}
+
+void cdul_class_vectors_free(cdul_class_vectors *vectors) {
+    if (!vectors) return;
+    free(vectors->transposed);
+    *vectors = (cdul_class_vectors){0};
+}
+
+/* ROWS embeddings against LANES classes: the accumulators stay in registers and each loaded class value
+ * serves ROWS products. */
+static void block(const cdul_class_vectors *v, const float *const rows[ROWS], size_t first_class,
+                  float out[ROWS][LANES]) {
+    float sum[ROWS][LANES] = {{0}};
+    const float *column = v->transposed + first_class;
+    for (size_t j = 0; j < v->d; j++, column += v->stride)
+        for (int r = 0; r < ROWS; r++)
+            for (int lane = 0; lane < LANES; lane++) sum[r][lane] += rows[r][j] * column[lane];
+    for (int r = 0; r < ROWS; r++)
+        for (int lane = 0; lane < LANES; lane++) out[r][lane] = sum[r][lane];
+}
+
+void cdul_similarity(const cdul_class_vectors *v, const float *embeddings, size_t m, float *cosines) {
+    for (size_t first = 0; first < m; first += ROWS) {
+        size_t rows_left = m - first < ROWS ? m - first : ROWS;
+        const float *rows[ROWS];
+        /* A short last block repeats its last row: the result is dropped, the loop keeps one shape. */
+        for (size_t r = 0; r < ROWS; r++)
+            rows[r] = embeddings + (first + (r < rows_left ? r : rows_left - 1)) * v->d;
+        for (size_t i = 0; i < v->c; i += LANES) {
+            float out[ROWS][LANES];
+            block(v, rows, i, out);
+            size_t lanes = v->c - i < LANES ? v->c - i : LANES;
+            for (size_t r = 0; r < rows_left; r++)
+                for (size_t lane = 0; lane < lanes; lane++)
+                    cosines[(first + r) * v->c + i + lane] = out[r][lane];
+        }
+    }
+}
