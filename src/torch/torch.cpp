@@ -175,6 +175,14 @@ cdul_status cdul_scope_close(cdul_scope *scope, cdul_error *err) {
     return status;
 }
 
+void cdul_tensor_drop(cdul_scope *scope, cdul_tensor *x) {
+    cdul_tensor **link = &scope->tensors;
+    while (*link && *link != x) link = &(*link)->next;
+    if (!*link) return;
+    *link = x->next;
+    delete x;
+}
+
 cdul_tensor *cdul_tensor_keep(cdul_scope *scope, const cdul_tensor *x) {
     cdul_tensor *kept = nullptr;
     run(scope, "keep", [&] { kept = new cdul_tensor{value(x), nullptr}; });

@@ -70,6 +70,8 @@ cdul_scope cdul_scope_inside(const cdul_scope *outer);
 cdul_tensor *cdul_scope_yield(cdul_scope *inner, cdul_scope *outer, cdul_tensor *result, const char *where);
 /* Frees what the scope owns and returns its status, with the message in `err`. The scope is {0} again. */
 cdul_status cdul_scope_close(cdul_scope *scope, cdul_error *err);
+/* Frees one tensor that the scope owns before the scope ends. */
+void cdul_tensor_drop(cdul_scope *scope, cdul_tensor *x);
 
 /* A second handle of the same tensor, owned by the caller. NULL after a failure. */
 cdul_tensor *cdul_tensor_keep(cdul_scope *scope, const cdul_tensor *x) CDUL_MUST_CHECK;

@@ -61,10 +61,8 @@ typedef struct cdul_resnet_entry {
     char name[40]; /* "layer1.0.downsample.1.running_mean"                                             */
     cdul_tensor *tensor;
     cdul_parameter_kind kind;
-    size_t stage;   /* 1..4, or CDUL_RESNET_HEAD                                                         */
-    size_t fan_in;  /* of weights: inputs of one output                                                  */
-    size_t fan_out; /* of convolution weights: outputs x kernel x kernel                                 */
-    bool trained;   /* gradients are computed for it: give it to the optimiser                           */
+    size_t stage; /* 1..4, or CDUL_RESNET_HEAD                                                           */
+    bool trained; /* gradients are computed for it: give it to the optimiser                             */
 } cdul_resnet_entry;
 
 typedef struct cdul_resnet_options {
@@ -98,7 +96,8 @@ cdul_status cdul_resnet_new(const cdul_resnet_options *options, const cdul_safet
                             bool *head_replaced, cdul_resnet **out, cdul_error *err) CDUL_MUST_CHECK;
 /* Reads every tensor of the network from a file with torchvision's names. A tensor that is missing, of
  * another shape or unknown is CDUL_ERR_INPUT and is named ("num_batches_tracked" is passed over). A head of
- * another class count is left as it is and *head_replaced (may be NULL) set. */
+ * another class count is left as it is and *head_replaced (may be NULL) set. After a failure some tensors may
+ * have been read and others not. */
 cdul_status cdul_resnet_load(cdul_resnet *net, const cdul_safetensors *file, bool *head_replaced,
                              cdul_error *err) CDUL_MUST_CHECK;
 void cdul_resnet_free(cdul_resnet *net);
@@ -110,13 +109,13 @@ cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *means, cdul
 /* x: activations after the first `from` stages, as cdul_resnet_forward_features gives them, of any float type
  * and layout; from = 0: normalised images [B, 3, H, W]. Returns logits float32 [B, classes]. `training`:
  * batch norm uses and updates batch statistics, in stages that are not frozen and unless freeze_bn. */
-cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, cdul_resnet *net, const cdul_tensor *x, size_t from,
-                                      bool training);
+cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
+                                      size_t from, bool training);
 /* Normalised images [B, 3, H, W] to activations after the first `upto` stages (1..4), in evaluation mode:
  * float32, or bfloat16 if the network computes in it. [B, 256, H/4, W/4] for upto 1 of ResNet-50, and so on:
  * channels twice, sides half, a stage. In a no_grad scope they are what a frozen network need compute once.
  */
-cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, cdul_resnet *net, const cdul_tensor *x,
+cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
                                           size_t upto);
 
 #endif
