@@ -1,0 +1,122 @@
+#include "cdul/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SIDE_OF_GRID 64
+#define MAX_CROPS        4096
+
+typedef struct grid {
+    size_t rows, columns;
+    double window; /* fraction of each side; 0: tiles that just cover the image                     */
+} grid;
+
+static bool read_count(const char **text, size_t *out) {
+    char *end;
+    if (**text < '0' || **text > '9') return false;
+    unsigned long value = strtoul(*text, &end, 10);
+    *text = end;
+    *out = value;
+    return value >= 1 && value <= MAX_SIDE_OF_GRID;
+}
+
+/* Decimal fraction by hand: strtod would read a comma or a point by the user's locale. */
+static bool read_fraction(const char **text, double *out) {
+    double value = 0, unit = 1;
+    const char *start = *text;
+    bool after_point = false;
+    for (; (**text >= '0' && **text <= '9') || (**text == '.' && !after_point); (*text)++) {
+        if (**text == '.') {
+            after_point = true;
+            continue;
+        }
+        value = value * 10 + (**text - '0');
+        if (after_point) unit *= 10;
+    }
+    *out = value / unit;
+    return *text != start && *out > 0 && *out <= 1;
+}
+
+/* Reads "RxC" or "RxC:f" and steps over it. */
+static bool read_grid(const char **text, grid *out) {
+    out->window = 0;
+    if (!read_count(text, &out->rows) || *(*text)++ != 'x' || !read_count(text, &out->columns)) return false;
+    if (**text != ':') return true;
+    (*text)++;
+    return read_fraction(text, &out->window);
+}
+
+/* Start and end of place `i` of `n` along one side, as fractions. */
+static void place(const grid *g, size_t i, size_t n, double *start, double *end) {
+    if (g->window == 0) {
+        *start = (double)i / (double)n;
+        *end = (double)(i + 1) / (double)n;
+        return;
+    }
+    double room = 1 - g->window;
+    *start = n > 1 ? room * (double)i / (double)(n - 1) : room / 2;
+    *end = *start + g->window;
+}
+
+static cdul_status append(cdul_crops *crops, const grid *g, cdul_error *err) {
+    size_t count = crops->count + g->rows * g->columns;
+    double *boxes = realloc(crops->boxes, count * 4 * sizeof *boxes);
+    if (!boxes) return cdul_fail_memory(err, "crops");
+    crops->boxes = boxes;
+    double *box = boxes + crops->count * 4;
+    for (size_t row = 0; row < g->rows; row++)
+        for (size_t column = 0; column < g->columns; column++, box += 4) {
+            place(g, column, g->columns, &box[0], &box[2]);
+            place(g, row, g->rows, &box[1], &box[3]);
+        }
+    crops->count = count;
+    return CDUL_OK;
+}
+
+cdul_status cdul_crops_parse(const char *text, cdul_crops *out, cdul_error *err) {
+    *out = (cdul_crops){0};
+    const char *at = text;
+    cdul_status status = CDUL_OK;
+    for (bool more = true; more && status == CDUL_OK;) {
+        grid g;
+        if (!read_grid(&at, &g) || (*at && *at != '+')) {
+            status = cdul_fail(err, CDUL_ERR_USAGE,
+                               "grid \"%s\": expected ROWSxCOLUMNS with an optional :FRACTION (over 0, at "
+                               "most 1), each side 1 to %d, joined by +, such as 3x3, 3x3:0.5 or 1x1+2x2",
+                               text, MAX_SIDE_OF_GRID);
+            break;
+        }
+        status = append(out, &g, err);
+        if (status == CDUL_OK && out->count > MAX_CROPS)
+            status = cdul_fail(err, CDUL_ERR_USAGE, "grid \"%s\": more than %d crops", text, MAX_CROPS);
+        more = *at++ == '+';
+    }
+    if (status != CDUL_OK) cdul_crops_free(out);
+    return status;
+}
+
+void cdul_crops_free(cdul_crops *crops) {
+    if (!crops) return;
+    free(crops->boxes);
+    *crops = (cdul_crops){0};
+}
+
+/* Fractions of a side to whole pixels: first and count, at least one pixel, inside the side. */
+static void to_pixels(double start, double end, size_t side, size_t *first, size_t *count) {
+    size_t from = (size_t)floor(start * (double)side + 0.5);
+    size_t to = (size_t)floor(end * (double)side + 0.5);
+    if (to > side) to = side;
+    if (from >= side) from = side - 1;
+    if (to <= from) to = from + 1;
+    *first = from;
+    *count = to - from;
+}
+
+cdul_rect cdul_crops_rect(const cdul_crops *crops, size_t s, size_t width, size_t height) {
+    const double *box = crops->boxes + s * 4;
+    cdul_rect rect;
+    to_pixels(box[0], box[2], width, &rect.x, &rect.width);
+    to_pixels(box[1], box[3], height, &rect.y, &rect.height);
+    return rect;
+}

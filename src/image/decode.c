@@ -1,0 +1,140 @@
+#include "image/decode.h"
+
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Pillow's Image.MAX_IMAGE_PIXELS is 1024^3 / 4 / 3; beyond twice that it refuses. */
+#define DEFAULT_MAX_PIXELS ((size_t)2 * (1024 * 1024 * 1024 / 4 / 3))
+/* The largest image at the widest pixel that a format here has, and room for metadata. */
+#define BYTES_PER_PIXEL 8
+#define METADATA_BYTES  ((size_t)64 << 20)
+
+cdul_decode_options cdul_decode_defaults(void) {
+    return (cdul_decode_options){.exif = true, .background = {255, 255, 255}, .max_pixels = 0};
+}
+
+void cdul_image_free(cdul_image *image) {
+    if (!image) return;
+    free(image->pixels);
+    *image = (cdul_image){0};
+}
+
+cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
+                                const cdul_decode_options *options, cdul_image *out, cdul_error *err) {
+    if (width == 0 || height == 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels", width, height);
+    if (width > CDUL_MAX_SIDE || height > CDUL_MAX_SIDE)
+        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels: no side may exceed %d", width,
+                         height, CDUL_MAX_SIDE);
+    if (height > options->max_pixels / width)
+        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels exceeds the limit of %zu pixels",
+                         width, height, options->max_pixels);
+    if (width > SIZE_MAX / channels / height) return cdul_fail_memory(err, "pixels of an image");
+    out->pixels = malloc(width * height * channels);
+    if (!out->pixels) return cdul_fail_memory(err, "pixels of an image");
+    out->width = width;
+    out->height = height;
+    return CDUL_OK;
+}
+
+void cdul_image_composite(cdul_image *image, const uint8_t background[3]) {
+    size_t count = image->width * image->height;
+    const uint8_t *in = image->pixels;
+    uint8_t *out = image->pixels;
+    for (size_t i = 0; i < count; i++, in += 4, out += 3) {
+        unsigned alpha = in[3];
+        for (size_t c = 0; c < 3; c++)
+            out[c] = (uint8_t)((in[c] * alpha + background[c] * (255 - alpha) + 127) / 255);
+    }
+    uint8_t *smaller = realloc(image->pixels, count * 3);
+    if (smaller) image->pixels = smaller;
+}
+
+/* --- Choosing the decoder --- */
+
+typedef struct format {
+    const char *name;
+    size_t offset; /* of the magic bytes in the file                                            */
+    const char *magic;
+    size_t length;
+    cdul_decoder *decode; /* NULL: recognised only to name it in the error                             */
+} format;
+
+static const format formats[] = {
+    {"JPEG", 0, "\xff\xd8\xff", 3, cdul_decode_jpeg},
+    {"PNG", 0, "\x89PNG\r\n\x1a\n", 8, cdul_decode_png},
+    {"WebP", 8, "WEBP", 4, cdul_decode_webp},
+    {"GIF", 0, "GIF87a", 6, cdul_decode_gif},
+    {"GIF", 0, "GIF89a", 6, cdul_decode_gif},
+    {"BMP", 0, "BM", 2, cdul_decode_bmp},
+    {"PNM", 0, "P1", 2, cdul_decode_pnm},
+    {"PNM", 0, "P2", 2, cdul_decode_pnm},
+    {"PNM", 0, "P3", 2, cdul_decode_pnm},
+    {"PNM", 0, "P4", 2, cdul_decode_pnm},
+    {"PNM", 0, "P5", 2, cdul_decode_pnm},
+    {"PNM", 0, "P6", 2, cdul_decode_pnm},
+    {"TIFF", 0, "II*\0", 4, NULL},
+    {"TIFF", 0, "MM\0*", 4, NULL},
+    {"AVIF", 4, "ftypavif", 8, NULL},
+    {"HEIC", 4, "ftyp", 4, NULL},
+    {"JPEG XL", 0, "\xff\x0a", 2, NULL},
+    {"JPEG XL", 0, "\0\0\0\x0cJXL ", 8, NULL},
+    {"JPEG 2000", 0, "\0\0\0\x0cjP  ", 8, NULL},
+    {"Photoshop", 0, "8BPS", 4, NULL},
+};
+
+static const format tga = {"TGA", 0, "", 0, cdul_decode_tga};
+
+static const format *find_format(const uint8_t *data, size_t size) {
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        const format *f = &formats[i];
+        if (size >= f->offset + f->length && memcmp(data + f->offset, f->magic, f->length) == 0) return f;
+    }
+    return cdul_looks_like_tga(data, size) ? &tga : NULL;
+}
+
+cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_options *options,
+                              cdul_image *out, cdul_error *err) {
+    *out = (cdul_image){0};
+    if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "empty file");
+    const format *f = find_format(data, size);
+    if (!f)
+        return cdul_fail(err, CDUL_ERR_INPUT, "not an image: expected JPEG, PNG, WebP, GIF, BMP, TGA or PNM");
+    if (!f->decode)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s images are not supported: convert it to JPEG or PNG",
+                         f->name);
+
+    cdul_decode_options effective = options ? *options : cdul_decode_defaults();
+    if (effective.max_pixels == 0) effective.max_pixels = DEFAULT_MAX_PIXELS;
+    int orientation = 1;
+    cdul_status status = f->decode(data, size, &effective, out, &orientation, err);
+    if (status != CDUL_OK) cdul_error_prefix(err, "%s", f->name);
+    if (status == CDUL_OK && effective.exif) status = cdul_image_orient(out, orientation, err);
+    if (status != CDUL_OK) cdul_image_free(out);
+    return status;
+}
+
+cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *options, cdul_image *out,
+                                   cdul_error *err) {
+    *out = (cdul_image){0};
+    struct stat info;
+    if (stat(path, &info) != 0) return cdul_fail_errno(err, "%s", path);
+    /* A pipe would block, a device might never end. */
+    if (!S_ISREG(info.st_mode)) return cdul_fail(err, CDUL_ERR_INPUT, "%s: not a regular file", path);
+    size_t max_pixels = options && options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
+    if ((uintmax_t)info.st_size > (uintmax_t)max_pixels * BYTES_PER_PIXEL + METADATA_BYTES)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: file of %jd bytes: too large for an image of %zu pixels",
+                         path, (intmax_t)info.st_size, max_pixels);
+
+    char *data = NULL;
+    size_t size = 0;
+    cdul_status status = cdul_file_read_all(path, &data, &size, err);
+    if (status != CDUL_OK) return status;
+    status = cdul_image_decode(data, size, options, out, err);
+    if (status != CDUL_OK) cdul_error_prefix(err, "%s", path);
+    free(data);
+    return status;
+}

@@ -1,0 +1,137 @@
+/* JPEG through libjpeg-turbo: grey, YCbCr, RGB, CMYK and YCCK; baseline, progressive and arithmetic. */
+#include "image/decode.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+/* A progressive file may ask for a pass over the whole image in a few bytes. Real ones have 10 to 20. */
+#define MAX_SCANS 500
+
+typedef struct reader {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf jump;
+    cdul_status status;
+    cdul_error *err;
+    const uint8_t *data;
+    size_t size;
+    const cdul_decode_options *options;
+    cdul_image *out;
+    int *orientation;
+} reader;
+
+static void fail_with_message(j_common_ptr jpeg) {
+    reader *r = jpeg->client_data;
+    char text[JMSG_LENGTH_MAX];
+    r->errors.format_message(jpeg, text);
+    r->status = r->errors.msg_code == JERR_OUT_OF_MEMORY ? cdul_fail_memory(r->err, "JPEG decoder")
+                                                         : cdul_fail(r->err, CDUL_ERR_INPUT, "%s", text);
+    longjmp(r->jump, 1);
+}
+
+/* libjpeg goes on after damage and fills the rest with grey. Warnings that mean lost pixels are errors here;
+ * harmless ones (stray bytes between segments, odd progression) are not. */
+static void judge_warning(j_common_ptr jpeg, int level) {
+    if (level >= 0) return;
+    switch (jpeg->err->msg_code) {
+    case JWRN_JPEG_EOF:
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+        fail_with_message(jpeg);
+        break;
+    default:
+        break;
+    }
+}
+
+static void print_nothing(j_common_ptr jpeg) {
+    (void)jpeg;
+}
+
+static void count_scans(j_common_ptr jpeg) {
+    reader *r = jpeg->client_data;
+    if (r->jpeg.input_scan_number <= MAX_SCANS) return;
+    r->status = cdul_fail(r->err, CDUL_ERR_INPUT, "more than %d scans", MAX_SCANS);
+    longjmp(r->jump, 1);
+}
+
+static void find_orientation(reader *r) {
+    for (jpeg_saved_marker_ptr m = r->jpeg.marker_list; m; m = m->next) {
+        if (m->data_length < 6 || memcmp(m->data, "Exif\0\0", 6) != 0) continue;
+        int orientation = cdul_exif_orientation(m->data, m->data_length);
+        if (orientation) *r->orientation = orientation;
+        return;
+    }
+}
+
+/* CMYK as Photoshop stores it: inverted, so that 255 is no ink. Pillow takes every CMYK JPEG for that, marked
+ * by Adobe or not, and so do we. [H, W, 4] to [H, W, 3] in place. */
+static void cmyk_to_rgb(cdul_image *image) {
+    size_t count = image->width * image->height;
+    const uint8_t *in = image->pixels;
+    uint8_t *out = image->pixels;
+    for (size_t i = 0; i < count; i++, in += 4, out += 3) {
+        unsigned black = in[3];
+        for (size_t c = 0; c < 3; c++) out[c] = (uint8_t)((in[c] * black + 127) / 255);
+    }
+    uint8_t *smaller = realloc(image->pixels, count * 3);
+    if (smaller) image->pixels = smaller;
+}
+
+/* Everything that may longjmp. Locals are not used after a jump. */
+static bool read_pixels(reader *r) {
+    struct jpeg_decompress_struct *jpeg = &r->jpeg;
+    if (setjmp(r->jump)) return false;
+    jpeg_create_decompress(jpeg);
+    jpeg->client_data = r;
+    jpeg->progress = &r->progress;
+    jpeg_mem_src(jpeg, r->data, (unsigned long)r->size);
+    jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
+    jpeg_read_header(jpeg, TRUE);
+    find_orientation(r);
+
+    bool cmyk = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
+    jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+    size_t channels = cmyk ? 4 : 3;
+    r->status =
+        cdul_image_allocate(jpeg->image_width, jpeg->image_height, channels, r->options, r->out, r->err);
+    if (r->status != CDUL_OK) return false;
+
+    jpeg_start_decompress(jpeg);
+    while (jpeg->output_scanline < jpeg->output_height) {
+        JSAMPROW row = r->out->pixels + (size_t)jpeg->output_scanline * r->out->width * channels;
+        jpeg_read_scanlines(jpeg, &row, 1);
+    }
+    jpeg_finish_decompress(jpeg);
+    if (cmyk) cmyk_to_rgb(r->out);
+    return true;
+}
+
+cdul_status cdul_decode_jpeg(const uint8_t *data, size_t size, const cdul_decode_options *options,
+                             cdul_image *out, int *orientation, cdul_error *err) {
+    reader r = {.data = data,
+                .size = size,
+                .options = options,
+                .out = out,
+                .orientation = orientation,
+                .err = err,
+                .status = CDUL_OK};
+    r.jpeg.err = jpeg_std_error(&r.errors);
+    r.jpeg.client_data = &r;
+    r.errors.error_exit = fail_with_message;
+    r.errors.emit_message = judge_warning;
+    r.errors.output_message = print_nothing;
+    r.progress.progress_monitor = count_scans;
+    bool read = read_pixels(&r);
+    jpeg_destroy_decompress(&r.jpeg);
+    return read ? CDUL_OK : r.status;
+}

@@ -1,0 +1,89 @@
+/* WebP through libwebp: lossy, lossless, alpha (composited), animation (first frame). */
+#include "image/decode.h"
+
+#include <string.h>
+
+#include <webp/decode.h>
+#include <webp/demux.h>
+
+static const char *status_text(VP8StatusCode code) {
+    switch (code) {
+    case VP8_STATUS_NOT_ENOUGH_DATA:
+        return "file is truncated";
+    case VP8_STATUS_UNSUPPORTED_FEATURE:
+        return "unsupported feature";
+    case VP8_STATUS_BITSTREAM_ERROR:
+        return "damaged data";
+    default:
+        return "cannot be decoded";
+    }
+}
+
+static cdul_status fail_webp(VP8StatusCode code, cdul_error *err) {
+    if (code == VP8_STATUS_OUT_OF_MEMORY) return cdul_fail_memory(err, "WebP decoder");
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s", status_text(code));
+}
+
+static void find_orientation(const WebPData *file, int *orientation) {
+    WebPDemuxer *demuxer = WebPDemux(file);
+    WebPChunkIterator chunk;
+    if (!demuxer) return;
+    if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
+        int found = cdul_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
+        if (found) *orientation = found;
+        WebPDemuxReleaseChunkIterator(&chunk);
+    }
+    WebPDemuxDelete(demuxer);
+}
+
+static cdul_status decode_still(const WebPData *file, WebPDecoderConfig *config, cdul_image *out,
+                                cdul_error *err) {
+    size_t channels = config->input.has_alpha ? 4 : 3;
+    config->output.colorspace = config->input.has_alpha ? MODE_RGBA : MODE_RGB;
+    config->output.is_external_memory = 1;
+    config->output.u.RGBA.rgba = out->pixels;
+    config->output.u.RGBA.stride = (int)(out->width * channels);
+    config->output.u.RGBA.size = out->width * out->height * channels;
+    VP8StatusCode code = WebPDecode(file->bytes, file->size, config);
+    WebPFreeDecBuffer(&config->output);
+    return code == VP8_STATUS_OK ? CDUL_OK : fail_webp(code, err);
+}
+
+static cdul_status decode_first_frame(const WebPData *file, cdul_image *out, cdul_error *err) {
+    WebPAnimDecoderOptions options;
+    if (!WebPAnimDecoderOptionsInit(&options)) return cdul_fail(err, CDUL_ERR_RUNTIME, "libwebp too old");
+    options.color_mode = MODE_RGBA;
+    WebPAnimDecoder *decoder = WebPAnimDecoderNew(file, &options);
+    if (!decoder) return cdul_fail(err, CDUL_ERR_INPUT, "damaged or truncated animation");
+    cdul_status status = CDUL_OK;
+    WebPAnimInfo info;
+    uint8_t *frame = NULL;
+    int end_time = 0;
+    if (!WebPAnimDecoderGetInfo(decoder, &info) || info.canvas_width != out->width ||
+        info.canvas_height != out->height || !WebPAnimDecoderGetNext(decoder, &frame, &end_time))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "first frame of the animation is damaged");
+    else
+        memcpy(out->pixels, frame, out->width * out->height * 4);
+    WebPAnimDecoderDelete(decoder);
+    return status;
+}
+
+cdul_status cdul_decode_webp(const uint8_t *data, size_t size, const cdul_decode_options *options,
+                             cdul_image *out, int *orientation, cdul_error *err) {
+    WebPData file = {data, size};
+    WebPDecoderConfig config;
+    if (!WebPInitDecoderConfig(&config)) return cdul_fail(err, CDUL_ERR_RUNTIME, "libwebp too old");
+    VP8StatusCode code = WebPGetFeatures(data, size, &config.input);
+    if (code != VP8_STATUS_OK) return fail_webp(code, err);
+
+    bool rgba = config.input.has_alpha || config.input.has_animation;
+    cdul_status status = cdul_image_allocate((size_t)config.input.width, (size_t)config.input.height,
+                                             rgba ? 4 : 3, options, out, err);
+    if (status != CDUL_OK) return status;
+    status = config.input.has_animation ? decode_first_frame(&file, out, err)
+                                        : decode_still(&file, &config, out, err);
+    if (status != CDUL_OK) return status;
+    if (rgba) cdul_image_composite(out, options->background);
+    find_orientation(&file, orientation);
+    return CDUL_OK;
+}

@@ -1,0 +1,86 @@
+/* EXIF orientation: found in the TIFF structure of an EXIF block (EXIF 2.3, section 4.6.4), and applied. */
+#include "image/decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TAG_ORIENTATION 0x0112
+#define TYPE_SHORT      3
+#define ENTRY_BYTES     12
+
+static unsigned get16(const uint8_t *p, bool big) {
+    return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
+}
+
+static uint32_t get32(const uint8_t *p, bool big) {
+    return big ? (uint32_t)get16(p, big) << 16 | get16(p + 2, big)
+               : (uint32_t)get16(p + 2, big) << 16 | get16(p, big);
+}
+
+int cdul_exif_orientation(const uint8_t *data, size_t size) {
+    if (size >= 6 && memcmp(data, "Exif\0\0", 6) == 0) {
+        data += 6;
+        size -= 6;
+    }
+    if (size < 8 || (memcmp(data, "MM\0*", 4) != 0 && memcmp(data, "II*\0", 4) != 0)) return 0;
+    bool big = data[0] == 'M';
+    size_t at = get32(data + 4, big);
+    if (at > size - 2) return 0;
+    size_t entries = get16(data + at, big);
+    at += 2;
+    for (size_t i = 0; i < entries && size - at >= ENTRY_BYTES; i++, at += ENTRY_BYTES) {
+        if (get16(data + at, big) != TAG_ORIENTATION) continue;
+        if (get16(data + at + 2, big) != TYPE_SHORT) return 0;
+        unsigned value = get16(data + at + 8, big);
+        return value >= 1 && value <= 8 ? (int)value : 0;
+    }
+    return 0;
+}
+
+/* Where the upright image's pixel (0, 0) lies in the stored one, and the steps, in pixels, from there to its
+ * next column and row. */
+typedef struct path {
+    ptrdiff_t start, column, row;
+} path;
+
+static path find_path(ptrdiff_t w, ptrdiff_t h, int orientation) {
+    switch (orientation) {
+    case 2:
+        return (path){w - 1, -1, w};
+    case 3:
+        return (path){w * h - 1, -1, -w};
+    case 4:
+        return (path){w * (h - 1), 1, -w};
+    case 5:
+        return (path){0, w, 1};
+    case 6:
+        return (path){w * (h - 1), -w, 1};
+    case 7:
+        return (path){w * h - 1, -w, -1};
+    case 8:
+        return (path){w - 1, w, -1};
+    default:
+        return (path){0, 1, w};
+    }
+}
+
+cdul_status cdul_image_orient(cdul_image *image, int orientation, cdul_error *err) {
+    if (orientation < 2 || orientation > 8) return CDUL_OK;
+    size_t width = orientation >= 5 ? image->height : image->width;
+    size_t height = orientation >= 5 ? image->width : image->height;
+    uint8_t *upright = malloc(width * height * 3);
+    if (!upright) return cdul_fail_memory(err, "rotated image");
+    path p = find_path((ptrdiff_t)image->width, (ptrdiff_t)image->height, orientation);
+    uint8_t *to = upright;
+    for (size_t y = 0; y < height; y++) {
+        const uint8_t *from = image->pixels + (p.start + (ptrdiff_t)y * p.row) * 3;
+        for (size_t x = 0; x < width; x++, from += p.column * 3, to += 3) {
+            to[0] = from[0];
+            to[1] = from[1];
+            to[2] = from[2];
+        }
+    }
+    free(image->pixels);
+    *image = (cdul_image){width, height, upright};
+    return CDUL_OK;
+}

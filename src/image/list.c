@@ -1,0 +1,231 @@
+/* What the user named, as paths to open and names to print. */
+#include "cdul/image.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+static bool is_image_name(const char *name) {
+    static const char *const extensions[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp",
+                                             ".gif", ".tga",  ".pnm", ".ppm",  ".pgm", ".pbm"};
+    const char *extension = cdul_path_extension(name);
+    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
+        if (strcasecmp(extension, extensions[i]) == 0) return true;
+    return false;
+}
+
+/* --- Folders --- */
+
+/* The folders from the argument down to the one being read: a link to one of them is a loop. */
+typedef struct level {
+    const struct level *above;
+    dev_t device;
+    ino_t inode;
+} level;
+
+typedef struct walk {
+    const char *folder;  /* the argument                                                           */
+    cdul_strings *found; /* image names relative to it                                             */
+    cdul_error *err;
+} walk;
+
+typedef enum kind { KIND_OTHER, KIND_FILE, KIND_FOLDER } kind;
+
+/* Follows links; a dangling one is neither file nor folder. */
+static kind kind_of(const char *path, unsigned char type) {
+    if (type == DT_REG) return KIND_FILE;
+    if (type == DT_DIR) return KIND_FOLDER;
+    struct stat info;
+    if ((type != DT_LNK && type != DT_UNKNOWN) || stat(path, &info) != 0) return KIND_OTHER;
+    return S_ISDIR(info.st_mode) ? KIND_FOLDER : S_ISREG(info.st_mode) ? KIND_FILE : KIND_OTHER;
+}
+
+/* Sorts one entry of the folder `relative` (itself at `path`) into images and folders to visit. */
+static cdul_status sort_entry(walk *w, const char *path, const char *relative, const struct dirent *entry,
+                              cdul_strings *folders) {
+    if (entry->d_name[0] == '.') return CDUL_OK;
+    char *below = cdul_path_join(relative, entry->d_name);
+    char *full = cdul_path_join(path, entry->d_name);
+    cdul_status status = below && full ? CDUL_OK : cdul_fail_memory(w->err, "image list");
+    if (status == CDUL_OK) {
+        kind k = kind_of(full, entry->d_type);
+        if (k == KIND_FOLDER)
+            status = cdul_strings_add(folders, below, w->err);
+        else if (k == KIND_FILE && is_image_name(entry->d_name))
+            status = cdul_strings_add(w->found, below, w->err);
+    }
+    free(below);
+    free(full);
+    return status;
+}
+
+/* Reads one folder and closes it, so that depth costs no file descriptors. */
+static cdul_status read_folder(walk *w, const char *path, const char *relative, cdul_strings *folders) {
+    DIR *stream = opendir(path);
+    if (!stream) return cdul_fail_errno(w->err, "%s: cannot read folder", path);
+    cdul_status status = CDUL_OK;
+    while (status == CDUL_OK) {
+        errno = 0;
+        const struct dirent *entry = readdir(stream);
+        if (!entry) {
+            if (errno) status = cdul_fail_errno(w->err, "%s: cannot read folder", path);
+            break;
+        }
+        status = sort_entry(w, path, relative, entry, folders);
+    }
+    closedir(stream);
+    return status;
+}
+
+static cdul_status walk_folder(walk *w, const char *relative, const level *above) {
+    cdul_strings folders = {0};
+    struct stat info;
+    cdul_status status = CDUL_OK;
+    char *path = *relative ? cdul_path_join(w->folder, relative) : strdup(w->folder);
+    if (!path) {
+        status = cdul_fail_memory(w->err, "image list");
+        goto done;
+    }
+    if (stat(path, &info) != 0) {
+        status = cdul_fail_errno(w->err, "%s", path);
+        goto done;
+    }
+    for (const level *l = above; l; l = l->above)
+        if (l->device == info.st_dev && l->inode == info.st_ino) goto done;
+    level here = {above, info.st_dev, info.st_ino};
+    status = read_folder(w, path, relative, &folders);
+    for (size_t i = 0; status == CDUL_OK && i < folders.count; i++)
+        status = walk_folder(w, folders.items[i], &here);
+done:
+    cdul_strings_free(&folders);
+    free(path);
+    return status;
+}
+
+/* --- Gathering --- */
+
+typedef struct gatherer {
+    const cdul_list_options *options;
+    cdul_strings *paths, *names;
+    cdul_error *err;
+} gatherer;
+
+static cdul_status add(gatherer *g, const char *path, const char *name) {
+    /* A file called "-" in a list is a file; to the reader of files the bare name is standard input. */
+    cdul_status status = cdul_strings_add(g->paths, strcmp(path, "-") == 0 ? "./-" : path, g->err);
+    return status == CDUL_OK ? cdul_strings_add(g->names, name, g->err) : status;
+}
+
+static cdul_status add_folder(gatherer *g, const char *folder) {
+    cdul_strings found = {0};
+    walk w = {folder, &found, g->err};
+    cdul_status status = walk_folder(&w, "", NULL);
+    if (status == CDUL_OK) cdul_strings_sort(&found);
+    for (size_t i = 0; status == CDUL_OK && i < found.count; i++) {
+        char *path = cdul_path_join(folder, found.items[i]);
+        status = path ? add(g, path, found.items[i]) : cdul_fail_memory(g->err, "image list");
+        free(path);
+    }
+    cdul_strings_free(&found);
+    return status;
+}
+
+/* One line of list `where`. */
+static cdul_status add_line(gatherer *g, const char *where, size_t line, const char *name) {
+    char *path = cdul_path_join(g->options->root, name);
+    if (!path) return cdul_fail_memory(g->err, "image list");
+    cdul_status status;
+    struct stat info;
+    if (stat(path, &info) != 0)
+        status = cdul_fail_errno(g->err, "%s: entry %zu: %s", where, line, path);
+    else if (S_ISDIR(info.st_mode))
+        status = cdul_fail(g->err, CDUL_ERR_INPUT, "%s: entry %zu: %s is a folder: lists name files", where,
+                           line, path);
+    else
+        status = add(g, path, name);
+    free(path);
+    return status;
+}
+
+static cdul_status add_list(gatherer *g, const char *path) {
+    const char *where = strcmp(path, "-") == 0 ? "list on standard input" : path;
+    char separator = g->options->nul_separated ? '\0' : '\n';
+    char *text = NULL;
+    size_t size = 0;
+    cdul_status status = cdul_file_read_all(path, &text, &size, g->err);
+    if (status != CDUL_OK) return status;
+    char *at = text, *end = text + size;
+    if (size >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) at += 3;
+    for (size_t line = 1; status == CDUL_OK && at < end; line++) {
+        char *stop = memchr(at, separator, (size_t)(end - at));
+        if (!stop) stop = end;
+        char *next = stop + 1;
+        *stop = '\0'; /* the text has a byte of room at its end */
+        if (separator == '\n' && strlen(at) != (size_t)(stop - at))
+            status = cdul_fail(g->err, CDUL_ERR_INPUT,
+                               "%s: line %zu holds a NUL byte: is the list NUL-separated?", where, line);
+        if (separator == '\n' && stop > at && stop[-1] == '\r') stop[-1] = '\0';
+        if (status == CDUL_OK && *at) status = add_line(g, where, line, at);
+        at = next;
+    }
+    free(text);
+    return status;
+}
+
+static cdul_status add_argument(gatherer *g, const char *argument) {
+    if (strcmp(argument, "-") == 0) return add_list(g, argument);
+    if (argument[0] == '@') return add_list(g, argument + 1);
+    if (cdul_path_is_folder(argument)) return add_folder(g, argument);
+    if (!cdul_path_exists(argument)) return cdul_fail_errno(g->err, "%s", argument);
+    return add(g, argument, argument);
+}
+
+/* --- Names are keys in every output: no two alike --- */
+
+static int by_name(const void *a, const void *b, void *names) {
+    const cdul_strings *list = names;
+    size_t i = *(const size_t *)a, j = *(const size_t *)b;
+    int order = strcmp(list->items[i], list->items[j]);
+    return order ? order : (i > j) - (i < j);
+}
+
+static cdul_status check_names(const gatherer *g) {
+    const cdul_strings *names = g->names;
+    size_t *order = malloc(names->count * sizeof *order);
+    if (!order) return cdul_fail_memory(g->err, "image list");
+    for (size_t i = 0; i < names->count; i++) order[i] = i;
+    qsort_r(order, names->count, sizeof *order, by_name, g->names);
+    cdul_status status = CDUL_OK;
+    for (size_t i = 1; i < names->count && status == CDUL_OK; i++)
+        if (strcmp(names->items[order[i - 1]], names->items[order[i]]) == 0)
+            status =
+                cdul_fail(g->err, CDUL_ERR_INPUT,
+                          "two images have the name %s (%s and %s): name each file once, or the folder "
+                          "above both",
+                          names->items[order[i]], g->paths->items[order[i - 1]], g->paths->items[order[i]]);
+    free(order);
+    return status;
+}
+
+cdul_status cdul_list_images(const char *const *arguments, size_t count, const cdul_list_options *options,
+                             cdul_strings *paths, cdul_strings *names, cdul_error *err) {
+    const cdul_list_options none = {0};
+    gatherer g = {options ? options : &none, paths, names, err};
+    *paths = (cdul_strings){0};
+    *names = (cdul_strings){0};
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < count && status == CDUL_OK; i++) status = add_argument(&g, arguments[i]);
+    if (status == CDUL_OK && names->count == 0)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no images found", count ? arguments[0] : "no arguments");
+    if (status == CDUL_OK) status = check_names(&g);
+    if (status != CDUL_OK) {
+        cdul_strings_free(paths);
+        cdul_strings_free(names);
+    }
+    return status;
+}

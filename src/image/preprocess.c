@@ -1,0 +1,99 @@
+/* Pixels to a network's input, as torchvision (Resize, CenterCrop, Pad, ToTensor, Normalize) and open_clip
+ * (resize modes) do it. Sizes are whole numbers that those two round differently in different places. */
+#include "image/resize.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One axis of resize, then crop or pad. */
+typedef struct fit {
+    size_t size;   /* of the resized image                                                        */
+    size_t first;  /* of its pixels that stay                                                     */
+    size_t count;  /* how many stay                                                               */
+    size_t offset; /* where the first of them lands in the input                                  */
+} fit;
+
+/* Python's round(): halves go to the even neighbour. */
+static size_t round_half(size_t twice) {
+    size_t half = twice / 2;
+    return twice % 2 ? half + half % 2 : half;
+}
+
+/* torchvision.transforms.functional.center_crop: a smaller image is padded, (target - size) // 2 in front. */
+static fit center(size_t size, size_t target) {
+    if (size < target) return (fit){size, 0, size, (target - size) / 2};
+    return (fit){size, round_half(size - target), target, 0};
+}
+
+/* torchvision.transforms.functional.resize with one number: int(shortest * long / short). */
+static size_t longer_side(size_t shortest, size_t longer, size_t shorter) {
+    return (size_t)((double)shortest * (double)longer / (double)shorter);
+}
+
+/* open_clip's ResizeKeepRatio: round(side / ratio). */
+static size_t divided(size_t side, double ratio) {
+    size_t size = (size_t)nearbyint((double)side / ratio);
+    return size ? size : 1;
+}
+
+static void resized_size(const cdul_preprocess *p, const cdul_image *image, size_t *width, size_t *height) {
+    size_t w = image->width, h = image->height;
+    double across = (double)w / (double)p->width, down = (double)h / (double)p->height;
+    if (p->mode == CDUL_RESIZE_SQUASH) {
+        *width = p->width;
+        *height = p->height;
+    } else if (p->mode == CDUL_RESIZE_SHORTEST && (p->shortest || p->width == p->height)) {
+        size_t shortest = p->shortest ? p->shortest : p->width;
+        *width = w <= h ? shortest : longer_side(shortest, w, h);
+        *height = w <= h ? longer_side(shortest, h, w) : shortest;
+    } else {
+        bool longest = p->mode == CDUL_RESIZE_LONGEST;
+        double ratio = (across > down) == longest ? across : down;
+        *width = divided(w, ratio);
+        *height = divided(h, ratio);
+    }
+}
+
+static cdul_status fill_scratch(const cdul_preprocess *p, const cdul_image *image, const cdul_rect *rect,
+                                uint8_t *scratch, cdul_error *err) {
+    if (rect || p->mode == CDUL_RESIZE_SQUASH)
+        return cdul_image_resize(image, rect, p->width, p->height, p->filter, scratch, err);
+    size_t width, height;
+    resized_size(p, image, &width, &height);
+    fit across = center(width, p->width), down = center(height, p->height);
+    if (across.count < p->width || down.count < p->height) {
+        const uint8_t black[3] = {0, 0, 0};
+        const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : black;
+        for (size_t i = 0; i < p->width * p->height; i++) memcpy(scratch + 3 * i, fill, 3);
+    }
+    cdul_rect window = {across.first, down.first, across.count, down.count};
+    return cdul_image_resize_window(image, NULL, width, height, p->filter, &window,
+                                    scratch + (down.offset * p->width + across.offset) * 3, p->width * 3,
+                                    err);
+}
+
+static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
+    if (p->width == 0 || p->height == 0)
+        return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: input of %zu x %zu pixels", p->width, p->height);
+    for (int c = 0; c < 3; c++)
+        if (!(p->std[c] > 0) || !isfinite(p->std[c]) || !isfinite(p->mean[c]))
+            return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: mean %g, std %g: expected finite, std over 0",
+                             (double)p->mean[c], (double)p->std[c]);
+    if (!isfinite(p->scale)) return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: scale is not finite");
+    return CDUL_OK;
+}
+
+cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,
+                                  const cdul_rect *rect, uint8_t *scratch, float *out, cdul_error *err) {
+    const cdul_preprocess *p = preprocess;
+    cdul_status status = check(p, err);
+    if (status == CDUL_OK) status = fill_scratch(p, image, rect, scratch, err);
+    if (status != CDUL_OK) return status;
+    size_t plane = p->width * p->height;
+    for (size_t c = 0; c < 3; c++) {
+        const float scale = p->scale, mean = p->mean[c], std = p->std[c];
+        for (size_t i = 0; i < plane; i++)
+            out[c * plane + i] = ((float)scratch[3 * i + c] * scale - mean) / std;
+    }
+    return CDUL_OK;
+}

@@ -1,0 +1,325 @@
+/* Pillow's resampling of 8-bit images, to the last bit. Reference: python-pillow/Pillow,
+ * src/libImaging/Resample.c (separable, fixed-point coefficients, columns first, rounded to 8 bits between
+ * the passes) and Geometry.c (nearest).
+ *
+ * Both passes run over long rows of neighbouring bytes with one coefficient, which compilers vectorise. */
+#include "image/resize.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Coefficients are scaled by 2^22: 8 bits are the sample's, 2 are room for overshoot of the sum. */
+#define PRECISION_BITS (32 - 8 - 2)
+#define ONE_HALF       (1 << (PRECISION_BITS - 1))
+
+/* --- Filters: Pillow's, in its order of operations, since the last bit depends on it --- */
+
+static double box(double x) {
+    return x > -0.5 && x <= 0.5 ? 1 : 0;
+}
+
+static double triangle(double x) {
+    x = fabs(x);
+    return x < 1 ? 1 - x : 0;
+}
+
+static double hamming(double x) {
+    x = fabs(x);
+    if (x == 0) return 1;
+    if (x >= 1) return 0;
+    x *= M_PI;
+    return sin(x) / x * (0.54 + 0.46 * cos(x));
+}
+
+/* Keys's cubic with a = -1/2. */
+static double cubic(double x) {
+    const double a = -0.5;
+    x = fabs(x);
+    if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+    return 0;
+}
+
+static double sinc(double x) {
+    if (x == 0) return 1;
+    x *= M_PI;
+    return sin(x) / x;
+}
+
+static double lanczos(double x) {
+    return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
+}
+
+typedef struct kernel {
+    double (*value)(double x);
+    double support; /* half width, in pixels of the coarser of input and output                    */
+} kernel;
+
+static const kernel kernels[] = {
+    [CDUL_LANCZOS] = {lanczos, 3}, [CDUL_BILINEAR] = {triangle, 1}, [CDUL_BICUBIC] = {cubic, 2},
+    [CDUL_BOX] = {box, 0.5},       [CDUL_HAMMING] = {hamming, 1},
+};
+
+/* --- Coefficients of one axis --- */
+
+typedef struct span {
+    size_t first, count; /* input pixels that make this output pixel                               */
+} span;
+
+typedef struct axis {
+    size_t count;          /* output pixels, from the window's first                                       */
+    size_t stride;         /* coefficients from one output pixel to the next                               */
+    span *spans;           /* [count]                                                                      */
+    int32_t *coefficients; /* [count, stride]                                                       */
+} axis;
+
+static void free_axis(axis *a) {
+    free(a->spans);
+    free(a->coefficients);
+}
+
+/* Weights of output pixel `i` of `out` over an input of `in` pixels, normalised and in fixed point. `weights`
+ * holds `a->stride` numbers. */
+static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double scale, size_t i,
+                       double *weights) {
+    double wide = scale < 1 ? 1 : scale;
+    double support = k->support * wide;
+    double center = ((double)i + 0.5) * scale;
+    double low = center - support + 0.5, high = center + support + 0.5;
+    size_t first = low < 0 ? 0 : (size_t)low;
+    size_t last = high > in ? (size_t)in : (size_t)high;
+    size_t count = last > first ? last - first : 0;
+    if (count > a->stride) count = a->stride;
+
+    double sum = 0;
+    double per_pixel = 1 / wide;
+    for (size_t t = 0; t < count; t++) {
+        weights[t] = k->value(((double)t + (double)first - center + 0.5) * per_pixel);
+        sum += weights[t];
+    }
+    int32_t *to = a->coefficients + at * a->stride;
+    for (size_t t = 0; t < count; t++) {
+        double w = (sum != 0 ? weights[t] / sum : weights[t]) * (1 << PRECISION_BITS);
+        to[t] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
+    }
+    a->spans[at] = (span){first, count};
+}
+
+static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, const kernel *k, axis *a,
+                             cdul_error *err) {
+    double scale = (double)in / (double)out;
+    double support = k->support * (scale < 1 ? 1 : scale);
+    a->count = count;
+    a->stride = (size_t)ceil(support) * 2 + 1;
+    if (a->stride > in) a->stride = in;
+    if (a->stride > SIZE_MAX / sizeof(double) / count) return cdul_fail_memory(err, "resize");
+    a->spans = malloc(count * sizeof *a->spans);
+    a->coefficients = malloc(count * a->stride * sizeof *a->coefficients);
+    double *weights = malloc(a->stride * sizeof *weights);
+    cdul_status status = CDUL_OK;
+    if (!a->spans || !a->coefficients || !weights)
+        status = cdul_fail_memory(err, "resize");
+    else
+        for (size_t i = 0; i < count; i++) fill_pixel(a, i, k, (double)in, scale, first + i, weights);
+    free(weights);
+    return status;
+}
+
+/* The input pixels that any output pixel of the window needs. */
+static span reach(const axis *a) {
+    size_t first = a->spans[0].first;
+    const span *last = &a->spans[a->count - 1];
+    return (span){first, last->first + last->count - first};
+}
+
+/* --- Columns --- */
+
+/* Rows are worked on sixteen at a time: the block holds, for each input column, 3 x 16 bytes (channel, row),
+ * so that one coefficient meets 48 neighbouring bytes. */
+#define ROWS  16
+#define LANES (3 * ROWS)
+
+static inline uint8_t clip8(int32_t sum) {
+    sum >>= PRECISION_BITS;
+    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+}
+
+static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t columns, uint8_t *block) {
+    for (size_t r = 0; r < rows; r++) {
+        const uint8_t *in = from + r * stride;
+        uint8_t *to = block + r;
+        for (size_t x = 0; x < columns; x++, in += 3, to += LANES) {
+            to[0] = in[0];
+            to[ROWS] = in[1];
+            to[2 * ROWS] = in[2];
+        }
+    }
+}
+
+static void sum_columns(const uint8_t *block, const int32_t *coefficients, size_t count, uint8_t *out) {
+    int32_t sums[LANES];
+    for (size_t j = 0; j < LANES; j++) sums[j] = ONE_HALF;
+    for (size_t t = 0; t < count; t++, block += LANES)
+        for (size_t j = 0; j < LANES; j++) sums[j] += coefficients[t] * block[j];
+    for (size_t j = 0; j < LANES; j++) out[j] = clip8(sums[j]);
+}
+
+/* from: first row and first needed column, [rows, *, 3] with `stride`. out [rows, a->count, 3]. */
+static void resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a, uint8_t *block,
+                           uint8_t *out) {
+    span needed = reach(a);
+    size_t out_stride = a->count * 3;
+    for (size_t y = 0; y < rows; y += ROWS) {
+        size_t n = rows - y < ROWS ? rows - y : ROWS;
+        load_block(from + y * stride, stride, n, needed.count, block);
+        for (size_t x = 0; x < a->count; x++) {
+            uint8_t pixels[LANES];
+            sum_columns(block + (a->spans[x].first - needed.first) * LANES, a->coefficients + x * a->stride,
+                        a->spans[x].count, pixels);
+            uint8_t *to = out + y * out_stride + x * 3;
+            for (size_t r = 0; r < n; r++, to += out_stride) {
+                to[0] = pixels[r];
+                to[1] = pixels[ROWS + r];
+                to[2] = pixels[2 * ROWS + r];
+            }
+        }
+    }
+}
+
+/* --- Rows --- */
+
+#define STRIP 256
+
+static void sum_rows(const uint8_t *from, size_t stride, const int32_t *coefficients, size_t count,
+                     size_t bytes, uint8_t *out) {
+    int32_t sums[STRIP];
+    for (size_t j = 0; j < bytes; j++) sums[j] = ONE_HALF;
+    for (size_t t = 0; t < count; t++, from += stride)
+        for (size_t j = 0; j < bytes; j++) sums[j] += coefficients[t] * from[j];
+    for (size_t j = 0; j < bytes; j++) out[j] = clip8(sums[j]);
+}
+
+/* from: first needed row, [*, bytes] with `stride`. */
+static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const axis *a, uint8_t *out,
+                        size_t out_stride) {
+    size_t first = a->spans[0].first;
+    for (size_t y = 0; y < a->count; y++)
+        for (size_t j = 0; j < bytes; j += STRIP)
+            sum_rows(from + (a->spans[y].first - first) * stride + j, stride, a->coefficients + y * a->stride,
+                     a->spans[y].count, bytes - j < STRIP ? bytes - j : STRIP, out + y * out_stride + j);
+}
+
+/* --- Both --- */
+
+/* One call's sizes: `part` of the image becomes width x height, of which `window` is wanted. */
+typedef struct job {
+    const uint8_t *pixels; /* the part's first pixel                                               */
+    size_t stride;         /* bytes from row to row of the image                                   */
+    size_t in_width, in_height, width, height;
+    cdul_rect window;
+    uint8_t *out;
+    size_t out_stride;
+} job;
+
+/* Pillow adds the step up instead of multiplying: the rounding is part of the result. */
+static size_t *nearest_positions(size_t in, size_t out, size_t first, size_t count) {
+    size_t *positions = malloc(count * sizeof *positions);
+    if (!positions) return NULL;
+    double step = (double)in / (double)out, at = step * 0.5;
+    for (size_t i = 0; i < first; i++) at += step;
+    for (size_t i = 0; i < count; i++, at += step) positions[i] = (size_t)at < in ? (size_t)at : in - 1;
+    return positions;
+}
+
+static cdul_status resize_nearest(const job *j, cdul_error *err) {
+    size_t *columns = nearest_positions(j->in_width, j->width, j->window.x, j->window.width);
+    size_t *rows = nearest_positions(j->in_height, j->height, j->window.y, j->window.height);
+    cdul_status status = columns && rows ? CDUL_OK : cdul_fail_memory(err, "resize");
+    for (size_t y = 0; status == CDUL_OK && y < j->window.height; y++) {
+        const uint8_t *from = j->pixels + rows[y] * j->stride;
+        uint8_t *to = j->out + y * j->out_stride;
+        for (size_t x = 0; x < j->window.width; x++) memcpy(to + 3 * x, from + 3 * columns[x], 3);
+    }
+    free(columns);
+    free(rows);
+    return status;
+}
+
+/* Columns first, of the rows that the second pass reads; a side that keeps its size has no pass. */
+static cdul_status resize_smooth(const job *j, const kernel *k, cdul_error *err) {
+    axis across = {0}, down = {0};
+    uint8_t *block = NULL, *middle = NULL;
+    cdul_status status = CDUL_OK;
+    bool columns = j->in_width != j->width, rows = j->in_height != j->height;
+    const cdul_rect *w = &j->window;
+    span needed = {w->y, w->height};
+    if (columns) status = make_axis(j->in_width, j->width, w->x, w->width, k, &across, err);
+    if (status == CDUL_OK && rows)
+        status = make_axis(j->in_height, j->height, w->y, w->height, k, &down, err);
+    if (status != CDUL_OK) goto done;
+    if (rows) needed = reach(&down);
+
+    const uint8_t *from = j->pixels + needed.first * j->stride + w->x * 3;
+    size_t stride = j->stride;
+    if (columns) {
+        span wanted = reach(&across);
+        block = malloc(wanted.count * LANES);
+        middle = malloc(needed.count * w->width * 3);
+        if (!block || !middle) {
+            status = cdul_fail_memory(err, "resize");
+            goto done;
+        }
+        memset(block, 0, wanted.count * LANES); /* lanes of rows beyond the last are computed, not used */
+        resize_columns(j->pixels + needed.first * j->stride + wanted.first * 3, j->stride, needed.count,
+                       &across, block, middle);
+        from = middle;
+        stride = w->width * 3;
+    }
+    if (rows)
+        resize_rows(from, stride, w->width * 3, &down, j->out, j->out_stride);
+    else
+        for (size_t y = 0; y < w->height; y++)
+            memcpy(j->out + y * j->out_stride, from + y * stride, w->width * 3);
+done:
+    free_axis(&across);
+    free_axis(&down);
+    free(block);
+    free(middle);
+    return status;
+}
+
+static bool inside(const cdul_rect *r, size_t width, size_t height) {
+    return r->width >= 1 && r->height >= 1 && r->x < width && r->y < height && r->width <= width - r->x &&
+           r->height <= height - r->y;
+}
+
+cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *rect, size_t width,
+                                     size_t height, cdul_filter filter, const cdul_rect *window, uint8_t *out,
+                                     size_t stride, cdul_error *err) {
+    cdul_rect all = {0, 0, image->width, image->height};
+    const cdul_rect *part = rect ? rect : &all;
+    if (!inside(part, image->width, image->height))
+        return cdul_fail(err, CDUL_ERR_USAGE, "resize: crop %zu x %zu at %zu, %zu is not inside %zu x %zu",
+                         part->width, part->height, part->x, part->y, image->width, image->height);
+    if (width == 0 || height == 0 || !inside(window, width, height))
+        return cdul_fail(err, CDUL_ERR_USAGE, "resize: impossible output of %zu x %zu", width, height);
+    if ((int)filter < CDUL_NEAREST || (int)filter > CDUL_HAMMING)
+        return cdul_fail(err, CDUL_ERR_USAGE, "resize: no filter %d: 0 to 5", (int)filter);
+    job j = {.pixels = image->pixels + (part->y * image->width + part->x) * 3,
+             .stride = image->width * 3,
+             .in_width = part->width,
+             .in_height = part->height,
+             .width = width,
+             .height = height,
+             .window = *window,
+             .out = out,
+             .out_stride = stride};
+    return filter == CDUL_NEAREST ? resize_nearest(&j, err) : resize_smooth(&j, &kernels[filter], err);
+}
+
+cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width, size_t height,
+                              cdul_filter filter, uint8_t *out, cdul_error *err) {
+    cdul_rect window = {0, 0, width, height};
+    return cdul_image_resize_window(image, rect, width, height, filter, &window, out, width * 3, err);
+}
