@@ -1,0 +1,48 @@
+#include "base/skipped.h"
+
+#include "base/csv.h"
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+cdul_status cdul_skipped_add(cdul_skipped *skipped, const char *path, const char *reason, cdul_error *err) {
+    cdul_status status = cdul_strings_add(&skipped->paths, path, err);
+    if (!status) status = cdul_strings_add(&skipped->reasons, reason, err);
+    return status;
+}
+
+cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, char **list,
+                               cdul_error *err) {
+    cdul_file *file = NULL;
+    char *path = NULL;
+    *list = NULL;
+    if (asprintf(&path, "%s.skipped.csv", output) < 0)
+        return cdul_fail_memory(err, "name of the skipped list");
+    cdul_status status = CDUL_OK;
+    if (skipped->paths.count == 0) {
+        unlink(path);
+        goto done;
+    }
+    if ((status = cdul_file_create(path, &file, err))) goto done;
+    FILE *stream = cdul_file_stream(file);
+    fputs("path,reason\n", stream);
+    for (size_t i = 0; i < skipped->paths.count; i++) {
+        cdul_csv_write_field(stream, skipped->paths.items[i]);
+        fputc(',', stream);
+        cdul_csv_write_field(stream, skipped->reasons.items[i]);
+        fputc('\n', stream);
+    }
+    if ((status = cdul_file_commit(&file, err))) goto done;
+    *list = path;
+    path = NULL;
+done:
+    free(path);
+    return status;
+}
+
+void cdul_skipped_free(cdul_skipped *skipped) {
+    if (!skipped) return;
+    cdul_strings_free(&skipped->paths);
+    cdul_strings_free(&skipped->reasons);
+}

@@ -1,0 +1,174 @@
+#include "label/scores.h"
+
+#include "base/json.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t want, cdul_strings *out,
+                              cdul_error *err) {
+    const char *path = cdul_safetensors_path(file), *text = cdul_safetensors_metadata(file, key);
+    if (!text)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata lacks \"%s\", a JSON list of names", path, key);
+    cdul_status status = cdul_json_to_strings(text, strlen(text), key, out, err);
+    if (status) {
+        cdul_error_prefix(err, "%s", path);
+        return status;
+    }
+    if (out->count != want)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" has %zu names, the tensors %zu", path, key,
+                         out->count, want);
+    cdul_index *index = NULL; /* only to find a name that occurs twice */
+    status = cdul_index_new(out, &index, err);
+    if (status) cdul_error_prefix(err, "%s: %s", path, key);
+    cdul_index_free(index);
+    return status;
+}
+
+cdul_status cdul_scores_open(const char *path, cdul_scores *out, cdul_error *err) {
+    *out = (cdul_scores){0};
+    cdul_status status = cdul_safetensors_open(path, &out->file, err);
+    if (status) return status;
+    size_t global[2] = {0, 0};
+    if ((status = cdul_safetensors_expect(out->file, "cosine_global", 2, global, &out->global, err)))
+        goto done;
+    out->n = global[0];
+    out->c = global[1];
+    if (out->n == 0 || out->c == 0) {
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT, "%s: cosine_global is empty: [%zu, %zu]", path, out->n, out->c);
+        goto done;
+    }
+    if (cdul_safetensors_find(out->file, "cosine_crops")) {
+        size_t crops[3] = {out->n, 0, out->c};
+        if ((status = cdul_safetensors_expect(out->file, "cosine_crops", 3, crops, &out->crops, err)))
+            goto done;
+        out->s = crops[1];
+    }
+    if ((status = read_names(out->file, "images", out->n, &out->images, err))) goto done;
+    status = read_names(out->file, "classes", out->c, &out->classes, err);
+done:
+    if (status) cdul_scores_close(out);
+    return status;
+}
+
+/* Rounding may carry a cosine a little past 1; more than this is a score of another kind. */
+static const float COSINE_LIMIT = 1.01F;
+
+cdul_status cdul_scores_read(const cdul_scores *scores, size_t i, float *cosines, cdul_error *err) {
+    size_t c = scores->c, row = scores->s * c;
+    cdul_tensor_to_f32(&scores->global, i * c, c, cosines);
+    if (row) cdul_tensor_to_f32(&scores->crops, i * row, row, cosines + c);
+    for (size_t k = 0; k < c + row; k++)
+        if (!(fabsf(cosines[k]) <= COSINE_LIMIT))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: image %s, class %s: %g is not a cosine (-1 .. 1)",
+                             cdul_safetensors_path(scores->file), scores->images.items[i],
+                             scores->classes.items[k % c], (double)cosines[k]);
+    return CDUL_OK;
+}
+
+void cdul_scores_close(cdul_scores *scores) {
+    if (!scores) return;
+    cdul_safetensors_close(scores->file);
+    cdul_strings_free(&scores->images);
+    cdul_strings_free(&scores->classes);
+    *scores = (cdul_scores){0};
+}
+
+/* The file's header needs N, and its tensors stand one after the other, so rows wait in a nameless temporary
+ * file. */
+struct cdul_scores_writer {
+    char *path;
+    FILE *rows; /* [n, 1 + S, C] */
+    size_t n, s, c;
+};
+
+cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores_writer **out,
+                               cdul_error *err) {
+    cdul_scores_writer *writer = calloc(1, sizeof *writer);
+    char *name = NULL;
+    cdul_status status = CDUL_OK;
+    if (!writer || !(writer->path = strdup(path)) || asprintf(&name, "%s.XXXXXX", path) < 0) {
+        status = cdul_fail_memory(err, "scores writer");
+        goto done;
+    }
+    writer->s = s;
+    writer->c = c;
+    int fd = mkstemp(name);
+    if (fd < 0) {
+        status = cdul_fail_errno(err, "%s: cannot create a file beside it", path);
+        goto done;
+    }
+    unlink(name);
+    if (!(writer->rows = fdopen(fd, "w+b"))) {
+        close(fd);
+        status = cdul_fail_memory(err, "scores writer");
+    }
+done:
+    free(name);
+    if (status)
+        cdul_scores_free(writer);
+    else
+        *out = writer;
+    return status;
+}
+
+cdul_status cdul_scores_append(cdul_scores_writer *writer, const float *cosines, cdul_error *err) {
+    size_t count = (1 + writer->s) * writer->c;
+    if (fwrite(cosines, sizeof *cosines, count, writer->rows) != count)
+        return cdul_fail_errno(err, "%s: cannot write", writer->path);
+    writer->n++;
+    return CDUL_OK;
+}
+
+/* Copies `count` floats at `offset` of every row into the safetensors file. */
+static cdul_status copy_columns(cdul_scores_writer *writer, size_t offset, size_t count,
+                                cdul_safetensors_writer *file, cdul_error *err) {
+    size_t row = (1 + writer->s) * writer->c;
+    float *buffer = malloc(row * sizeof *buffer);
+    if (!buffer) return cdul_fail_memory(err, "a row of scores");
+    cdul_status status = CDUL_OK;
+    rewind(writer->rows);
+    for (size_t i = 0; i < writer->n && !status; i++) {
+        if (fread(buffer, sizeof *buffer, row, writer->rows) != row)
+            status = cdul_fail_errno(err, "%s: cannot read back", writer->path);
+        else
+            status = cdul_safetensors_append(file, buffer + offset, count * sizeof *buffer, err);
+    }
+    free(buffer);
+    return status;
+}
+
+cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *images,
+                               const cdul_strings *classes, cdul_error *err) {
+    char *image_list = NULL, *class_list = NULL;
+    cdul_safetensors_writer *file = NULL;
+    cdul_status status = cdul_json_from_strings(images, &image_list, err);
+    if (status || (status = cdul_json_from_strings(classes, &class_list, err))) goto done;
+    cdul_metadata metadata[] = {{"images", image_list}, {"classes", class_list}};
+    cdul_tensor_decl tensors[] = {
+        {.name = "cosine_global", .dtype = CDUL_F32, .rank = 2, .shape = {writer->n, writer->c}},
+        {.name = "cosine_crops", .dtype = CDUL_F32, .rank = 3, .shape = {writer->n, writer->s, writer->c}},
+    };
+    status = cdul_safetensors_create(writer->path, metadata, 2, tensors, writer->s ? 2 : 1, &file, err);
+    if (status) goto done;
+    if ((status = copy_columns(writer, 0, writer->c, file, err))) goto done;
+    if (writer->s && (status = copy_columns(writer, writer->c, writer->s * writer->c, file, err))) goto done;
+    status = cdul_safetensors_commit(&file, err);
+done:
+    cdul_safetensors_discard(&file);
+    free(image_list);
+    free(class_list);
+    return status;
+}
+
+void cdul_scores_free(cdul_scores_writer *writer) {
+    if (!writer) return;
+    if (writer->rows) fclose(writer->rows);
+    free(writer->path);
+    free(writer);
+}

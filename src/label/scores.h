@@ -1,0 +1,40 @@
+/* scores.safetensors: cosines without an encoder. `cosine_global` float32 [N, C], `cosine_crops` float32 [N,
+ * S, C] (absent if S = 0), metadata `images` and `classes` (JSON lists). Written by cdul-label --save-scores
+ * or any other tool. */
+#ifndef CDUL_LABEL_SCORES_H
+#define CDUL_LABEL_SCORES_H
+
+#include "base/safetensors.h"
+#include "cdul/error.h"
+#include "cdul/strings.h"
+
+/* --- Reading --- */
+
+typedef struct cdul_scores {
+    cdul_safetensors *file;
+    cdul_tensor_view global, crops;
+    size_t n, s, c;
+    cdul_strings images, classes;
+} cdul_scores;
+
+/* Start from {0}. Values outside -1 .. 1 or not finite are found when they are read. */
+cdul_status cdul_scores_open(const char *path, cdul_scores *out, cdul_error *err) CDUL_MUST_CHECK;
+/* Cosines [1 + S, C] of image i, whole image first. */
+cdul_status cdul_scores_read(const cdul_scores *scores, size_t i, float *cosines,
+                             cdul_error *err) CDUL_MUST_CHECK;
+void cdul_scores_close(cdul_scores *scores);
+
+/* --- Writing: rows arrive one image at a time; how many there will be is known at the end --- */
+
+typedef struct cdul_scores_writer cdul_scores_writer;
+
+cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores_writer **out,
+                               cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_scores_append(cdul_scores_writer *writer, const float *cosines,
+                               cdul_error *err) CDUL_MUST_CHECK;
+/* `images` has as many names as rows were appended. Atomic. */
+cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *images,
+                               const cdul_strings *classes, cdul_error *err) CDUL_MUST_CHECK;
+void cdul_scores_free(cdul_scores_writer *writer);
+
+#endif
