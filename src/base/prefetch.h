@@ -26,8 +26,9 @@ typedef struct cdul_prefetched {
     cdul_error error;   /* filled if status is not CDUL_OK                                       */
 } cdul_prefetched;
 
-/* Waits for the next item in order. Returns 0 after the last. The slot stays the consumer's until it is
- * released; slots are released in the order they were received, so a batch may hold several. */
+/* Waits for the next item in order. Returns 0 after the last, else 1. The slot stays the consumer's until it
+ * is released; slots are released in the order they were received, so a batch may hold several, `depth` at
+ * most: asking for one more answers CDUL_ERR_USAGE in out->status and moves nothing. One consumer thread. */
 int cdul_prefetch_next(cdul_prefetch *prefetch, cdul_prefetched *out);
 /* Gives back the slot of the oldest item still held. */
 void cdul_prefetch_release(cdul_prefetch *prefetch);

@@ -1,0 +1,132 @@
+#include "base/prefetch.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+typedef struct slot {
+    bool ready; /* holds an item that the consumer has not received yet */
+    cdul_status status;
+    cdul_error error;
+} slot;
+
+/* Item i lies in slot i % depth. released <= received <= claimed <= released + depth, at any time. */
+struct cdul_prefetch {
+    cdul_produce *produce;
+    void *user;
+    size_t count, depth;
+    size_t claimed;  /* items that workers began                */
+    size_t received; /* items handed to the consumer            */
+    size_t released; /* items whose slot the consumer gave back */
+    bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t may_claim; /* a slot became free, or stop          */
+    pthread_cond_t is_ready;  /* the consumer's next item is produced */
+    pthread_t *threads;
+    size_t n_threads;
+    slot slots[];
+};
+
+static void *work(void *argument) {
+    cdul_prefetch *p = argument;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (!p->stop && p->claimed < p->count && p->claimed == p->released + p->depth)
+            pthread_cond_wait(&p->may_claim, &p->lock);
+        if (p->stop || p->claimed == p->count) break;
+        size_t i = p->claimed++;
+        slot *slot = &p->slots[i % p->depth];
+        pthread_mutex_unlock(&p->lock);
+
+        cdul_status status = p->produce(p->user, i, i % p->depth, &slot->error);
+
+        pthread_mutex_lock(&p->lock);
+        slot->status = status;
+        slot->ready = true;
+        if (i == p->received) pthread_cond_signal(&p->is_ready);
+    }
+    /* The others wait for a slot that will not be asked for again. */
+    pthread_cond_broadcast(&p->may_claim);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_produce *produce, void *user,
+                               cdul_prefetch **out, cdul_error *err) {
+    if (depth == 0) return cdul_fail(err, CDUL_ERR_USAGE, "prefetch: depth must be at least 1");
+    cdul_prefetch *p = NULL;
+    if (threads > count) threads = count;
+    if (depth <= (SIZE_MAX - sizeof *p) / sizeof *p->slots)
+        p = calloc(1, sizeof *p + depth * sizeof *p->slots);
+    if (!p) return cdul_fail_memory(err, "prefetch");
+    p->produce = produce;
+    p->user = user;
+    p->count = count;
+    p->depth = depth;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->may_claim, NULL);
+    pthread_cond_init(&p->is_ready, NULL);
+    cdul_status status = CDUL_OK;
+    p->threads = threads ? calloc(threads, sizeof *p->threads) : NULL;
+    if (threads && !p->threads) status = cdul_fail_memory(err, "prefetch threads");
+    while (status == CDUL_OK && p->n_threads < threads) {
+        if (pthread_create(&p->threads[p->n_threads], NULL, work, p) != 0)
+            status = cdul_fail(err, CDUL_ERR_IO, "cannot start thread %zu of %zu; ask for fewer (-j)",
+                               p->n_threads + 1, threads);
+        else
+            p->n_threads++;
+    }
+    if (status == CDUL_OK)
+        *out = p;
+    else
+        cdul_prefetch_close(p);
+    return status;
+}
+
+int cdul_prefetch_next(cdul_prefetch *p, cdul_prefetched *out) {
+    if (p->received == p->count) return 0;
+    size_t i = p->received;
+    slot *slot = &p->slots[i % p->depth];
+    *out = (cdul_prefetched){.i = i, .slot = i % p->depth};
+    if (i == p->released + p->depth) {
+        out->status = cdul_fail(&out->error, CDUL_ERR_USAGE, "prefetch: all %zu slots are held", p->depth);
+        return 1;
+    }
+    if (p->n_threads == 0) {
+        out->status = p->produce(p->user, i, out->slot, &out->error);
+        p->received++;
+        return 1;
+    }
+    pthread_mutex_lock(&p->lock);
+    while (!slot->ready) pthread_cond_wait(&p->is_ready, &p->lock);
+    slot->ready = false;
+    p->received++;
+    pthread_mutex_unlock(&p->lock);
+    out->status = slot->status;
+    if (slot->status != CDUL_OK) out->error = slot->error;
+    return 1;
+}
+
+void cdul_prefetch_release(cdul_prefetch *p) {
+    pthread_mutex_lock(&p->lock);
+    if (p->released < p->received) {
+        p->released++;
+        pthread_cond_signal(&p->may_claim);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void cdul_prefetch_close(cdul_prefetch *p) {
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_broadcast(&p->may_claim);
+    pthread_mutex_unlock(&p->lock);
+    for (size_t t = 0; t < p->n_threads; t++) pthread_join(p->threads[t], NULL);
+    pthread_cond_destroy(&p->is_ready);
+    pthread_cond_destroy(&p->may_claim);
+    pthread_mutex_destroy(&p->lock);
+    free(p->threads);
+    free(p);
+}
