@@ -1,0 +1,42 @@
+/* The main job of cdul-label: from images (or their cosines) to a label matrix.
+ *
+ *   images -> views [1 + S, D] -> cosines [1 + S, C] -> labels [C]    one image at a time, in the order given
+ *
+ * With a cache, what it lacks is embedded into it first and everything is then read from it. */
+#ifndef CDUL_LABEL_PIPELINE_H
+#define CDUL_LABEL_PIPELINE_H
+
+#include "base/progress.h"
+#include "base/skipped.h"
+#include "cdul/encoder.h"
+#include "cdul/label.h"
+#include "cdul/labels.h"
+
+typedef struct cdul_label_options {
+    cdul_aggregate_options aggregate;
+    double positives;        /* expected positives an image, for calibration; 0 = no calibration          */
+    const char *save_scores; /* also write the cosines here; NULL = do not                                */
+} cdul_label_options;
+
+typedef struct cdul_label_result {
+    cdul_labels labels; /* rows of the images that could be read; classes and images filled               */
+    double bias;        /* of the calibration, in logit space; 0 without                                  */
+    size_t embedded;    /* images that went through the encoder in this run; the others came from the cache */
+} cdul_label_result;
+
+/* `names` [N] stand for paths [N] in outputs. `cache` NULL = embed everything, keep nothing. Unreadable
+ * images go to `skipped`. CDUL_ERR_CANCELLED after a signal: what was embedded is in the cache. Free with
+ * cdul_labels_free. */
+cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, const cdul_strings *paths,
+                              const cdul_strings *names, const cdul_embed_options *embed, cdul_cache *cache,
+                              const cdul_label_options *options, cdul_skipped *skipped,
+                              cdul_reporter *reporter, cdul_label_result *out,
+                              cdul_error *err) CDUL_MUST_CHECK;
+
+/* The same from scores.safetensors. `classes` NULL = all of the file's; else those, by name, in this order.
+ */
+cdul_status cdul_label_scores(const char *path, const cdul_strings *classes,
+                              const cdul_label_options *options, cdul_label_result *out,
+                              cdul_error *err) CDUL_MUST_CHECK;
+
+#endif
