@@ -5,11 +5,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-typedef struct slot {
+typedef struct outcome {
     bool ready; /* holds an item that the consumer has not received yet */
     cdul_status status;
     cdul_error error;
-} slot;
+} outcome;
 
 /* Item i lies in slot i % depth. released <= received <= claimed <= released + depth, at any time. */
 struct cdul_prefetch {
@@ -25,7 +25,7 @@ struct cdul_prefetch {
     pthread_cond_t is_ready;  /* the consumer's next item is produced */
     pthread_t *threads;
     size_t n_threads;
-    slot slots[];
+    outcome slots[];
 };
 
 static void *work(void *argument) {
@@ -36,14 +36,14 @@ static void *work(void *argument) {
             pthread_cond_wait(&p->may_claim, &p->lock);
         if (p->stop || p->claimed == p->count) break;
         size_t i = p->claimed++;
-        slot *slot = &p->slots[i % p->depth];
+        outcome *done = &p->slots[i % p->depth];
         pthread_mutex_unlock(&p->lock);
 
-        cdul_status status = p->produce(p->user, i, i % p->depth, &slot->error);
+        cdul_status status = p->produce(p->user, i, i % p->depth, &done->error);
 
         pthread_mutex_lock(&p->lock);
-        slot->status = status;
-        slot->ready = true;
+        done->status = status;
+        done->ready = true;
         if (i == p->received) pthread_cond_signal(&p->is_ready);
     }
     /* The others wait for a slot that will not be asked for again. */
@@ -87,7 +87,7 @@ cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_
 int cdul_prefetch_next(cdul_prefetch *p, cdul_prefetched *out) {
     if (p->received == p->count) return 0;
     size_t i = p->received;
-    slot *slot = &p->slots[i % p->depth];
+    outcome *done = &p->slots[i % p->depth];
     *out = (cdul_prefetched){.i = i, .slot = i % p->depth};
     if (i == p->released + p->depth) {
         out->status = cdul_fail(&out->error, CDUL_ERR_USAGE, "prefetch: all %zu slots are held", p->depth);
@@ -99,12 +99,12 @@ int cdul_prefetch_next(cdul_prefetch *p, cdul_prefetched *out) {
         return 1;
     }
     pthread_mutex_lock(&p->lock);
-    while (!slot->ready) pthread_cond_wait(&p->is_ready, &p->lock);
-    slot->ready = false;
+    while (!done->ready) pthread_cond_wait(&p->is_ready, &p->lock);
+    done->ready = false;
     p->received++;
     pthread_mutex_unlock(&p->lock);
-    out->status = slot->status;
-    if (slot->status != CDUL_OK) out->error = slot->error;
+    out->status = done->status;
+    if (done->status != CDUL_OK) out->error = done->error;
     return 1;
 }
 
