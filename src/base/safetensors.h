@@ -5,10 +5,13 @@
 
 #include "cdul/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define CDUL_MAX_RANK 8
+#define CDUL_MAX_RANK                 8
+#define CDUL_SAFETENSORS_HEADER_BYTES 100000000u /* the reference implementation refuses longer headers */
+#define CDUL_METADATA_KEY             "__metadata__"
 
 typedef enum cdul_dtype {
     CDUL_F32,
@@ -18,10 +21,20 @@ typedef enum cdul_dtype {
     CDUL_I64,
     CDUL_I32,
     CDUL_U8,
+    CDUL_BOOL,
+    CDUL_I8,
+    CDUL_I16,
+    CDUL_U16,
+    CDUL_U32,
+    CDUL_U64,
 } cdul_dtype;
 
 size_t cdul_dtype_size(cdul_dtype dtype);
 const char *cdul_dtype_name(cdul_dtype dtype); /* "F32", as in the file's header */
+
+bool cdul_dtype_find(const char *name, cdul_dtype *out);
+/* Elements and bytes of a shape (rank 0: one element); false if they exceed size_t. */
+bool cdul_tensor_bytes(cdul_dtype dtype, size_t rank, const size_t *shape, size_t *elements, size_t *bytes);
 
 /* --- Reading: the file is memory-mapped, tensors are views into the map --- */
 
@@ -53,7 +66,8 @@ void cdul_safetensors_close(cdul_safetensors *file);
  * CDUL_ERR_INPUT. */
 cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *name, size_t rank,
                                     size_t *shape, cdul_tensor_view *out, cdul_error *err) CDUL_MUST_CHECK;
-/* Converts elements [first, first + count) of a floating-point view to float32. */
+/* The view is of F32, F16, BF16 or F64 (as `expect` makes sure).
+ * Converts elements [first, first + count) of a floating-point view to float32. */
 void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out);
 
 /* --- Writing: declare everything, then stream the data in the declared order, then commit --- */
@@ -72,6 +86,9 @@ typedef struct cdul_metadata {
 
 typedef struct cdul_safetensors_writer cdul_safetensors_writer;
 
+/* CDUL_ERR_INPUT if the file could not be read again: a name that occurs twice or is CDUL_METADATA_KEY, too
+ * many dimensions, too long a header. Data begins at a multiple of 8; put wide dtypes first to keep them
+ * aligned. */
 cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata, size_t n_metadata,
                                     const cdul_tensor_decl *tensors, size_t n_tensors,
                                     cdul_safetensors_writer **out, cdul_error *err) CDUL_MUST_CHECK;

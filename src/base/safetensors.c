@@ -1,0 +1,238 @@
+#include "base/safetensors.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cdul/strings.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "safetensors data is little-endian and is mapped as it is"
+#endif
+
+#define LARGEST_INTEGER 0x1p53 /* JSON numbers are doubles here: exact up to this */
+
+typedef struct entry {
+    cdul_tensor_view view;
+    size_t begin, end; /* bytes from the start of the data */
+} entry;
+
+struct cdul_safetensors {
+    char *path;
+    cdul_mapping map;
+    cJSON *header; /* owns the names and the metadata */
+    const cJSON *metadata;
+    entry *entries;
+    size_t count;
+    cdul_strings names; /* borrows the names: only `items` itself is freed */
+    cdul_index *index;
+};
+
+static cdul_status bad_tensor(const cdul_safetensors *file, const char *name, const char *why,
+                              cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": %s", file->path, name, why);
+}
+
+static bool to_size(const cJSON *item, size_t *out) {
+    double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
+    if (!(value >= 0 && value <= LARGEST_INTEGER) || value != (double)(uint64_t)value) return false;
+    *out = (size_t)value;
+    return (double)*out == value;
+}
+
+static cdul_status read_shape(const cdul_safetensors *file, const cJSON *shape, cdul_tensor_view *view,
+                              cdul_error *err) {
+    if (!cJSON_IsArray(shape)) return bad_tensor(file, view->name, "shape: expected a list", err);
+    for (const cJSON *item = shape->child; item; item = item->next) {
+        if (view->rank == CDUL_MAX_RANK) return bad_tensor(file, view->name, "more than 8 dimensions", err);
+        if (!to_size(item, &view->shape[view->rank++]))
+            return bad_tensor(file, view->name, "shape: expected whole numbers", err);
+    }
+    return CDUL_OK;
+}
+
+/* One member of the header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}. */
+static cdul_status read_entry(const cdul_safetensors *file, const cJSON *json, size_t data_bytes, entry *out,
+                              cdul_error *err) {
+    cdul_tensor_view *view = &out->view;
+    view->name = json->string;
+    if (!cJSON_IsObject(json)) return bad_tensor(file, view->name, "expected an object", err);
+    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(json, "dtype");
+    if (!cJSON_IsString(dtype) || !cdul_dtype_find(dtype->valuestring, &view->dtype))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": dtype %s is not supported", file->path,
+                         view->name, cJSON_IsString(dtype) ? dtype->valuestring : "(missing)");
+    cdul_status status = read_shape(file, cJSON_GetObjectItemCaseSensitive(json, "shape"), view, err);
+    if (status != CDUL_OK) return status;
+
+    const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(json, "data_offsets");
+    if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||
+        !to_size(offsets->child, &out->begin) || !to_size(offsets->child->next, &out->end) ||
+        out->begin > out->end)
+        return bad_tensor(file, view->name, "data_offsets: expected [begin, end]", err);
+    if (out->end > data_bytes)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: tensor \"%s\": ends at byte %zu of %zu; is the file cut off?", file->path,
+                         view->name, out->end, data_bytes);
+    size_t bytes;
+    if (!cdul_tensor_bytes(view->dtype, view->rank, view->shape, &view->elements, &bytes))
+        return bad_tensor(file, view->name, "shape: too large", err);
+    if (bytes != out->end - out->begin)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: tensor \"%s\": shape and dtype make %zu bytes, data_offsets %zu", file->path,
+                         view->name, bytes, out->end - out->begin);
+    return CDUL_OK;
+}
+
+static int by_offset(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    if (x->end != y->end) return x->end < y->end ? -1 : 1;
+    return strcmp(x->view.name,
+                  y->view.name); /* empty tensors at one place: any order, but always the same */
+}
+
+/* The tensors in order of offset must tile the data without overlap or hole. */
+static cdul_status check_layout(cdul_safetensors *file, size_t data_bytes, const unsigned char *data,
+                                cdul_error *err) {
+    size_t at = 0;
+    if (file->count) qsort(file->entries, file->count, sizeof *file->entries, by_offset);
+    for (size_t i = 0; i < file->count; i++) {
+        entry *tensor = &file->entries[i];
+        if (tensor->begin != at)
+            return cdul_fail(
+                err, CDUL_ERR_INPUT, "%s: tensor \"%s\": begins at byte %zu, %s ends at %zu", file->path,
+                tensor->view.name, tensor->begin,
+                tensor->begin < at ? "but overlaps the one before, which" : "and a hole before it", at);
+        tensor->view.data = data + tensor->begin;
+        file->names.items[i] = (char *)(uintptr_t)tensor->view.name;
+        at = tensor->end;
+    }
+    if (at != data_bytes)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu bytes behind the last tensor belong to none",
+                         file->path, data_bytes - at);
+    return CDUL_OK;
+}
+
+static cdul_status check_metadata(const cdul_safetensors *file, cdul_error *err) {
+    if (!file->metadata) return CDUL_OK;
+    if (!cJSON_IsObject(file->metadata))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: " CDUL_METADATA_KEY ": expected an object", file->path);
+    for (const cJSON *item = file->metadata->child; item; item = item->next)
+        if (!cJSON_IsString(item))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: " CDUL_METADATA_KEY ": %s: expected a string",
+                             file->path, item->string);
+    return CDUL_OK;
+}
+
+static cdul_status read_header(cdul_safetensors *file, size_t *data_at, cdul_error *err) {
+    const unsigned char *bytes = file->map.data;
+    uint64_t length = 0;
+    if (file->map.size < sizeof length)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", file->path,
+                         file->map.size);
+    memcpy(&length, bytes, sizeof length);
+    if (length > CDUL_SAFETENSORS_HEADER_BYTES)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a safetensors file (header of %llu bytes)",
+                         file->path, (unsigned long long)length);
+    if (length > file->map.size - sizeof length)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: the header's %llu bytes reach beyond the file; is it cut off?", file->path,
+                         (unsigned long long)length);
+    *data_at = sizeof length + (size_t)length;
+    const char *text = (const char *)bytes + sizeof length;
+    if (length == 0 || text[0] != '{')
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a safetensors file: the header is no JSON object",
+                         file->path);
+    return cdul_json_parse(text, (size_t)length, file->path, &file->header, err);
+}
+
+static cdul_status read_entries(cdul_safetensors *file, size_t data_at, cdul_error *err) {
+    size_t data_bytes = file->map.size - data_at, members = 0;
+    for (const cJSON *item = file->header->child; item; item = item->next) members++;
+    file->entries = calloc(members + 1, sizeof *file->entries);
+    file->names.items = calloc(members + 1, sizeof *file->names.items);
+    if (!file->entries || !file->names.items) return cdul_fail_memory(err, file->path);
+    for (const cJSON *item = file->header->child; item; item = item->next) {
+        if (strcmp(item->string, CDUL_METADATA_KEY) == 0) {
+            file->metadata = item;
+            continue;
+        }
+        cdul_status status = read_entry(file, item, data_bytes, &file->entries[file->count++], err);
+        if (status != CDUL_OK) return status;
+    }
+    file->names.count = file->count;
+    cdul_status status = check_layout(file, data_bytes, file->map.data + data_at, err);
+    if (status == CDUL_OK) status = check_metadata(file, err);
+    if (status == CDUL_OK) status = cdul_index_new(&file->names, &file->index, err);
+    return status;
+}
+
+cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out, cdul_error *err) {
+    size_t data_at = 0;
+    cdul_safetensors *file = calloc(1, sizeof *file);
+    if (!file) return cdul_fail_memory(err, path);
+    cdul_status status = CDUL_OK;
+    if (!(file->path = strdup(path))) status = cdul_fail_memory(err, path);
+    if (status == CDUL_OK) status = cdul_mapping_open(path, &file->map, err);
+    if (status == CDUL_OK) status = read_header(file, &data_at, err);
+    if (status == CDUL_OK) status = read_entries(file, data_at, err);
+    if (status == CDUL_OK)
+        *out = file;
+    else
+        cdul_safetensors_close(file);
+    return status;
+}
+
+void cdul_safetensors_close(cdul_safetensors *file) {
+    if (!file) return;
+    cdul_index_free(file->index);
+    cJSON_Delete(file->header);
+    cdul_mapping_close(&file->map);
+    free(file->names.items);
+    free(file->entries);
+    free(file->path);
+    free(file);
+}
+
+size_t cdul_safetensors_count(const cdul_safetensors *file) {
+    return file->count;
+}
+
+cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i) {
+    return file->entries[i].view;
+}
+
+const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name) {
+    size_t i = cdul_index_find(file->index, name);
+    return i == CDUL_NOT_FOUND ? NULL : &file->entries[i].view;
+}
+
+const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(file->metadata, key);
+    return item ? item->valuestring : NULL;
+}
+
+cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *name, size_t rank,
+                                    size_t *shape, cdul_tensor_view *out, cdul_error *err) {
+    const cdul_tensor_view *view = cdul_safetensors_find(file, name);
+    if (!view) return bad_tensor(file, name, "is missing", err);
+    if (view->dtype > CDUL_F64)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": is %s; expected F32, F16, BF16 or F64",
+                         file->path, name, cdul_dtype_name(view->dtype));
+    if (view->rank != rank)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": has %zu dimensions; expected %zu",
+                         file->path, name, view->rank, rank);
+    for (size_t i = 0; i < rank; i++)
+        if (shape[i] && shape[i] != view->shape[i])
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": dimension %zu is %zu; expected %zu",
+                             file->path, name, i + 1, view->shape[i], shape[i]);
+    if (rank) memcpy(shape, view->shape, rank * sizeof *shape);
+    *out = *view;
+    return CDUL_OK;
+}
+
+const char *cdul_safetensors_path(const cdul_safetensors *file) {
+    return file->path;
+}

@@ -1,0 +1,109 @@
+/* Element types and conversions. Halves are converted in integer arithmetic: the result does not depend on
+ * the processor's rounding or denormal modes. */
+#include "base/safetensors.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[] = {
+    [CDUL_F32] = {"F32", 4}, [CDUL_F16] = {"F16", 2}, [CDUL_BF16] = {"BF16", 2}, [CDUL_F64] = {"F64", 8},
+    [CDUL_I64] = {"I64", 8}, [CDUL_I32] = {"I32", 4}, [CDUL_U8] = {"U8", 1},     [CDUL_BOOL] = {"BOOL", 1},
+    [CDUL_I8] = {"I8", 1},   [CDUL_I16] = {"I16", 2}, [CDUL_U16] = {"U16", 2},   [CDUL_U32] = {"U32", 4},
+    [CDUL_U64] = {"U64", 8},
+};
+
+size_t cdul_dtype_size(cdul_dtype dtype) {
+    return dtypes[dtype].size;
+}
+
+const char *cdul_dtype_name(cdul_dtype dtype) {
+    return dtypes[dtype].name;
+}
+
+bool cdul_dtype_find(const char *name, cdul_dtype *out) {
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        if (strcmp(name, dtypes[i].name) != 0) continue;
+        *out = (cdul_dtype)i;
+        return true;
+    }
+    return false;
+}
+
+bool cdul_tensor_bytes(cdul_dtype dtype, size_t rank, const size_t *shape, size_t *elements, size_t *bytes) {
+    size_t product = 1;
+    for (size_t i = 0; i < rank; i++)
+        if (__builtin_mul_overflow(product, shape[i], &product)) return false;
+    *elements = product;
+    return !__builtin_mul_overflow(product, cdul_dtype_size(dtype), bytes);
+}
+
+/* --- Half precision --- */
+
+uint16_t cdul_f32_to_f16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t sign = bits >> 16 & 0x8000u, size = bits & 0x7fffffffu, half;
+    if (size > 0x7f800000u) {
+        half = 0x7e00u | (size >> 13 & 0x3ffu); /* NaN, made quiet */
+    } else if (size >= 0x477ff000u) {
+        half = 0x7c00u; /* 65520 and up: nearer to 2^16 than to 65504, the largest half */
+    } else if (size >= 0x38800000u) {
+        /* Normal from 2^-14 up: move the exponent's bias from 127 to 15; a carry out of the mantissa does
+         * right. */
+        half = (size - (112u << 23) + 0xfffu + (size >> 13 & 1u)) >> 13;
+    } else if (size > 0x33000000u) {
+        /* Denormal: count in steps of 2^-24. */
+        uint32_t mantissa = (size & 0x7fffffu) | 0x800000u, shift = 126u - (size >> 23);
+        half = (mantissa + (1u << (shift - 1)) - 1 + (mantissa >> shift & 1u)) >> shift;
+    } else {
+        half = 0; /* 2^-25 and below: the tie goes to even */
+    }
+    return (uint16_t)(sign | half);
+}
+
+float cdul_f16_to_f32(uint16_t value) {
+    uint32_t sign = (uint32_t)(value & 0x8000u) << 16, exponent = value >> 10 & 0x1fu,
+             mantissa = value & 0x3ffu;
+    uint32_t bits;
+    if (exponent == 0) {
+        float size = (float)mantissa * 0x1p-24f; /* exact */
+        memcpy(&bits, &size, sizeof bits);
+        bits |= sign;
+    } else {
+        bits = sign | (exponent == 0x1fu ? 0x7f800000u : (exponent + 112u) << 23) | mantissa << 13;
+    }
+    float result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+/* --- Views --- */
+
+static float from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out) {
+    const unsigned char *in = (const unsigned char *)view->data + first * cdul_dtype_size(view->dtype);
+    if (count == 0) return;
+    if (view->dtype == CDUL_F32) {
+        memcpy(out, in, count * sizeof *out);
+    } else if (view->dtype == CDUL_F64) {
+        for (size_t i = 0; i < count; i++) {
+            double value;
+            memcpy(&value, in + i * sizeof value, sizeof value);
+            out[i] = (float)value;
+        }
+    } else {
+        bool brain = view->dtype == CDUL_BF16; /* the upper half of a float32 */
+        for (size_t i = 0; i < count; i++) {
+            uint16_t value;
+            memcpy(&value, in + i * sizeof value, sizeof value);
+            out[i] = brain ? from_bits((uint32_t)value << 16) : cdul_f16_to_f32(value);
+        }
+    }
+}
