@@ -89,8 +89,8 @@ static int by_offset(const void *a, const void *b) {
     const entry *x = a, *y = b;
     if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
     if (x->end != y->end) return x->end < y->end ? -1 : 1;
-    return strcmp(x->view.name,
-                  y->view.name); /* empty tensors at one place: any order, but always the same */
+    /* Empty tensors at one place: any order will do, so long as it is always the same. */
+    return strcmp(x->view.name, y->view.name);
 }
 
 /* The tensors in order of offset must tile the data without overlap or hole. */
@@ -101,10 +101,10 @@ static cdul_status check_layout(cdul_safetensors *file, size_t data_bytes, const
     for (size_t i = 0; i < file->count; i++) {
         entry *tensor = &file->entries[i];
         if (tensor->begin != at)
-            return cdul_fail(
-                err, CDUL_ERR_INPUT, "%s: tensor \"%s\": begins at byte %zu, %s ends at %zu", file->path,
-                tensor->view.name, tensor->begin,
-                tensor->begin < at ? "but overlaps the one before, which" : "and a hole before it", at);
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: tensor \"%s\": begins at byte %zu, which makes %s: expected %zu",
+                             file->path, tensor->view.name, tensor->begin,
+                             tensor->begin < at ? "an overlap" : "a hole", at);
         tensor->view.data = data + tensor->begin;
         file->names.items[i] = (char *)(uintptr_t)tensor->view.name;
         at = tensor->end;
