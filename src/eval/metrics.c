@@ -34,14 +34,15 @@ static judgement judgement_at(const problem *p, size_t i, size_t c) {
 
 /* --- One class --- */
 
-/* Sum of -log(q) with a logarithm every few dozen terms: products of q >= 1e-7 stay far above the smallest
- * double until they are folded in. */
+/* Cross-entropy with a logarithm every few dozen terms: factors of at least 1e-7 keep the product far above the
+ * smallest double until it is folded in. */
 typedef struct log_sum {
     double sum, product;
 } log_sum;
 
-static void add_log(log_sum *logs, double q) {
-    logs->product *= fmin(fmax(q, CDUL_LOG_CLAMP), 1.0 - CDUL_LOG_CLAMP);
+static void add_log(log_sum *logs, double score, bool positive) {
+    double p = fmin(fmax(score, CDUL_LOG_CLAMP), 1.0 - CDUL_LOG_CLAMP);
+    logs->product *= positive ? p : 1.0 - p;
     if (logs->product < 1e-250) {
         logs->sum -= log(logs->product);
         logs->product = 1;
@@ -65,7 +66,7 @@ static bool measure_class(const problem *p, size_t c, cdul_entry *entries, cdul_
         out->positives += positive;
         out->predicted += picked;
         out->true_positives += picked && positive;
-        add_log(&logs, positive ? (double)score : 1.0 - (double)score);
+        add_log(&logs, (double)score, positive);
         squares += error * error;
         size_t b = (size_t)((double)score * CDUL_ECE_BINS);
         cdul_bin *bin = &out->bins[b < CDUL_ECE_BINS ? b : CDUL_ECE_BINS - 1];

@@ -1,0 +1,200 @@
+/* Measures against scikit-learn (tests/golden/make_eval.py) and against sums done by hand. */
+#include "test.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cdul/eval.h"
+
+#include <math.h>
+
+static cdul_error err;
+
+typedef struct golden {
+    cJSON *expected;
+    float *scores;
+    cdul_aligned aligned;
+} golden;
+
+static int set_up(void **state) {
+    static golden g;
+    char *bytes;
+    size_t size;
+    assert_ok(cdul_json_read(CDUL_GOLDEN "/eval/expected.json", &g.expected, &err));
+    g.aligned.images = (size_t)cJSON_GetObjectItem(g.expected, "images")->valueint;
+    g.aligned.classes = (size_t)cJSON_GetObjectItem(g.expected, "classes")->valueint;
+    assert_ok(cdul_file_read_all(CDUL_GOLDEN "/eval/scores.f32", &bytes, &size, &err));
+    assert_int_equal(size, g.aligned.images * g.aligned.classes * sizeof(float));
+    g.scores = (float *)(void *)bytes;
+    assert_ok(cdul_file_read_all(CDUL_GOLDEN "/eval/truth.u8", &bytes, &size, &err));
+    assert_int_equal(size, g.aligned.images * g.aligned.classes);
+    g.aligned.values = (uint8_t *)bytes;
+    g.aligned.rows = calloc(g.aligned.images, sizeof *g.aligned.rows);
+    for (size_t i = 0; i < g.aligned.images; i++) g.aligned.rows[i] = i;
+    *state = &g;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    golden *g = *state;
+    cJSON_Delete(g->expected);
+    free(g->scores);
+    cdul_aligned_free(&g->aligned);
+    return 0;
+}
+
+static void near(const cJSON *object, const char *key, double got) {
+    const cJSON *item = cJSON_GetObjectItem(object, key);
+    assert_non_null(item);
+    if (cJSON_IsNull(item)) {
+        if (!isnan(got)) fail_msg("%s: %.17g instead of NaN", key, got);
+    } else if (!(fabs(got - item->valuedouble) <= 1e-12)) {
+        fail_msg("%s: %.17g instead of %.17g", key, got, item->valuedouble);
+    }
+}
+
+static const char *const difficult_names[] = {"ignore", "positive", "negative"};
+static const char *const ap_names[] = {"area", "voc2010", "11point"};
+
+static void average_precision_equals_the_references(void **state) {
+    const golden *g = *state;
+    for (int d = 0; d < 3; d++)
+        for (int a = 0; a < 3; a++) {
+            const cJSON *expected = cJSON_GetObjectItem(g->expected, difficult_names[d]), *one;
+            cdul_metrics_options options = cdul_metrics_defaults();
+            options.difficult = (cdul_difficult)d;
+            options.ap = (cdul_ap)a;
+            cdul_metrics metrics;
+            assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &metrics, &err));
+            near(expected, ap_names[a], metrics.map);
+            size_t c = 0;
+            cJSON_ArrayForEach(one, cJSON_GetObjectItem(expected, "per_class")) {
+                near(one, ap_names[a], metrics.per_class[c].ap);
+                near(one, "positives", (double)metrics.per_class[c].positives);
+                near(one, "entries", (double)metrics.per_class[c].entries);
+                c++;
+            }
+            assert_int_equal(c, metrics.classes);
+            cdul_metrics_free(&metrics);
+        }
+}
+
+static void near_f1(const cJSON *expected, const cdul_f1 *f1) {
+    near(expected, "cp", f1->cp);
+    near(expected, "cr", f1->cr);
+    near(expected, "cf1", f1->cf1);
+    near(expected, "op", f1->op);
+    near(expected, "or", f1->or_);
+    near(expected, "of1", f1->of1);
+}
+
+static void scalar_measures_equal_the_references(void **state) {
+    const golden *g = *state;
+    for (int d = 0; d < 3; d++) {
+        const cJSON *expected = cJSON_GetObjectItem(g->expected, difficult_names[d]);
+        cdul_metrics_options options = cdul_metrics_defaults();
+        options.difficult = (cdul_difficult)d;
+        cdul_metrics metrics;
+        assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &metrics, &err));
+        near(expected, "bce", metrics.bce);
+        near(expected, "brier", metrics.brier);
+        near(expected, "ece", metrics.ece);
+        near(expected, "mass", metrics.mass);
+        near(expected, "truth_mass", metrics.truth_mass);
+        near_f1(cJSON_GetObjectItem(expected, "at_threshold"), &metrics.at_threshold);
+        near_f1(cJSON_GetObjectItem(expected, "at_top"), &metrics.at_top);
+        cdul_metrics_free(&metrics);
+    }
+}
+
+static void result_does_not_depend_on_threads(void **state) {
+    const golden *g = *state;
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics one, three;
+    assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &one, &err));
+    options.threads = 3;
+    assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &three, &err));
+    assert_true(one.map == three.map && one.bce == three.bce && one.ece == three.ece &&
+                one.mass == three.mass);
+    assert_memory_equal(one.per_class, three.per_class, one.classes * sizeof *one.per_class);
+    cdul_metrics_free(&one);
+    cdul_metrics_free(&three);
+}
+
+static void curve_contains_the_average_precision(void **state) {
+    const golden *g = *state;
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &metrics, &err));
+    for (size_t c = 0; c < metrics.classes; c++) {
+        cdul_curve curve;
+        assert_ok(cdul_curve_compute(g->scores, &g->aligned, c, options.difficult, &curve, &err));
+        double area = 0, recall = 0;
+        for (size_t i = 0; i < curve.count; i++) {
+            area += (curve.points[i].recall - recall) * curve.points[i].precision;
+            recall = curve.points[i].recall;
+            if (i) assert_true(curve.points[i].threshold < curve.points[i - 1].threshold);
+        }
+        if (metrics.per_class[c].positives) assert_true(fabs(area - metrics.per_class[c].ap) < 1e-12);
+        cdul_curve_free(&curve);
+    }
+    cdul_metrics_free(&metrics);
+}
+
+/* Scores 0.9 (right), 0.8 (wrong), 0.7 (right), judged through rows in another order than the scores'. */
+static void rows_pick_the_images_to_judge(void **state) {
+    (void)state;
+    const float scores[] = {0.1f, 0.7f, 0.3f, 0.9f, 0.8f};
+    size_t rows[] = {1, 3, 4};
+    uint8_t values[] = {CDUL_PRESENT, CDUL_PRESENT, CDUL_ABSENT};
+    const cdul_aligned aligned = {.images = 3, .classes = 1, .rows = rows, .values = values};
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_float_equal(metrics.map, (1.0 + 2.0 / 3.0) / 2, 1e-12);
+    assert_float_equal(metrics.mass, (0.7 + 0.9 + 0.8) / 3, 1e-7);
+    assert_float_equal(metrics.bce, -(log(0.7) + log(0.9) + log(0.2)) / 3, 1e-7);
+    cdul_metrics_free(&metrics);
+}
+
+static void a_score_that_is_no_probability_is_named(void **state) {
+    (void)state;
+    float scores[] = {0.1f, 0.7f, NAN, 0.9f};
+    size_t rows[] = {0, 1};
+    uint8_t values[4] = {0};
+    const cdul_aligned aligned = {.images = 2, .classes = 2, .rows = rows, .values = values};
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    assert_fails(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err), CDUL_ERR_INPUT,
+                 "image 2, class 1");
+    scores[2] = 1.5f;
+    assert_fails(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err), CDUL_ERR_INPUT, "1.5");
+}
+
+static void truth_without_positives_has_no_map(void **state) {
+    (void)state;
+    const float scores[] = {0.25f, 0.75f};
+    size_t rows[] = {0, 1};
+    uint8_t values[] = {CDUL_ABSENT, CDUL_DIFFICULT};
+    const cdul_aligned aligned = {.images = 2, .classes = 1, .rows = rows, .values = values};
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_true(isnan(metrics.map));
+    assert_int_equal(metrics.classes_with_positives, 0);
+    assert_int_equal(metrics.ignored, 1);
+    assert_float_equal(metrics.bce, -log(0.75), 1e-12);
+    cdul_metrics_free(&metrics);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(average_precision_equals_the_references),
+        cmocka_unit_test(scalar_measures_equal_the_references),
+        cmocka_unit_test(result_does_not_depend_on_threads),
+        cmocka_unit_test(curve_contains_the_average_precision),
+        cmocka_unit_test(rows_pick_the_images_to_judge),
+        cmocka_unit_test(a_score_that_is_no_probability_is_named),
+        cmocka_unit_test(truth_without_positives_has_no_map),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
