@@ -7,21 +7,27 @@
 #define CDUL_BASE_OPTIONS_H
 
 #include "base/progress.h"
-#include "cdul/strings.h"
 #include "cdul/error.h"
+#include "cdul/strings.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef enum cdul_option_type {
     CDUL_OPTION_FLAG,    /* bool;         --name, --no-name; config true/false                         */
-    CDUL_OPTION_INT,     /* long long;    minimum..maximum                                             */
-    CDUL_OPTION_REAL,    /* double;       minimum..maximum                                             */
+    CDUL_OPTION_INT,     /* long long;    minimum..maximum, within +-2^53 (JSON numbers are doubles)   */
+    CDUL_OPTION_REAL,    /* double;       minimum..maximum; -INFINITY or INFINITY: no limit            */
     CDUL_OPTION_STRING,  /* const char *; owned by the parser; NULL without a default                  */
     CDUL_OPTION_STRINGS, /* cdul_strings; repeatable; config: a list of strings; first use replaces the
                             default */
     CDUL_OPTION_CHOICE,  /* int;          position in `choices`                                        */
 } cdul_option_type;
+
+/* What a field holds while an option without a default was not given: these, NAN for a REAL, NULL for a
+ * STRING, false, an empty list. --print-config writes null for them, and a config may say null. */
+#define CDUL_INT_NONE    LLONG_MIN
+#define CDUL_CHOICE_NONE (-1)
 
 typedef struct cdul_option {
     const char *name; /* long name without dashes; NULL ends the table                           */
@@ -34,7 +40,7 @@ typedef struct cdul_option {
     double minimum, maximum; /* INT and REAL, inclusive                                                 */
     const char *group;       /* heading in --help, on the first option of a group, else NULL            */
     const char *help;        /* one sentence, lower case, no final stop; says unit and range            */
-    bool command_only;       /* not a config key: -o, --merge, --resume ...                             */
+    bool command_only;       /* not a config key: -o, --merge, --resume ...; a flag then has no --no- form */
 } cdul_option;
 
 typedef struct cdul_program {
@@ -42,7 +48,7 @@ typedef struct cdul_program {
     const char *section;         /* "label": the config section                                           */
     const char *summary;         /* one line                                                              */
     const char *const *usage;    /* synopsis lines, NULL-terminated                                       */
-    const char *description;     /* paragraphs for --help and the man page                                */
+    const char *description;     /* paragraphs for --help and the man page, an empty line between them    */
     const char *const *examples; /* pairs: what it does, the command; NULL-terminated                  */
     const cdul_option *options;
     size_t options_size;           /* sizeof the options struct                                             */
@@ -60,9 +66,11 @@ typedef struct cdul_common {
 
 typedef struct cdul_parsed cdul_parsed; /* owns every string the options struct points to              */
 
-/* Parses into `options` (the program's struct) and `common`. `all` lists all programs (NULL-terminated),
- * whose sections and keys are valid in a config file; unknown ones are errors with the nearest name
- * suggested. *done is set if a request such as --help was answered on `out` and the program should exit 0. */
+/* Parses into `options` (the program's struct) and `common`, which must outlive *parsed. `all` lists all
+ * programs (NULL-terminated), whose sections and keys are valid in a config file; unknown ones are errors
+ * with the nearest name suggested. *done is set if a request such as --help was answered on `out` and the
+ * program should exit 0. Reorders argv (options before the rest), as getopt does. CDUL_ERR_USAGE on any
+ * mistake. */
 cdul_status cdul_options_parse(const cdul_program *program, const cdul_program *const *all, int argc,
                                char **argv, FILE *out, void *options, cdul_common *common,
                                cdul_parsed **parsed, bool *done, cdul_error *err) CDUL_MUST_CHECK;
@@ -70,6 +78,7 @@ cdul_status cdul_options_parse(const cdul_program *program, const cdul_program *
 bool cdul_options_given(const cdul_parsed *parsed, const char *name);
 /* The effective options as JSON text {"label": {...}}, for --print-config and provenance. Caller frees. */
 char *cdul_options_json(const cdul_program *program, const void *options);
+/* Frees the lists and strings in the options struct and in `common` as well. Takes NULL. */
 void cdul_parsed_free(cdul_parsed *parsed);
 
 /* Exit code for a status: 0, 1, 2 (usage), 130 (cancelled). */
