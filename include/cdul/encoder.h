@@ -47,9 +47,9 @@ void cdul_classes_free(cdul_classes *classes);
 /* Adds a named set to `out`: "simple" (7) or "openai-80" (80), the ImageNet prompts of CLIP's authors
  * (Radford et al. 2021, section 3.1.4). Another name is CDUL_ERR_USAGE. */
 cdul_status cdul_templates_named(const char *name, cdul_strings *out, cdul_error *err) CDUL_MUST_CHECK;
-/* Puts `word` in the place of the one `{}` or `{c}` of `template`. None, or two, is CDUL_ERR_USAGE. The
+/* Puts `word` in the place of the one `{}` or `{c}` of `pattern`. None, or two, is CDUL_ERR_USAGE. The
  * caller frees *out. */
-cdul_status cdul_template_fill(const char *template_, const char *word, char **out,
+cdul_status cdul_template_fill(const char *pattern, const char *word, char **out,
                                cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- Tokenizer: CLIP's byte-level BPE, ids as Hugging Face's CLIPTokenizer gives them --- */

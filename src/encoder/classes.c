@@ -1,0 +1,131 @@
+#include "base/file.h"
+#include "cdul/encoder.h"
+#include "encoder/unicode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A part of the text while it is read: [start, end) without the spaces around. */
+typedef struct span {
+    const char *start, *end;
+} span;
+
+/* Where we are, for errors. */
+typedef struct place {
+    const char *where;
+    const char *line_start;
+    size_t line; /* from 1 */
+} place;
+
+static span trim(const char *start, const char *end) {
+    while (start < end && (*start == ' ' || *start == '\r')) start++;
+    while (end > start && (end[-1] == ' ' || end[-1] == '\r')) end--;
+    return (span){start, end};
+}
+
+static cdul_status complain(const place *at, const char *byte, const char *what, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu, byte %zu: %s", at->where, at->line,
+                     (size_t)(byte - at->line_start) + 1, what);
+}
+
+static cdul_status read_words(const place *at, const char *start, const char *end, cdul_strings *words,
+                              cdul_error *err) {
+    for (;;) {
+        const char *comma = memchr(start, ',', (size_t)(end - start));
+        span word = trim(start, comma ? comma : end);
+        if (word.start == word.end) return complain(at, start, "a prompt word is empty", err);
+        cdul_status status = cdul_strings_add_n(words, word.start, (size_t)(word.end - word.start), err);
+        if (status != CDUL_OK || !comma) return status;
+        start = comma + 1;
+    }
+}
+
+static cdul_status check_bytes(const place *at, const char *end, cdul_error *err) {
+    size_t size = (size_t)(end - at->line_start), bad = 0;
+    const char *nul = memchr(at->line_start, 0, size);
+    if (nul) return complain(at, nul, "a NUL byte", err);
+    if (!cdul_utf8_valid(at->line_start, size, &bad))
+        return complain(at, at->line_start + bad, "not UTF-8; convert the file (iconv -t UTF-8)", err);
+    return CDUL_OK;
+}
+
+/* One line that is not empty. Its class is the last in `out`. */
+static cdul_status read_class(const place *at, const char *end, cdul_classes *out, cdul_error *err) {
+    const char *tab = memchr(at->line_start, '\t', (size_t)(end - at->line_start));
+    span name = trim(at->line_start, tab ? tab : end);
+    if (name.start == name.end) return complain(at, at->line_start, "the class has no name", err);
+    size_t count = out->names.count + 1;
+    cdul_strings *words = realloc(out->words, count * sizeof *words);
+    if (!words) return cdul_fail_memory(err, "classes");
+    out->words = words;
+    words[count - 1] = (cdul_strings){0};
+    cdul_status status = cdul_strings_add_n(&out->names, name.start, (size_t)(name.end - name.start), err);
+    if (status != CDUL_OK) return status;
+    if (tab) return read_words(at, tab + 1, end, &words[count - 1], err);
+    return cdul_strings_add(&words[count - 1], out->names.items[count - 1], err);
+}
+
+/* Names the two lines; only called when it is known that there are such. */
+static cdul_status report_duplicate(const cdul_strings *names, const size_t *lines, const char *where,
+                                    cdul_error *err) {
+    for (size_t i = 0; i < names->count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(names->items[i], names->items[j]) == 0)
+                return cdul_fail(err, CDUL_ERR_INPUT,
+                                 "%s: line %zu, byte 1: class '%s' is on line %zu already", where, lines[i],
+                                 names->items[i], lines[j]);
+    return CDUL_ERR_INPUT;
+}
+
+cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
+                               cdul_error *err) {
+    *out = (cdul_classes){0};
+    const char *end = text + size;
+    size_t *lines = NULL, capacity = 0;
+    place at = {where, text, 1};
+    cdul_index *index = NULL;
+    cdul_status status = CDUL_OK;
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) at.line_start += 3;
+    for (const char *stop; status == CDUL_OK && at.line_start < end; at.line_start = stop + 1, at.line++) {
+        stop = memchr(at.line_start, '\n', (size_t)(end - at.line_start));
+        if (!stop) stop = end;
+        status = check_bytes(&at, stop, err);
+        span content = trim(at.line_start, stop);
+        if (status != CDUL_OK || content.start == content.end) continue;
+        if (out->names.count == capacity) {
+            size_t *grown = realloc(lines, (capacity = capacity ? 2 * capacity : 64) * sizeof *lines);
+            if (!grown) status = cdul_fail_memory(err, "classes");
+            if (!grown) break;
+            lines = grown;
+        }
+        lines[out->names.count] = at.line;
+        status = read_class(&at, content.end, out, err);
+    }
+    if (status == CDUL_OK && out->names.count == 0)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it; write one a line", where);
+    if (status == CDUL_OK) {
+        status = cdul_index_new(&out->names, &index, err);
+        if (status == CDUL_ERR_INPUT) status = report_duplicate(&out->names, lines, where, err);
+    }
+    cdul_index_free(index);
+    free(lines);
+    if (status != CDUL_OK) cdul_classes_free(out);
+    return status;
+}
+
+cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *err) {
+    char *text = NULL;
+    size_t size = 0;
+    *out = (cdul_classes){0};
+    cdul_status status = cdul_file_read_all(path, &text, &size, err);
+    if (status == CDUL_OK) status = cdul_classes_parse(text, size, path, out, err);
+    free(text);
+    return status;
+}
+
+void cdul_classes_free(cdul_classes *classes) {
+    for (size_t i = 0; classes->words && i < classes->names.count; i++) cdul_strings_free(&classes->words[i]);
+    free(classes->words);
+    cdul_strings_free(&classes->names);
+    *classes = (cdul_classes){0};
+}

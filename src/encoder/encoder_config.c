@@ -1,0 +1,111 @@
+#include "encoder/encoder_internal.h"
+
+#include "base/file.h"
+#include "base/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIP_CONTEXT     77    /* tokens: Radford et al. 2021, section 2.4 */
+#define CLIP_FINAL_SCALE 100.0 /* "clipped to prevent scaling the logits by more than 100": section 2.5 */
+
+/* Reads a JSON object from folder/name; *json stays NULL if there is no such file. */
+static cdul_status read_optional(const char *folder, const char *name, cJSON **json, char **path,
+                                 cdul_error *err) {
+    *path = cdul_path_join(folder, name);
+    if (!*path) return cdul_fail_memory(err, "path");
+    if (!cdul_path_exists(*path)) return CDUL_OK;
+    cdul_status status = cdul_json_read(*path, json, err);
+    if (status == CDUL_OK && !cJSON_IsObject(*json))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected a JSON object", *path);
+    return status;
+}
+
+static cdul_status copy_string(const cJSON *json, const char *key, const char *where, char **out,
+                               cdul_error *err) {
+    const char *text = NULL;
+    bool found = false;
+    cdul_status status = cdul_json_string(json, key, where, &text, &found, err);
+    if (status == CDUL_OK && found && !(*out = strdup(text))) status = cdul_fail_memory(err, key);
+    return status;
+}
+
+/* A positive whole number below 2^24, which no width or context reaches. */
+static cdul_status read_count(const cJSON *json, const char *key, const char *where, size_t *out,
+                              cdul_error *err) {
+    double value = 0;
+    bool found = false;
+    cdul_status status = cdul_json_number(json, key, where, &value, &found, err);
+    if (status != CDUL_OK || !found) return status;
+    if (value < 1 || value >= 1 << 24 || value != floor(value))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is %g, expected a positive whole number", where, key,
+                         value);
+    *out = (size_t)value;
+    return CDUL_OK;
+}
+
+static bool is_clip(const char *model_type) {
+    return model_type && (strcmp(model_type, "clip") == 0 || strcmp(model_type, "chinese_clip") == 0);
+}
+
+static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdul_error *err) {
+    cJSON *json = NULL;
+    char *path = NULL;
+    cdul_status status = read_optional(folder, "config.json", &json, &path, err);
+    if (status == CDUL_OK && json) {
+        status = copy_string(json, "model_type", path, &out->model_type, err);
+        if (status == CDUL_OK) status = read_count(json, "projection_dim", path, &out->projection, err);
+        if (is_clip(out->model_type)) {
+            out->context = CLIP_CONTEXT;
+            out->has_scale = true;
+            out->logit_scale = log(CLIP_FINAL_SCALE);
+            out->scale_source = "where CLIP's training ends";
+        }
+        const cJSON *text = cJSON_GetObjectItemCaseSensitive(json, "text_config");
+        if (status == CDUL_OK && cJSON_IsObject(text))
+            status = read_count(text, "max_position_embeddings", path, &out->context, err);
+    }
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cdul_error *err) {
+    cJSON *json = NULL;
+    char *path = NULL;
+    double scale = 0;
+    bool found = false;
+    cdul_status status = read_optional(folder, "cdul.json", &json, &path, err);
+    if (status == CDUL_OK && json) {
+        status = copy_string(json, "provenance", path, &out->provenance, err);
+        if (status == CDUL_OK) status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
+        /* a factor of 100 written where its logarithm belongs would make every label 0 or 1 */
+        if (status == CDUL_OK && found && !(fabs(scale) < 20))
+            status = cdul_fail(err, CDUL_ERR_INPUT,
+                               "%s: logit_scale is %g; it is an exponent, such as 4.605 for a factor of 100",
+                               path, scale);
+        if (status == CDUL_OK && found) {
+            out->has_scale = true;
+            out->logit_scale = scale;
+            out->scale_source = "cdul.json";
+        }
+    }
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out, cdul_error *err) {
+    *out = (cdul_encoder_config){0};
+    cdul_status status = read_config(folder, out, err);
+    if (status == CDUL_OK) status = read_sidecar(folder, out, err);
+    if (status != CDUL_OK) cdul_encoder_config_free(out);
+    return status;
+}
+
+void cdul_encoder_config_free(cdul_encoder_config *config) {
+    free(config->model_type);
+    free(config->provenance);
+    *config = (cdul_encoder_config){0};
+}

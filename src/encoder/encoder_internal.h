@@ -1,0 +1,55 @@
+/* What the files of src/encoder share. */
+#ifndef CDUL_ENCODER_INTERNAL_H
+#define CDUL_ENCODER_INTERNAL_H
+
+#include "cdul/encoder.h"
+#include "encoder/tower.h"
+
+/* What config.json and cdul.json say. */
+typedef struct cdul_encoder_config {
+    char *model_type;   /* NULL if not said                                                            */
+    size_t projection;  /* projection_dim, 0 if not said                                               */
+    size_t context;     /* text_config.max_position_embeddings; CLIP's 77; 0 if not known              */
+    bool has_scale;     /* logit_scale is known                                                        */
+    double logit_scale; /* exponent: cosines are multiplied by exp(logit_scale)                        */
+    const char *scale_source;
+    char *provenance; /* cdul.json's, or NULL                                                           */
+} cdul_encoder_config;
+
+cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out,
+                                     cdul_error *err) CDUL_MUST_CHECK;
+void cdul_encoder_config_free(cdul_encoder_config *config);
+
+struct cdul_encoder {
+    char *folder, *provider;
+    cdul_session_options session; /* for both towers; .provider points to `provider`                     */
+    cdul_encoder_config config;
+    cdul_tower vision;
+    cdul_preprocess preprocess;
+    cdul_strings notes; /* assumptions, for --inspect                                                   */
+    size_t width;       /* D                                                                            */
+    size_t batch;       /* B                                                                            */
+    char *text_graph;   /* path of the text tower, or NULL                                              */
+};
+
+/* As cdul_encoder_views, but rows are left as the graph gives them. */
+cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n, float *out,
+                                   cdul_error *err) CDUL_MUST_CHECK;
+
+/* Scales `vector` [D] to length 1; false if it is zero or not finite. */
+bool cdul_unit(float *vector, size_t width);
+
+/* The text tower, its tokenizer and its sizes, open. */
+typedef struct cdul_text_tower {
+    cdul_tower tower;
+    cdul_tokenizer *tokenizer;
+    size_t context; /* L */
+    size_t batch;   /* prompts in one run */
+} cdul_text_tower;
+
+/* `encoder` must have a text graph. */
+cdul_status cdul_text_tower_open(const cdul_encoder *encoder, cdul_text_tower *out,
+                                 cdul_error *err) CDUL_MUST_CHECK;
+void cdul_text_tower_close(cdul_text_tower *text);
+
+#endif

@@ -1,0 +1,374 @@
+#include "encoder/preprocess_config.h"
+
+#include "base/file.h"
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- What a processor class does when its file is silent (transformers, models/<name>/image_processing_*.py)
+ * --- */
+
+typedef struct processor {
+    const char *name;
+    size_t shortest;  /* default size {"shortest_edge": ...}, 0 = squash to `crop` x `crop`              */
+    size_t crop;      /* side of the result                                                             */
+    bool center_crop; /* default of do_center_crop; false also means that the class has no such step     */
+    bool int_is_shortest; /* what a bare number in `size` means                                             */
+    int resample;
+    bool openai_mean; /* CLIP's mean and std, else 0.5                                                      */
+} processor;
+
+static const processor processors[] = {
+    {"CLIPImageProcessor", 224, 224, true, true, 3, true},
+    {"CLIPFeatureExtractor", 224, 224, true, true, 3, true},
+    {"ChineseCLIPImageProcessor", 224, 224, true, true, 3, true},
+    {"ChineseCLIPFeatureExtractor", 224, 224, true, true, 3, true},
+    {"SiglipImageProcessor", 0, 224, false, false, 3, false},
+    {"ViTImageProcessor", 0, 224, false, false, 2, false},
+    {"ViTFeatureExtractor", 0, 224, false, false, 2, false},
+};
+
+static const double openai_mean[3] = {0.48145466, 0.4578275, 0.40821073};
+static const double openai_std[3] = {0.26862954, 0.26130258, 0.27577711};
+
+/* Keys that are read below, or that change no pixel. */
+static const char *const known_keys[] = {
+    "do_resize",
+    "size",
+    "resample",
+    "do_center_crop",
+    "crop_size",
+    "do_rescale",
+    "rescale_factor",
+    "do_normalize",
+    "image_mean",
+    "image_std",
+    "do_convert_rgb",
+    "image_processor_type",
+    "feature_extractor_type",
+    "processor_class",
+    "_valid_processor_keys",
+    "data_format",
+    "input_data_format",
+    "default_to_square",
+    "return_tensors",
+    "device",
+    "disable_grouping",
+    "_name_or_path",
+};
+
+/* The file while it is being read. */
+typedef struct reader {
+    const cJSON *json;
+    const char *where;
+    const processor *class_; /* NULL: not named, or not known */
+    const char *class_name;  /* as the file says, or "no processor class" */
+} reader;
+
+static cdul_status find_class(reader *r, cdul_error *err) {
+    bool found = false;
+    r->class_name = "no processor class";
+    cdul_status status =
+        cdul_json_string(r->json, "image_processor_type", r->where, &r->class_name, &found, err);
+    if (status == CDUL_OK && !found)
+        status = cdul_json_string(r->json, "feature_extractor_type", r->where, &r->class_name, &found, err);
+    if (status != CDUL_OK || !found) return status;
+    /* "Fast" and "Pil" name another implementation of the same steps */
+    size_t length = strlen(r->class_name);
+    if (length > 4 && strcmp(r->class_name + length - 4, "Fast") == 0)
+        length -= 4;
+    else if (length > 3 && strcmp(r->class_name + length - 3, "Pil") == 0)
+        length -= 3;
+    for (size_t i = 0; i < sizeof processors / sizeof *processors; i++)
+        if (strlen(processors[i].name) == length && strncmp(processors[i].name, r->class_name, length) == 0)
+            r->class_ = &processors[i];
+    return CDUL_OK;
+}
+
+static cdul_status check_keys(const reader *r, cdul_error *err) {
+    for (const cJSON *item = r->json->child; item; item = item->next) {
+        bool known = cJSON_IsNull(item) || cJSON_IsFalse(item); /* a step that is off, or not set */
+        for (size_t i = 0; !known && i < sizeof known_keys / sizeof *known_keys; i++)
+            known = strcmp(item->string, known_keys[i]) == 0;
+        if (!known)
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: key '%s' is not understood, and it may change the pixels; remove it if it does not",
+                r->where, item->string);
+    }
+    return CDUL_OK;
+}
+
+static cdul_status missing(const reader *r, const char *key, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: key '%s' is missing, and its default for %s is not known; add it", r->where, key,
+                     r->class_name);
+}
+
+static bool present(const reader *r, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, key);
+    return item && !cJSON_IsNull(item);
+}
+
+/* A step's switch; absent = the class's default. */
+static cdul_status read_switch(const reader *r, const char *key, bool fallback, bool *out, cdul_error *err) {
+    if (present(r, key)) return cdul_json_bool(r->json, key, r->where, out, NULL, err);
+    if (!r->class_) return missing(r, key, err);
+    *out = fallback;
+    return CDUL_OK;
+}
+
+/* --- Sizes --- */
+
+/* A side in pixels: a whole number up to 8,192, which no encoder reaches. */
+static bool side_of(const cJSON *item, size_t *out) {
+    if (!cJSON_IsNumber(item) || item->valuedouble < 1 || item->valuedouble > 8192 ||
+        item->valuedouble != floor(item->valuedouble))
+        return false;
+    *out = (size_t)item->valuedouble;
+    return true;
+}
+
+/* {"height": h, "width": w} and nothing else. */
+static bool rectangle_of(const cJSON *item, size_t *height, size_t *width) {
+    return cJSON_IsObject(item) && cJSON_GetArraySize(item) == 2 &&
+           side_of(cJSON_GetObjectItemCaseSensitive(item, "height"), height) &&
+           side_of(cJSON_GetObjectItemCaseSensitive(item, "width"), width);
+}
+
+/* `size`: either *shortest is set, or *height and *width. */
+static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, size_t *width,
+                             cdul_error *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "size");
+    size_t side = 0;
+    if (!present(r, "size")) {
+        if (!r->class_) return missing(r, "size", err);
+        *shortest = r->class_->shortest;
+        if (!*shortest) *height = *width = r->class_->crop;
+        return CDUL_OK;
+    }
+    if (side_of(item, &side)) {
+        if (!r->class_)
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: size %zu may mean the shorter side or a square for %s; write "
+                             "{\"shortest_edge\": %zu} or {\"height\": %zu, \"width\": %zu}",
+                             r->where, side, r->class_name, side, side, side);
+        if (r->class_->int_is_shortest)
+            *shortest = side;
+        else
+            *height = *width = side;
+        return CDUL_OK;
+    }
+    if (rectangle_of(item, height, width)) return CDUL_OK;
+    if (cJSON_IsObject(item) && cJSON_GetArraySize(item) == 1 &&
+        side_of(cJSON_GetObjectItemCaseSensitive(item, "shortest_edge"), shortest))
+        return CDUL_OK;
+    return cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "%s: size is neither a number of pixels, nor {\"shortest_edge\": n}, nor {\"height\": h, "
+        "\"width\": w}",
+        r->where);
+}
+
+static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width, cdul_error *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "crop_size");
+    if (!present(r, "crop_size")) {
+        if (!r->class_) return missing(r, "crop_size", err);
+        *height = *width = r->class_->crop;
+        return CDUL_OK;
+    }
+    size_t side = 0;
+    if (side_of(item, &side)) {
+        *height = *width = side;
+        return CDUL_OK;
+    }
+    if (rectangle_of(item, height, width)) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: crop_size is neither a number of pixels nor {\"height\": h, \"width\": w}",
+                     r->where);
+}
+
+/* Mode and sizes from do_resize, size, do_center_crop and crop_size. */
+static cdul_status read_geometry(const reader *r, cdul_preprocess *out, cdul_error *err) {
+    bool resize = true, crop = false;
+    size_t shortest = 0, height = 0, width = 0, crop_height = 0, crop_width = 0;
+    cdul_status status = read_switch(r, "do_resize", true, &resize, err);
+    if (status == CDUL_OK)
+        status = read_switch(r, "do_center_crop", r->class_ && r->class_->center_crop, &crop, err);
+    if (status == CDUL_OK && resize) status = read_size(r, &shortest, &height, &width, err);
+    if (status == CDUL_OK && crop) status = read_crop_size(r, &crop_height, &crop_width, err);
+    if (status != CDUL_OK) return status;
+
+    if (!resize) /* the file leaves the size to its reader: only the graph can say it */
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: do_resize is false, so pictures of any size would go in; set it, with a size",
+                         r->where);
+    if (shortest && !crop)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: size.shortest_edge without do_center_crop gives every picture its own shape; "
+                         "set do_center_crop, or size to {\"height\": h, \"width\": w}",
+                         r->where);
+    if (shortest && (crop_height > shortest || crop_width > shortest))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: crop_size %zu x %zu is larger than size.shortest_edge %zu",
+                         r->where, crop_width, crop_height, shortest);
+    if (!shortest && crop && (crop_height != height || crop_width != width))
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: a centre crop to %zu x %zu after squashing to %zu x %zu is not supported",
+                         r->where, crop_width, crop_height, width, height);
+    out->mode = shortest ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
+    out->shortest = shortest;
+    out->height = shortest ? crop_height : height;
+    out->width = shortest ? crop_width : width;
+    return CDUL_OK;
+}
+
+/* --- Numbers --- */
+
+static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "resample");
+    if (!present(r, "resample")) {
+        if (!r->class_) return missing(r, "resample", err);
+        *out = (cdul_filter)r->class_->resample;
+        return CDUL_OK;
+    }
+    for (int filter = CDUL_NEAREST; filter <= CDUL_HAMMING; filter++)
+        if (cJSON_IsNumber(item) && item->valuedouble == filter) {
+            *out = (cdul_filter)filter;
+            return CDUL_OK;
+        }
+    return cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "%s: resample is not one of Pillow's filters: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, "
+        "4 box, 5 Hamming",
+        r->where);
+}
+
+static cdul_status read_triple(const reader *r, const char *key, bool positive, const double *fallback,
+                               float *out, cdul_error *err) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(r->json, key);
+    if (!present(r, key) && !r->class_) return missing(r, key, err);
+    for (int i = 0; i < 3; i++) {
+        if (!present(r, key)) {
+            out[i] = (float)fallback[i];
+            continue;
+        }
+        /* a single number stands for all three channels */
+        const cJSON *item = cJSON_IsNumber(list) ? list : cJSON_GetArrayItem(list, i);
+        bool good =
+            cJSON_IsNumber(item) && isfinite(item->valuedouble) && (!positive || item->valuedouble > 0);
+        if (!good || (cJSON_IsArray(list) && cJSON_GetArraySize(list) != 3))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not three %snumbers, one a channel", r->where,
+                             key, positive ? "positive " : "");
+        out[i] = (float)item->valuedouble;
+    }
+    return CDUL_OK;
+}
+
+static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_error *err) {
+    static const double half[3] = {0.5, 0.5, 0.5};
+    bool rescale = true, normalize = true, found = false, openai = r->class_ && r->class_->openai_mean;
+    double factor = 1.0 / 255.0;
+    cdul_status status = read_filter(r, &out->filter, err);
+    if (status == CDUL_OK) status = read_switch(r, "do_rescale", true, &rescale, err);
+    if (status == CDUL_OK) status = read_switch(r, "do_normalize", true, &normalize, err);
+    if (status == CDUL_OK && present(r, "rescale_factor"))
+        status = cdul_json_number(r->json, "rescale_factor", r->where, &factor, &found, err);
+    if (status == CDUL_OK && !(factor > 0 && factor < 1e6))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: rescale_factor %g is not a positive number", r->where,
+                           factor);
+    out->scale = rescale ? (float)factor : 1.0f;
+    for (int i = 0; i < 3; i++) {
+        out->mean[i] = 0.0f;
+        out->std[i] = 1.0f;
+    }
+    if (status == CDUL_OK && normalize)
+        status = read_triple(r, "image_mean", false, openai ? openai_mean : half, out->mean, err);
+    if (status == CDUL_OK && normalize)
+        status = read_triple(r, "image_std", true, openai ? openai_std : half, out->std, err);
+    return status;
+}
+
+/* --- The file --- */
+
+/* The graph's own input size wins: it cannot take another. */
+static cdul_status fit_graph(size_t height, size_t width, cdul_preprocess *out, cdul_strings *notes,
+                             cdul_error *err) {
+    if (!height || !width || (height == out->height && width == out->width)) return CDUL_OK;
+    char note[200];
+    snprintf(note, sizeof note,
+             "the graph takes %zu x %zu pixels, the preprocessor file says %zu x %zu: the graph's "
+             "size is used",
+             width, height, out->width, out->height);
+    if (out->mode == CDUL_RESIZE_SHORTEST) {
+        size_t smaller = out->height < out->width ? out->height : out->width;
+        size_t wanted = height < width ? height : width;
+        out->shortest = (out->shortest * wanted + smaller / 2) / smaller; /* the same share is cropped away */
+        if (out->shortest < height) out->shortest = height;
+        if (out->shortest < width) out->shortest = width;
+    }
+    out->height = height;
+    out->width = width;
+    return cdul_strings_add(notes, note, err);
+}
+
+/* Old file name, then new; *json is the caller's to delete, *part points into it. */
+static cdul_status open_file(const char *folder, char **path, cJSON **json, const cJSON **part,
+                             cdul_error *err) {
+    *path = cdul_path_join(folder, "preprocessor_config.json");
+    if (!*path) return cdul_fail_memory(err, "path");
+    if (cdul_path_exists(*path)) {
+        cdul_status status = cdul_json_read(*path, json, err);
+        *part = *json;
+        return status;
+    }
+    free(*path);
+    *path = cdul_path_join(folder, "processor_config.json");
+    if (!*path) return cdul_fail_memory(err, "path");
+    if (!cdul_path_exists(*path))
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: no preprocessor_config.json: how pictures become the network's input is not known; copy "
+            "the file from where the model came from",
+            folder);
+    cdul_status status = cdul_json_read(*path, json, err);
+    if (status != CDUL_OK) return status;
+    *part = cJSON_GetObjectItemCaseSensitive(*json, "image_processor");
+    return CDUL_OK;
+}
+
+cdul_status cdul_preprocess_read(const char *folder, size_t height, size_t width, cdul_preprocess *out,
+                                 cdul_strings *notes, cdul_error *err) {
+    char *path = NULL;
+    cJSON *json = NULL;
+    reader r = {NULL, NULL, NULL, NULL};
+    *out = (cdul_preprocess){0};
+    cdul_status status = open_file(folder, &path, &json, &r.json, err);
+    if (status != CDUL_OK) goto done;
+    r.where = path;
+    if (!cJSON_IsObject(r.json)) {
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no image processor in it", path);
+        goto done;
+    }
+    status = find_class(&r, err);
+    if (status == CDUL_OK) status = check_keys(&r, err);
+    if (status == CDUL_OK) status = read_geometry(&r, out, err);
+    if (status == CDUL_OK) status = read_numbers(&r, out, err);
+    if (status == CDUL_OK) status = fit_graph(height, width, out, notes, err);
+done:
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
+    static const char *const modes[] = {"shortest", "squash", "longest"};
+    static const char *const filters[] = {"nearest", "Lanczos", "bilinear", "bicubic", "box", "Hamming"};
+    char side[40] = "";
+    if (p->mode == CDUL_RESIZE_SHORTEST) snprintf(side, sizeof side, " %zu then centre crop", p->shortest);
+    snprintf(text, size, "%zux%zu, %s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g", p->width,
+             p->height, modes[p->mode], side, filters[p->filter], (double)p->scale, (double)p->mean[0],
+             (double)p->mean[1], (double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+}

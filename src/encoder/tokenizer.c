@@ -1,0 +1,202 @@
+#include "encoder/tokenizer_internal.h"
+#include "encoder/unicode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Text becomes ids in the steps of CLIP's tokenizer.json:
+ *   1. added tokens that are looked for in the raw text are cut out
+ *   2. what lies between is normalised: NFC, white space to single spaces, lower case
+ *   3. added tokens that are looked for in normalised text are cut out
+ *   4. the rest is split by the pattern 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
+ *   5. each piece is a word of bytes for BPE */
+
+/* --- 2: normalisation --- */
+
+/* Code points after NFC to UTF-8 in `out`. Every point needs at most 4 bytes, or 3 for the one that becomes
+ * two. */
+static size_t fold(const int32_t *points, size_t count, char *out) {
+    size_t size = 0;
+    bool space = false;
+    for (size_t i = 0; i < count; i++) {
+        bool was_space = space;
+        space = cdul_unicode_is_space(points[i]);
+        if (space) {
+            if (!was_space) out[size++] = ' ';
+            continue;
+        }
+        int32_t lower[2];
+        size_t n = cdul_unicode_lower(points[i], lower);
+        for (size_t k = 0; k < n; k++) size += cdul_utf8_put(lower[k], (unsigned char *)out + size);
+    }
+    return size;
+}
+
+static cdul_status normalise(const char *text, size_t length, char **out, size_t *size, cdul_error *err) {
+    int32_t *points = NULL;
+    size_t count = 0;
+    cdul_status status = cdul_unicode_nfc(text, length, &points, &count, err);
+    if (status != CDUL_OK) return status;
+    *out = malloc(4 * count + 1);
+    if (*out)
+        *size = fold(points, count, *out);
+    else
+        status = cdul_fail_memory(err, "text");
+    free(points);
+    return status;
+}
+
+/* --- 4: splitting --- */
+
+typedef enum kind { SPACE, LETTER, NUMBER, OTHER } kind;
+
+/* Kind of the code point at text[0], and its bytes. The text is valid UTF-8. */
+static kind kind_at(const char *text, size_t length, size_t *bytes) {
+    int32_t c;
+    *bytes = cdul_utf8_get(text, length, &c);
+    if (c < 0x80) { /* most text: no table needed */
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return LETTER;
+        if (c >= '0' && c <= '9') return NUMBER;
+    }
+    if (cdul_unicode_is_letter(c)) return LETTER;
+    if (cdul_unicode_is_number(c)) return NUMBER;
+    return cdul_unicode_is_space(c) ? SPACE : OTHER;
+}
+
+static size_t starts_with(const char *text, size_t length, const char *prefix) {
+    size_t n = strlen(prefix);
+    return n <= length && memcmp(text, prefix, n) == 0 ? n : 0;
+}
+
+/* Bytes of the pattern's fixed alternatives at text[0], 0 if it is none. */
+static size_t contraction(const char *text, size_t length) {
+    static const char *const endings[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"};
+    size_t n = 0;
+    for (size_t i = 0; !n && i < sizeof endings / sizeof *endings; i++)
+        n = starts_with(text, length, endings[i]);
+    return n;
+}
+
+/* Ids so far, and how many of them are wanted. */
+typedef struct output {
+    cdul_ids ids;
+    size_t limit; /* one more than fits: enough to know that text was cut */
+} output;
+
+static cdul_status add_word(const cdul_tokenizer *t, const char *word, size_t size, output *out,
+                            cdul_error *err) {
+    return cdul_bpe_word(t->bpe, (const unsigned char *)word, size, &out->ids, err);
+}
+
+/* <|startoftext|> that no added token took (it was in capitals, say): one match of the pattern, which
+ * ByteLevel's own pattern then takes apart. Returns its bytes, 0 if it is none. */
+static size_t literal(const cdul_tokenizer *t, const char *text, size_t length) {
+    if (!t->literals) return 0;
+    size_t n = starts_with(text, length, "<|startoftext|>");
+    return n ? n : starts_with(text, length, "<|endoftext|>");
+}
+
+static cdul_status split(const cdul_tokenizer *t, const char *text, size_t length, output *out,
+                         cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    for (size_t at = 0; status == CDUL_OK && at < length && out->ids.count < out->limit;) {
+        size_t n = literal(t, text + at, length - at), bytes = 0;
+        if (n) {
+            status = add_word(t, text + at, 2, out, err);
+            if (status == CDUL_OK) status = add_word(t, text + at + 2, n - 4, out, err);
+            if (status == CDUL_OK) status = add_word(t, text + at + n - 2, 2, out, err);
+            at += n;
+            continue;
+        }
+        n = contraction(text + at, length - at);
+        if (!n) {
+            kind first = kind_at(text + at, length - at, &n);
+            bool run = first == LETTER || first == OTHER; /* digits are words of their own */
+            while (run && at + n < length && kind_at(text + at + n, length - at - n, &bytes) == first)
+                n += bytes;
+            if (first == SPACE) {
+                at += n;
+                continue;
+            }
+        }
+        status = add_word(t, text + at, n, out, err);
+        at += n;
+    }
+    return status;
+}
+
+/* --- 1 and 3: added tokens --- */
+
+/* The leftmost added token of the given kind in the text, the longest of several; NULL if there is none. */
+static const cdul_added_token *find_added(const cdul_tokenizer *t, bool normalized, const char *text,
+                                          size_t length, size_t *at) {
+    for (*at = 0; *at < length; ++*at) {
+        const cdul_added_token *best = NULL;
+        for (size_t i = 0; i < t->n_added; i++) {
+            const cdul_added_token *a = &t->added[i];
+            if (a->normalized == normalized && a->length <= length - *at &&
+                (!best || a->length > best->length) && memcmp(text + *at, a->text, a->length) == 0)
+                best = a;
+        }
+        if (best) return best;
+    }
+    return NULL;
+}
+
+typedef cdul_status encode_rest(const cdul_tokenizer *t, const char *text, size_t length, output *out,
+                                cdul_error *err);
+
+/* Cuts added tokens out of the text and hands what lies between to `rest`. */
+static cdul_status cut_added(const cdul_tokenizer *t, bool normalized, const char *text, size_t length,
+                             encode_rest *rest, output *out, cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    while (status == CDUL_OK && length > 0 && out->ids.count < out->limit) {
+        size_t at = 0;
+        const cdul_added_token *a = find_added(t, normalized, text, length, &at);
+        if (at > 0) status = rest(t, text, at, out, err);
+        if (!a) break;
+        if (status == CDUL_OK) status = cdul_ids_add(&out->ids, a->id, err);
+        text += at + a->length;
+        length -= at + a->length;
+    }
+    return status;
+}
+
+static cdul_status encode_raw(const cdul_tokenizer *t, const char *text, size_t length, output *out,
+                              cdul_error *err) {
+    char *normal = NULL;
+    size_t size = 0;
+    cdul_status status = normalise(text, length, &normal, &size, err);
+    if (status == CDUL_OK) status = cut_added(t, true, normal, size, split, out, err);
+    free(normal);
+    return status;
+}
+
+/* --- The whole --- */
+
+cdul_status cdul_tokenizer_encode(const cdul_tokenizer *t, const char *text, size_t length, size_t context,
+                                  int64_t *ids, size_t *used, bool *cut, cdul_error *err) {
+    size_t bad = 0;
+    if (context < 2)
+        return cdul_fail(err, CDUL_ERR_USAGE, "a context of %zu tokens has no room for text", context);
+    if (!cdul_utf8_valid(text, length, &bad))
+        return cdul_fail(err, CDUL_ERR_INPUT, "text is not UTF-8 at byte %zu", bad + 1);
+    const size_t room = context - 2; /* start and end */
+    output out = {{0}, room + 1};
+    cdul_status status = cut_added(t, false, text, length, encode_raw, &out, err);
+    if (status == CDUL_OK) {
+        size_t n = out.ids.count < room ? out.ids.count : room;
+        ids[0] = t->start;
+        for (size_t i = 0; i < n; i++) ids[1 + i] = out.ids.items[i];
+        ids[1 + n] = t->end;
+        for (size_t i = n + 2; i < context; i++) ids[i] = t->padding;
+        if (used) *used = n + 2;
+        if (cut) *cut = out.ids.count > room;
+    }
+    free(out.ids.items);
+    return status;
+}
+
+size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer) {
+    return tokenizer->size;
+}

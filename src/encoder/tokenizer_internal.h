@@ -1,0 +1,26 @@
+/* The tokenizer's insides: made by tokenizer_file.c, used by tokenizer.c. */
+#ifndef CDUL_ENCODER_TOKENIZER_INTERNAL_H
+#define CDUL_ENCODER_TOKENIZER_INTERNAL_H
+
+#include "cdul/encoder.h"
+#include "encoder/bpe.h"
+
+/* A token that is looked for in the text itself, such as <|endoftext|>. A padding token such as "!" is one
+ * too. */
+typedef struct cdul_added_token {
+    char *text;
+    size_t length;
+    int32_t id;
+    bool normalized; /* looked for after normalisation, instead of before                              */
+} cdul_added_token;
+
+struct cdul_tokenizer {
+    cdul_bpe *bpe;
+    cdul_added_token *added;
+    size_t n_added;
+    bool literals; /* the splitting pattern knows <|startoftext|> and <|endoftext|>                     */
+    int32_t start, end, padding;
+    size_t size;
+};
+
+#endif
