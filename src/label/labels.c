@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/safetensors.h"
+#include "label/labels_csv.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -155,14 +156,19 @@ static cdul_status read_csv_header(cdul_csv *csv, const char *path, cdul_strings
 }
 
 /* One record into `row` [C]. */
-static cdul_status parse_row(const cdul_strings *fields, const cdul_strings *classes, float *row,
-                             const char *path, size_t line, cdul_error *err) {
+static cdul_status parse_row(const cdul_strings *fields, const cdul_strings *classes, size_t *blanks,
+                             float *row, const char *path, size_t line, cdul_error *err) {
     if (fields->count != classes->count + 1)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: %zu fields, the header line has %zu", path, line,
                          fields->count, classes->count + 1);
     for (size_t i = 0; i < classes->count; i++) {
         const char *text = fields->items[i + 1];
         char *rest;
+        if (blanks && !text[0]) {
+            row[i] = 0;
+            ++*blanks;
+            continue;
+        }
         row[i] = strtof(text, &rest);
         while (*rest == ' ') rest++;
         if (rest == text || *rest)
@@ -184,7 +190,7 @@ static cdul_status grow_rows(cdul_labels *labels, size_t *capacity, cdul_error *
     return CDUL_OK;
 }
 
-static cdul_status read_csv(const char *path, cdul_labels *labels, cdul_error *err) {
+static cdul_status read_csv(const char *path, size_t *blanks, cdul_labels *labels, cdul_error *err) {
     cdul_csv *csv = NULL;
     cdul_strings fields = {0};
     size_t capacity = 0;
@@ -198,7 +204,7 @@ static cdul_status read_csv(const char *path, cdul_labels *labels, cdul_error *e
         status = grow_rows(labels, &capacity, err);
         if (status != CDUL_OK) break;
         float *row = labels->values + labels->images.count * labels->classes.count;
-        status = parse_row(&fields, &labels->classes, row, path, cdul_csv_line(csv), err);
+        status = parse_row(&fields, &labels->classes, blanks, row, path, cdul_csv_line(csv), err);
         if (status == CDUL_OK) status = cdul_strings_add(&labels->images, fields.items[0], err);
     }
     cdul_strings_free(&fields);
@@ -206,8 +212,7 @@ static cdul_status read_csv(const char *path, cdul_labels *labels, cdul_error *e
     return status;
 }
 
-/* Six digits if they say the value exactly (0, 1, 0.25, 0.1), else the nine that always do. */
-static void write_value(FILE *stream, float value) {
+void cdul_labels_write_value(FILE *stream, float value) {
     char text[32];
     snprintf(text, sizeof text, "%.6g", (double)value);
     if (strtof(text, NULL) != value) snprintf(text, sizeof text, "%.9g", (double)value);
@@ -231,7 +236,7 @@ cdul_status cdul_labels_write_csv(const char *path, const cdul_labels *labels, c
         cdul_csv_write_field(stream, labels->images.items[n]);
         for (size_t i = 0; i < c; i++) {
             putc(',', stream);
-            write_value(stream, labels->values[n * c + i]);
+            cdul_labels_write_value(stream, labels->values[n * c + i]);
         }
         putc('\n', stream);
     }
@@ -240,17 +245,28 @@ cdul_status cdul_labels_write_csv(const char *path, const cdul_labels *labels, c
 
 /* --- Reading either --- */
 
-cdul_status cdul_labels_read(const char *path, cdul_labels *out, cdul_error *err) {
+static cdul_status finish(const char *path, cdul_status status, cdul_labels *labels, cdul_labels *out,
+                          cdul_error *err) {
+    if (status == CDUL_OK) status = check_labels(labels, path, err);
+    if (status == CDUL_OK)
+        *out = *labels;
+    else
+        cdul_labels_free(labels);
+    return status;
+}
+
+cdul_status cdul_labels_read_csv(const char *path, size_t *blanks, cdul_labels *out, cdul_error *err) {
     cdul_labels labels = {0};
-    bool csv = strcasecmp(cdul_path_extension(path), ".csv") == 0;
-    cdul_status status = csv ? read_csv(path, &labels, err) : read_safetensors(path, &labels, err);
-    if (status == CDUL_OK) status = check_labels(&labels, path, err);
-    if (status != CDUL_OK) {
-        cdul_labels_free(&labels);
-        return status;
-    }
-    *out = labels;
-    return CDUL_OK;
+    if (blanks) *blanks = 0;
+    cdul_status status = read_csv(path, blanks, &labels, err);
+    return finish(path, status, &labels, out, err);
+}
+
+cdul_status cdul_labels_read(const char *path, cdul_labels *out, cdul_error *err) {
+    if (strcasecmp(cdul_path_extension(path), ".csv") == 0) return cdul_labels_read_csv(path, NULL, out, err);
+    cdul_labels labels = {0};
+    cdul_status status = read_safetensors(path, &labels, err);
+    return finish(path, status, &labels, out, err);
 }
 
 /* --- Merging --- */
