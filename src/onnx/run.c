@@ -127,7 +127,7 @@ cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_f
     prepared inputs[MAX_PORTS] = {{NULL, NULL}};
     const OrtValue *values[MAX_PORTS] = {NULL};
     OrtValue *results[MAX_PORTS] = {NULL};
-    const char *input_names[MAX_PORTS], *output_names[MAX_PORTS];
+    const char *input_names[MAX_PORTS] = {NULL}, *output_names[MAX_PORTS] = {NULL};
     if (n_feeds > MAX_PORTS || n_fetches > MAX_PORTS)
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: more than %d inputs or outputs in one run", s->path,
                          MAX_PORTS);
