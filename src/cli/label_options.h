@@ -1,0 +1,48 @@
+/* Options of cdul-label. */
+#ifndef CDUL_CLI_LABEL_OPTIONS_H
+#define CDUL_CLI_LABEL_OPTIONS_H
+
+#include "cdul/strings.h"
+
+#include <stdbool.h>
+
+typedef struct cdul_label_options {
+    /* Input */
+    const char *encoder; /* folder of the encoder; NULL with --scores, --merge, --inspect            */
+    const char *classes; /* classes.txt; NULL: all classes of `text` or of `scores`                   */
+    const char *text;    /* text.safetensors instead of the text tower, or NULL                       */
+    const char *scores;  /* cosines made elsewhere instead of images, or NULL                         */
+    const char *root;    /* folder that lists are relative to; NULL = the current one                 */
+    bool null;           /* lists are separated by NUL                                               */
+    const char *shard;   /* "i/N", 1 <= i <= N, or NULL                                               */
+    bool exif;
+    const char *background; /* "RRGGBB"                                                               */
+
+    /* Prompts */
+    cdul_strings template; /* patterns with {} in place of the class                                  */
+    int templates;         /* position in "simple|openai-80", or CDUL_CHOICE_NONE                      */
+
+    /* Labels: symbols as in the paper, equations (2), (5), (6) */
+    const char *grid;   /* "3x3", "3x3:0.5", "1x1+2x2"                                                 */
+    int aggregate;      /* cdul_aggregator                                                            */
+    double zeta;        /* 0 .. 1                                                                     */
+    double lambda;      /* -1 .. 1                                                                    */
+    double temperature; /* T > 0; NAN = the encoder's                                                  */
+    double calibrate_positives; /* classes an image on average; NAN = leave labels as they are         */
+
+    /* Output */
+    const char *output;      /* labels.safetensors                                                         */
+    const char *csv;         /* or NULL                                                                    */
+    const char *save_scores; /* or NULL                                                               */
+    const char *cache;       /* folder of embeddings, or NULL                                              */
+
+    /* Engine */
+    const char *provider;
+    long long batch; /* views in one run; CDUL_INT_NONE = what suits the graph                         */
+
+    /* Other work */
+    bool merge;          /* positional arguments are label files to be put together                    */
+    const char *inspect; /* encoder folder to describe, or NULL                                        */
+} cdul_label_options;
+
+#endif

@@ -1,0 +1,33 @@
+/* Options of cdul-predict. */
+#ifndef CDUL_CLI_PREDICT_OPTIONS_H
+#define CDUL_CLI_PREDICT_OPTIONS_H
+
+#include <stdbool.h>
+
+enum { CDUL_FORMAT_JSONL, CDUL_FORMAT_CSV };
+enum { CDUL_VIEWS_NONE, CDUL_VIEWS_FLIP, CDUL_VIEWS_GRID };
+
+typedef struct cdul_predict_options {
+    /* Input */
+    const char *root; /* folder that lists are relative to; NULL = the current one                     */
+    bool null;        /* lists are separated by NUL                                                   */
+    bool exif;
+    const char *background; /* "RRGGBB"                                                               */
+
+    /* Prediction */
+    const char *threshold; /* "auto" = the model's, one a class; else a number in 0 .. 1              */
+    long long top_k;       /* 0 = all above the threshold                                             */
+    int views;             /* CDUL_VIEWS_...                                                          */
+    bool standardise;      /* logits of an image to mean 0, deviation 1                               */
+
+    /* Output */
+    const char *output; /* "-" = standard output                                                      */
+    int format;         /* CDUL_FORMAT_...                                                            */
+    const char *html;   /* report, or NULL                                                            */
+
+    /* Engine */
+    const char *provider;
+    long long batch; /* views in one run                                                              */
+} cdul_predict_options;
+
+#endif

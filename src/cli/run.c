@@ -1,0 +1,50 @@
+#include "cli/run.h"
+
+#include "cli/programs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EXIT_SKIPPED 3
+
+/* Results go to stdout through a buffer: a full disk may show only here. */
+static cdul_status flush_output(cdul_error *err) {
+    if (fflush(stdout) != 0) return cdul_fail_errno(err, "cannot write to standard output");
+    return ferror(stdout) ? cdul_fail(err, CDUL_ERR_IO, "cannot write to standard output") : CDUL_OK;
+}
+
+static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, cdul_error *err) {
+    const cdul_common *common = cli->common;
+    cdul_interrupt_install();
+    cdul_status status = cdul_reporter_new(stderr, common->level, common->progress, &cli->reporter, err);
+    if (status == CDUL_OK) status = run(options, cli, err);
+    cdul_reporter_free(cli->reporter); /* the progress line ends before the error is printed */
+    return status;
+}
+
+int cdul_cli_main(const cdul_program *program, const char *(*versions)(void), cdul_cli_run *run, int argc,
+                  char **argv) {
+    cdul_program self = *program;
+    self.versions = versions;
+    cdul_error err;
+    cdul_common common;
+    cdul_parsed *parsed = NULL;
+    cdul_cli cli = {.program = &self, .common = &common};
+    bool done = false;
+    cdul_status status;
+    void *options = calloc(1, self.options_size);
+    if (!options)
+        status = cdul_fail_memory(&err, "options");
+    else
+        status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, options, &common, &parsed,
+                                    &done, &err);
+    if (status == CDUL_OK && !done) {
+        cli.parsed = parsed;
+        status = work(run, options, &cli, &err);
+    }
+    if (status == CDUL_OK) status = flush_output(&err);
+    if (status != CDUL_OK) fprintf(stderr, "%s: %s\n", self.name, err.message);
+    cdul_parsed_free(parsed);
+    free(options);
+    return status == CDUL_OK && cli.skipped ? EXIT_SKIPPED : cdul_exit_code(status);
+}
