@@ -193,12 +193,12 @@ cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_
 void cdul_cache_close(cdul_cache *cache);
 
 /* Row of the image `name` if it is there and its file at `path` still has the size and modification time that
- * it had; else CDUL_NOT_FOUND. The first look into a shard checks its checksum, so a damaged one is found
- * here at the latest. */
+ * it had; else CDUL_NOT_FOUND, and the file as it is now is what a later append of `name` stands for (so a
+ * file that changes while it is embedded is computed again the next time). The first look into a shard checks
+ * its checksum: a damaged one is found here at the latest. */
 size_t cdul_cache_find(cdul_cache *cache, const char *name, const char *path);
 /* Copies a row found above into views [V, D]. Thread-safe as long as nobody appends. */
 void cdul_cache_read(const cdul_cache *cache, size_t row, float *views);
-size_t cdul_cache_count(const cdul_cache *cache); /* distinct images */
 
 /* Takes the right to write: one process at a time, or CDUL_ERR_IO that says so; rows that another process
  * wrote since opening are seen afterwards. Reading needs no right. */

@@ -1,0 +1,130 @@
+#include "encoder/cache_key.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "encoder/encoder_internal.h"
+#include "encoder/preprocess_config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define CACHE_VERSION 1 /* of the layout of the folder */
+
+/* --- Making a key --- */
+
+static cdul_status hash_file(const char *path, uint64_t *hash, cdul_error *err) {
+    cdul_mapping map = {0};
+    cdul_status status = cdul_mapping_open(path, &map, err);
+    if (status == CDUL_OK) *hash = XXH3_64bits_withSeed(map.data, map.size, *hash);
+    cdul_mapping_close(&map);
+    return status;
+}
+
+/* The graph and, where its weights lie beside it, those too. */
+static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err) {
+    static const char *const suffixes[] = {"", "_data", ".data"};
+    size_t size = strlen(path) + 8;
+    char *name = malloc(size);
+    if (!name) return cdul_fail_memory(err, "path");
+    cdul_status status = CDUL_OK;
+    *hash = 0;
+    for (size_t i = 0; status == CDUL_OK && i < sizeof suffixes / sizeof *suffixes; i++) {
+        snprintf(name, size, "%s%s", path, suffixes[i]);
+        if (i == 0 || cdul_path_exists(name)) status = hash_file(name, hash, err);
+    }
+    free(name);
+    return status;
+}
+
+cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_options *options,
+                              cdul_cache_key *out, cdul_error *err) {
+    const cdul_decode_options *decode = &options->decode;
+    *out = (cdul_cache_key){.width = encoder->width, .crops = options->crops};
+    cdul_preprocess_text(&encoder->preprocess, out->preprocess, sizeof out->preprocess);
+    snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u",
+             decode->exif ? "applied" : "ignored", decode->background[0], decode->background[1],
+             decode->background[2]);
+    return hash_graph(cdul_session_path(encoder->vision.session), &out->encoder, err);
+}
+
+/* --- As JSON --- */
+
+static cJSON *boxes_json(const cdul_crops *crops) {
+    cJSON *list = cJSON_CreateArray();
+    for (size_t s = 0; list && crops && s < crops->count; s++) {
+        cJSON *box = cJSON_CreateDoubleArray(crops->boxes + 4 * s, 4);
+        if (box && cJSON_AddItemToArray(list, box)) continue;
+        cJSON_Delete(box);
+        cJSON_Delete(list);
+        return NULL;
+    }
+    return list;
+}
+
+/* NULL: no memory. */
+static cJSON *key_json(const cdul_cache_key *key) {
+    char encoder[20];
+    snprintf(encoder, sizeof encoder, "%016" PRIx64, key->encoder);
+    cJSON *json = cJSON_CreateObject(), *boxes = boxes_json(key->crops);
+    if (json && boxes && cJSON_AddNumberToObject(json, "version", CACHE_VERSION) &&
+        cJSON_AddStringToObject(json, "encoder", encoder) &&
+        cJSON_AddNumberToObject(json, "width", (double)key->width) &&
+        cJSON_AddStringToObject(json, "preprocess", key->preprocess) &&
+        cJSON_AddStringToObject(json, "decode", key->decode) && cJSON_AddItemToObject(json, "crops", boxes))
+        return json;
+    cJSON_Delete(json);
+    cJSON_Delete(boxes);
+    return NULL;
+}
+
+static cdul_status compare(const char *path, const char *folder, const cJSON *theirs, const cJSON *ours,
+                           cdul_error *err) {
+    static const struct {
+        const char *key, *what;
+    } parts[] = {
+        {"version", "version of the cache's layout"},
+        {"encoder", "encoder (the image tower's file)"},
+        {"width", "embedding width"},
+        {"preprocess", "preprocessing"},
+        {"decode", "decoding of pictures"},
+        {"crops", "grid of crops"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const cJSON *a = cJSON_GetObjectItemCaseSensitive(theirs, parts[i].key);
+        const cJSON *b = cJSON_GetObjectItemCaseSensitive(ours, parts[i].key);
+        if (!a) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no key '%s': not a cache's", path, parts[i].key);
+        if (cJSON_Compare(a, b, true)) continue;
+        const char *was = cJSON_GetStringValue(a), *is = cJSON_GetStringValue(b);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: this cache was made with another %s%s%s%s%s; use another --cache folder, or delete this "
+            "one",
+            folder, parts[i].what, was ? ": '" : "", was ? was : "", was ? "', now '" : "", was ? is : "");
+    }
+    return CDUL_OK;
+}
+
+cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key, bool used, cdul_error *err) {
+    char *path = cdul_path_join(folder, "cache.json");
+    cJSON *ours = key_json(key), *theirs = NULL;
+    cdul_status status = path && ours ? CDUL_OK : cdul_fail_memory(err, "cache key");
+    if (status == CDUL_OK && cdul_path_exists(path)) {
+        status = cdul_json_read(path, &theirs, err);
+        if (status == CDUL_OK) status = compare(path, folder, theirs, ours, err);
+    } else if (status == CDUL_OK && used) {
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT,
+                      "%s: shards but no cache.json, so what they were made with is not known; use another "
+                      "--cache folder, or delete this one",
+                      folder);
+    } else if (status == CDUL_OK) {
+        status = cdul_json_write(path, ours, err);
+    }
+    cJSON_Delete(ours);
+    cJSON_Delete(theirs);
+    free(path);
+    return status;
+}
