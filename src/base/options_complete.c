@@ -32,13 +32,14 @@ static void write_words(const char *choices, FILE *out) {
 
 static void bash_name(const cdul_program *program, const cdul_option *option, FILE *out) {
     (void)program;
-    fprintf(out, " --%s", option->name);
-    if (cdul_option_negatable(option)) fprintf(out, " --no-%s", option->name);
+    fprintf(out, "--%s ", option->name);
+    if (cdul_option_negatable(option)) fprintf(out, "--no-%s ", option->name);
 }
 
+/* Arguments that are files need no line: completion falls back to file names. */
 static void bash_argument(const cdul_program *program, const cdul_option *option, FILE *out) {
     (void)program;
-    if (option->type == CDUL_OPTION_FLAG) return;
+    if (!option->choices && !is_folder(option)) return;
     fputs("    ", out);
     if (option->letter) fprintf(out, "-%c | ", option->letter);
     fprintf(out, "--%s) ", option->name);
@@ -47,7 +48,7 @@ static void bash_argument(const cdul_program *program, const cdul_option *option
         write_words(option->choices, out);
         fputs("' ;;\n", out);
     } else {
-        fputs(is_folder(option) ? "kind=-d ;;\n" : "return ;;\n", out);
+        fputs("folders=yes ;;\n", out);
     }
 }
 
@@ -55,7 +56,7 @@ void cdul_options_write_bash(const cdul_program *program, FILE *out) {
     fprintf(out, "# bash completion for %s\n", program->name);
     function_name(program, out);
     fputs("() {\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words='' kind=''\n"
+          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words='' folders=''\n"
           "    # \"=\" is a word of its own: --option=value is three.\n"
           "    if [[ $cur == = ]]; then\n"
           "        cur=''\n"
@@ -73,7 +74,7 @@ void cdul_options_write_bash(const cdul_program *program, FILE *out) {
     fputs("'\n"
           "        ;;\n"
           "    esac\n"
-          "    if [[ $kind ]]; then\n"
+          "    if [[ $folders ]]; then\n"
           "        compopt -o filenames\n"
           "        mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")\n"
           "    else\n"

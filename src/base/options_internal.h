@@ -74,6 +74,10 @@ void cdul_options_write_man(const cdul_program *program, FILE *out);
 void cdul_options_write_bash(const cdul_program *program, FILE *out);
 void cdul_options_write_zsh(const cdul_program *program, FILE *out);
 void cdul_options_write_fish(const cdul_program *program, FILE *out);
+/* Sets one paragraph of at most `width` columns, starting in `column`; lines after the first begin at
+ * `indent`. `broken` ends a line that goes on: "" in prose, a backslash in a command. */
+void cdul_text_wrap(const char *text, size_t column, size_t indent, size_t width, const char *broken,
+                    FILE *out);
 /* The brackets after an option's help: "(0 to 1; default 0.1)"; "" if there is nothing to say. */
 void cdul_option_facts(const cdul_option *option, char *out, size_t size);
 /* Placeholder of the argument: "FILE"; NULL for flags. */

@@ -2,13 +2,25 @@
 #include "base/options_internal.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Prose is broken at the first space from this column on; what people see is filled anew by man. */
+#define SOURCE_COLUMN 50
+#define COMMAND_WIDTH 64 /* of examples, which are indented twice */
 
 /* Writes text so that troff shows it as it stands. In `code`, and in a word that starts with a dash, every
  * dash is one that can be copied into a shell; elsewhere it is a hyphen. */
 static void escape(const char *text, bool code, FILE *out) {
     bool word_start = true, option = false, line_start = true;
-    for (; *text; text++) {
+    int column = 0;
+    for (; *text; text++, column++) {
+        if (!code && *text == ' ' && column >= SOURCE_COLUMN) {
+            fputc('\n', out);
+            word_start = line_start = true;
+            column = 0;
+            continue;
+        }
         if (word_start) option = *text == '-' || (*text == '[' && text[1] == '-');
         if (line_start && (*text == '.' || *text == '\'')) fputs("\\&", out);
         line_start = *text == '\n';
@@ -53,12 +65,12 @@ static void line(const char *text, FILE *out) {
 }
 
 static void paragraphs(const char *text, FILE *out) {
-    while (*text) {
+    for (bool first = true; *text; first = false) {
         const char *end = strstr(text, "\n\n");
         size_t n = end ? (size_t)(end - text) : strlen(text);
         char paragraph[4096];
         snprintf(paragraph, sizeof paragraph, "%.*s", (int)n, text);
-        fputs(".PP\n", out);
+        if (!first) fputs(".PP\n", out);
         line(paragraph, out);
         text += end ? n + 2 : n;
     }
@@ -77,13 +89,12 @@ static void write_option(const cdul_option *option, FILE *out) {
         escape(argument, true, out);
         fputs("\\fR", out);
     }
-    char facts[500];
+    char facts[500], text[1200];
     cdul_option_facts(option, facts, sizeof facts);
+    snprintf(text, sizeof text, "%s%s%s.", option->help, facts[0] ? " " : "", facts);
+    text[0] = (char)toupper((unsigned char)text[0]);
     fputc('\n', out);
-    fputc(toupper((unsigned char)option->help[0]), out);
-    escape(option->help + 1, false, out);
-    fputs(".\n", out);
-    if (facts[0]) line(facts, out);
+    line(text, out);
 }
 
 static void write_options(const cdul_option *options, FILE *out) {
@@ -115,7 +126,7 @@ static void write_config(const cdul_program *program, FILE *out) {
     fputs("A config is a JSON object with one section a program; the section of\n.B ", out);
     escape(program->name, true, out);
     fprintf(out, "\nis \\(dq%s\\(dq.\n", program->section);
-    fputs("A key is a long option with underscores for dashes. Unknown sections and keys are errors.\n"
+    fputs("A key is a long option with underscores for dashes.\nUnknown sections and keys are errors.\n"
           "A top-level string \\(dqdescription\\(dq is for people.\n"
           "Defaults are overridden by config files in the order given, and these by\n"
           ".B \\-\\-set\nand by options, in the order given. The keys are:\n.PP\n.RS\n.nf\n",
@@ -142,6 +153,20 @@ static void write_exit_status(FILE *out) {
         fprintf(out, ".TP\n.B %s\n%s\n", codes[i], codes[i + 1]);
 }
 
+static void write_command(const char *command, FILE *out) {
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory) return;
+    cdul_text_wrap(command, 0, 4, COMMAND_WIDTH, " \\", memory);
+    if (fclose(memory) == 0) {
+        fputs(".PP\n.RS\n.nf\n", out);
+        escape(text, true, out);
+        fputs(".fi\n.RE\n", out);
+    }
+    free(text);
+}
+
 void cdul_options_write_man(const cdul_program *program, FILE *out) {
     static const char *const pages[] = {"cdul-label", "cdul-train", "cdul-predict", "cdul-eval"};
     fputs(".TH ", out);
@@ -150,6 +175,7 @@ void cdul_options_write_man(const cdul_program *program, FILE *out) {
         fputc(toupper((unsigned char)*at), out);
     }
     fprintf(out, " 1 %s \"cdul %s\"\n", CDUL_DATE, CDUL_VERSION);
+    fputs(".nh\n.ad l\n", out); /* names and options are not to be hyphenated or stretched */
     section("Name", out);
     escape(program->name, true, out);
     fputs(" \\- ", out);
@@ -164,11 +190,9 @@ void cdul_options_write_man(const cdul_program *program, FILE *out) {
     write_exit_status(out);
     if (program->examples[0]) section("Examples", out);
     for (size_t i = 0; program->examples[i] && program->examples[i + 1]; i += 2) {
-        fputs(".PP\n", out);
+        if (i) fputs(".PP\n", out);
         line(program->examples[i], out);
-        fputs(".PP\n.RS\n.nf\n", out);
-        escape(program->examples[i + 1], true, out);
-        fputs("\n.fi\n.RE\n", out);
+        write_command(program->examples[i + 1], out);
     }
     section("See also", out);
     const char *comma = "";

@@ -1,6 +1,7 @@
 /* --help and --version. Text is set to fit 79 columns on any terminal. */
 #include "base/options_internal.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,12 +48,19 @@ static size_t word_length(const char *text) {
     return n;
 }
 
-/* Sets one paragraph from `column`, following lines at `indent`. `broken` ends a line that goes on. */
-static void wrap(const char *text, size_t column, size_t indent, const char *broken, FILE *out) {
-    size_t room = WIDTH - strlen(broken);
+/* An option of a command stays with its argument. */
+static size_t command_word_length(const char *text) {
+    size_t n = word_length(text);
+    if (text[0] != '-' || text[n] != ' ' || text[n + 1] == '-') return n;
+    return n + 1 + word_length(text + n + 1);
+}
+
+void cdul_text_wrap(const char *text, size_t column, size_t indent, size_t width, const char *broken,
+                    FILE *out) {
+    size_t room = width - strlen(broken);
     bool first = true;
     while (*text) {
-        size_t n = word_length(text);
+        size_t n = broken[0] ? command_word_length(text) : word_length(text);
         if (!first && column + 1 + n > room) {
             fprintf(out, "%s\n%*s", broken, (int)indent, "");
             column = indent;
@@ -67,6 +75,10 @@ static void wrap(const char *text, size_t column, size_t indent, const char *bro
         first = false;
     }
     fputc('\n', out);
+}
+
+static void wrap(const char *text, size_t column, size_t indent, const char *broken, FILE *out) {
+    cdul_text_wrap(text, column, indent, WIDTH, broken, out);
 }
 
 /* Paragraphs are separated by an empty line. */
@@ -126,7 +138,8 @@ void cdul_options_write_help(const cdul_program *program, FILE *out) {
         wrap(program->usage[i], 7, 11, "", out);
     }
     fputc('\n', out);
-    wrap(program->summary, 0, 0, "", out);
+    fputc(toupper((unsigned char)program->summary[0]), out);
+    wrap(program->summary + 1, 1, 0, "", out);
     write_paragraphs(program->description, out);
     write_options(program->options, out);
     write_options(cdul_common_options, out);

@@ -52,6 +52,17 @@ static bool parse_real(const char *text, double *out) {
     return isfinite(*out);
 }
 
+/* "1e-05" -> "1e-5", "1e+20" -> "1e20". */
+static void shorten_exponent(char *text) {
+    char *from = strchr(text, 'e'), *to = from;
+    if (!from) return;
+    *to++ = *from++;
+    if (*from == '-') *to++ = *from;
+    from++;
+    while (*from == '0') from++;
+    memmove(to, from, strlen(from) + 1);
+}
+
 void cdul_real_format(double value, char *out, size_t size) {
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, size, "%.*g", digits, value);
@@ -59,7 +70,9 @@ void cdul_real_format(double value, char *out, size_t size) {
         for (char *at = out; *at; at++)
             if (!strchr("0123456789+-e", *at)) *at = '.';
         double back;
-        if (parse_real(out, &back) && back == value) return;
+        if (!parse_real(out, &back) || back != value) continue;
+        shorten_exponent(out);
+        return;
     }
 }
 

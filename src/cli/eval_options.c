@@ -57,7 +57,7 @@ static const cdul_option options[] = {
      .offset = FIELD(per_class),
      .fallback = "false",
      .group = "Output",
-     .help = "print the measures of each class as well"},
+     .help = "print the average precision of each class as well (-v does the same)"},
     {.name = "json",
      .type = CDUL_OPTION_FLAG,
      .offset = FIELD(json),
@@ -80,7 +80,7 @@ static const char *const examples[] = {
     "Against PASCAL VOC annotations, class by class, with curves",
     "cdul-eval -t VOC2007/Annotations --per-class --plots curves/ labels.safetensors",
     "One number for a script",
-    "cdul-eval -t truth.csv --json labels.safetensors | jq \".[0].map\"",
+    "cdul-eval -t truth.csv --json labels.safetensors | jq \".inputs[0].map\"",
     NULL,
 };
 

@@ -2,6 +2,8 @@
 
 #include "cli/programs.h"
 
+#include <math.h>
+
 #define FIELD(name) offsetof(cdul_label_options, name)
 
 static const cdul_option options[] = {
@@ -113,14 +115,14 @@ static const cdul_option options[] = {
      .offset = FIELD(temperature),
      .argument = "T",
      .minimum = 1e-6,
-     .maximum = 1e6,
+     .maximum = INFINITY,
      .help = "divisor of the cosines before the softmax, by default the encoder's own, 0.01 for CLIP"},
     {.name = "calibrate-positives",
      .type = CDUL_OPTION_REAL,
      .offset = FIELD(calibrate_positives),
      .argument = "K",
      .minimum = 1e-3,
-     .maximum = 1e6,
+     .maximum = INFINITY,
      .help = "shift all labels by one bias so that an image has K classes on average"},
 
     {.name = "output",
@@ -201,9 +203,9 @@ static const char *const examples[] = {
     "cdul-label -e clip-vit-b32/ -C classes.txt -a zscore --calibrate-positives 2 --csv labels.csv photos/ "
     "-o "
     "labels.safetensors",
-    "The second of four machines, and the four parts together",
+    "The second of four machines",
     "cdul-label -e clip-vit-b32/ -C classes.txt --shard 2/4 photos/ -o part-2.safetensors",
-    "Merge the parts",
+    "The four parts together",
     "cdul-label --merge part-*.safetensors -o labels.safetensors",
     NULL,
 };
