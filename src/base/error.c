@@ -34,14 +34,14 @@ cdul_status cdul_fail_errno(cdul_error *err, const char *format, ...) {
 
 void cdul_error_prefix(cdul_error *err, const char *format, ...) {
     if (!err) return;
-    char rest[sizeof err->message];
-    memcpy(rest, err->message, sizeof rest);
+    char prefix[sizeof err->message], whole[2 * sizeof err->message + 2];
     va_list args;
     va_start(args, format);
-    int used = vsnprintf(err->message, sizeof err->message, format, args);
+    vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    if (used < 0 || (size_t)used >= sizeof err->message) return;
-    snprintf(err->message + used, sizeof err->message - (size_t)used, ": %s", rest);
+    snprintf(whole, sizeof whole, "%s: %s", prefix, err->message);
+    memcpy(err->message, whole, sizeof err->message);
+    err->message[sizeof err->message - 1] = '\0';
     flatten(err->message);
 }
 
