@@ -1,6 +1,6 @@
 /* Pillow's resampling of 8-bit images, to the last bit. Reference: python-pillow/Pillow,
- * src/libImaging/Resample.c (separable, fixed-point coefficients, columns first, rounded to 8 bits between
- * the passes) and Geometry.c (nearest).
+ * src/libImaging/Resample.c (separable, fixed-point coefficients, rounded to 8 bits between the passes) and
+ * Geometry.c (nearest).
  *
  * Both passes run over long rows of neighbouring bytes with one coefficient, which compilers vectorise. */
 #include "image/resize.h"
@@ -29,7 +29,8 @@ static double hamming(double x) {
     if (x == 0) return 1;
     if (x >= 1) return 0;
     x *= M_PI;
-    return sin(x) / x * (0.54 + 0.46 * cos(x));
+    /* single precision, as in Pillow */
+    return sin(x) / x * (0.54f + 0.46f * cos(x));
 }
 
 /* Keys's cubic with a = -1/2. */
@@ -165,11 +166,10 @@ static void sum_columns(const uint8_t *block, const int32_t *coefficients, size_
     for (size_t j = 0; j < LANES; j++) out[j] = clip8(sums[j]);
 }
 
-/* from: first row and first needed column, [rows, *, 3] with `stride`. out [rows, a->count, 3]. */
+/* from: first row and first needed column, [rows, *, 3]. out [rows, a->count, 3]. */
 static void resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a, uint8_t *block,
-                           uint8_t *out) {
+                           uint8_t *out, size_t out_stride) {
     span needed = reach(a);
-    size_t out_stride = a->count * 3;
     for (size_t y = 0; y < rows; y += ROWS) {
         size_t n = rows - y < ROWS ? rows - y : ROWS;
         load_block(from + y * stride, stride, n, needed.count, block);
@@ -246,46 +246,70 @@ static cdul_status resize_nearest(const job *j, cdul_error *err) {
     return status;
 }
 
-/* Columns first, of the rows that the second pass reads; a side that keeps its size has no pass. */
+/* Pillow 13's choice of order, which shows in the last bits since values are rounded and clipped between the
+ * passes: rows first if the height loses more than twice as many pixels as the width. Pillow up to 12 always
+ * takes columns first. */
+static bool rows_first(const job *j) {
+    if (j->height >= j->in_height) return false;
+    size_t lost = j->in_height - j->height;
+    return j->width >= j->in_width || lost > 2 * (j->in_width - j->width);
+}
+
+/* resize_columns with its block. `from` lies at the first column that `a` reaches. */
+static cdul_status pass_across(const uint8_t *from, size_t stride, size_t rows, const axis *a, uint8_t *out,
+                               size_t out_stride, cdul_error *err) {
+    span needed = reach(a);
+    uint8_t *block = calloc(needed.count, LANES); /* zeros: lanes beyond the last row are summed, not used */
+    if (!block) return cdul_fail_memory(err, "resize");
+    resize_columns(from, stride, rows, a, block, out, out_stride);
+    free(block);
+    return CDUL_OK;
+}
+
+/* Both passes; the first is done only where the second looks. */
+static cdul_status resize_both(const job *j, const axis *across, const axis *down, cdul_error *err) {
+    bool swap = rows_first(j);
+    span columns = reach(across), rows = reach(down);
+    size_t stride = (swap ? columns.count : across->count) * 3;
+    uint8_t *middle = malloc(stride * (swap ? down->count : rows.count));
+    if (!middle) return cdul_fail_memory(err, "resize");
+    const uint8_t *from = j->pixels + rows.first * j->stride + columns.first * 3;
+    cdul_status status = CDUL_OK;
+    if (swap) {
+        resize_rows(from, j->stride, stride, down, middle, stride);
+        status = pass_across(middle, stride, down->count, across, j->out, j->out_stride, err);
+    } else {
+        status = pass_across(from, j->stride, rows.count, across, middle, stride, err);
+        if (status == CDUL_OK) resize_rows(middle, stride, stride, down, j->out, j->out_stride);
+    }
+    free(middle);
+    return status;
+}
+
+/* A side that keeps its size has no pass. */
 static cdul_status resize_smooth(const job *j, const kernel *k, cdul_error *err) {
     axis across = {0}, down = {0};
-    uint8_t *block = NULL, *middle = NULL;
-    cdul_status status = CDUL_OK;
     bool columns = j->in_width != j->width, rows = j->in_height != j->height;
     const cdul_rect *w = &j->window;
-    span needed = {w->y, w->height};
+    cdul_status status = CDUL_OK;
     if (columns) status = make_axis(j->in_width, j->width, w->x, w->width, k, &across, err);
     if (status == CDUL_OK && rows)
         status = make_axis(j->in_height, j->height, w->y, w->height, k, &down, err);
     if (status != CDUL_OK) goto done;
-    if (rows) needed = reach(&down);
-
-    const uint8_t *from = j->pixels + needed.first * j->stride + w->x * 3;
-    size_t stride = j->stride;
-    if (columns) {
-        span wanted = reach(&across);
-        block = malloc(wanted.count * LANES);
-        middle = malloc(needed.count * w->width * 3);
-        if (!block || !middle) {
-            status = cdul_fail_memory(err, "resize");
-            goto done;
-        }
-        memset(block, 0, wanted.count * LANES); /* lanes of rows beyond the last are computed, not used */
-        resize_columns(j->pixels + needed.first * j->stride + wanted.first * 3, j->stride, needed.count,
-                       &across, block, middle);
-        from = middle;
-        stride = w->width * 3;
-    }
-    if (rows)
-        resize_rows(from, stride, w->width * 3, &down, j->out, j->out_stride);
+    if (columns && rows)
+        status = resize_both(j, &across, &down, err);
+    else if (columns)
+        status = pass_across(j->pixels + w->y * j->stride + reach(&across).first * 3, j->stride, w->height,
+                             &across, j->out, j->out_stride, err);
+    else if (rows)
+        resize_rows(j->pixels + reach(&down).first * j->stride + w->x * 3, j->stride, w->width * 3, &down,
+                    j->out, j->out_stride);
     else
         for (size_t y = 0; y < w->height; y++)
-            memcpy(j->out + y * j->out_stride, from + y * stride, w->width * 3);
+            memcpy(j->out + y * j->out_stride, j->pixels + (w->y + y) * j->stride + w->x * 3, w->width * 3);
 done:
     free_axis(&across);
     free_axis(&down);
-    free(block);
-    free(middle);
     return status;
 }
 
