@@ -136,7 +136,7 @@ typedef struct cdul_metrics {
 
 /* `scores` [*, C] in [0, 1]: row aligned->rows[i] is judged by aligned->values row i. Ties: scores that are
  * equal enter the precision-recall curve together; among the top k the class that stands first in the list
- * wins. */
+ * wins, and a score of 0 is never among them. */
 cdul_status cdul_metrics_compute(const float *scores, const cdul_aligned *aligned,
                                  const cdul_metrics_options *options, cdul_metrics *out,
                                  cdul_error *err) CDUL_MUST_CHECK;

@@ -34,8 +34,8 @@ static judgement judgement_at(const problem *p, size_t i, size_t c) {
 
 /* --- One class --- */
 
-/* Cross-entropy with a logarithm every few dozen terms: factors of at least 1e-7 keep the product far above the
- * smallest double until it is folded in. */
+/* Cross-entropy with a logarithm every few dozen terms: factors of at least 1e-7 keep the product far above
+ * the smallest double until it is folded in. */
 typedef struct log_sum {
     double sum, product;
 } log_sum;
@@ -107,15 +107,19 @@ static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_cla
 
 /* --- The k best of each image --- */
 
-/* The k best scored classes of row `scores` [C] into best [k], best first; of equals the first class wins. */
+#define NONE UINT32_MAX
+
+/* The k best scored classes of row `scores` [C] into best [k], best first; of equals the first class wins. A
+ * score of 0 is never picked: a file of picked classes says no more about the others. */
 static void select_top(const float *scores, size_t classes, size_t k, uint32_t *best) {
     size_t held = 0;
     for (size_t c = 0; c < classes; c++) {
-        if (held == k && scores[c] <= scores[best[k - 1]]) continue;
+        if (scores[c] <= 0.0f || (held == k && scores[c] <= scores[best[k - 1]])) continue;
         size_t at = held < k ? held++ : k - 1;
         for (; at > 0 && scores[c] > scores[best[at - 1]]; at--) best[at] = best[at - 1];
         best[at] = (uint32_t)c;
     }
+    while (held < k) best[held++] = NONE;
 }
 
 static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cdul_error *err) {
@@ -129,6 +133,7 @@ static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cd
     for (size_t i = 0; i < n; i++)
         select_top(p->scores + p->aligned->rows[i] * classes, classes, k, best + i * k);
     for (size_t i = 0; i < n * k; i++) {
+        if (best[i] == NONE) continue;
         judgement is = judgement_at(p, i / k, best[i]);
         if (is == LEFT_OUT) continue;
         per_class[best[i]].top_predicted++;

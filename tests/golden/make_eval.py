@@ -25,6 +25,7 @@ def problem():
     scores[:, 4] = np.round(scores[:, 4])     # 0 and 1: the clamp, the last bin
     scores[:20, 5] = np.float32(0.5)          # at the threshold
     scores[20:40, 5] = np.arange(20, dtype=np.float32) / 15 % 1  # at the edges of bins
+    scores[40:60] *= np.arange(C) % 6 == 5  # fewer than TOP above 0
     truth = present.astype(np.uint8)
     truth[rng.random((N, C)) < 0.05] = 2
     truth[:, 6] = np.where(truth[:, 6] == 2, 2, 0)  # no positive
@@ -62,7 +63,7 @@ def top_k(scores):
     order = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
     picked = np.zeros(scores.shape, bool)
     np.put_along_axis(picked, order, True, axis=1)
-    return picked
+    return picked & (scores > 0)
 
 
 def f1(picked, positive, kept):

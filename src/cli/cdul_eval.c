@@ -1,0 +1,62 @@
+/* cdul-eval: labels or predictions against ground truth. */
+#include "cli/eval_options.h"
+#include "cli/programs.h"
+#include "cli/run.h"
+#include "report/curves.h"
+#include "report/evaluation.h"
+
+#include <stdlib.h>
+
+static cdul_status evaluate_all(const cdul_evaluation_context *context, const cdul_strings *paths,
+                                cdul_evaluation *evaluations, cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < paths->count && status == CDUL_OK; i++)
+        status = cdul_interrupted() ? cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted")
+                                    : cdul_evaluation_run(context, paths->items[i], &evaluations[i], err);
+    return status;
+}
+
+static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
+                          const cdul_evaluation_context *context, const cdul_evaluation *evaluations,
+                          size_t count, cdul_error *err) {
+    bool per_class = options->per_class || cli->common->level >= CDUL_VERBOSE;
+    cdul_status status = CDUL_OK;
+    if (options->json)
+        status = cdul_evaluation_print_json(stdout, context, evaluations, count, err);
+    else
+        cdul_evaluation_print(stdout, context, evaluations, count, per_class);
+    if (status != CDUL_OK || !options->plots) return status;
+    status = cdul_curves_write(options->plots, context, evaluations, count, err);
+    if (status == CDUL_OK) cdul_say(cli->reporter, "curves: %s/precision-recall.svg", options->plots);
+    return status;
+}
+
+static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
+    const cdul_eval_options *options = user;
+    const cdul_strings *paths = &cli->common->positional;
+    if (!options->truth) return cdul_fail(err, CDUL_ERR_USAGE, "no ground truth: give it with --truth");
+    if (paths->count == 0)
+        return cdul_fail(err, CDUL_ERR_USAGE, "nothing to evaluate: name a label file or predictions");
+    cdul_truth truth = {0};
+    cdul_evaluation_context context = {.truth_path = options->truth,
+                                       .truth = &truth,
+                                       .options = {.difficult = (cdul_difficult)options->difficult,
+                                                   .ap = (cdul_ap)options->ap,
+                                                   .threshold = options->threshold,
+                                                   .top = (size_t)options->top_k,
+                                                   .threads = cli->common->threads},
+                                       .drop_empty = options->drop_empty};
+    cdul_evaluation *evaluations = calloc(paths->count, sizeof *evaluations);
+    cdul_status status =
+        evaluations ? cdul_truth_read(options->truth, &truth, err) : cdul_fail_memory(err, "evaluation");
+    if (status == CDUL_OK) status = evaluate_all(&context, paths, evaluations, err);
+    if (status == CDUL_OK) status = report(options, cli, &context, evaluations, paths->count, err);
+    for (size_t i = 0; evaluations && i < paths->count; i++) cdul_evaluation_free(&evaluations[i]);
+    free(evaluations);
+    cdul_truth_free(&truth);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    return cdul_cli_main(&cdul_program_eval, NULL, run, argc, argv);
+}

@@ -1,0 +1,225 @@
+#include "report/curves.h"
+
+#include "base/file.h"
+#include "report/svg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS 101 /* recall 0, 0.01, ... 1, as COCO samples its curves                                  */
+
+/* Interpolated precision (the best at that recall or a higher one) of class c at the recalls t / 100. */
+static cdul_status sample_class(const cdul_evaluation *e, size_t c, cdul_difficult difficult,
+                                double *precision, cdul_error *err) {
+    cdul_curve curve = {0};
+    cdul_status status = cdul_curve_compute(e->scores.values, &e->aligned, c, difficult, &curve, err);
+    if (status != CDUL_OK) return status;
+    double best = 0;
+    size_t i = curve.count;
+    for (size_t t = STEPS; t-- > 0;) {
+        double recall = (double)t / (STEPS - 1);
+        for (; i > 0 && curve.points[i - 1].recall >= recall - 1e-12; i--)
+            best = fmax(best, curve.points[i - 1].precision);
+        precision[t] = best;
+    }
+    cdul_curve_free(&curve);
+    return CDUL_OK;
+}
+
+/* --- A drawing of several files --- */
+
+typedef struct drawing {
+    const cdul_evaluation_context *context;
+    const cdul_evaluation *evaluations;
+    size_t count;
+    double recall[STEPS];
+} drawing;
+
+/* One line of the legend for each file, below the plot; `format` gets the name's number. */
+static void legend(const drawing *d, FILE *stream, double left, double top, const char *measure,
+                   double (*value)(const cdul_evaluation *)) {
+    for (size_t i = 0; i < d->count; i++) {
+        const double x[] = {0, 1}, y[] = {1, 1};
+        const cdul_plot mark = {stream, left, top + 20 * (double)i - 4, 26};
+        char number[32];
+        cdul_plot_line(&mark, x, y, 2, i, "");
+        cdul_svg_text(stream, left + 34, top + 20 * (double)i, "start", "", 44,
+                      cdul_evaluation_name(d->evaluations, d->count, i));
+        snprintf(number, sizeof number, "%s %.*f", measure, value(&d->evaluations[i]) < 1 ? 4 : 1,
+                 value(&d->evaluations[i]));
+        cdul_svg_text(stream, left + 420, top + 20 * (double)i, "end", "quiet", 30, number);
+    }
+}
+
+static double map_percent(const cdul_evaluation *e) {
+    return 100 * e->metrics.map;
+}
+
+static double ece(const cdul_evaluation *e) {
+    return e->metrics.ece;
+}
+
+static void axis_titles(FILE *stream, const cdul_plot *plot, const char *x, const char *y) {
+    double middle = plot->top + plot->size / 2;
+    cdul_svg_text(stream, plot->left + plot->size / 2, plot->top + plot->size + 36, "middle", "", 60, x);
+    fprintf(stream, "<g transform=\"rotate(-90 %.1f %.1f)\">", plot->left - 38, middle);
+    cdul_svg_text(stream, plot->left - 38, middle, "middle", "", 60, y);
+    fputs("</g>\n", stream);
+}
+
+/* --- Precision and recall, mean over classes --- */
+
+static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
+    const cdul_plot plot = {stream, 60, 50, 420};
+    cdul_svg_begin(stream, 500, 540 + 20 * (double)d->count, "Precision and recall, mean over classes");
+    cdul_svg_text(stream, 60, 30, "start", "title", 60, "Precision and recall, mean over classes");
+    cdul_plot_axes(&plot, 0.2, 1);
+    axis_titles(stream, &plot, "recall", "precision (interpolated)");
+    for (size_t i = 0; i < d->count; i++) {
+        const cdul_evaluation *e = &d->evaluations[i];
+        double mean[STEPS] = {0}, one[STEPS];
+        for (size_t c = 0; c < e->metrics.classes; c++) {
+            if (e->metrics.per_class[c].positives == 0) continue;
+            cdul_status status = sample_class(e, c, d->context->options.difficult, one, err);
+            if (status != CDUL_OK) return status;
+            for (size_t t = 0; t < STEPS; t++) mean[t] += one[t] / (double)e->metrics.classes_with_positives;
+        }
+        cdul_plot_line(&plot, d->recall, mean, STEPS, i, "");
+    }
+    legend(d, stream, 60, 530, "mAP", map_percent);
+    cdul_svg_end(stream);
+    return CDUL_OK;
+}
+
+/* --- Precision and recall of each class --- */
+
+#define PANEL   130.0
+#define PITCH_X 150.0
+#define PITCH_Y 176.0
+
+static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const cdul_plot *plot,
+                              cdul_error *err) {
+    const cdul_evaluation *lead = &d->evaluations[0];
+    const char *name = lead->scores.classes.items[c];
+    char text[64];
+    cdul_svg_text(stream, plot->left, plot->top - 6, "start", "", 15, name);
+    if (lead->metrics.per_class[c].positives == 0)
+        snprintf(text, sizeof text, "no positive");
+    else
+        snprintf(text, sizeof text, "AP %.1f", 100 * lead->metrics.per_class[c].ap);
+    cdul_svg_text(stream, plot->left + plot->size, plot->top + plot->size + 13, "end", "small quiet", 20,
+                  text);
+    snprintf(text, sizeof text, "%zu", lead->metrics.per_class[c].positives);
+    cdul_svg_text(stream, plot->left, plot->top + plot->size + 13, "start", "small quiet", 20, text);
+    cdul_plot_axes(plot, 0.5, 0);
+    for (size_t i = 0; i < d->count; i++) {
+        const cdul_evaluation *e = &d->evaluations[i];
+        size_t at = 0;
+        double precision[STEPS];
+        while (at < e->scores.classes.count && strcmp(e->scores.classes.items[at], name) != 0) at++;
+        if (at == e->scores.classes.count || e->metrics.per_class[at].positives == 0) continue;
+        cdul_status status = sample_class(e, at, d->context->options.difficult, precision, err);
+        if (status != CDUL_OK) return status;
+        cdul_plot_line(plot, d->recall, precision, STEPS, i, "thin");
+    }
+    return CDUL_OK;
+}
+
+static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err) {
+    size_t classes = d->evaluations[0].metrics.classes, columns = classes < 6 ? classes : 6;
+    if (columns < 3) columns = 3; /* room for the title and the legend */
+    size_t rows = (classes + columns - 1) / columns;
+    double head = 70 + 20 * (double)d->count;
+    cdul_svg_begin(stream, 30 + PITCH_X * (double)columns, head + PITCH_Y * (double)rows + 10,
+                   "Precision and recall of each class");
+    cdul_svg_text(stream, 20, 30, "start", "title", 60, "Precision and recall of each class");
+    legend(d, stream, 20, 56, "mAP", map_percent);
+    for (size_t c = 0; c < classes; c++) {
+        const cdul_plot plot = {stream, 20 + PITCH_X * (double)(c % columns),
+                                head + PITCH_Y * (double)(c / columns), PANEL};
+        cdul_status status = draw_panel(d, stream, c, &plot, err);
+        if (status != CDUL_OK) return status;
+    }
+    cdul_svg_text(
+        stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 90,
+        "horizontal: recall 0 to 1; vertical: precision 0 to 1; below: positives, AP of the first file");
+    cdul_svg_end(stream);
+    return CDUL_OK;
+}
+
+/* --- Reliability --- */
+
+/* How many scores lie in each bin, on a logarithmic scale: most of a multi-label file lies in the first. */
+static void draw_counts(const drawing *d, FILE *stream, const cdul_plot *plot, double top, double height) {
+    double slot = plot->size / CDUL_ECE_BINS, bar = slot * 0.8 / (double)d->count;
+    for (size_t i = 0; i < d->count; i++)
+        for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
+            const cdul_metrics *m = &d->evaluations[i].metrics;
+            double part = log10(1 + (double)m->bins[b].count) / log10(1 + (double)m->entries);
+            fprintf(stream,
+                    "<rect class=\"bar f%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+                    i % 6, plot->left + slot * ((double)b + 0.1) + bar * (double)i, top + height * (1 - part),
+                    bar, height * part);
+        }
+    fprintf(stream, "<path class=\"frame\" d=\"M%.1f %.1fh%.1f\"/>\n", plot->left, top + height, plot->size);
+    cdul_svg_text(stream, plot->left + plot->size, top + height + 14, "end", "small quiet", 60,
+                  "scores in each bin, logarithmic");
+}
+
+static cdul_status draw_reliability(const drawing *d, FILE *stream, cdul_error *err) {
+    (void)err;
+    const cdul_plot plot = {stream, 60, 50, 420};
+    cdul_svg_begin(stream, 500, 640 + 20 * (double)d->count, "Reliability");
+    cdul_svg_text(stream, 60, 30, "start", "title", 60, "Reliability: how often a score is right");
+    cdul_plot_axes(&plot, 0.2, 1);
+    axis_titles(stream, &plot, "mean score", "share of positives");
+    const double ends[] = {0, 1};
+    cdul_plot_line(&plot, ends, ends, 2, 0, "thin diagonal");
+    for (size_t i = 0; i < d->count; i++) {
+        double x[CDUL_ECE_BINS], y[CDUL_ECE_BINS];
+        size_t n = 0;
+        for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
+            const cdul_bin *bin = &d->evaluations[i].metrics.bins[b];
+            if (bin->count == 0) continue;
+            x[n] = bin->score_sum / (double)bin->count;
+            y[n++] = (double)bin->positives / (double)bin->count;
+        }
+        cdul_plot_line(&plot, x, y, n, i, "");
+        for (size_t k = 0; k < n; k++)
+            fprintf(stream, "<circle class=\"f%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>\n", i % 6,
+                    plot.left + x[k] * plot.size, plot.top + (1 - y[k]) * plot.size);
+    }
+    draw_counts(d, stream, &plot, 526, 70);
+    legend(d, stream, 60, 634, "ECE", ece);
+    cdul_svg_end(stream);
+    return CDUL_OK;
+}
+
+/* --- Files --- */
+
+typedef cdul_status draw(const drawing *d, FILE *stream, cdul_error *err);
+
+static cdul_status write_file(const drawing *d, const char *folder, const char *name, draw *how,
+                              cdul_error *err) {
+    cdul_file *file = NULL;
+    char *path = cdul_path_join(folder, name);
+    if (!path) return cdul_fail_memory(err, folder);
+    cdul_status status = cdul_file_create(path, &file, err);
+    if (status == CDUL_OK) status = how(d, cdul_file_stream(file), err);
+    if (status == CDUL_OK) status = cdul_file_commit(&file, err);
+    cdul_file_discard(&file);
+    free(path);
+    return status;
+}
+
+cdul_status cdul_curves_write(const char *folder, const cdul_evaluation_context *context,
+                              const cdul_evaluation *evaluations, size_t count, cdul_error *err) {
+    drawing d = {context, evaluations, count, {0}};
+    for (size_t t = 0; t < STEPS; t++) d.recall[t] = (double)t / (STEPS - 1);
+    cdul_status status = cdul_path_make_folder(folder, err);
+    if (status == CDUL_OK) status = write_file(&d, folder, "precision-recall.svg", draw_mean, err);
+    if (status == CDUL_OK) status = write_file(&d, folder, "precision-recall-classes.svg", draw_classes, err);
+    if (status == CDUL_OK) status = write_file(&d, folder, "reliability.svg", draw_reliability, err);
+    return status;
+}

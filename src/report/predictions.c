@@ -1,0 +1,257 @@
+#include "report/predictions.h"
+
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "label/labels_csv.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- Writing --- */
+
+struct cdul_predictions {
+    cdul_file *file;
+    cdul_predictions_format format;
+    const cdul_strings *classes;
+    size_t *order; /* [C]: classes of the image in hand, best first                                   */
+};
+
+static void write_header(cdul_predictions *predictions) {
+    FILE *stream = cdul_file_stream(predictions->file);
+    fputs("image", stream);
+    for (size_t c = 0; c < predictions->classes->count; c++) {
+        putc(',', stream);
+        cdul_csv_write_field(stream, predictions->classes->items[c]);
+    }
+    putc('\n', stream);
+}
+
+cdul_status cdul_predictions_create(const char *path, cdul_predictions_format format,
+                                    const cdul_strings *classes, cdul_predictions **out, cdul_error *err) {
+    cdul_predictions *predictions = calloc(1, sizeof *predictions);
+    if (!predictions) return cdul_fail_memory(err, path);
+    predictions->format = format;
+    predictions->classes = classes;
+    predictions->order = calloc(classes->count ? classes->count : 1, sizeof *predictions->order);
+    cdul_status status = predictions->order ? CDUL_OK : cdul_fail_memory(err, path);
+    if (status == CDUL_OK) status = cdul_file_create(path, &predictions->file, err);
+    if (status != CDUL_OK) {
+        cdul_predictions_discard(&predictions);
+        return status;
+    }
+    if (format == CDUL_PREDICTIONS_CSV) write_header(predictions);
+    *out = predictions;
+    return CDUL_OK;
+}
+
+/* Picked classes by falling score; of equals the first in the list leads. Few are picked: insertion will do.
+ */
+static size_t rank(cdul_predictions *predictions, const float *scores, const bool *picked) {
+    size_t *order = predictions->order, count = 0;
+    for (size_t c = 0; c < predictions->classes->count; c++) {
+        if (picked && !picked[c]) continue;
+        size_t at = count++;
+        for (; at > 0 && scores[c] > scores[order[at - 1]]; at--) order[at] = order[at - 1];
+        order[at] = c;
+    }
+    return count;
+}
+
+static void add_jsonl(cdul_predictions *predictions, const char *image, const float *scores,
+                      const bool *picked) {
+    FILE *stream = cdul_file_stream(predictions->file);
+    size_t count = rank(predictions, scores, picked);
+    fputs("{\"image\":", stream);
+    cdul_json_write_string(stream, image);
+    fputs(",\"labels\":[", stream);
+    for (size_t i = 0; i < count; i++) {
+        size_t c = predictions->order[i];
+        fputs(i ? ",{\"name\":" : "{\"name\":", stream);
+        cdul_json_write_string(stream, predictions->classes->items[c]);
+        fputs(",\"score\":", stream);
+        cdul_labels_write_value(stream, scores[c]);
+        putc('}', stream);
+    }
+    fputs("]}\n", stream);
+}
+
+static void add_csv(cdul_predictions *predictions, const char *image, const float *scores,
+                    const bool *picked) {
+    FILE *stream = cdul_file_stream(predictions->file);
+    cdul_csv_write_field(stream, image);
+    for (size_t c = 0; c < predictions->classes->count; c++) {
+        putc(',', stream);
+        if (!picked || picked[c]) cdul_labels_write_value(stream, scores[c]);
+    }
+    putc('\n', stream);
+}
+
+void cdul_predictions_add(cdul_predictions *predictions, const char *image, const float *scores,
+                          const bool *picked) {
+    if (predictions->format == CDUL_PREDICTIONS_JSONL)
+        add_jsonl(predictions, image, scores, picked);
+    else
+        add_csv(predictions, image, scores, picked);
+}
+
+cdul_status cdul_predictions_commit(cdul_predictions **predictions, cdul_error *err) {
+    cdul_status status = cdul_file_commit(&(*predictions)->file, err);
+    cdul_predictions_discard(predictions);
+    return status;
+}
+
+void cdul_predictions_discard(cdul_predictions **predictions) {
+    if (!predictions || !*predictions) return;
+    cdul_file_discard(&(*predictions)->file);
+    free((*predictions)->order);
+    free(*predictions);
+    *predictions = NULL;
+}
+
+/* --- Reading JSON lines --- */
+
+typedef struct reader {
+    const char *path;
+    cdul_index *classes;
+    cdul_labels labels;
+    size_t capacity; /* rows in labels.values                                                        */
+    size_t given;
+    bool *seen; /* [C]: in the line in hand                                                          */
+} reader;
+
+static cdul_status grow_rows(reader *r, cdul_error *err) {
+    size_t c = r->labels.classes.count;
+    if (r->labels.images.count < r->capacity) return CDUL_OK;
+    size_t wanted = r->capacity ? r->capacity * 2 : 256;
+    if (wanted > SIZE_MAX / sizeof(float) / c) return cdul_fail_memory(err, "predictions");
+    float *values = realloc(r->labels.values, wanted * c * sizeof *values);
+    if (!values) return cdul_fail_memory(err, "predictions");
+    r->labels.values = values;
+    r->capacity = wanted;
+    return CDUL_OK;
+}
+
+static cdul_status read_label(reader *r, const cJSON *label, float *row, const char *where, cdul_error *err) {
+    const char *name;
+    double score;
+    cdul_status status = cdul_json_string(label, "name", where, &name, NULL, err);
+    if (status == CDUL_OK) status = cdul_json_number(label, "score", where, &score, NULL, err);
+    if (status != CDUL_OK) return status;
+    const cdul_strings *classes = &r->labels.classes;
+    size_t c = cdul_index_find(r->classes, name);
+    if (c == CDUL_NOT_FOUND) {
+        const char *near = cdul_strings_nearest(name, (const char *const *)classes->items, classes->count);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" is not known%s%s%s", where, name,
+                         near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    if (r->seen[c]) return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" occurs twice", where, name);
+    if (!(score >= 0 && score <= 1))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\": score %g is not in [0, 1]", where, name,
+                         score);
+    r->seen[c] = true;
+    r->given++;
+    row[c] = (float)score;
+    return CDUL_OK;
+}
+
+static cdul_status read_line(reader *r, const char *line, size_t size, const char *where, cdul_error *err) {
+    cJSON *json = NULL;
+    const char *image;
+    size_t c = r->labels.classes.count;
+    cdul_status status = cdul_json_parse(line, size, where, &json, err);
+    if (status == CDUL_OK) status = cdul_json_string(json, "image", where, &image, NULL, err);
+    if (status == CDUL_OK) status = grow_rows(r, err);
+    if (status != CDUL_OK) goto done;
+    const cJSON *labels = cJSON_GetObjectItemCaseSensitive(json, "labels"), *label;
+    if (!cJSON_IsArray(labels)) {
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT, "%s: labels: expected a list of {\"name\", \"score\"}", where);
+        goto done;
+    }
+    float *row = r->labels.values + r->labels.images.count * c;
+    memset(row, 0, c * sizeof *row);
+    memset(r->seen, 0, c * sizeof *r->seen);
+    for (label = labels->child; label && status == CDUL_OK; label = label->next)
+        status = read_label(r, label, row, where, err);
+    if (status == CDUL_OK) status = cdul_strings_add(&r->labels.images, image, err);
+done:
+    cJSON_Delete(json);
+    return status;
+}
+
+static bool is_blank(const char *line) {
+    return line[strspn(line, " \t\r\n")] == '\0';
+}
+
+static cdul_status read_lines(reader *r, FILE *stream, cdul_error *err) {
+    char *line = NULL;
+    size_t capacity = 0, number = 0;
+    ssize_t length;
+    cdul_status status = CDUL_OK;
+    while (status == CDUL_OK && (length = getline(&line, &capacity, stream)) >= 0) {
+        char where[512];
+        snprintf(where, sizeof where, "%.400s: line %zu", r->path, ++number);
+        if (!is_blank(line)) status = read_line(r, line, (size_t)length, where, err);
+    }
+    if (status == CDUL_OK && ferror(stream)) status = cdul_fail_errno(err, "%s", r->path);
+    free(line);
+    return status;
+}
+
+/* One image, one line. */
+static cdul_status check_images(const reader *r, cdul_error *err) {
+    cdul_index *index = NULL;
+    cdul_status status = cdul_index_new(&r->labels.images, &index, err);
+    if (status != CDUL_OK) cdul_error_prefix(err, "%s: images", r->path);
+    cdul_index_free(index);
+    return status;
+}
+
+static cdul_status read_jsonl(const char *path, FILE *stream, const cdul_strings *classes, cdul_labels *out,
+                              size_t *given, cdul_error *err) {
+    reader r = {.path = path};
+    cdul_status status = CDUL_OK;
+    if (classes->count == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes to look for", path);
+    r.seen = calloc(classes->count, sizeof *r.seen);
+    if (!r.seen) status = cdul_fail_memory(err, path);
+    if (status == CDUL_OK) status = cdul_strings_copy(classes, &r.labels.classes, err);
+    if (status == CDUL_OK) status = cdul_index_new(&r.labels.classes, &r.classes, err);
+    if (status == CDUL_OK) status = read_lines(&r, stream, err);
+    if (status == CDUL_OK) status = check_images(&r, err);
+    cdul_index_free(r.classes);
+    free(r.seen);
+    if (status != CDUL_OK) {
+        cdul_labels_free(&r.labels);
+        return status;
+    }
+    *out = r.labels;
+    *given = r.given;
+    return CDUL_OK;
+}
+
+/* --- Reading any --- */
+
+cdul_status cdul_predictions_read(const char *path, const cdul_strings *classes, cdul_labels *out,
+                                  size_t *given, cdul_error *err) {
+    size_t blanks = 0;
+    cdul_status status;
+    FILE *stream = fopen(path, "rbe");
+    if (!stream) return cdul_fail_errno(err, "%s", path);
+    int first = getc(stream);
+    if (first == '{') {
+        ungetc(first, stream);
+        status = read_jsonl(path, stream, classes, out, given, err);
+        fclose(stream);
+        return status;
+    }
+    fclose(stream);
+    if (strcasecmp(cdul_path_extension(path), ".csv") == 0)
+        status = cdul_labels_read_csv(path, &blanks, out, err);
+    else
+        status = cdul_labels_read(path, out, err);
+    if (status == CDUL_OK) *given = out->images.count * out->classes.count - blanks;
+    return status;
+}
