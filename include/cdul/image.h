@@ -25,14 +25,19 @@ typedef struct cdul_image {
 typedef struct cdul_decode_options {
     bool exif;             /* apply EXIF orientation (tag 0x0112); default true                      */
     uint8_t background[3]; /* RGB under transparent pixels; default white                            */
-    size_t max_pixels; /* larger images are refused before they are decoded; 0 = 179 million (PIL's limit) */
+    size_t max_pixels;     /* larger images are refused before decoding; 0 = 179 million, as Pillow     */
 } cdul_decode_options;
 
 cdul_decode_options cdul_decode_defaults(void);
+/* "RRGGBB" in hexadecimal, for `background`. CDUL_ERR_USAGE for anything else. */
+cdul_status cdul_colour_parse(const char *text, uint8_t out[3], cdul_error *err) CDUL_MUST_CHECK;
 
-/* JPEG (grey, YCbCr, CMYK, YCCK), PNG (palette, 16-bit, alpha, interlaced), WebP, BMP, GIF (first frame),
- * TGA, PNM. The kind is found from the content, not from the name. A truncated or damaged file is
- * CDUL_ERR_INPUT. The caller frees with cdul_image_free. */
+/* JPEG (grey, YCbCr, RGB, CMYK, YCCK), PNG (palette, 16-bit, alpha, interlaced), WebP and GIF (first frame of
+ * an animation), BMP, TGA, PNM (P1 to P6). The kind is found from the content, not from the name. Pixels are
+ * Pillow's, but that 16-bit grey keeps its high byte (Pillow clips it to white). Colour profiles and gamma
+ * are ignored. A truncated or damaged file, one that is no image, and one with more than max_pixels or a side
+ * over 1,000,000 are CDUL_ERR_INPUT. Nothing of the image's size is allocated before these limits are
+ * checked. The caller frees with cdul_image_free. `options` NULL: defaults. */
 cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *options, cdul_image *out,
                                    cdul_error *err) CDUL_MUST_CHECK;
 cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_options *options,
@@ -57,8 +62,10 @@ typedef struct cdul_rect {
 } cdul_rect;
 
 /* Resizes the part `rect` of `image` (NULL = all) to [height, width, 3] in `out`, which the caller owns.
- * Pixels outside rect are not looked at. Equal to Pillow's Image.crop(rect).resize((width, height), filter)
- * to the last bit. */
+ * Pixels outside rect are not looked at. Equal to Pillow 13's Image.crop(rect).resize((width, height),
+ * filter) to the last bit. (Pillow up to 12 resizes the width first in every case, 13 the height if that
+ * loses more than twice as many pixels: rounding and clipping between the passes then differ.)
+ * CDUL_ERR_USAGE: rect not inside the image, size 0, no such filter. */
 cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width, size_t height,
                               cdul_filter filter, uint8_t *out, cdul_error *err) CDUL_MUST_CHECK;
 
@@ -80,19 +87,22 @@ cdul_rect cdul_crops_rect(const cdul_crops *crops, size_t s, size_t width, size_
 /* --- Preprocessing: pixels to network input --- */
 
 typedef enum cdul_resize_mode {
-    CDUL_RESIZE_SHORTEST, /* shorter side to `height`, then centre crop (CLIP's)                         */
+    CDUL_RESIZE_SHORTEST, /* shorter side to `shortest`, then centre crop (CLIP's)                       */
     CDUL_RESIZE_SQUASH,   /* both sides, aspect ratio not kept                                           */
-    CDUL_RESIZE_LONGEST,  /* longer side to the size, padded with `fill` (open_clip's)                   */
+    CDUL_RESIZE_LONGEST,  /* the whole image inside the input, centred, padded with `fill` (open_clip's) */
 } cdul_resize_mode;
 
 typedef struct cdul_preprocess {
     size_t width, height; /* of the network's input, pixels                                             */
-    size_t shortest;      /* SHORTEST: the side before the centre crop; 0 = the smaller of width, height */
+    size_t shortest;      /* SHORTEST: the side before the centre crop (an image that is then smaller than
+                             the input is padded with black); 0 = as small as covers the input           */
     cdul_resize_mode mode;
     cdul_filter filter;
     float scale;           /* uint8 to float: 1/255                                                      */
     float mean[3], std[3]; /* RGB: out = (pixel * scale - mean) / std                                    */
     uint8_t fill[3];       /* LONGEST: padding                                                           */
+    bool crop_floor;       /* an odd margin is halved down (transformers); false = to the even neighbour, as
+                              torchvision's and so open_clip's centre crop does                                */
 } cdul_preprocess;
 
 /* Writes one view as planes [3, height, width]. `rect` NULL: the whole image in the reference's own way

@@ -20,9 +20,9 @@ static size_t round_half(size_t twice) {
 }
 
 /* torchvision.transforms.functional.center_crop: a smaller image is padded, (target - size) // 2 in front. */
-static fit center(size_t size, size_t target) {
+static fit center(size_t size, size_t target, bool floor) {
     if (size < target) return (fit){size, 0, size, (target - size) / 2};
-    return (fit){size, round_half(size - target), target, 0};
+    return (fit){size, floor ? (size - target) / 2 : round_half(size - target), target, 0};
 }
 
 /* torchvision.transforms.functional.resize with one number: int(shortest * long / short). */
@@ -60,7 +60,7 @@ static cdul_status fill_scratch(const cdul_preprocess *p, const cdul_image *imag
         return cdul_image_resize(image, rect, p->width, p->height, p->filter, scratch, err);
     size_t width, height;
     resized_size(p, image, &width, &height);
-    fit across = center(width, p->width), down = center(height, p->height);
+    fit across = center(width, p->width, p->crop_floor), down = center(height, p->height, p->crop_floor);
     if (across.count < p->width || down.count < p->height) {
         const uint8_t black[3] = {0, 0, 0};
         const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : black;
