@@ -278,6 +278,7 @@ bool cdul_path_exists(const char *path) {
 }
 
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) {
+    if (!*path) return cdul_fail(err, CDUL_ERR_USAGE, "\"\": folder cannot be made: its name is missing");
     char *part = strdup(path);
     if (!part) return cdul_fail_memory(err, path);
     cdul_status status = CDUL_OK;

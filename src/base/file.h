@@ -13,7 +13,10 @@
 
 typedef struct cdul_file cdul_file;
 
-/* Opens a temporary file beside `path` for writing. "-" is standard output (commit then only flushes). */
+/* Opens a temporary file, ".<name>.<pid>.tmp", beside `path` for writing. It will have the mode of the file
+ * that it replaces, or 0666 less the umask. A link stays, and the file it names is replaced. "-" is standard
+ * output; it, devices and pipes are written to as they are (commit then only flushes). What cannot be written
+ * (a folder, a name too long, no permission) fails here and not at commit. */
 cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err) CDUL_MUST_CHECK;
 FILE *cdul_file_stream(cdul_file *file);
 /* Flushes, syncs and renames; a write error since creation surfaces here. Frees and clears *file either way.
@@ -30,7 +33,8 @@ cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
 /* Reads all of `path` ("-": standard input). *data is the caller's to free and ends in an extra NUL byte. */
 cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul_error *err) CDUL_MUST_CHECK;
 
-/* A read-only memory map. Start from {0}. */
+/* A read-only memory map of a regular file. Start from {0}. An empty file gives data NULL, size 0. Cutting a
+ * mapped file short crashes its readers; replacing it as cdul does is harmless. */
 typedef struct cdul_mapping {
     const unsigned char *data;
     size_t size;
