@@ -1,0 +1,84 @@
+#include "test.h"
+
+#include "base/file.h"
+#include "cdul/encoder.h"
+
+static cdul_error err;
+
+static cdul_status parse(const char *text, size_t size, cdul_classes *out) {
+    return cdul_classes_parse(text, size, "classes.txt", out, &err);
+}
+
+#define assert_refused(text, message)                                                                        \
+    do {                                                                                                     \
+        cdul_classes refused;                                                                                \
+        assert_fails(parse(text, sizeof(text) - 1, &refused), CDUL_ERR_INPUT, message);                      \
+        assert_int_equal(refused.names.count, 0);                                                            \
+        assert_null(refused.words);                                                                          \
+    } while (0)
+
+static void a_line_is_a_name_with_or_without_words(void **state) {
+    (void)state;
+    static const char text[] =
+        "\xef\xbb\xbf"
+        "dining table\r\ntvmonitor\ttelevision,  computer monitor \r\n\r\n  caf\xc3\xa9 \n\nfork,knife";
+    cdul_classes classes;
+    assert_ok(parse(text, sizeof text - 1, &classes));
+    assert_int_equal(classes.names.count, 4);
+    assert_string_equal(classes.names.items[0], "dining table");
+    assert_int_equal(classes.words[0].count, 1);
+    assert_string_equal(classes.words[0].items[0], "dining table");
+    assert_string_equal(classes.names.items[1], "tvmonitor");
+    assert_int_equal(classes.words[1].count, 2);
+    assert_string_equal(classes.words[1].items[0], "television");
+    assert_string_equal(classes.words[1].items[1], "computer monitor");
+    assert_string_equal(classes.names.items[2], "caf\xc3\xa9");
+    assert_string_equal(classes.names.items[3], "fork,knife"); /* commas separate words, not names */
+    cdul_classes_free(&classes);
+}
+
+static void a_file_is_read_like_its_text(void **state) {
+    (void)state;
+    cdul_classes classes;
+    assert_ok(cdul_file_write_all("classes.txt", "cat\ndog\n", 8, &err));
+    assert_ok(cdul_classes_read("classes.txt", &classes, &err));
+    assert_int_equal(classes.names.count, 2);
+    cdul_classes_free(&classes);
+    assert_int_equal(cdul_classes_read("none.txt", &classes, &err), CDUL_ERR_IO);
+}
+
+static void mistakes_are_named_with_line_and_byte(void **state) {
+    (void)state;
+    assert_refused("", "no classes in it");
+    assert_refused("\n \n", "no classes in it");
+    assert_refused("cat\ndog\n\ncat\n", "line 4, byte 1: class 'cat' is on line 1 already");
+    assert_refused("cat\n\twords\n", "line 2, byte 1: the class has no name");
+    assert_refused("cat\ndog\t\n", "line 2, byte 5: a prompt word is empty");
+    assert_refused("dog\ta,,b\n", "line 1, byte 7: a prompt word is empty");
+    assert_refused("cat\nna\xefve\n", "line 2, byte 3: not UTF-8");
+    assert_refused("cat\nd\0g\n", "line 2, byte 2: a NUL byte");
+    assert_refused("ok\ncut \xf0\x9f\x90", "line 2, byte 5: not UTF-8");
+}
+
+static void ten_thousand_classes_are_read(void **state) {
+    (void)state;
+    size_t size = 0;
+    char *text = malloc(200000);
+    for (int i = 0; i < 10000; i++) size += (size_t)sprintf(text + size, "class %d\n", i);
+    cdul_classes classes;
+    assert_ok(parse(text, size, &classes));
+    assert_int_equal(classes.names.count, 10000);
+    assert_string_equal(classes.words[9999].items[0], "class 9999");
+    cdul_classes_free(&classes);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_a_name_with_or_without_words),
+        cmocka_unit_test(a_file_is_read_like_its_text),
+        cmocka_unit_test(mistakes_are_named_with_line_and_byte),
+        cmocka_unit_test(ten_thousand_classes_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
