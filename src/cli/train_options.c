@@ -2,7 +2,7 @@
 
 #include "cli/programs.h"
 
-#define FIELD(name) offsetof(cdul_train_options, name)
+#define FIELD(name) offsetof(cdul_train_cli_options, train.name)
 
 static const cdul_option options[] = {
     {.name = "labels",
@@ -50,13 +50,13 @@ static const cdul_option options[] = {
              "anything"},
 
     {.name = "arch",
-     .type = CDUL_OPTION_CHOICE,
+     .type = CDUL_OPTION_STRING,
      .offset = FIELD(arch),
      .argument = "NAME",
-     .choices =
-         "resnet18|resnet34|resnet50|resnet101|resnet152|resnet50-caffe|resnet101-caffe|resnet152-caffe",
      .group = "Network",
-     .help = "architecture, by default what --init says, else resnet50"},
+     .help =
+         "resnet18, resnet34, resnet50, resnet101 or resnet152, the last three also with -caffe (stride in "
+         "the first 1x1); by default what --init says, else resnet50"},
     {.name = "init",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(init),
@@ -77,7 +77,7 @@ static const cdul_option options[] = {
      .argument = "N",
      .minimum = 0,
      .maximum = 4,
-     .help = "leave the first N stages as they are; the stem belongs to the first"},
+     .help = "leave the first N of four stages as they are: 1 = stem and layer1, 3 = all but layer4"},
     {.name = "bn",
      .type = CDUL_OPTION_CHOICE,
      .offset = FIELD(bn),
@@ -85,6 +85,11 @@ static const cdul_option options[] = {
      .argument = "HOW",
      .choices = "frozen|train",
      .help = "batch norm: keep statistics and weights, or train them"},
+    {.name = "head-bias",
+     .type = CDUL_OPTION_FLAG,
+     .offset = FIELD(head_bias),
+     .fallback = "true",
+     .help = "start the bias of a new head from the labels' class means"},
 
     {.name = "epochs",
      .type = CDUL_OPTION_INT,
@@ -277,15 +282,17 @@ static const cdul_option options[] = {
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(activation_cache),
      .argument = "DIR",
-     .help = "with --freeze: compute the frozen stages once and keep what they give in this folder"},
+     .help = "with --freeze: folder for what the frozen stages compute, which is computed once; by default "
+             "\"activations\" beside the run folder"},
     {.name = "activation-copies",
      .type = CDUL_OPTION_INT,
      .offset = FIELD(activation_copies),
      .fallback = "3",
      .argument = "N",
-     .minimum = 1,
+     .minimum = 0,
      .maximum = 1000,
-     .help = "augmented copies of each image in that folder, used in turn"},
+     .help = "augmented copies of each image in that folder, used in turn; 0 = compute everything in every "
+             "epoch"},
 
     {.name = "output",
      .letter = 'o',
@@ -303,7 +310,7 @@ static const cdul_option options[] = {
      .help = "go on with the run in the output folder after its last complete epoch"},
     {.name = "export",
      .type = CDUL_OPTION_STRING,
-     .offset = FIELD(export),
+     .offset = offsetof(cdul_train_cli_options, export),
      .argument = "DIR",
      .command_only = true,
      .help = "write the model of this run folder as ONNX and exit"},
@@ -321,9 +328,7 @@ static const char *const examples[] = {
     "Train a ResNet-50 on the labels of cdul-label",
     "cdul-train -l labels.safetensors --init resnet50.safetensors photos/ -o run/",
     "The same in a fraction of the time: only the last stage and the head, from cached activations",
-    "cdul-train -l labels.safetensors --init resnet50.safetensors --freeze 3 --activation-cache cache/ "
-    "photos/ "
-    "-o run/",
+    "cdul-train -l labels.safetensors --init resnet50.safetensors --freeze 3 photos/ -o run/",
     "Without alignment, to compare; truth.csv is measured against and nothing else",
     "cdul-train -l labels.safetensors --init resnet50.safetensors --align off --eval-labels truth.csv "
     "photos/ "
@@ -347,5 +352,5 @@ const cdul_program cdul_program_train = {
         "written after every epoch. The run folder is the model: give it to cdul-predict.",
     .examples = examples,
     .options = options,
-    .options_size = sizeof(cdul_train_options),
+    .options_size = sizeof(cdul_train_cli_options),
 };

@@ -62,6 +62,10 @@ static void add_views(cJSON *key, const cdul_views *views) {
     const cdul_augment_options *a = &views->augment;
     const double mean[3] = {(double)p->mean[0], (double)p->mean[1], (double)p->mean[2]};
     const double std[3] = {(double)p->std[0], (double)p->std[1], (double)p->std[2]};
+    cJSON_AddBoolToObject(key, "exif", views->decode.exif);
+    cJSON_AddNumberToObject(key, "background",
+                            views->decode.background[0] * 65536 + views->decode.background[1] * 256 +
+                                views->decode.background[2]);
     cJSON_AddNumberToObject(key, "width", (double)p->width);
     cJSON_AddNumberToObject(key, "height", (double)p->height);
     cJSON_AddNumberToObject(key, "filter", p->filter);

@@ -21,9 +21,8 @@ static cdul_status render(const cdul_views *views, size_t row, const cdul_image 
 
 static cdul_status read_view(const void *user, size_t row, void *out, cdul_error *err) {
     const cdul_views *views = user;
-    cdul_decode_options decode = cdul_decode_defaults();
     cdul_image image = {0};
-    cdul_status status = cdul_image_decode_file(views->data->paths.items[row], &decode, &image, err);
+    cdul_status status = cdul_image_decode_file(views->data->paths.items[row], &views->decode, &image, err);
     if (status == CDUL_OK) status = render(views, row, &image, out, err);
     cdul_image_free(&image);
     return status;

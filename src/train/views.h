@@ -10,6 +10,7 @@
  * different draw for each `epoch`. */
 typedef struct cdul_views {
     const cdul_dataset *data;
+    cdul_decode_options decode;
     cdul_preprocess preprocess; /* mode SQUASH                                                          */
     cdul_augment_options augment;
     bool plain;

@@ -1,0 +1,38 @@
+/* cdul-train: pseudo-labels to a classifier. */
+#include "cli/programs.h"
+#include "cli/run.h"
+#include "cli/train_options.h"
+#include "torch/torch.h"
+#include "train/trainer.h"
+
+#include <stdlib.h>
+
+static const char *versions(void) {
+    return cdul_torch_version();
+}
+
+static void summarise(const cdul_train_options *options, const cdul_train_result *result, cdul_cli *cli) {
+    if (result->skipped > 0)
+        cdul_warn(cli->reporter, "%zu of %zu images skipped: see %s", result->skipped, result->images,
+                  result->skipped_list);
+    cdul_say(cli->reporter, "model of %zu classes: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
+             result->classes, options->output, options->output);
+}
+
+static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
+    const cdul_train_cli_options *options = user;
+    char *config = cdul_options_json(cli->program, options);
+    if (!config) return cdul_fail_memory(err, "options");
+    cdul_train_call call = {&cli->common->positional, cli->common->threads, config, cli->reporter};
+    cdul_train_result result;
+    cdul_status status = cdul_train(&options->train, &call, &result, err);
+    if (status == CDUL_OK) summarise(&options->train, &result, cli);
+    cli->skipped = result.skipped > 0;
+    free(result.skipped_list);
+    free(config);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    return cdul_cli_main(&cdul_program_train, versions, run, argc, argv);
+}

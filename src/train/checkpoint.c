@@ -1,0 +1,296 @@
+/* A run on disk: checkpoint.safetensors holds what the next epoch depends on, and nothing that can be had
+ * from the options again. Random numbers are counted (base/random.h), so epoch and step are their whole
+ * state. model.<name>               weights and batch-norm statistics average.<name>             their moving
+ * average optimizer.<name>.<state>   moments and step of each trained parameter latent                     u
+ * [N, C] of the labels and, as metadata: epoch, step, steps, config, label_hash, skipped, held-out losses. */
+#include "train/trainer_internal.h"
+
+#include "base/json.h"
+#include "train/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE 96
+
+/* --- Tensors as a list of declarations --- */
+
+/* One tensor of a checkpoint and where it lives. */
+typedef struct entry {
+    char name[NAME_SIZE];
+    cdul_tensor *tensor;          /* of the network or its average, else NULL                           */
+    const cdul_tensor *parameter; /* of optimiser states: whose                                         */
+    const char *state;            /* of optimiser states: which                                         */
+} entry;
+
+typedef struct entries {
+    entry *items;
+    size_t count;
+} entries;
+
+static cdul_status list_entries(const cdul_trainer *t, entries *out, cdul_error *err) {
+    const char *const *states = cdul_optimizer_state_names(t->optimizer);
+    size_t n_states = 0;
+    while (states[n_states]) n_states++;
+    out->count = 0;
+    out->items = calloc(t->net->entry_count * (2 + n_states), sizeof *out->items);
+    if (!out->items) return cdul_fail_memory(err, "the checkpoint's list of tensors");
+    for (size_t i = 0; i < t->net->entry_count; i++) {
+        const cdul_resnet_entry *e = &t->net->entries[i];
+        entry *item = &out->items[out->count++];
+        snprintf(item->name, NAME_SIZE, "model.%s", e->name);
+        item->tensor = e->tensor;
+        if (t->average && t->average[i]) {
+            item = &out->items[out->count++];
+            snprintf(item->name, NAME_SIZE, "average.%s", e->name);
+            item->tensor = t->average[i];
+        }
+        for (size_t k = 0; k < n_states && e->trained; k++) {
+            item = &out->items[out->count++];
+            snprintf(item->name, NAME_SIZE, "optimizer.%s.%s", e->name, states[k]);
+            item->parameter = e->tensor;
+            item->state = states[k];
+        }
+    }
+    return CDUL_OK;
+}
+
+static cdul_tensor *entry_tensor(cdul_scope *s, const cdul_trainer *t, const entry *item) {
+    if (item->tensor) return item->tensor;
+    return cdul_optimizer_state(s, t->optimizer, item->parameter, item->state);
+}
+
+/* --- Metadata --- */
+
+/* What the labels were when the run began: names and values. */
+static unsigned long long hash_labels(const cdul_trainer *t) {
+    const cdul_labels *labels = &t->data.labels;
+    unsigned long long hash = cdul_hash(CDUL_HASH_START, labels->values, t->n * t->c * sizeof(float));
+    for (size_t i = 0; i < t->n; i++)
+        hash = cdul_hash(hash, labels->images.items[i], strlen(labels->images.items[i]) + 1);
+    for (size_t k = 0; k < t->c; k++)
+        hash = cdul_hash(hash, labels->classes.items[k], strlen(labels->classes.items[k]) + 1);
+    return hash;
+}
+
+/* Names and reasons in turn: which images later epochs do without. */
+static cdul_status skipped_text(const cdul_trainer *t, char **out, cdul_error *err) {
+    cdul_strings list = {0};
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < t->data.list.paths.count && status == CDUL_OK; i++) {
+        status = cdul_strings_add(&list, t->data.list.paths.items[i], err);
+        if (status == CDUL_OK) status = cdul_strings_add(&list, t->data.list.reasons.items[i], err);
+    }
+    if (status == CDUL_OK) status = cdul_json_from_strings(&list, out, err);
+    cdul_strings_free(&list);
+    return status;
+}
+
+/* --- Saving --- */
+
+static cdul_status write_tensors(cdul_trainer *t, const entries *list, cdul_safetensors_writer *writer,
+                                 cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < list->count && status == CDUL_OK; i++) {
+        cdul_scope s = {.no_grad = true};
+        cdul_tensor *tensor = entry_tensor(&s, t, &list->items[i]);
+        if (s.status == CDUL_OK) status = cdul_model_append(tensor, writer, err);
+        cdul_status closed = cdul_scope_close(&s, status == CDUL_OK ? err : NULL);
+        if (status == CDUL_OK) status = closed;
+    }
+    if (status == CDUL_OK)
+        status = cdul_safetensors_append(writer, t->latent, t->n * t->c * sizeof(float), err);
+    return status;
+}
+
+static cdul_status declare_all(cdul_trainer *t, const entries *list, cdul_tensor_decl *out, cdul_error *err) {
+    cdul_scope s = {.no_grad = true};
+    for (size_t i = 0; i < list->count; i++)
+        out[i] = cdul_model_declare(entry_tensor(&s, t, &list->items[i]), list->items[i].name);
+    out[list->count] = (cdul_tensor_decl){"latent", CDUL_F32, 2, {t->n, t->c}};
+    return cdul_scope_close(&s, err);
+}
+
+cdul_status cdul_checkpoint_save(cdul_trainer *t, const char *path, cdul_error *err) {
+    entries list = {0};
+    cdul_tensor_decl *decls = NULL;
+    cdul_safetensors_writer *writer = NULL;
+    char *skipped = NULL, epoch[24], step[24], steps[24], hash[24], best[32], worse[24];
+    snprintf(epoch, sizeof epoch, "%zu", t->epoch);
+    snprintf(step, sizeof step, "%zu", t->step);
+    snprintf(steps, sizeof steps, "%zu", t->schedule.steps);
+    snprintf(hash, sizeof hash, "%016llx", hash_labels(t));
+    snprintf(best, sizeof best, "%.17g", t->best_held_loss);
+    snprintf(worse, sizeof worse, "%zu", t->worse_epochs);
+    cdul_status status = skipped_text(t, &skipped, err);
+    if (status == CDUL_OK) status = list_entries(t, &list, err);
+    if (status != CDUL_OK) goto done;
+    const cdul_metadata metadata[] = {{"epoch", epoch},
+                                      {"step", step},
+                                      {"steps", steps},
+                                      {"label_hash", hash},
+                                      {"best_held_loss", best},
+                                      {"worse_epochs", worse},
+                                      {"config", t->call->config},
+                                      {"skipped", skipped}};
+    decls = calloc(list.count + 1, sizeof *decls);
+    status = decls ? declare_all(t, &list, decls, err) : cdul_fail_memory(err, "the checkpoint's header");
+    if (status == CDUL_OK)
+        status = cdul_safetensors_create(path, metadata, sizeof metadata / sizeof *metadata, decls,
+                                         list.count + 1, &writer, err);
+    if (status == CDUL_OK) status = write_tensors(t, &list, writer, err);
+    if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
+done:
+    cdul_safetensors_discard(&writer);
+    free(decls);
+    free(list.items);
+    free(skipped);
+    return status;
+}
+
+/* --- Loading --- */
+
+/* Options that may differ between a run and its continuation: where things lie, not what they are. */
+static const char *const free_keys[] = {"root", "activation_cache", "eval_labels", "labels", "device"};
+
+static bool is_free(const char *key) {
+    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
+        if (!strcmp(key, free_keys[i])) return true;
+    return false;
+}
+
+static cdul_status refuse_difference(const char *path, const cJSON *was, const cJSON *is, cdul_error *err) {
+    char *before = cJSON_PrintUnformatted(was), *now = cJSON_PrintUnformatted(is);
+    cdul_status status = cdul_fail(err, CDUL_ERR_USAGE,
+                                   "%s: the run was started with train.%s = %s, now it is %s; give the same "
+                                   "options to --resume, or choose another -o",
+                                   path, is->string, before ? before : "(not given)", now ? now : "?");
+    cJSON_free(before);
+    cJSON_free(now);
+    return status;
+}
+
+static cdul_status compare_config(const cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
+    const char *path = cdul_safetensors_path(file), *text = cdul_safetensors_metadata(file, "config");
+    if (!text) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no metadata \"config\"", path);
+    cJSON *was = NULL, *is = NULL;
+    cdul_status status = cdul_json_parse(text, strlen(text), path, &was, err);
+    if (status == CDUL_OK)
+        status = cdul_json_parse(t->call->config, strlen(t->call->config), "options", &is, err);
+    const cJSON *before = cJSON_GetObjectItemCaseSensitive(was, "train"), *option = NULL;
+    if (status == CDUL_OK) {
+        cJSON_ArrayForEach(option, cJSON_GetObjectItemCaseSensitive(is, "train")) {
+            const cJSON *old = cJSON_GetObjectItemCaseSensitive(before, option->string);
+            if (is_free(option->string) || cJSON_Compare(old, option, true)) continue;
+            status = refuse_difference(path, old, option, err);
+            break;
+        }
+    }
+    cJSON_Delete(was);
+    cJSON_Delete(is);
+    return status;
+}
+
+static cdul_status metadata_number(const cdul_safetensors *file, const char *name, int base,
+                                   unsigned long long *out, cdul_error *err) {
+    const char *text = cdul_safetensors_metadata(file, name);
+    char *end = NULL;
+    if (text) *out = strtoull(text, &end, base);
+    if (text && end != text && !*end) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is not a number", cdul_safetensors_path(file),
+                     name);
+}
+
+static cdul_status load_metadata(cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
+    unsigned long long epoch, step, steps, hash, worse;
+    cdul_status status = metadata_number(file, "epoch", 10, &epoch, err);
+    if (status == CDUL_OK) status = metadata_number(file, "step", 10, &step, err);
+    if (status == CDUL_OK) status = metadata_number(file, "steps", 10, &steps, err);
+    if (status == CDUL_OK) status = metadata_number(file, "label_hash", 16, &hash, err);
+    if (status == CDUL_OK) status = metadata_number(file, "worse_epochs", 10, &worse, err);
+    if (status != CDUL_OK) return status;
+    if (hash != hash_labels(t))
+        return cdul_fail(err, CDUL_ERR_USAGE, "%s: the run was started on other labels than %s",
+                         cdul_safetensors_path(file), t->options->labels);
+    const char *best = cdul_safetensors_metadata(file, "best_held_loss");
+    if (best) t->best_held_loss = strtod(best, NULL);
+    t->epoch = (size_t)epoch;
+    t->step = (size_t)step;
+    t->schedule.steps = (size_t)steps;
+    t->worse_epochs = (size_t)worse;
+    return CDUL_OK;
+}
+
+static cdul_status load_skipped(cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
+    const char *text = cdul_safetensors_metadata(file, "skipped");
+    cdul_strings list = {0};
+    cdul_index *index = NULL;
+    cdul_status status = cdul_index_new(&t->data.labels.images, &index, err);
+    if (status == CDUL_OK && text)
+        status = cdul_json_to_strings(text, strlen(text), cdul_safetensors_path(file), &list, err);
+    for (size_t i = 0; status == CDUL_OK && i + 1 < list.count; i += 2) {
+        size_t row = cdul_index_find(index, list.items[i]);
+        if (row != CDUL_NOT_FOUND) status = cdul_dataset_skip(&t->data, row, list.items[i + 1], err);
+    }
+    cdul_index_free(index);
+    cdul_strings_free(&list);
+    return status;
+}
+
+/* The file's tensor of that name, whose type and shape must be those of `like`. */
+static cdul_status find_like(const cdul_safetensors *file, const char *name, const cdul_tensor_decl *like,
+                             cdul_tensor_view *out, cdul_error *err) {
+    const cdul_tensor_view *view = cdul_safetensors_find(file, name);
+    bool good = view && view->dtype == like->dtype && view->rank == like->rank &&
+                memcmp(view->shape, like->shape, like->rank * sizeof *like->shape) == 0;
+    if (!good)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\" %s", cdul_safetensors_path(file), name,
+                         view ? "has another shape or type than in this run" : "is missing");
+    *out = *view;
+    return CDUL_OK;
+}
+
+static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, const entry *item,
+                              cdul_error *err) {
+    cdul_scope s = {.no_grad = true};
+    cdul_tensor_decl like = cdul_model_declare(entry_tensor(&s, t, item), item->name);
+    cdul_tensor_view view;
+    cdul_status status = cdul_scope_close(&s, err);
+    if (status == CDUL_OK) status = find_like(file, item->name, &like, &view, err);
+    if (status != CDUL_OK) return status;
+    s = (cdul_scope){.no_grad = true};
+    cdul_tensor *value = cdul_tensor_from(&s, view.data, view.dtype, view.rank, view.shape);
+    if (item->tensor)
+        cdul_tensor_copy_(&s, item->tensor, value);
+    else
+        cdul_optimizer_set_state(&s, t->optimizer, item->parameter, item->state, value);
+    return cdul_scope_close(&s, err);
+}
+
+static cdul_status load_latent(cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
+    cdul_tensor_decl like = {"latent", CDUL_F32, 2, {t->n, t->c}};
+    cdul_tensor_view view;
+    cdul_status status = find_like(file, "latent", &like, &view, err);
+    if (status != CDUL_OK) return status;
+    memcpy(t->latent, view.data, t->n * t->c * sizeof(float));
+    if (cdul_trainer_has_aligned(t)) cdul_align_to_labels(t->latent, t->n * t->c, t->labels);
+    return CDUL_OK;
+}
+
+cdul_status cdul_checkpoint_load(cdul_trainer *t, const char *path, cdul_error *err) {
+    cdul_safetensors *file = NULL;
+    entries list = {0};
+    cdul_status status = cdul_safetensors_open(path, &file, err);
+    if (status != CDUL_OK) return status;
+    status = compare_config(t, file, err);
+    if (status == CDUL_OK) status = load_metadata(t, file, err);
+    if (status == CDUL_OK) status = load_skipped(t, file, err);
+    if (status == CDUL_OK) status = list_entries(t, &list, err);
+    for (size_t i = 0; i < list.count && status == CDUL_OK; i++)
+        status = load_entry(t, file, &list.items[i], err);
+    if (status == CDUL_OK) status = load_latent(t, file, err);
+    free(list.items);
+    cdul_safetensors_close(file);
+    return status;
+}

@@ -1,0 +1,83 @@
+#include "train/trainer_internal.h"
+
+#include "base/file.h"
+#include "label/thresholds.h"
+#include "train/model.h"
+
+#include <stdlib.h>
+
+/* Parsed if it can be, so that it is an object and not a text inside one. */
+static void add_json(cJSON *object, const char *name, const char *text) {
+    cJSON *value = text ? cJSON_Parse(text) : NULL;
+    if (!value && text) value = cJSON_CreateString(text);
+    if (value) cJSON_AddItemToObject(object, name, value);
+}
+
+/* How the model, and the labels that it refined, came about. */
+static cJSON *make_provenance(const cdul_trainer *t) {
+    cJSON *p = cJSON_CreateObject();
+    cJSON_AddStringToObject(p, "program", "cdul-train " CDUL_VERSION);
+    cJSON_AddStringToObject(p, "libtorch", cdul_torch_version());
+    cJSON_AddNumberToObject(p, "images", (double)t->n);
+    cJSON_AddNumberToObject(p, "skipped", (double)t->data.list.paths.count);
+    cJSON_AddNumberToObject(p, "epochs", (double)t->epoch);
+    add_json(p, "config", t->call->config);
+    add_json(p, "labels", t->data.labels.config);
+    return p;
+}
+
+/* Scores of the last predictions, against the labels as they are now. */
+static cdul_status make_thresholds(const cdul_trainer *t, float *thresholds, cdul_error *err) {
+    float *scores = malloc(t->n * t->c * sizeof *scores);
+    if (!scores) return cdul_fail_memory(err, "scores");
+    cdul_align_to_labels(t->logits, t->n * t->c, scores); /* sigmoid */
+    cdul_status status =
+        cdul_thresholds_from_labels(scores, t->labels, t->data.skipped, t->n, t->c, thresholds, err);
+    free(scores);
+    return status;
+}
+
+static cdul_status write_model(cdul_trainer *t, const cJSON *provenance, cdul_error *err) {
+    char *model = cdul_path_join(t->options->output, "model.safetensors");
+    char *facts_path = cdul_path_join(t->options->output, "model.json");
+    float *thresholds = malloc(t->c * sizeof *thresholds);
+    cJSON *description = NULL;
+    cdul_status status = model && facts_path && thresholds ? make_thresholds(t, thresholds, err)
+                                                           : cdul_fail_memory(err, "the model");
+    cdul_model_facts facts = {&t->data.labels.classes, &t->plain.preprocess, thresholds, provenance};
+    if (status == CDUL_OK) status = cdul_model_describe(t->net, &facts, &description, err);
+    if (status == CDUL_OK) {
+        cdul_trainer_swap_average(t);
+        status = cdul_model_write(model, t->net, description, err);
+        cdul_trainer_swap_average(t);
+    }
+    if (status == CDUL_OK) status = cdul_json_write(facts_path, description, err);
+    cJSON_Delete(description);
+    free(thresholds);
+    free(facts_path);
+    free(model);
+    return status;
+}
+
+/* The labels as they are now, for all images. */
+static cdul_status write_labels(cdul_trainer *t, const cJSON *provenance, cdul_error *err) {
+    char *path = cdul_path_join(t->options->output, "labels.safetensors");
+    char *config = cJSON_PrintUnformatted(provenance);
+    cdul_status status = path && config ? CDUL_OK : cdul_fail_memory(err, "the refined labels");
+    cdul_labels refined = t->data.labels; /* borrowed */
+    refined.values = t->labels;
+    refined.config = config;
+    if (status == CDUL_OK) status = cdul_labels_write(path, &refined, err);
+    cJSON_free(config);
+    free(path);
+    return status;
+}
+
+cdul_status cdul_trainer_write(cdul_trainer *t, cdul_error *err) {
+    cJSON *provenance = make_provenance(t);
+    if (!provenance) return cdul_fail_memory(err, "the model's provenance");
+    cdul_status status = write_labels(t, provenance, err);
+    if (status == CDUL_OK) status = write_model(t, provenance, err);
+    cJSON_Delete(provenance);
+    return status;
+}
