@@ -140,7 +140,9 @@ unsigned long long cdul_hash(unsigned long long start, const void *data, size_t 
 /* The slot that holds `text`, or the empty one where it belongs. */
 static size_t slot_of(const cdul_index *index, const char *text) {
     unsigned long long hash = cdul_hash(CDUL_HASH_START, text, strlen(text));
-    size_t slot = (size_t)(hash ^ (hash >> 32)) & index->mask;
+    hash =
+        (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15ull; /* FNV leaves names that differ in few digits close */
+    size_t slot = (size_t)(hash >> 24) & index->mask;
     while (index->slots[slot] && strcmp(index->list->items[index->slots[slot] - 1], text) != 0)
         slot = (slot + 1) & index->mask;
     return slot;
