@@ -5,11 +5,13 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/setup.sh [build] [test] [demo]
+Usage: scripts/setup.sh [build] [test] [demo] [torch2]
 
   build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
   test     build, and the tools of the tests: cmocka's peers in .deps/venv, clang, shellcheck
   demo     build, and the packages that scripts/demo/ makes its encoder, student and pictures of
+  torch2   PyPI's libtorch 2.x in .deps/torch2 (x86-64, CPU alone; 550 MB to fetch), as an alternative to Debian's
+           1.13: cmake -DCMAKE_PREFIX_PATH=$PWD/.deps/torch2
 
 Without arguments: build and test. System packages are installed as root or with sudo.
 TEXT
@@ -22,6 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 onnxruntime=1.32.0
 onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's C header unchanged
+torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) # libtorch_cpu.so links to the latter two
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev libutf8proc-dev
@@ -43,6 +46,16 @@ as_root() {
     else
         sudo "$@"
     fi
+}
+
+# Downloads go through one folder beside their destination, removed however the script ends.
+scratch=
+trap '[ -z "$scratch" ] || rm -rf "$scratch"' EXIT
+
+new_scratch() {
+    mkdir -p "$deps"
+    [ -z "$scratch" ] || rm -rf "$scratch"
+    scratch=$(mktemp -d -p "$deps")
 }
 
 # apt_install PACKAGE...: only those that are missing.
@@ -71,20 +84,19 @@ fetch_onnxruntime() {
     if is_done onnxruntime "$versions"; then return; fi
     command -v go >/dev/null || apt_install golang-go
     step "ONNX Runtime $onnxruntime (library from PyPI, header from a Go module)"
-    local root=$deps/onnxruntime tmp
-    tmp=$(mktemp -d)
-    "$python" -m pip download -q --no-deps --only-binary :all: -d "$tmp" "onnxruntime==$onnxruntime"
-    "$python" -m zipfile -e "$tmp"/onnxruntime-*.whl "$tmp/wheel"
-    (cd "$tmp" && GOPATH=$tmp/go GOFLAGS=-modcacherw go mod download "$onnxruntime_header")
+    local root=$deps/onnxruntime
+    new_scratch
+    "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch" "onnxruntime==$onnxruntime"
+    "$python" -m zipfile -e "$scratch"/onnxruntime-*.whl "$scratch/wheel"
+    (cd "$scratch" && GOPATH=$scratch/go GOFLAGS=-modcacherw go mod download "$onnxruntime_header")
 
     rm -rf "$root"
     mkdir -p "$root/lib" "$root/include"
-    cp "$tmp/wheel/onnxruntime/capi/libonnxruntime.so.$onnxruntime" "$root/lib/"
+    cp "$scratch/wheel/onnxruntime/capi/libonnxruntime.so.$onnxruntime" "$root/lib/"
     ln -s "libonnxruntime.so.$onnxruntime" "$root/lib/libonnxruntime.so.1"
     ln -s libonnxruntime.so.1 "$root/lib/libonnxruntime.so"
-    cp "$tmp/go/pkg/mod/$onnxruntime_header"/onnxruntime_{c_api,ep_c_api}.h "$root/include/"
-    cp "$tmp/wheel/onnxruntime"/{LICENSE,ThirdPartyNotices.txt} "$root/"
-    rm -rf "$tmp"
+    cp "$scratch/go/pkg/mod/$onnxruntime_header"/onnxruntime_{c_api,ep_c_api}.h "$root/include/"
+    cp "$scratch/wheel/onnxruntime"/{LICENSE,ThirdPartyNotices.txt} "$root/"
     mark_done onnxruntime "$versions"
 }
 
@@ -127,10 +139,32 @@ setup_demo() {
     step "demo: packages ready"
 }
 
+setup_torch2() {
+    apt_install g++ python3 python3-pip
+    if is_done torch2 "${torch2[*]}"; then
+        step "torch2: ready"
+        return
+    fi
+    step "libtorch in .deps/torch2: ${torch2[*]}"
+    local root=$deps/torch2 wheel
+    new_scratch
+    "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch" "${torch2[@]}"
+    for wheel in "$scratch"/*.whl; do "$python" -m zipfile -e "$wheel" "$scratch/wheels"; done
+
+    rm -rf "$root"
+    mkdir -p "$root/lib" "$root/share/cmake/Torch"
+    mv "$scratch"/wheels/torch/lib/lib{torch_cpu,c10}.so "$scratch"/wheels/nvidia/cu13/lib/lib{cudart,cupti}.so.13 "$root/lib/"
+    mv "$scratch/wheels/torch/include" "$root/include"
+    cp -r "$scratch"/wheels/torch-*.dist-info/licenses "$root/"
+    cp scripts/torch2/TorchConfig.cmake "$root/share/cmake/Torch/"
+    mark_done torch2 "${torch2[*]}"
+    step "torch2: ready"
+}
+
 [ "$#" -gt 0 ] || set -- build test
 for part in "$@"; do
     case $part in
-    build | test | demo) "setup_$part" ;;
+    build | test | demo | torch2) "setup_$part" ;;
     -h | --help)
         usage
         exit 0
