@@ -8,7 +8,7 @@ usage() {
 Usage: scripts/setup.sh [build] [test] [demo] [torch2]
 
   build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
-  test     build, and the tools of the tests: cmocka's peers in .deps/venv, clang, shellcheck
+  test     build, and the tools of the tests: reference implementations (Python) in .deps/venv, clang, shellcheck
   demo     build, and the packages that scripts/demo/ makes its encoder, student and pictures of
   torch2   PyPI's libtorch 2.x in .deps/torch2 (x86-64, CPU alone; 550 MB to fetch), as an alternative to Debian's
            1.13: cmake -DCMAKE_PREFIX_PATH=$PWD/.deps/torch2
