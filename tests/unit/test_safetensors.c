@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/random.h"
 #include "base/safetensors.h"
 
 #include <dirent.h>
@@ -151,6 +152,39 @@ static void every_cut_of_a_valid_file_is_refused(void **state) {
     free(data);
 }
 
+/* A header with a few bytes changed is refused, or describes tensors inside the file. */
+static void mutated_headers_never_lead_outside_the_file(void **state) {
+    (void)state;
+    char *data = NULL;
+    size_t size = 0, taken = 0;
+    cdul_random random = cdul_random_seeded(1, 0, 0);
+    const char alphabet[] = "0123456789{}[]\",:\\-.eEnu ";
+    assert_ok(cdul_file_read_all(VALID, &data, &size, &err));
+    char *changed = malloc(size);
+    for (int round = 0; round < 3000; round++) {
+        memcpy(changed, data, size);
+        for (size_t n = 1 + cdul_random_below(&random, 3); n; n--)
+            changed[cdul_random_below(&random, size)] =
+                alphabet[cdul_random_below(&random, sizeof alphabet - 1)];
+        FILE *stream = fopen("mutated.safetensors", "wb");
+        fwrite(changed, 1, size, stream);
+        fclose(stream);
+        cdul_safetensors *file = NULL;
+        if (cdul_safetensors_open("mutated.safetensors", &file, &err) != CDUL_OK) continue;
+        size_t bytes = 0;
+        for (size_t i = 0; i < cdul_safetensors_count(file); i++) {
+            cdul_tensor_view view = cdul_safetensors_at(file, i);
+            bytes += view.elements * cdul_dtype_size(view.dtype);
+        }
+        assert_true(bytes < size);
+        cdul_safetensors_close(file);
+        taken++;
+    }
+    assert_in_range(taken, 1, 2999);
+    free(changed);
+    free(data);
+}
+
 static void expect_checks_rank_shape_and_dtype(void **state) {
     (void)state;
     cdul_safetensors *file = NULL;
@@ -269,6 +303,7 @@ int main(void) {
         cmocka_unit_test(every_lying_file_is_refused),
         cmocka_unit_test(messages_say_what_is_wrong),
         cmocka_unit_test(every_cut_of_a_valid_file_is_refused),
+        cmocka_unit_test(mutated_headers_never_lead_outside_the_file),
         cmocka_unit_test(expect_checks_rank_shape_and_dtype),
         cmocka_unit_test(data_must_be_as_long_as_declared),
         cmocka_unit_test(what_could_not_be_read_is_not_written),
