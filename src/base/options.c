@@ -179,7 +179,7 @@ static const cdul_option *by_val(const scan *s, int val, bool *negated) {
     *negated = val >= LONG_BASE && (val - LONG_BASE) % 2 == 1;
     if (val >= LONG_BASE) return s->table[(val - LONG_BASE) / 2];
     for (size_t i = 0; i < s->n; i++)
-        if (s->table[i]->letter == val) return s->table[i];
+        if (val && s->table[i]->letter == val) return s->table[i];
     return NULL;
 }
 
@@ -402,22 +402,6 @@ bool cdul_options_given(const cdul_parsed *parsed, const char *name) {
     for (size_t i = 0; options[i].name; i++)
         if (strcmp(options[i].name, name) == 0) return parsed->given[i];
     return false;
-}
-
-char *cdul_options_json(const cdul_program *program, const void *options) {
-    cJSON *root = cJSON_CreateObject();
-    cJSON *section = root ? cJSON_AddObjectToObject(root, program->section) : NULL;
-    bool ok = section != NULL;
-    for (const cdul_option *option = program->options; ok && option->name; option++) {
-        if (option->command_only) continue;
-        char key[64];
-        cdul_option_key(option->name, key, sizeof key);
-        cJSON *value = cdul_option_to_json(option, (const char *)options + option->offset);
-        ok = value && cJSON_AddItemToObject(section, key, value);
-    }
-    char *text = ok ? cJSON_Print(root) : NULL;
-    cJSON_Delete(root);
-    return text;
 }
 
 void cdul_parsed_free(cdul_parsed *parsed) {

@@ -108,24 +108,15 @@ static cdul_status set_key(cdul_parsed *parsed, const cdul_program *program, con
         return cdul_fail(err, CDUL_ERR_USAGE, "%s: \"%s.%s\" is not a config key; give --%s to %s", where,
                          program->section, key, option->name, program->name);
     char place[400];
-    snprintf(place, sizeof place, "%s: %s.%s", where, program->section, key);
+    snprintf(place, sizeof place, "%s%s %s.%s", where, value.json ? ":" : "", program->section, key);
     return store(parsed, program, option, value, place, err);
-}
-
-/* cJSON keeps both of two equal keys and finds the first: say so instead. */
-static cdul_status check_unique(const cJSON *object, const char *where, cdul_error *err) {
-    for (const cJSON *a = object->child; a; a = a->next)
-        for (const cJSON *b = a->next; b; b = b->next)
-            if (strcmp(a->string, b->string) == 0)
-                return cdul_fail(err, CDUL_ERR_USAGE, "%s: \"%s\" is given twice", where, a->string);
-    return CDUL_OK;
 }
 
 static cdul_status read_section(cdul_parsed *parsed, const cdul_program *program, const cJSON *section,
                                 const char *path, cdul_error *err) {
     if (!cJSON_IsObject(section))
         return cdul_fail(err, CDUL_ERR_USAGE, "%s: \"%s\" must be an object of keys", path, program->section);
-    cdul_status status = check_unique(section, path, err);
+    cdul_status status = CDUL_OK;
     const cJSON *item;
     cJSON_ArrayForEach(item, section) {
         if (status != CDUL_OK) break;
@@ -140,7 +131,7 @@ static cdul_status read_sections(cdul_parsed *parsed, const cdul_program *const 
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "%s: a config is an object of sections, such as {\"%s\": {...}}", path,
                          parsed->program->section);
-    cdul_status status = check_unique(root, path, err);
+    cdul_status status = CDUL_OK;
     const cJSON *item;
     cJSON_ArrayForEach(item, root) {
         if (status != CDUL_OK) break;

@@ -64,7 +64,7 @@ static void shorten_exponent(char *text) {
 }
 
 void cdul_real_format(double value, char *out, size_t size) {
-    for (int digits = 1; digits <= 17; digits++) {
+    for (int digits = 15; digits <= 17; digits++) {
         snprintf(out, size, "%.*g", digits, value);
         /* The only locale-dependent character of %g is the decimal point. */
         for (char *at = out; *at; at++)
@@ -350,4 +350,29 @@ cJSON *cdul_option_to_json(const cdul_option *option, const void *field) {
         break;
     }
     return choice_to_json(option, *(const int *)field);
+}
+
+char *cdul_options_json(const cdul_program *program, const void *options) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) return NULL;
+    fprintf(out, "{\n  \"%s\": {", program->section);
+    const char *comma = "\n";
+    bool ok = true;
+    for (const cdul_option *option = program->options; ok && option->name; option++) {
+        if (option->command_only) continue;
+        char key[64];
+        cdul_option_key(option->name, key, sizeof key);
+        cJSON *json = cdul_option_to_json(option, (const char *)options + option->offset);
+        char *value = json ? cJSON_PrintUnformatted(json) : NULL;
+        ok = value && fprintf(out, "%s    \"%s\": %s", comma, key, value) > 0;
+        comma = ",\n";
+        cJSON_free(value);
+        cJSON_Delete(json);
+    }
+    fputs("\n  }\n}", out);
+    if (fclose(out) == 0 && ok) return text;
+    free(text);
+    return NULL;
 }

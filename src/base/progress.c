@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -292,12 +293,12 @@ void cdul_warn(cdul_reporter *r, const char *format, ...) {
 
 /* --- Interruption --- */
 
-static volatile sig_atomic_t interrupted;
+/* Set in a signal handler, read from any thread. */
+static atomic_bool interrupted;
 
 static void on_signal(int number) {
     (void)number;
-    if (interrupted) _exit(130);
-    interrupted = 1;
+    if (atomic_exchange(&interrupted, true)) _exit(130);
 }
 
 void cdul_interrupt_install(void) {
@@ -309,5 +310,5 @@ void cdul_interrupt_install(void) {
 }
 
 bool cdul_interrupted(void) {
-    return interrupted != 0;
+    return atomic_load(&interrupted);
 }
