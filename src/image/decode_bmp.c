@@ -150,7 +150,7 @@ static void put_row(const reader *r, const uint8_t *from, uint8_t *to) {
             put_masked(r, get32(from + 4 * x), to);
             break;
         default: /* 1, 2, 4: highest bits first */
-            put_index(r, from[bit / 8] >> (8 - r->bits - bit % 8) & ((1u << r->bits) - 1), to);
+            put_index(r, (unsigned)from[bit / 8] >> (8 - r->bits - bit % 8) & ((1u << r->bits) - 1), to);
         }
     }
 }
