@@ -107,9 +107,11 @@ static cdul_status set_key(cdul_parsed *parsed, const cdul_program *program, con
     if (option->command_only)
         return cdul_fail(err, CDUL_ERR_USAGE, "%s: \"%s.%s\" is not a config key; give --%s to %s", where,
                          program->section, key, option->name, program->name);
-    char place[400];
-    snprintf(place, sizeof place, "%s%s %s.%s", where, value.json ? ":" : "", program->section, key);
-    return store(parsed, program, option, value, place, err);
+    char place[160];
+    snprintf(place, sizeof place, "%s%s.%s", value.json ? "" : "--set ", program->section, key);
+    cdul_status status = store(parsed, program, option, value, place, err);
+    if (status != CDUL_OK && value.json) cdul_error_prefix(err, "%s", where);
+    return status;
 }
 
 static cdul_status read_section(cdul_parsed *parsed, const cdul_program *program, const cJSON *section,
