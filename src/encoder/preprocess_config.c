@@ -219,6 +219,7 @@ static cdul_status read_geometry(const reader *r, cdul_preprocess *out, cdul_err
                          "%s: a centre crop to %zu x %zu after squashing to %zu x %zu is not supported",
                          r->where, crop_width, crop_height, width, height);
     out->mode = shortest ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
+    out->crop_floor = true; /* transformers' way; torchvision rounds */
     out->shortest = shortest;
     out->height = shortest ? crop_height : height;
     out->width = shortest ? crop_width : width;
@@ -366,8 +367,12 @@ done:
 void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
     static const char *const modes[] = {"shortest", "squash", "longest"};
     static const char *const filters[] = {"nearest", "Lanczos", "bilinear", "bicubic", "box", "Hamming"};
-    char side[40] = "";
-    if (p->mode == CDUL_RESIZE_SHORTEST) snprintf(side, sizeof side, " %zu then centre crop", p->shortest);
+    char side[60] = "";
+    if (p->mode == CDUL_RESIZE_SHORTEST)
+        snprintf(side, sizeof side, " %zu then centre crop (%s)", p->shortest,
+                 p->crop_floor ? "floor" : "round");
+    if (p->mode == CDUL_RESIZE_LONGEST)
+        snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);
     snprintf(text, size, "%zux%zu, %s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g", p->width,
              p->height, modes[p->mode], side, filters[p->filter], (double)p->scale, (double)p->mean[0],
              (double)p->mean[1], (double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2]);

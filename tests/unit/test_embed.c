@@ -1,0 +1,170 @@
+/* Against the Python pipeline of golden/make_encoder.py. */
+#include "encoder_fixture.h"
+
+#include "base/progress.h"
+
+#include <signal.h>
+
+typedef struct collected {
+    float views[PICTURES + 1][VIEWS * WIDTH];
+    size_t n_views, width, embedded, skipped, last;
+    char reason[300];
+    size_t stop_after; /* the sink fails, or the user interrupts, at this image */
+    bool interrupt;
+} collected;
+
+static cdul_status collect(void *user, size_t i, const float *views, cdul_error *error) {
+    collected *c = user;
+    assert_true(c->embedded == 0 || i > c->last); /* in order */
+    c->last = i;
+    c->embedded++;
+    memcpy(c->views[i], views, c->n_views * c->width * sizeof *views);
+    if (c->embedded != c->stop_after) return CDUL_OK;
+    if (c->interrupt) return raise(SIGINT) == 0 ? CDUL_OK : CDUL_ERR_RUNTIME;
+    return cdul_fail(error, CDUL_ERR_IO, "the disk is full");
+}
+
+static void note_skipped(void *user, size_t i, const char *reason) {
+    collected *c = user;
+    (void)i;
+    c->skipped++;
+    snprintf(c->reason, sizeof c->reason, "%s", reason);
+}
+
+static cdul_status embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which, size_t n,
+                         size_t threads, const char *grid, collected *out) {
+    cdul_crops crops = {0};
+    if (grid) assert_ok(cdul_crops_parse(grid, &crops, &err));
+    cdul_embed_options options = {grid ? &crops : NULL, cdul_decode_defaults(), threads};
+    const cdul_embed_sink sink = {collect, note_skipped, out};
+    out->n_views = 1 + crops.count;
+    out->width = cdul_encoder_width(encoder);
+    cdul_status status = cdul_encoder_embed(encoder, paths, which, n, &options, &sink, NULL, &err);
+    cdul_crops_free(&crops);
+    return status;
+}
+
+static void views_are_those_of_the_python_pipeline(void **state) {
+    (void)state;
+    const char *const folders[] = {CLIP, SIGLIP};
+    const size_t batches[] = {1, 3, 10, 32, 64}, threads[] = {0, 1, 3};
+    cdul_strings paths = {0};
+    list_pictures(&paths);
+    for (size_t f = 0; f < 2; f++) {
+        float *want = expected(folders[f], "views", PICTURES * VIEWS * WIDTH);
+        for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
+            cdul_encoder *encoder = open_encoder(folders[f], batches[b]);
+            assert_int_equal(cdul_encoder_batch(encoder),
+                             f == 1 ? 4 : batches[b]); /* the second fixes its batch */
+            static collected got;
+            got = (collected){0};
+            assert_ok(embed(encoder, &paths, NULL, PICTURES, threads[b % 3], "3x3", &got));
+            assert_int_equal(got.embedded, PICTURES);
+            for (size_t i = 0; i < PICTURES; i++) {
+                double cosine = worst_cosine(got.views[i], want + i * VIEWS * WIDTH, VIEWS, WIDTH);
+                if (!(cosine >= 0.9999)) fail_msg("%s, picture %zu: cosine %.6f", folders[f], i, cosine);
+            }
+            cdul_encoder_close(encoder);
+        }
+        free(want);
+    }
+    cdul_strings_free(&paths);
+}
+
+static void a_subset_without_crops_is_embedded_under_its_own_numbers(void **state) {
+    (void)state;
+    cdul_strings paths = {0};
+    list_pictures(&paths);
+    float *want = expected(CLIP, "views", PICTURES * VIEWS * WIDTH);
+    cdul_encoder *encoder = open_encoder(CLIP, 32);
+    static collected got;
+    got = (collected){0};
+    const size_t which[2] = {1, 3};
+    assert_ok(embed(encoder, &paths, which, 2, 1, NULL, &got));
+    assert_int_equal(got.embedded, 2);
+    assert_true(worst_cosine(got.views[3], want + 3 * VIEWS * WIDTH, 1, WIDTH) >= 0.9999);
+    assert_true(worst_cosine(got.views[1], want + VIEWS * WIDTH, 1, WIDTH) >= 0.9999);
+    got = (collected){0};
+    assert_ok(embed(encoder, &paths, NULL, 0, 1, NULL, &got)); /* nothing to do */
+    assert_int_equal(got.embedded, 0);
+    cdul_encoder_close(encoder);
+    cdul_strings_free(&paths);
+    free(want);
+}
+
+static void unreadable_pictures_are_skipped_with_the_reason(void **state) {
+    (void)state;
+    cdul_strings paths = {0};
+    assert_ok(cdul_strings_add(&paths, CDUL_GOLDEN "/encoder/pictures/0.png", &err));
+    assert_ok(cdul_strings_add(&paths, "gone.png", &err));
+    assert_ok(cdul_strings_add(&paths, CDUL_GOLDEN "/encoder/clip/config.json", &err));
+    assert_ok(cdul_strings_add(&paths, CDUL_GOLDEN "/encoder/pictures/1.png", &err));
+    for (size_t threads = 0; threads < 3; threads++) {
+        cdul_encoder *encoder = open_encoder(CLIP, 7);
+        static collected got;
+        got = (collected){0};
+        assert_ok(embed(encoder, &paths, NULL, 4, threads, "2x2", &got));
+        assert_int_equal(got.embedded, 2);
+        assert_int_equal(got.skipped, 2);
+        assert_non_null(strstr(got.reason, "config.json"));
+        cdul_encoder_close(encoder);
+    }
+    cdul_strings_free(&paths);
+}
+
+static void the_sinks_failure_ends_the_run(void **state) {
+    (void)state;
+    cdul_strings paths = {0};
+    list_pictures(&paths);
+    cdul_encoder *encoder = open_encoder(CLIP, 10);
+    static collected got;
+    got = (collected){.stop_after = 2};
+    assert_fails(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", &got), CDUL_ERR_IO, "the disk is full");
+    assert_int_equal(got.embedded, 2);
+    cdul_encoder_close(encoder);
+    cdul_strings_free(&paths);
+}
+
+static void a_vector_of_zeros_skips_its_image(void **state) {
+    (void)state;
+    make_folder("zero");
+    cdul_encoder *encoder = open_encoder("made", 0);
+    cdul_strings paths = {0};
+    list_pictures(&paths);
+    static collected got;
+    got = (collected){0};
+    assert_ok(embed(encoder, &paths, NULL, PICTURES, 1, NULL, &got));
+    assert_int_equal(got.embedded, 0);
+    assert_int_equal(got.skipped, PICTURES);
+    assert_non_null(strstr(got.reason, "zero or not finite"));
+    cdul_encoder_close(encoder);
+    cdul_strings_free(&paths);
+}
+
+/* Last, because the signal's flag stays. */
+static void an_interrupt_keeps_what_is_finished(void **state) {
+    (void)state;
+    cdul_strings paths = {0};
+    list_pictures(&paths);
+    cdul_interrupt_install();
+    cdul_encoder *encoder = open_encoder(CLIP, 10);
+    static collected got;
+    got = (collected){.stop_after = 2, .interrupt = true};
+    assert_fails(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", &got), CDUL_ERR_CANCELLED,
+                 "interrupted after 2 of 4");
+    assert_int_equal(got.embedded, 2);
+    cdul_encoder_close(encoder);
+    cdul_strings_free(&paths);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(views_are_those_of_the_python_pipeline),
+        cmocka_unit_test(a_subset_without_crops_is_embedded_under_its_own_numbers),
+        cmocka_unit_test(unreadable_pictures_are_skipped_with_the_reason),
+        cmocka_unit_test(the_sinks_failure_ends_the_run),
+        cmocka_unit_test(a_vector_of_zeros_skips_its_image),
+        cmocka_unit_test(an_interrupt_keeps_what_is_finished),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,168 @@
+/* Against the Python pipeline of golden/make_encoder.py. */
+#include "encoder_fixture.h"
+
+static void graphs_that_are_no_image_tower_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *graph, *message;
+    } cases[] = {
+        {"nhwc", "pixel_values float32 [?, 8, 8, 3]: expected [B, 3, H, W]; export it with channels first"},
+        {"grey", "expected three channels"},
+        {"two_inputs", "2 inputs, where an image tower has one"},
+        {"two_outputs",
+         "no output image_embeds, and none other can be told for it; outputs: a float32 [?, 192]; b"},
+        {"tokens", "no output image_embeds"},
+        {"wants_type", "2 inputs"},
+        {"narrow_text", "expected float pixels [B, 3, H, W]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cdul_encoder *encoder = NULL;
+        make_folder(cases[i].graph);
+        assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, cases[i].message);
+        assert_non_null(strstr(err.message, "made/vision_model.onnx"));
+        assert_null(encoder);
+    }
+}
+
+static void an_export_without_projection_is_told(void **state) {
+    (void)state;
+    cdul_encoder *encoder = NULL;
+    make_folder("unprojected");
+    write_text("made/config.json", "{\"model_type\": \"clip\", \"projection_dim\": 64}");
+    assert_fails(
+        cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+        "pooler_output is 192 wide and config.json's projection_dim is 64: this export lacks the projection");
+    write_text("made/config.json", "{\"model_type\": \"clip\"}"); /* then the text side tells */
+    copy(CDUL_GOLDEN "/encoder/graphs/narrow_text.onnx", "made/text_model.onnx");
+    copy(CLIP "/vocab.json", "made/vocab.json");
+    copy(CLIP "/merges.txt", "made/merges.txt");
+    assert_ok(cdul_encoder_open("made", NULL, &encoder, &err));
+    cdul_classes classes;
+    cdul_text text;
+    make_classes(&classes);
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+                 "pooler_output is 192 wide, the text tower's text_embeds 8");
+    copy(CDUL_GOLDEN "/encoder/graphs/wants_type.onnx", "made/text_model.onnx");
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+                 "token_type_ids int64 [?, 8]: expected only input_ids and attention_mask");
+    cdul_classes_free(&classes);
+    cdul_encoder_close(encoder);
+}
+
+static void widths_and_sizes_that_the_graph_leaves_free_are_found(void **state) {
+    (void)state;
+    make_folder("free_width");
+    cdul_encoder *encoder = open_encoder("made", 0);
+    assert_int_equal(cdul_encoder_width(encoder), 192);
+    assert_int_equal(cdul_encoder_preprocess(encoder)->width, 8);
+    cdul_encoder_close(encoder);
+}
+
+static void folders_that_lack_a_part_say_which(void **state) {
+    (void)state;
+    cdul_encoder *encoder = NULL;
+    assert_fails(cdul_encoder_open("nowhere", NULL, &encoder, &err), CDUL_ERR_IO, "nowhere: no such folder");
+    make_folder(NULL);
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, "not an encoder folder");
+    write_text("made/model.onnx", "");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "one graph for both towers");
+    make_folder("zero");
+    remove("made/preprocessor_config.json");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "no preprocessor_config.json");
+    make_folder("zero");
+    write_text("made/config.json", "{\"model_type\": 3}");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, "config.json: model_type");
+    write_text("made/config.json", "[]");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, "expected a JSON object");
+    make_folder("zero");
+    encoder = open_encoder("made", 0);
+    cdul_text text;
+    cdul_classes classes;
+    make_classes(&classes);
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_USAGE,
+                 "give class vectors with --text");
+    cdul_classes_free(&classes);
+    cdul_encoder_close(encoder);
+}
+
+static void temperature_is_the_trained_one(void **state) {
+    (void)state;
+    double t = 0;
+    cdul_encoder *encoder = open_encoder(CLIP, 0), *none = NULL;
+    assert_ok(cdul_encoder_temperature(encoder, &t, &err));
+    assert_true(fabs(t - 0.01) < 1e-12); /* not 1 / exp(2.6592), where training began */
+    cdul_encoder_close(encoder);
+    encoder = open_encoder(SIGLIP, 0);
+    assert_ok(cdul_encoder_temperature(encoder, &t, &err));
+    assert_true(fabs(t - 0.1) < 1e-12);
+    cdul_encoder_close(encoder);
+    make_folder("zero");
+    encoder = open_encoder("made", 0);
+    assert_fails(cdul_encoder_temperature(encoder, &t, &err), CDUL_ERR_USAGE, "give --temperature");
+    cdul_encoder_close(encoder);
+    write_text("made/cdul.json", "{\"logit_scale\": 100}");
+    assert_fails(cdul_encoder_open("made", NULL, &none, &err), CDUL_ERR_INPUT,
+                 "it is an exponent, such as 4.605");
+}
+
+static void what_was_understood_is_described(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    cdul_encoder *encoder = open_encoder(SIGLIP, 0);
+    FILE *stream = open_memstream(&text, &size);
+    assert_ok(cdul_encoder_describe(encoder, stream, &err));
+    fclose(stream);
+    static const char *const parts[] = {
+        "model_type siglip",
+        "random weights",
+        "pixel_values float16 [4, 3, 32, 32], 4 views a run (fixed",
+        "pooler_output float16",
+        "D = 16",
+        "32x32, squash, bicubic",
+        "input_ids int64 [1, 24] and attention_mask",
+        "CLIP BPE, 514 tokens, context 24",
+        "temperature: 0.1",
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strstr(text, parts[i])) fail_msg("lacks \"%s\":\n%s", parts[i], text);
+    free(text);
+    cdul_encoder_close(encoder);
+}
+
+static void views_are_embedded_in_any_number(void **state) {
+    (void)state;
+    const size_t numbers[] = {1, 3, 4, 9};
+    cdul_encoder *one = open_encoder(SIGLIP, 0);
+    const size_t size = 3 * 32 * 32;
+    float *pixels = malloc(9 * size * sizeof *pixels), first[WIDTH];
+    for (size_t i = 0; i < 9 * size; i++) pixels[i] = sinf((float)i * 0.37f);
+    assert_ok(cdul_encoder_views(one, pixels + 2 * size, 1, first, &err));
+    for (size_t i = 0; i < 4; i++) {
+        float rows[9 * WIDTH];
+        assert_ok(cdul_encoder_views(one, pixels, numbers[i], rows, &err));
+        if (numbers[i] > 2) assert_true(worst_cosine(rows + 2 * WIDTH, first, 1, WIDTH) > 0.999999);
+    }
+    cdul_encoder_close(one);
+    make_folder("zero");
+    one = open_encoder("made", 0);
+    float row[192];
+    assert_fails(cdul_encoder_views(one, pixels, 1, row, &err), CDUL_ERR_RUNTIME, "view 0 is zero");
+    cdul_encoder_close(one);
+    free(pixels);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(graphs_that_are_no_image_tower_are_refused),
+        cmocka_unit_test(an_export_without_projection_is_told),
+        cmocka_unit_test(widths_and_sizes_that_the_graph_leaves_free_are_found),
+        cmocka_unit_test(folders_that_lack_a_part_say_which),
+        cmocka_unit_test(temperature_is_the_trained_one),
+        cmocka_unit_test(what_was_understood_is_described),
+        cmocka_unit_test(views_are_embedded_in_any_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+/* Graphs of golden/make_encoder.py: one or two operators each, results by hand. */
+#include "test.h"
+
+#include "onnx/session.h"
+
+#define GRAPH(name) CDUL_GOLDEN "/session/" name ".onnx"
+
+static cdul_error err;
+
+static cdul_session *open_graph(const char *path) {
+    cdul_session *session = NULL;
+    const cdul_session_options options = {.threads = 1, .optimise = true, .provider = "cpu"};
+    assert_ok(cdul_session_open(path, &options, &session, &err));
+    return session;
+}
+
+static void ports_are_found_by_name_with_type_and_shape(void **state) {
+    (void)state;
+    cdul_session *s = open_graph(GRAPH("add"));
+    char text[100];
+    size_t count = 0;
+    assert_string_equal(cdul_session_inputs(s, &count)[0].name, "x");
+    assert_int_equal(count, 2);
+    const cdul_port *y = cdul_session_input(s, "y");
+    assert_non_null(y);
+    assert_int_equal(y->element, CDUL_ELEMENT_F32);
+    assert_int_equal(y->rank, 2);
+    assert_int_equal(y->dims[0], -1);
+    assert_int_equal(y->dims[1], 3);
+    assert_string_equal(cdul_port_describe(y, text, sizeof text), "y float32 [?, 3]");
+    assert_string_equal(cdul_port_describe(y, text, 8), "y float"); /* cut, not overrun */
+    assert_non_null(cdul_session_output(s, "product"));
+    assert_null(cdul_session_output(s, "x"));
+    assert_string_equal(cdul_session_path(s), GRAPH("add"));
+    cdul_session_close(s);
+    cdul_session_close(NULL);
+}
+
+static void metadata_is_read_by_key(void **state) {
+    (void)state;
+    cdul_session *s = open_graph(GRAPH("add"));
+    assert_string_equal(cdul_session_metadata(s, "classes"), "[\"caf\xc3\xa9\", \"cat\"]");
+    assert_string_equal(cdul_session_metadata(s, "note"), "two\nlines");
+    assert_string_equal(cdul_session_metadata(s, "empty"), "");
+    assert_null(cdul_session_metadata(s, "none"));
+    cdul_session_close(s);
+    s = open_graph(GRAPH("half"));
+    assert_null(cdul_session_metadata(s, "classes"));
+    cdul_session_close(s);
+}
+
+static void only_the_outputs_asked_for_are_computed(void **state) {
+    (void)state;
+    cdul_session *s = open_graph(GRAPH("add"));
+    const float x[6] = {1, 2, 3, 4, 5, 6}, y[6] = {10, 20, 30, 40, 50, 60};
+    const cdul_feed feeds[2] = {{"x", x, NULL, 2, {2, 3}}, {"y", y, NULL, 2, {2, 3}}};
+    cdul_fetch fetches[2] = {{.name = "product"}, {.name = "sum"}};
+    assert_ok(cdul_session_run(s, feeds, 2, fetches, 1, &err));
+    assert_int_equal(fetches[0].rank, 2);
+    assert_int_equal(fetches[0].dims[0], 2);
+    assert_int_equal(fetches[0].count, 6);
+    assert_true(fetches[0].values[5] == 360.0f);
+    assert_null(fetches[1].values);
+    free(fetches[0].values);
+    assert_ok(cdul_session_run(s, feeds, 2, fetches, 2, &err));
+    assert_true(fetches[1].values[4] == 55.0f);
+    free(fetches[0].values);
+    free(fetches[1].values);
+    cdul_session_close(s);
+}
+
+static void other_number_types_are_converted_on_the_way(void **state) {
+    (void)state;
+    cdul_session *s = open_graph(GRAPH("half"));
+    const float x[4] = {0.5f, -3.0f, 1.0f / 3.0f, 1e6f};
+    const cdul_feed feed = {"x", x, NULL, 2, {2, 2}};
+    cdul_fetch fetch = {.name = "y"};
+    assert_ok(cdul_session_run(s, &feed, 1, &fetch, 1, &err));
+    assert_true(fetch.values[0] == 1.0f && fetch.values[1] == -6.0f);
+    assert_true(fetch.values[2] == 2.0f * 0.333251953125f); /* a third as float16 */
+    assert_true(fetch.values[3] > 3e38f);                   /* beyond float16: infinite */
+    free(fetch.values);
+    cdul_session_close(s);
+
+    s = open_graph(GRAPH("double"));
+    const cdul_feed wide = {"x", x, NULL, 1, {4}};
+    assert_ok(cdul_session_run(s, &wide, 1, &fetch, 1, &err));
+    assert_true(fetch.values[3] == 2e6f);
+    free(fetch.values);
+    cdul_session_close(s);
+
+    s = open_graph(GRAPH("integers"));
+    const int64_t a[2] = {5000000000, -1}, b[2] = {7, INT32_MIN};
+    const cdul_feed feeds[2] = {{"a", NULL, a, 1, {2}}, {"b", NULL, b, 1, {2}}};
+    cdul_fetch both[2] = {{.name = "y"}, {.name = "z"}};
+    assert_ok(cdul_session_run(s, feeds, 2, both, 2, &err));
+    assert_true(both[0].values[0] == 5000000007.0f && both[1].values[1] == -2147483648.0f);
+    free(both[0].values);
+    free(both[1].values);
+    const cdul_feed overflow[2] = {{"a", NULL, a, 1, {2}}, {"b", NULL, a, 1, {2}}};
+    assert_fails(cdul_session_run(s, overflow, 2, both, 2, &err), CDUL_ERR_INPUT, "cannot hold 5000000000");
+    cdul_session_close(s);
+}
+
+static void an_empty_batch_gives_an_empty_result(void **state) {
+    (void)state;
+    cdul_session *s = open_graph(GRAPH("double"));
+    const float x[1] = {0};
+    const cdul_feed feed = {"x", x, NULL, 1, {0}};
+    cdul_fetch fetch = {.name = "y"};
+    assert_ok(cdul_session_run(s, &feed, 1, &fetch, 1, &err));
+    assert_int_equal(fetch.count, 0);
+    free(fetch.values);
+    cdul_session_close(s);
+}
+
+static void wrong_feeds_are_refused_with_file_and_input(void **state) {
+    (void)state;
+    cdul_session *s = open_graph(GRAPH("add"));
+    const float x[6] = {0};
+    const int64_t n[6] = {0};
+    cdul_fetch fetch = {.name = "sum"};
+    const cdul_feed unknown = {"z", x, NULL, 2, {2, 3}}, kind = {"x", NULL, n, 2, {2, 3}},
+                    negative = {"x", x, NULL, 2, {-2, 3}}, lone = {"x", x, NULL, 2, {2, 3}};
+    assert_fails(cdul_session_run(s, &unknown, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME,
+                 "add.onnx: no input 'z'");
+    assert_fails(cdul_session_run(s, &kind, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME, "input x takes float32");
+    assert_fails(cdul_session_run(s, &negative, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME, "impossible shape");
+    assert_fails(cdul_session_run(s, &lone, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME,
+                 "add.onnx: running the network");
+    const cdul_feed shapes[2] = {{"x", x, NULL, 2, {1, 6}}, {"y", x, NULL, 2, {2, 3}}};
+    assert_fails(cdul_session_run(s, shapes, 2, &fetch, 1, &err), CDUL_ERR_RUNTIME, "invalid dimensions");
+    assert_null(fetch.values);
+    assert_null(strchr(err.message, '\n'));
+    cdul_session_close(s);
+}
+
+static void ports_of_unknown_kinds_are_marked_and_not_run(void **state) {
+    (void)state;
+    cdul_session *s = open_graph(GRAPH("text"));
+    assert_int_equal(cdul_session_input(s, "s")->element, CDUL_ELEMENT_OTHER);
+    const float x[1] = {0};
+    const cdul_feed feed = {"s", x, NULL, 1, {1}};
+    cdul_fetch fetch = {.name = "t"};
+    assert_fails(cdul_session_run(s, &feed, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME, "takes another type");
+    cdul_session_close(s);
+    s = open_graph(GRAPH("deep")); /* nine dimensions */
+    char text[100];
+    assert_int_equal(cdul_session_input(s, "x")->element, CDUL_ELEMENT_OTHER);
+    cdul_port_describe(cdul_session_input(s, "x"), text, sizeof text);
+    cdul_session_close(s);
+}
+
+static void files_that_are_no_graphs_are_named(void **state) {
+    (void)state;
+    cdul_session *s = NULL;
+    assert_fails(cdul_session_open("none.onnx", NULL, &s, &err), CDUL_ERR_IO, "none.onnx: no such file");
+    assert_fails(cdul_session_open(GRAPH("garbage"), NULL, &s, &err), CDUL_ERR_INPUT,
+                 "garbage.onnx: ONNX Runtime cannot open it");
+    assert_null(s);
+    assert_fails(cdul_session_open(CDUL_GOLDEN, NULL, &s, &err), CDUL_ERR_INPUT, "golden: ONNX Runtime");
+}
+
+static void providers_are_found_by_name(void **state) {
+    (void)state;
+    cdul_session *s = NULL;
+    cdul_session_options options = cdul_session_defaults();
+    char *list = cdul_session_providers();
+    assert_non_null(list);
+    assert_non_null(strstr(list, "CPU"));
+    assert_null(strstr(list, "ExecutionProvider"));
+    free(list);
+    options.provider = "CPU";
+    assert_ok(cdul_session_open(GRAPH("add"), &options, &s, &err));
+    cdul_session_close(s);
+    options.provider = "abacus";
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
+                 "provider 'abacus' is not in");
+    options.provider = "cpu:1";
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
+                 "only cuda takes a device");
+    assert_true(strlen(cdul_session_runtime_version()) >= 5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ports_are_found_by_name_with_type_and_shape),
+        cmocka_unit_test(metadata_is_read_by_key),
+        cmocka_unit_test(only_the_outputs_asked_for_are_computed),
+        cmocka_unit_test(other_number_types_are_converted_on_the_way),
+        cmocka_unit_test(an_empty_batch_gives_an_empty_result),
+        cmocka_unit_test(wrong_feeds_are_refused_with_file_and_input),
+        cmocka_unit_test(ports_of_unknown_kinds_are_marked_and_not_run),
+        cmocka_unit_test(files_that_are_no_graphs_are_named),
+        cmocka_unit_test(providers_are_found_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
