@@ -142,7 +142,7 @@ static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err)
         if (status != CDUL_OK) return status;
     }
     cdul_svg_text(
-        stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 90,
+        stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 120,
         "horizontal: recall 0 to 1; vertical: precision 0 to 1; below: positives, AP of the first file");
     cdul_svg_end(stream);
     return CDUL_OK;
@@ -174,8 +174,8 @@ static cdul_status draw_reliability(const drawing *d, FILE *stream, cdul_error *
     cdul_svg_text(stream, 60, 30, "start", "title", 60, "Reliability: how often a score is right");
     cdul_plot_axes(&plot, 0.2, 1);
     axis_titles(stream, &plot, "mean score", "share of positives");
-    const double ends[] = {0, 1};
-    cdul_plot_line(&plot, ends, ends, 2, 0, "thin diagonal");
+    fprintf(stream, "<path class=\"diagonal\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", plot.left,
+            plot.top + plot.size, plot.left + plot.size, plot.top);
     for (size_t i = 0; i < d->count; i++) {
         double x[CDUL_ECE_BINS], y[CDUL_ECE_BINS];
         size_t n = 0;

@@ -1,6 +1,8 @@
 #include "report/svg.h"
 
-#include <string.h>
+#include "report/markup.h"
+
+#include <stdint.h>
 
 /* Okabe and Ito's colours (2008), which colour-blind readers can tell apart; the last ones repeat dashed. */
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
@@ -12,7 +14,7 @@ void cdul_svg_begin(FILE *stream, double width, double height, const char *title
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" "
         "role=\"img\">\n<title>",
         width, height, width, height);
-    cdul_svg_escape(stream, title);
+    cdul_markup_text(stream, title, SIZE_MAX);
     fputs("</title>\n<style>\n"
           "svg{background:#fff;font:12px system-ui,sans-serif;fill:#222}\n"
           ".title{font-size:16px;font-weight:600}.small{font-size:10px}.quiet{fill:#666}\n"
@@ -32,51 +34,10 @@ void cdul_svg_end(FILE *stream) {
     fputs("</svg>\n", stream);
 }
 
-/* Length of the UTF-8 character at `text` if it is one that XML 1.0 allows, else 0. */
-static size_t valid_character(const unsigned char *text) {
-    if (text[0] < 0x80) return text[0] >= 0x20 || text[0] == '\t' || text[0] == '\n' || text[0] == '\r';
-    size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    if (text[0] < 0xc2 || text[0] > 0xf4) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80) return 0;
-    if (text[0] == 0xe0 && text[1] < 0xa0) return 0;                     /* overlong */
-    if (text[0] == 0xed && text[1] >= 0xa0) return 0;                    /* surrogates */
-    if (text[0] == 0xef && text[1] == 0xbf && text[2] >= 0xbe) return 0; /* U+FFFE, U+FFFF */
-    if (text[0] == 0xf0 && text[1] < 0x90) return 0;                     /* overlong */
-    if (text[0] == 0xf4 && text[1] >= 0x90) return 0;                    /* above U+10FFFF */
-    return length;
-}
-
-static void escape_n(FILE *stream, const char *text, size_t cells) {
-    while (*text && cells-- > 0) {
-        size_t length = valid_character((const unsigned char *)text);
-        if (length == 0)
-            fputs("\xef\xbf\xbd", stream);
-        else if (*text == '<')
-            fputs("&lt;", stream);
-        else if (*text == '>')
-            fputs("&gt;", stream);
-        else if (*text == '&')
-            fputs("&amp;", stream);
-        else if (*text == '"')
-            fputs("&quot;", stream);
-        else if (*text == '\'')
-            fputs("&#39;", stream);
-        else
-            fwrite(text, 1, length, stream);
-        text += length ? length : 1;
-    }
-    if (*text) fputs("\xe2\x80\xa6", stream);
-}
-
-void cdul_svg_escape(FILE *stream, const char *text) {
-    escape_n(stream, text, (size_t)-1);
-}
-
 void cdul_svg_text(FILE *stream, double x, double y, const char *anchor, const char *css, size_t cells,
                    const char *text) {
     fprintf(stream, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor, css);
-    escape_n(stream, text, cells);
+    cdul_markup_text(stream, text, cells);
     fputs("</text>\n", stream);
 }
 

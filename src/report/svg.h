@@ -15,8 +15,6 @@ typedef struct cdul_plot {
 void cdul_svg_begin(FILE *stream, double width, double height, const char *title);
 void cdul_svg_end(FILE *stream);
 
-/* Text escaped for XML; characters that XML forbids become U+FFFD. */
-void cdul_svg_escape(FILE *stream, const char *text);
 /* `anchor`: "start", "middle", "end"; `css`: class of the style sheet. Text longer than `cells` is cut. */
 void cdul_svg_text(FILE *stream, double x, double y, const char *anchor, const char *css, size_t cells,
                    const char *text);

@@ -1,0 +1,11 @@
+# Turns the page's style, body and script into C arrays: page.cmake -DOUT=page.h -DFOLDER=page
+set(text "/* Written by page.cmake from page/: style.css, body.html, script.js. */\n#ifndef CDUL_REPORT_PAGE_H\n#define CDUL_REPORT_PAGE_H\n")
+foreach(part style.css body.html script.js)
+    get_filename_component(name ${part} NAME_WE)
+    file(READ ${FOLDER}/${part} bytes HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+    string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" bytes "${bytes}")
+    string(APPEND text "static const unsigned char cdul_page_${name}[] = {\n${bytes}};\n")
+endforeach()
+string(APPEND text "#endif\n")
+file(WRITE ${OUT} "${text}")
