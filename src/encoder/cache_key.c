@@ -100,9 +100,10 @@ static cdul_status compare(const char *path, const char *folder, const cJSON *th
         const char *was = cJSON_GetStringValue(a), *is = cJSON_GetStringValue(b);
         return cdul_fail(
             err, CDUL_ERR_USAGE,
-            "%s: this cache was made with another %s%s%s%s%s; use another --cache folder, or delete this "
+            "%s: this cache was made with another %s%s%s%s%s%s; use another --cache folder, or delete this "
             "one",
-            folder, parts[i].what, was ? ": '" : "", was ? was : "", was ? "', now '" : "", was ? is : "");
+            folder, parts[i].what, was ? ": '" : "", was ? was : "", was ? "', now '" : "", was ? is : "",
+            was ? "'" : "");
     }
     return CDUL_OK;
 }
