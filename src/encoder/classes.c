@@ -49,20 +49,17 @@ static cdul_status check_bytes(const place *at, const char *end, cdul_error *err
     return CDUL_OK;
 }
 
-/* One line that is not empty. Its class is the last in `out`. */
+/* One line that is not empty. Its class becomes the last in `out`, which has room for its words. */
 static cdul_status read_class(const place *at, const char *end, cdul_classes *out, cdul_error *err) {
     const char *tab = memchr(at->line_start, '\t', (size_t)(end - at->line_start));
     span name = trim(at->line_start, tab ? tab : end);
     if (name.start == name.end) return complain(at, at->line_start, "the class has no name", err);
-    size_t count = out->names.count + 1;
-    cdul_strings *words = realloc(out->words, count * sizeof *words);
-    if (!words) return cdul_fail_memory(err, "classes");
-    out->words = words;
-    words[count - 1] = (cdul_strings){0};
+    cdul_strings *words = &out->words[out->names.count];
+    *words = (cdul_strings){0};
     cdul_status status = cdul_strings_add_n(&out->names, name.start, (size_t)(name.end - name.start), err);
     if (status != CDUL_OK) return status;
-    if (tab) return read_words(at, tab + 1, end, &words[count - 1], err);
-    return cdul_strings_add(&words[count - 1], out->names.items[count - 1], err);
+    if (tab) return read_words(at, tab + 1, end, words, err);
+    return cdul_strings_add(words, out->names.items[out->names.count - 1], err);
 }
 
 /* Names the two lines; only called when it is known that there are such. */
@@ -75,6 +72,14 @@ static cdul_status report_duplicate(const cdul_strings *names, const size_t *lin
                                  "%s: line %zu, byte 1: class '%s' is on line %zu already", where, lines[i],
                                  names->items[i], lines[j]);
     return CDUL_ERR_INPUT;
+}
+
+static cdul_status grow(cdul_classes *out, size_t **lines, size_t capacity, cdul_error *err) {
+    size_t *grown_lines = realloc(*lines, capacity * sizeof **lines);
+    if (grown_lines) *lines = grown_lines;
+    cdul_strings *words = realloc(out->words, capacity * sizeof *words);
+    if (words) out->words = words;
+    return grown_lines && words ? CDUL_OK : cdul_fail_memory(err, "classes");
 }
 
 cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
@@ -92,12 +97,9 @@ cdul_status cdul_classes_parse(const char *text, size_t size, const char *where,
         status = check_bytes(&at, stop, err);
         span content = trim(at.line_start, stop);
         if (status != CDUL_OK || content.start == content.end) continue;
-        if (out->names.count == capacity) {
-            size_t *grown = realloc(lines, (capacity = capacity ? 2 * capacity : 64) * sizeof *lines);
-            if (!grown) status = cdul_fail_memory(err, "classes");
-            if (!grown) break;
-            lines = grown;
-        }
+        if (out->names.count == capacity)
+            status = grow(out, &lines, capacity = capacity ? 2 * capacity : 64, err);
+        if (status != CDUL_OK) break;
         lines[out->names.count] = at.line;
         status = read_class(&at, content.end, out, err);
     }
