@@ -175,16 +175,23 @@ static void print_classes(FILE *stream, const cdul_evaluation *evaluations, size
 static void print_notes(FILE *stream, const cdul_evaluation *e, const char *name) {
     const cdul_aligned *a = &e->aligned;
     size_t all = e->scores.images.count * e->scores.classes.count;
-    size_t empty = e->metrics.classes - e->metrics.classes_with_positives;
-    if (a->without_truth)
-        fprintf(stream, "%s: %zu images without ground truth left out\n", name, a->without_truth);
-    if (a->ambiguous)
-        fprintf(stream, "%s: %zu images left out, their base names are not unique\n", name, a->ambiguous);
-    if (a->without_scores)
-        fprintf(stream, "%s: %zu images of the ground truth are not in it\n", name, a->without_scores);
-    if (a->unused_classes)
-        fprintf(stream, "%s: %zu classes of the ground truth are not in it\n", name, a->unused_classes);
-    if (empty) fprintf(stream, "%s: %zu classes without a positive are not part of mAP, CF1\n", name, empty);
+    const struct {
+        size_t count;
+        const char *noun, *rest;
+    } notes[] = {
+        {a->without_truth, "image", "without ground truth left out"},
+        {a->ambiguous, "image", "left out, as base names are not unique"},
+        {a->without_scores, "image", "of the ground truth not in it"},
+        {a->unused_classes, "class", "of the ground truth not in it"},
+        {e->metrics.classes - e->metrics.classes_with_positives, "class",
+         "without a positive left out of mAP and CF1"},
+    };
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+        size_t n = notes[i].count;
+        if (n == 0) continue;
+        const char *many = notes[i].noun[0] == 'c' ? "es" : "s";
+        fprintf(stream, "%s: %zu %s%s %s\n", name, n, notes[i].noun, n == 1 ? "" : many, notes[i].rest);
+    }
     if (e->given < all)
         fprintf(stream, "%s: holds %.3g %% of the scores; the others count as 0, which lowers mAP\n", name,
                 100.0 * (double)e->given / (double)all);
