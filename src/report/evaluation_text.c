@@ -215,7 +215,7 @@ static void print_truth(FILE *stream, const cdul_evaluation_context *context, co
     fprintf(stream, "truth  %s\n       %s; %zu images, %zu classes\n", context->truth_path,
             cdul_truth_describe(truth->kind), truth->images.count, truth->classes.count);
     if (difficult)
-        fprintf(stream, "       %zu difficult entries %s\n", difficult,
+        fprintf(stream, "       %zu difficult %s %s\n", difficult, difficult == 1 ? "entry" : "entries",
                 treatments[context->options.difficult]);
     if (context->drop_empty) fprintf(stream, "       images without any class left out\n");
     fprintf(stream, "AP     %s\n", protocols[context->options.ap]);
