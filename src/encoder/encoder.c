@@ -203,22 +203,26 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
 
 /* --- Views --- */
 
-/* A graph of fixed batch takes nothing less: the rest of its last run is filled with zeros. */
-static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t view,
-                              const int64_t *dims, float *out, cdul_error *err) {
-    float *padded = calloc(e->batch * view, sizeof *padded),
-          *rows = calloc(e->batch * e->width, sizeof *rows);
-    cdul_status status = padded && rows ? CDUL_OK : cdul_fail_memory(err, "batch");
+/* Runs n views as a batch of `rows`, the rest of it zeros. */
+static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t rows, int64_t *dims,
+                              float *out, cdul_error *err) {
+    const size_t view = 3 * e->preprocess.height * e->preprocess.width;
+    float *padded = calloc(rows * view, sizeof *padded), *vectors = calloc(rows * e->width, sizeof *vectors);
+    cdul_status status = padded && vectors ? CDUL_OK : cdul_fail_memory(err, "batch");
+    dims[0] = (int64_t)rows;
     if (status == CDUL_OK) {
         memcpy(padded, pixels, n * view * sizeof *padded);
-        status = cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, rows, err);
+        status = cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, vectors, err);
     }
-    if (status == CDUL_OK) memcpy(out, rows, n * e->width * sizeof *out);
+    if (status == CDUL_OK) memcpy(out, vectors, n * e->width * sizeof *out);
     free(padded);
-    free(rows);
+    free(vectors);
     return status;
 }
 
+/* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view: ONNX Runtime
+ * multiplies one row by another routine than many, and the last bits of a vector would depend on how many
+ * images a run happens to have left. */
 cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, float *out,
                                    cdul_error *err) {
     const size_t view = 3 * e->preprocess.height * e->preprocess.width;
@@ -226,11 +230,12 @@ cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t 
     cdul_status status = CDUL_OK;
     for (size_t done = 0; status == CDUL_OK && done < n;) {
         size_t now = n - done < e->batch ? n - done : e->batch;
-        bool pad = e->vision.batch && now < e->batch;
-        dims[0] = (int64_t)(pad ? e->batch : now);
-        status = pad ? run_padded(e, pixels + done * view, now, view, dims, out + done * e->width, err)
-                     : cdul_tower_run(&e->vision, pixels + done * view, NULL, NULL, dims, 4, e->width,
-                                      out + done * e->width, err);
+        size_t least = e->vision.batch ? e->vision.batch : 2;
+        const float *from = pixels + done * view;
+        float *to = out + done * e->width;
+        dims[0] = (int64_t)now;
+        status = now < least ? run_padded(e, from, now, least, dims, to, err)
+                             : cdul_tower_run(&e->vision, from, NULL, NULL, dims, 4, e->width, to, err);
         done += now;
     }
     return status;
