@@ -41,7 +41,8 @@ typedef struct log_sum {
 } log_sum;
 
 static void add_log(log_sum *logs, double score, bool positive) {
-    double p = fmin(fmax(score, CDUL_LOG_CLAMP), 1.0 - CDUL_LOG_CLAMP);
+    double low = score < CDUL_LOG_CLAMP ? CDUL_LOG_CLAMP : score;
+    double p = low > 1.0 - CDUL_LOG_CLAMP ? 1.0 - CDUL_LOG_CLAMP : low;
     logs->product *= positive ? p : 1.0 - p;
     if (logs->product < 1e-250) {
         logs->sum -= log(logs->product);
@@ -49,55 +50,83 @@ static void add_log(log_sum *logs, double score, bool positive) {
     }
 }
 
-/* Fills `out`, leaves the ranking's entries in `entries` [n]; false at a score that is not in [0, 1]. */
-static bool measure_class(const problem *p, size_t c, cdul_entry *entries, cdul_entry *scratch,
-                          cdul_class_metrics *out) {
-    log_sum logs = {0, 1};
-    double squares = 0, total = 0;
-    for (size_t i = 0; i < p->aligned->images; i++) {
+/* Classes are measured BLOCK at a time, CHUNK images at a time: rows of the score matrix are read in whole
+ * cache lines and not once for each class. */
+#define BLOCK 8
+#define CHUNK 512
+
+typedef struct running {
+    cdul_entry *entries; /* [n], for the ranking                                                       */
+    log_sum logs;
+    double squares, total;
+} running;
+
+/* Adds images first .. end - 1 to class c; false at a score that is not in [0, 1]. */
+static bool add_images(const problem *p, size_t c, size_t first, size_t end, running *sums,
+                       cdul_class_metrics *out) {
+    for (size_t i = first; i < end; i++) {
         float score = score_at(p, i, c);
         if (!(score >= 0.0f && score <= 1.0f)) return false;
-        total += (double)score;
+        sums->total += (double)score;
         judgement is = judgement_at(p, i, c);
         if (is == LEFT_OUT) continue;
         bool positive = is == POSITIVE, picked = (double)score >= p->options->threshold;
         double error = (double)score - (positive ? 1.0 : 0.0);
-        entries[out->entries++] = cdul_entry_make(score, positive);
+        sums->entries[out->entries++] = cdul_entry_make(score, positive);
+        sums->squares += error * error;
+        add_log(&sums->logs, (double)score, positive);
         out->positives += positive;
         out->predicted += picked;
         out->true_positives += picked && positive;
-        add_log(&logs, (double)score, positive);
-        squares += error * error;
         size_t b = (size_t)((double)score * CDUL_ECE_BINS);
         cdul_bin *bin = &out->bins[b < CDUL_ECE_BINS ? b : CDUL_ECE_BINS - 1];
         bin->count++;
         bin->score_sum += (double)score;
         bin->positives += positive;
     }
-    out->bce = (logs.sum - log(logs.product)) / (double)out->entries;
-    out->brier = squares / (double)out->entries;
-    out->mass = total / (double)p->aligned->images;
-    cdul_entries_sort(entries, scratch, out->entries);
-    out->ap = cdul_average_precision(entries, out->entries, out->positives, p->options->ap, scratch);
+    return true;
+}
+
+static void finish_class(const problem *p, const running *sums, cdul_entry *scratch,
+                         cdul_class_metrics *out) {
+    out->bce = (sums->logs.sum - log(sums->logs.product)) / (double)out->entries;
+    out->brier = sums->squares / (double)out->entries;
+    out->mass = sums->total / (double)p->aligned->images;
+    cdul_entries_sort(sums->entries, scratch, out->entries);
+    out->ap = cdul_average_precision(sums->entries, out->entries, out->positives, p->options->ap, scratch);
+}
+
+/* Classes first .. end - 1. `memory` holds (BLOCK + 1) x n entries. */
+static bool measure_block(const problem *p, size_t first, size_t end, cdul_entry *memory,
+                          cdul_class_metrics *per_class) {
+    size_t n = p->aligned->images;
+    running sums[BLOCK];
+    for (size_t k = 0; k < BLOCK; k++) sums[k] = (running){.entries = memory + k * n, .logs = {0, 1}};
+    for (size_t i = 0; i < n; i += CHUNK)
+        for (size_t c = first; c < end; c++)
+            if (!add_images(p, c, i, i + CHUNK < n ? i + CHUNK : n, &sums[c - first], &per_class[c]))
+                return false;
+    for (size_t c = first; c < end; c++) finish_class(p, &sums[c - first], memory + BLOCK * n, &per_class[c]);
     return true;
 }
 
 static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_class, cdul_error *err) {
-    size_t n = p->aligned->images, threads = p->options->threads;
+    size_t n = p->aligned->images, classes = p->aligned->classes, threads = p->options->threads;
     if (n > UINT32_MAX) return cdul_fail(err, CDUL_ERR_INPUT, "more than 2^32 images");
-    if (n > SIZE_MAX / sizeof(cdul_entry) / 2 / threads) return cdul_fail_memory(err, "ranking");
-    cdul_entry *memory = malloc(threads * 2 * n * sizeof *memory);
+    if (n > SIZE_MAX / sizeof(cdul_entry) / (BLOCK + 1) / threads) return cdul_fail_memory(err, "ranking");
+    cdul_entry *memory = malloc(threads * (BLOCK + 1) * n * sizeof *memory);
     if (!memory) return cdul_fail_memory(err, "ranking");
     bool good = true;
 #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(&& : good)
-    for (size_t c = 0; c < p->aligned->classes; c++) {
-        cdul_entry *entries = memory + (size_t)omp_get_thread_num() * 2 * n;
-        good = measure_class(p, c, entries, entries + n, &per_class[c]) && good;
+    for (size_t first = 0; first < classes; first += BLOCK) {
+        cdul_entry *own = memory + (size_t)omp_get_thread_num() * (BLOCK + 1) * n;
+        size_t end = first + BLOCK < classes ? first + BLOCK : classes;
+        good = measure_block(p, first, end, own, per_class) && good;
     }
     free(memory);
     if (good) return CDUL_OK;
     for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < p->aligned->classes; c++)
+        for (size_t c = 0; c < classes; c++)
             if (!(score_at(p, i, c) >= 0.0f && score_at(p, i, c) <= 1.0f))
                 return cdul_fail(err, CDUL_ERR_INPUT,
                                  "score %g of image %zu, class %zu is not a number in [0, 1]",
