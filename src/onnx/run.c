@@ -119,8 +119,9 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
     return CDUL_OK;
 }
 
-#define MAX_PORTS 8 /* fed or fetched in one run: the largest graph met (a CLIP with both towers) has four   \
-                     */
+#define MAX_PORTS                                                                                            \
+    8 /* fed or fetched in one run: the largest graph met (a CLIP with both towers) has four                 \
+       */
 
 cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_feeds, cdul_fetch *fetches,
                              size_t n_fetches, cdul_error *err) {
