@@ -48,7 +48,9 @@ static inline cdul_status decode_exactly(const uint8_t *bytes, size_t size, cdul
     uint8_t *tight = malloc(size ? size : 1);
     assert_non_null(tight);
     memcpy(tight, bytes, size);
-    cdul_status status = cdul_image_decode(tight, size, NULL, image, err);
+    cdul_decode_options options = cdul_decode_defaults();
+    options.max_pixels = (size_t)1 << 20; /* damaged headers ask for anything */
+    cdul_status status = cdul_image_decode(tight, size, &options, image, err);
     free(tight);
     return status;
 }
