@@ -191,6 +191,43 @@ static void of_many_classes_the_best_are_told(void **state) {
     cdul_strings_free(&classes);
 }
 
+/* A page to be opened in a browser: real pictures, and names that would do harm if they could. */
+static void a_page_for_the_browser_is_written(void **state) {
+    (void)state;
+    enum { N = 130, C = 25 };
+    cdul_strings classes = {0};
+    float thresholds[C], all[C];
+    bool chosen[C];
+    char name[96];
+    for (size_t c = 0; c < C; c++) {
+        snprintf(name, sizeof name, c % 2 ? "class %zu" : "<img src=x onerror=injected=1> %zu", c);
+        assert_ok(cdul_strings_add(&classes, name, &err));
+        thresholds[c] = 0.5f + 0.01f * (float)c;
+    }
+    cdul_html_options options = cdul_html_defaults();
+    cdul_html *html;
+    options.images = N;
+    options.thresholds = thresholds;
+    options.title = "</title><script>injected = 1</script>";
+    assert_ok(cdul_html_create("browser.html", &options, &classes, &html, &err));
+    for (size_t i = 0; i < N; i++) {
+        cdul_image image = {40 + i, 90, calloc((40 + i) * 90, 3)};
+        cdul_thumbnail thumbnail = {0};
+        memset(image.pixels, (int)(i * 2), image.width * image.height);
+        assert_ok(cdul_thumbnail_make(&image, 120, 80, &thumbnail, &err));
+        for (size_t c = 0; c < C; c++) {
+            all[c] = (float)((i * 31 + c * 17) % 101) / 100;
+            chosen[c] = i % 5 != 0 && all[c] >= thresholds[c];
+        }
+        snprintf(name, sizeof name, "folder/</script><script>injected=1</script>%zu \"'&.jpg", i);
+        cdul_html_add(html, i, name, i % 10 == 9 ? NULL : &thumbnail, all, chosen);
+        cdul_thumbnail_free(&thumbnail);
+        cdul_image_free(&image);
+    }
+    assert_ok(cdul_html_commit(&html, &err));
+    cdul_strings_free(&classes);
+}
+
 static void discarding_leaves_nothing(void **state) {
     (void)state;
     cdul_strings classes = make_classes("cat", "dog", "cow");
@@ -212,6 +249,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_loaded_from_elsewhere),
         cmocka_unit_test(many_images_are_sampled_evenly_and_all_counted),
         cmocka_unit_test(of_many_classes_the_best_are_told),
+        cmocka_unit_test(a_page_for_the_browser_is_written),
         cmocka_unit_test(discarding_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

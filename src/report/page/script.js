@@ -194,10 +194,11 @@
     return make("li", { className: label.picked ? "picked" : "" },
       make("span", { title: c.name }, c.name), track, make("span", {}, label.score.toFixed(3)));
   }
+  let opened = 0; /* closing gives focus back to the tile that was opened first, which moves `current` */
   function open(position) {
     const image = view[position], dialog = $("detail");
     if (!image) return;
-    setCurrent(position);
+    setCurrent(opened = position);
     const step = (text, to) => {
       const button = make("button", { type: "button", className: "plain", disabled: to < 0 || to >= view.length }, text);
       button.addEventListener("click", () => open(to));
@@ -213,12 +214,12 @@
     if (!dialog.open) dialog.showModal();
     close.focus();
   }
-  $("detail").addEventListener("close", () => focusTile(current));
+  $("detail").addEventListener("close", () => focusTile(opened));
   $("detail").addEventListener("keydown", event => {
     const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-    if (!step || !view[current + step]) return;
+    if (!step || !view[opened + step]) return;
     event.preventDefault();
-    open(current + step);
+    open(opened + step);
   });
 
   /* --- Keys --- */
