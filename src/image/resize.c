@@ -271,7 +271,8 @@ static cdul_status resize_both(const job *j, const axis *across, const axis *dow
     bool swap = rows_first(j);
     span columns = reach(across), rows = reach(down);
     size_t stride = (swap ? columns.count : across->count) * 3;
-    uint8_t *middle = malloc(stride * (swap ? down->count : rows.count));
+    size_t lines = swap ? down->count : rows.count;
+    uint8_t *middle = lines <= SIZE_MAX / stride ? malloc(stride * lines) : NULL;
     if (!middle) return cdul_fail_memory(err, "resize");
     const uint8_t *from = j->pixels + rows.first * j->stride + columns.first * 3;
     cdul_status status = CDUL_OK;
