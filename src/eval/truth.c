@@ -130,6 +130,10 @@ static cdul_status next_record(reader *r, bool *end, cdul_error *err) {
 
 /* -1, 0 or 1, also as "1.0" (pandas writes columns with gaps so). */
 static bool parse_sign(const char *text, int *value) {
+    if ((text[0] == '0' || text[0] == '1') && !text[1]) { /* nearly always: strtod takes ten times as long */
+        *value = text[0] - '0';
+        return true;
+    }
     char *rest;
     double number = strtod(text, &rest);
     while (*rest == ' ') rest++;
