@@ -27,7 +27,7 @@ onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's
 torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) # libtorch_cpu.so links to the latter two
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
-    libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev libutf8proc-dev
+    libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev libutf8proc-dev libexpat1-dev
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
 test_packages=(clang clang-format shellcheck python3-venv python3-torch python3-torchvision)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base
