@@ -83,24 +83,39 @@ static cdul_status write_tensors(const char *path, const cdul_resnet *net, const
     return status;
 }
 
+cdul_status cdul_model_metadata(const cJSON *description, cdul_metadata **out, size_t *count,
+                                cdul_error *err) {
+    size_t n = 0;
+    cdul_metadata *pairs = calloc((size_t)cJSON_GetArraySize(description) + 1, sizeof *pairs);
+    if (!pairs) return cdul_fail_memory(err, "the model's metadata");
+    const cJSON *fact = NULL;
+    cJSON_ArrayForEach(fact, description) {
+        const char *value = cJSON_IsString(fact) ? fact->valuestring : cJSON_PrintUnformatted(fact);
+        if (!value) {
+            cdul_model_metadata_free(description, pairs, n);
+            return cdul_fail_memory(err, "the model's metadata");
+        }
+        pairs[n++] = (cdul_metadata){fact->string, value};
+    }
+    *out = pairs;
+    *count = n;
+    return CDUL_OK;
+}
+
+void cdul_model_metadata_free(const cJSON *description, cdul_metadata *metadata, size_t count) {
+    const cJSON *fact = description ? description->child : NULL;
+    for (size_t i = 0; i < count; i++, fact = fact->next)
+        if (!cJSON_IsString(fact)) cJSON_free((char *)(uintptr_t)metadata[i].value); /* printed above */
+    free(metadata);
+}
+
 cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cJSON *description,
                              cdul_error *err) {
-    size_t count = (size_t)cJSON_GetArraySize(description), done = 0;
-    cdul_metadata *metadata = calloc(count, sizeof *metadata);
-    char **texts = calloc(count, sizeof *texts); /* those that had to be printed */
-    cdul_status status = metadata && texts ? CDUL_OK : cdul_fail_memory(err, path);
-    const cJSON *fact = NULL;
-    if (status == CDUL_OK) {
-        cJSON_ArrayForEach(fact, description) {
-            if (!cJSON_IsString(fact)) texts[done] = cJSON_PrintUnformatted(fact);
-            const char *value = cJSON_IsString(fact) ? fact->valuestring : texts[done];
-            if (!value) status = cdul_fail_memory(err, path);
-            metadata[done++] = (cdul_metadata){fact->string, value};
-        }
-    }
-    if (status == CDUL_OK) status = write_tensors(path, net, metadata, done, err);
-    for (size_t i = 0; i < done; i++) cJSON_free(texts[i]);
-    free(texts);
-    free(metadata);
+    cdul_metadata *metadata;
+    size_t count;
+    cdul_status status = cdul_model_metadata(description, &metadata, &count, err);
+    if (status != CDUL_OK) return status;
+    status = write_tensors(path, net, metadata, count, err);
+    cdul_model_metadata_free(description, metadata, count);
     return status;
 }

@@ -16,7 +16,7 @@
  *   input_size  [height, width] in pixels; images are squashed to it ("resize": "squash", "filter":
  * "bilinear") mean, std   [r, g, b]: input = (pixel / 255 - mean) / std thresholds  [C]: a score of at least
  * this is a positive provenance  object: what it was trained on and how Metadata values are strings: a fact
- * that is no string is JSON text there. */
+ * that is no string is JSON text there. label/model_card.h reads them. */
 typedef struct cdul_model_facts {
     const cdul_strings *classes;
     const cdul_preprocess *preprocess;
@@ -26,6 +26,12 @@ typedef struct cdul_model_facts {
 
 cdul_status cdul_model_describe(const cdul_resnet *net, const cdul_model_facts *facts, cJSON **out,
                                 cdul_error *err) CDUL_MUST_CHECK;
+/* The facts as metadata pairs: *out [*count], freed with cdul_model_metadata_free. Keys and strings point
+ * into `description`. */
+cdul_status cdul_model_metadata(const cJSON *description, cdul_metadata **out, size_t *count,
+                                cdul_error *err) CDUL_MUST_CHECK;
+void cdul_model_metadata_free(const cJSON *description, cdul_metadata *metadata, size_t count);
+
 /* Atomic. `description` is what cdul_model_describe made. */
 cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cJSON *description,
                              cdul_error *err) CDUL_MUST_CHECK;

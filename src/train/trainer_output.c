@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "label/thresholds.h"
+#include "train/export.h"
 #include "train/model.h"
 
 #include <stdlib.h>
@@ -39,22 +40,26 @@ static cdul_status make_thresholds(const cdul_trainer *t, float *thresholds, cdu
 
 static cdul_status write_model(cdul_trainer *t, const cJSON *provenance, cdul_error *err) {
     char *model = cdul_path_join(t->options->output, "model.safetensors");
+    char *onnx = cdul_path_join(t->options->output, "model.onnx");
     char *facts_path = cdul_path_join(t->options->output, "model.json");
     float *thresholds = malloc(t->c * sizeof *thresholds);
     cJSON *description = NULL;
-    cdul_status status = model && facts_path && thresholds ? make_thresholds(t, thresholds, err)
-                                                           : cdul_fail_memory(err, "the model");
+    cdul_status status = model && onnx && facts_path && thresholds ? make_thresholds(t, thresholds, err)
+                                                                   : cdul_fail_memory(err, "the model");
     cdul_model_facts facts = {&t->data.labels.classes, &t->plain.preprocess, thresholds, provenance};
     if (status == CDUL_OK) status = cdul_model_describe(t->net, &facts, &description, err);
     if (status == CDUL_OK) {
         cdul_trainer_swap_average(t);
         status = cdul_model_write(model, t->net, description, err);
+        if (status == CDUL_OK)
+            status = cdul_export_onnx(onnx, t->net, &t->plain.preprocess, description, err);
         cdul_trainer_swap_average(t);
     }
     if (status == CDUL_OK) status = cdul_json_write(facts_path, description, err);
     cJSON_Delete(description);
     free(thresholds);
     free(facts_path);
+    free(onnx);
     free(model);
     return status;
 }
