@@ -11,7 +11,7 @@ enum { BLOCK = 512 };
 
 /* Where the rows of one run go. */
 typedef struct sink {
-    const cdul_label_options *options;
+    const cdul_label_settings *options;
     const cdul_class_vectors *vectors;
     cdul_label_result *out;
     cdul_strings const *paths, *names;
@@ -136,7 +136,7 @@ static void close_sink(sink *k) {
     free(k->missing);
 }
 
-static cdul_status finish(const cdul_label_options *options, cdul_label_result *out, cdul_error *err) {
+static cdul_status finish(const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
     if (out->labels.images.count == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "none of the images could be read");
     if (options->positives == 0) return CDUL_OK;
@@ -146,7 +146,7 @@ static cdul_status finish(const cdul_label_options *options, cdul_label_result *
 
 cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, const cdul_strings *paths,
                               const cdul_strings *names, const cdul_embed_options *embed, cdul_cache *cache,
-                              const cdul_label_options *options, cdul_skipped *skipped,
+                              const cdul_label_settings *options, cdul_skipped *skipped,
                               cdul_reporter *reporter, cdul_label_result *out, cdul_error *err) {
     *out = (cdul_label_result){0};
     cdul_class_vectors vectors = {0};
@@ -198,7 +198,7 @@ static cdul_status map_classes(const cdul_scores *scores, const cdul_strings *cl
 }
 
 static cdul_status label_scores_rows(const cdul_scores *scores, const size_t *column,
-                                     const cdul_label_options *options, cdul_labels *labels,
+                                     const cdul_label_settings *options, cdul_labels *labels,
                                      cdul_error *err) {
     size_t views = 1 + scores->s, c = labels->classes.count;
     float *all = malloc(views * scores->c * sizeof *all);
@@ -217,7 +217,7 @@ static cdul_status label_scores_rows(const cdul_scores *scores, const size_t *co
 }
 
 cdul_status cdul_label_scores(const char *path, const cdul_strings *classes,
-                              const cdul_label_options *options, cdul_label_result *out, cdul_error *err) {
+                              const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
     *out = (cdul_label_result){0};
     cdul_scores scores = {0};
     size_t *column = NULL;

@@ -12,11 +12,11 @@
 #include "cdul/label.h"
 #include "cdul/labels.h"
 
-typedef struct cdul_label_options {
+typedef struct cdul_label_settings {
     cdul_aggregate_options aggregate;
     double positives;        /* expected positives an image, for calibration; 0 = no calibration          */
     const char *save_scores; /* also write the cosines here; NULL = do not                                */
-} cdul_label_options;
+} cdul_label_settings;
 
 typedef struct cdul_label_result {
     cdul_labels labels; /* rows of the images that could be read; classes and images filled               */
@@ -29,14 +29,14 @@ typedef struct cdul_label_result {
  * cdul_labels_free. */
 cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, const cdul_strings *paths,
                               const cdul_strings *names, const cdul_embed_options *embed, cdul_cache *cache,
-                              const cdul_label_options *options, cdul_skipped *skipped,
+                              const cdul_label_settings *options, cdul_skipped *skipped,
                               cdul_reporter *reporter, cdul_label_result *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 
 /* The same from scores.safetensors. `classes` NULL = all of the file's; else those, by name, in this order.
  */
 cdul_status cdul_label_scores(const char *path, const cdul_strings *classes,
-                              const cdul_label_options *options, cdul_label_result *out,
+                              const cdul_label_settings *options, cdul_label_result *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

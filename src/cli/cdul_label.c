@@ -1,0 +1,234 @@
+/* cdul-label: images and class names to pseudo-labels. */
+#include "base/skipped.h"
+#include "cli/label_options.h"
+#include "cli/programs.h"
+#include "cli/run.h"
+#include "label/pipeline.h"
+#include "label/shard.h"
+#include "label/summary.h"
+#include "onnx/session.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *versions(void) {
+    return cdul_session_runtime_version();
+}
+
+/* --- Options to settings --- */
+
+static cdul_status parse_colour(const char *text, unsigned char rgb[3], cdul_error *err) {
+    bool good = strlen(text) == 6;
+    for (size_t i = 0; good && i < 6; i++) good = isxdigit((unsigned char)text[i]);
+    if (!good)
+        return cdul_fail(err, CDUL_ERR_USAGE, "--background %s: expected six hexadecimal digits: ffffff",
+                         text);
+    unsigned long value = strtoul(text, NULL, 16);
+    for (int i = 0; i < 3; i++) rgb[i] = (unsigned char)(value >> (16 - 8 * i));
+    return CDUL_OK;
+}
+
+/* Without an expected number of positives z-scores have no scale of their own: VOC's 1.5 classes an image is
+ * as good a guess as any, and is said. */
+static const double ZSCORE_POSITIVES = 1.5;
+
+static cdul_label_settings settings_of(const cdul_label_options *o, double temperature) {
+    double positives = o->calibrate_positives;
+    if (isnan(positives)) positives = o->aggregate == CDUL_AGGREGATE_ZSCORE ? ZSCORE_POSITIVES : 0;
+    return (cdul_label_settings){.aggregate = {.aggregator = (cdul_aggregator)o->aggregate,
+                                               .temperature = temperature,
+                                               .zeta = o->zeta,
+                                               .lambda = o->lambda},
+                                 .positives = positives,
+                                 .save_scores = o->save_scores};
+}
+
+/* --- Output --- */
+
+static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli, const cdul_label_result *result,
+                                double seconds, cdul_error *err) {
+    const cdul_labels *labels = &result->labels;
+    cdul_status status = cdul_labels_write(o->output, labels, err);
+    if (!status && o->csv) status = cdul_labels_write_csv(o->csv, labels, err);
+    if (!status) status = cdul_label_report(cli->reporter, result, seconds, err);
+    if (status) return status;
+    cdul_say(cli->reporter, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/", o->output,
+             o->output);
+    return CDUL_OK;
+}
+
+static cdul_status write_skipped(const cdul_label_options *o, cdul_cli *cli, const cdul_skipped *skipped,
+                                 cdul_error *err) {
+    char *list = NULL;
+    cdul_status status = cdul_skipped_write(skipped, o->output, &list, err);
+    if (list) cdul_warn(cli->reporter, "%zu images skipped: see %s", skipped->paths.count, list);
+    cli->skipped = list != NULL;
+    free(list);
+    return status;
+}
+
+/* --- From images --- */
+
+/* Everything a run from images holds open. */
+typedef struct label_run {
+    cdul_encoder *encoder;
+    cdul_classes classes;
+    cdul_strings templates;
+    cdul_text text;
+    cdul_strings paths, names;
+    cdul_crops crops;
+    cdul_cache *cache;
+    cdul_skipped skipped;
+    cdul_label_result result;
+} label_run;
+
+static void close_run(label_run *r) {
+    cdul_cache_close(r->cache);
+    cdul_encoder_close(r->encoder);
+    cdul_classes_free(&r->classes);
+    cdul_strings_free(&r->templates);
+    cdul_text_free(&r->text);
+    cdul_strings_free(&r->paths);
+    cdul_strings_free(&r->names);
+    cdul_crops_free(&r->crops);
+    cdul_skipped_free(&r->skipped);
+    cdul_labels_free(&r->result.labels);
+}
+
+static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
+    cdul_encoder_options options = cdul_encoder_defaults();
+    options.threads = cli->common->threads;
+    options.provider = o->provider;
+    if (o->batch != CDUL_INT_NONE) options.batch = (size_t)o->batch;
+    cdul_status status = cdul_encoder_open(o->encoder, &options, &r->encoder, err);
+    if (!status && o->classes) status = cdul_classes_read(o->classes, &r->classes, err);
+    const cdul_strings *templates = &o->template;
+    if (!status && o->templates != CDUL_CHOICE_NONE) {
+        static const char *const sets[] = {"simple", "openai-80"};
+        status = cdul_templates_named(sets[o->templates], &r->templates, err);
+        templates = &r->templates;
+    }
+    if (!status)
+        status =
+            cdul_encoder_text(r->encoder, o->classes ? &r->classes : NULL, templates, o->text, &r->text, err);
+    if (!status && r->text.cut_prompts)
+        cdul_warn(cli->reporter, "%zu prompts are longer than the encoder's context and were cut",
+                  r->text.cut_prompts);
+    return status;
+}
+
+static cdul_status list_images(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
+    const cdul_strings *named = &cli->common->positional;
+    if (named->count == 0)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "no images: name folders, files, @list.txt, or - for a list on stdin");
+    cdul_list_options options = {.root = o->root, .nul_separated = o->null};
+    cdul_status status = cdul_list_images((const char *const *)named->items, named->count, &options,
+                                          &r->paths, &r->names, err);
+    if (!status && o->shard) status = cdul_shard_select(o->shard, &r->paths, &r->names, err);
+    return status;
+}
+
+static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli, const cdul_embed_options *embed,
+                              label_run *r, cdul_error *err) {
+    cdul_cache_key key;
+    if (!o->cache) return CDUL_OK;
+    cdul_status status = cdul_cache_key_of(r->encoder, embed, &key, err);
+    return status ? status : cdul_cache_open(o->cache, &key, cli->reporter, &r->cache, err);
+}
+
+static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
+    /* Crops are in the cache's key, so a cache holds them even if this run's aggregator does without. */
+    bool need_crops = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
+    cdul_embed_options embed = {.decode = cdul_decode_defaults(), .threads = cli->common->threads};
+    double temperature = o->temperature;
+    time_t start = time(NULL);
+    embed.decode.exif = o->exif;
+    cdul_status status = parse_colour(o->background, embed.decode.background, err);
+    if (!status) status = cdul_crops_parse(o->grid, &r->crops, err);
+    if (status) return status;
+    if (need_crops) embed.crops = &r->crops;
+    if ((status = open_encoder(o, cli, r, err)) || (status = list_images(o, cli, r, err))) return status;
+    if (isnan(temperature)) {
+        if (o->aggregate == CDUL_AGGREGATE_ZSCORE)
+            temperature = 1; /* not used */
+        else if ((status = cdul_encoder_temperature(r->encoder, &temperature, err)))
+            return status;
+    }
+    if ((status = open_cache(o, cli, &embed, r, err))) return status;
+    cdul_label_settings settings = settings_of(o, temperature);
+    status = cdul_label_images(r->encoder, &r->text, &r->paths, &r->names, &embed, r->cache, &settings,
+                               &r->skipped, cli->reporter, &r->result, err);
+    if (status == CDUL_ERR_CANCELLED)
+        cdul_say(cli->reporter,
+                 o->cache ? "finished images are in %s: run the same command again to go on"
+                          : "nothing was kept: with --cache DIR an interrupted run goes on%s",
+                 o->cache ? o->cache : "");
+    if (status) return status;
+    r->result.labels.config = cdul_options_json(cli->program, o);
+    status = write_labels(o, cli, &r->result, difftime(time(NULL), start), err);
+    return status ? status : write_skipped(o, cli, &r->skipped, err);
+}
+
+/* --- The other work --- */
+
+static cdul_status label_scores(const cdul_label_options *o, cdul_cli *cli, cdul_error *err) {
+    cdul_classes classes = {0};
+    cdul_label_result result = {0};
+    cdul_label_settings settings = settings_of(o, o->temperature);
+    if (isnan(o->temperature) && o->aggregate != CDUL_AGGREGATE_ZSCORE)
+        return cdul_fail(err, CDUL_ERR_USAGE, "--scores needs --temperature: 0.01 for CLIP's cosines");
+    if (isnan(o->temperature)) settings.aggregate.temperature = 1; /* not used */
+    cdul_status status = o->classes ? cdul_classes_read(o->classes, &classes, err) : CDUL_OK;
+    if (!status)
+        status = cdul_label_scores(o->scores, o->classes ? &classes.names : NULL, &settings, &result, err);
+    if (!status) {
+        result.labels.config = cdul_options_json(cli->program, o);
+        status = write_labels(o, cli, &result, 0, err);
+    }
+    cdul_labels_free(&result.labels);
+    cdul_classes_free(&classes);
+    return status;
+}
+
+static cdul_status merge(const cdul_label_options *o, cdul_cli *cli, cdul_error *err) {
+    const cdul_strings *parts = &cli->common->positional;
+    cdul_label_result result = {0};
+    if (parts->count == 0)
+        return cdul_fail(err, CDUL_ERR_USAGE, "--merge: name the label files to put together");
+    cdul_status status =
+        cdul_labels_merge((const char *const *)parts->items, parts->count, &result.labels, err);
+    if (!status) status = write_labels(o, cli, &result, 0, err);
+    cdul_labels_free(&result.labels);
+    return status;
+}
+
+static cdul_status inspect(const cdul_label_options *o, cdul_error *err) {
+    cdul_encoder *encoder = NULL;
+    cdul_status status = cdul_encoder_open(o->inspect, NULL, &encoder, err);
+    if (!status) status = cdul_encoder_describe(encoder, stdout, err);
+    cdul_encoder_close(encoder);
+    return status;
+}
+
+static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
+    const cdul_label_options *o = user;
+    if (o->inspect) return inspect(o, err);
+    if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
+    if (o->merge) return merge(o, cli, err);
+    if (o->scores) return label_scores(o, cli, err);
+    if (!o->encoder)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "no encoder: give its folder with --encoder, or cosines with --scores");
+    label_run r = {0};
+    cdul_status status = label_images(o, cli, &r, err);
+    close_run(&r);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    return cdul_cli_main(&cdul_program_label, versions, run, argc, argv);
+}
