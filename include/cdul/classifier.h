@@ -1,0 +1,92 @@
+/* The trained classifier: images to scores of C classes, with the ONNX graph that cdul-train exports.
+ *
+ *   model    a run folder, or its model.onnx alone                      cdul_classifier
+ *   scores   images to [C] each, from one view or from several          cdul_classifier_predict
+ *
+ * Letters: N images, C classes, V views of an image, B views in a batch, H, W pixels. */
+#ifndef CDUL_CLASSIFIER_H
+#define CDUL_CLASSIFIER_H
+
+#include "cdul/error.h"
+#include "cdul/image.h"
+#include "cdul/strings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cdul_classifier_options {
+    size_t threads;       /* of the network, within an operator; 0 = one per processor                   */
+    size_t batch;         /* B: views in one run; 0 = 8                                                  */
+    const char *provider; /* "cpu", "cuda", "cuda:1", ... (ONNX Runtime's names); NULL = "cpu"           */
+} cdul_classifier_options;
+
+cdul_classifier_options cdul_classifier_defaults(void);
+
+typedef struct cdul_classifier cdul_classifier;
+
+/* Opens a run folder (its model.onnx) or a model.onnx. The graph must have an input `image` float32
+ * [B, 3, H, W], an output `scores` float32 [B, C], and metadata that says classes, thresholds and input size:
+ * otherwise CDUL_ERR_INPUT. `options` NULL = defaults. */
+cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options *options,
+                                 cdul_classifier **out, cdul_error *err) CDUL_MUST_CHECK;
+void cdul_classifier_close(cdul_classifier *classifier);
+
+/* These live as long as the classifier. */
+const cdul_strings *cdul_classifier_classes(const cdul_classifier *classifier); /* C names */
+const float *cdul_classifier_thresholds(const cdul_classifier *classifier);     /* [C]: a class is in an image
+                            whose score reaches this; found in training, without ground truth        */
+const char *cdul_classifier_provenance(const cdul_classifier *classifier);      /* JSON: how it was trained */
+const char *cdul_classifier_path(const cdul_classifier *classifier);            /* of model.onnx */
+void cdul_classifier_size(const cdul_classifier *classifier, size_t *width, size_t *height); /* W, H */
+
+/* Scores [n, C] in 0 .. 1 of n views, pixels [n, 3, H, W] in 0 .. 1, RGB. */
+cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixels, size_t n, float *scores,
+                                  cdul_error *err) CDUL_MUST_CHECK;
+
+/* Which views of an image are looked at, and how their scores become one. */
+typedef enum cdul_test_views {
+    CDUL_TEST_VIEWS_NONE, /* V = 1: the whole image                                                     */
+    CDUL_TEST_VIEWS_FLIP, /* V = 2: mean of the image and its mirror image                              */
+    CDUL_TEST_VIEWS_GRID, /* V = 10: mean of the whole image and of the largest over 3 x 3 tiles, as the
+                             pseudo-labels are aggregated with zeta = 0 and lambda = 0 (equations 5, 6)  */
+} cdul_test_views;
+
+typedef struct cdul_predict_settings {
+    cdul_decode_options decode;
+    size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
+    cdul_test_views views;
+    bool standardise; /* score = sigmoid((l - mean_c l) / std_c l), l = logit of the score of several views:
+                         who ranks images by a class then compares like with like                       */
+} cdul_predict_settings;
+
+cdul_predict_settings cdul_predict_defaults(void);
+
+/* What becomes of each image, in order. */
+typedef struct cdul_predict_sink {
+    /* Image i: scores [C] in 0 .. 1 and what `keep` made, valid during the call. A failure stops the run. */
+    cdul_status (*predicted)(void *user, size_t i, const float *scores, void *kept, cdul_error *err);
+    /* Image i could not be read; the run goes on. */
+    void (*skipped)(void *user, size_t i, const char *reason);
+    /* Makes of decoded image i what `predicted` shall be given, such as a thumbnail: called from worker
+     * threads. May be NULL, and may leave *kept NULL. `drop` frees it. */
+    cdul_status (*keep)(void *user, size_t i, const cdul_image *image, void **kept, cdul_error *err);
+    void (*drop)(void *kept);
+    void *user;
+} cdul_predict_sink;
+
+typedef struct cdul_reporter cdul_reporter; /* base/progress.h; NULL = silence */
+
+/* Views of different images share batches; memory does not grow with the number of images.
+ * CDUL_ERR_CANCELLED after SIGINT or SIGTERM, when everything finished has been handed over. */
+cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_strings *paths,
+                                    const cdul_predict_settings *settings, const cdul_predict_sink *sink,
+                                    cdul_reporter *reporter, cdul_error *err) CDUL_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

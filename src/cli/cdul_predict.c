@@ -1,0 +1,260 @@
+/* cdul-predict: images to the classes that are in them. */
+#include "base/skipped.h"
+#include "cdul/classifier.h"
+#include "cli/predict_options.h"
+#include "cli/programs.h"
+#include "cli/run.h"
+#include "onnx/session.h"
+#include "predict/thresholds.h"
+#include "report/html.h"
+#include "report/predictions.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct job {
+    const cdul_predict_options *options;
+    cdul_cli *cli;
+    cdul_classifier *classifier;
+    const cdul_strings *classes; /* C                                                                   */
+    cdul_threshold threshold;
+    float *common; /* [C] thresholds for the report, if they are not the model's                        */
+    bool *picked;  /* [C] of the image in hand                                                          */
+    cdul_strings paths, names;
+    cdul_predictions *predictions;
+    cdul_html_options page;
+    cdul_html *html; /* NULL: no report                                                                 */
+    char subtitle[400];
+    cdul_skipped skipped;
+    cdul_status noted;        /* whether all of them could be                                            */
+    cdul_error note_failure;  /* if not                                                                  */
+    size_t predicted, labels; /* images, and classes reported for them                                  */
+} job;
+
+static bool to_stdout(const job *j) {
+    return strcmp(j->options->output, "-") == 0;
+}
+
+/* --- While images come in --- */
+
+static cdul_status add(void *user, size_t i, const float *scores, void *kept, cdul_error *err) {
+    job *j = user;
+    (void)err; /* what cannot be written shows when the file is committed */
+    j->labels += cdul_threshold_pick(&j->threshold, cdul_classifier_thresholds(j->classifier), scores,
+                                     j->classes->count, j->picked);
+    j->predicted++;
+    bool everything = j->options->format == CDUL_FORMAT_CSV;
+    cdul_predictions_add(j->predictions, j->names.items[i], scores, everything ? NULL : j->picked);
+    if (j->html) cdul_html_add(j->html, i, j->names.items[i], kept, scores, j->picked);
+    return CDUL_OK;
+}
+
+static void pass_over(void *user, size_t i, const char *reason) {
+    job *j = user;
+    if (to_stdout(j)) cdul_warn(j->cli->reporter, "skipped: %s", reason);
+    if (j->noted == CDUL_OK)
+        j->noted = cdul_skipped_add(&j->skipped, j->paths.items[i], reason, &j->note_failure);
+}
+
+static cdul_status make_thumbnail(void *user, size_t i, const cdul_image *image, void **kept,
+                                  cdul_error *err) {
+    const job *j = user;
+    if (!cdul_html_shows(j->html, i)) return CDUL_OK;
+    cdul_thumbnail *thumbnail = calloc(1, sizeof *thumbnail);
+    if (!thumbnail) return cdul_fail_memory(err, "thumbnail");
+    cdul_status status = cdul_thumbnail_make(image, j->page.side, j->page.quality, thumbnail, err);
+    if (status == CDUL_OK)
+        *kept = thumbnail;
+    else
+        free(thumbnail);
+    return status;
+}
+
+static void drop_thumbnail(void *kept) {
+    cdul_thumbnail_free(kept);
+    free(kept);
+}
+
+/* --- From options --- */
+
+static cdul_status open_classifier(job *j, cdul_error *err) {
+    cdul_classifier_options options = cdul_classifier_defaults();
+    options.threads = j->cli->common->threads;
+    options.batch = (size_t)j->options->batch;
+    options.provider = j->options->provider;
+    const char *model = j->cli->common->positional.items[0];
+    cdul_status status = cdul_classifier_open(model, &options, &j->classifier, err);
+    if (status == CDUL_OK) j->classes = cdul_classifier_classes(j->classifier);
+    return status;
+}
+
+/* Standardised scores have another scale than the model's thresholds, so `auto` is then `relative`; the k
+ * best classes have no threshold but one that was asked for. */
+static cdul_status choose_threshold(job *j, cdul_error *err) {
+    const cdul_predict_options *o = j->options;
+    cdul_status status = cdul_threshold_parse(o->threshold, &j->threshold, err);
+    if (status != CDUL_OK) return status;
+    j->threshold.top_k = (size_t)o->top_k;
+    if (j->threshold.kind != CDUL_THRESHOLD_AUTO) return CDUL_OK;
+    if (o->top_k > 0)
+        j->threshold.kind = CDUL_THRESHOLD_FIXED; /* at 0: all */
+    else if (o->standardise)
+        j->threshold.kind = CDUL_THRESHOLD_RELATIVE;
+    return CDUL_OK;
+}
+
+static cdul_status list_images(job *j, cdul_error *err) {
+    const cdul_strings *named = &j->cli->common->positional;
+    const cdul_list_options options = {.root = j->options->root, .nul_separated = j->options->null};
+    if (named->count < 2)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: name images after the model: files, folders, @list.txt, or - for a list on "
+                         "standard input",
+                         named->count ? "no images" : "no model");
+    return cdul_list_images((const char *const *)named->items + 1, named->count - 1, &options, &j->paths,
+                            &j->names, err);
+}
+
+static void describe(job *j, char *threshold, size_t size) {
+    const cdul_threshold *t = &j->threshold;
+    if (t->kind == CDUL_THRESHOLD_AUTO)
+        snprintf(threshold, size, "the model's thresholds");
+    else if (t->kind == CDUL_THRESHOLD_RELATIVE)
+        snprintf(threshold, size, "threshold halfway between each image's smallest and largest score");
+    else
+        snprintf(threshold, size, "threshold %g", (double)t->value);
+    if (t->top_k > 0) {
+        size_t used = t->value > 0 || t->kind != CDUL_THRESHOLD_FIXED ? strlen(threshold) : 0;
+        snprintf(threshold + used, size - used, "%sthe %zu best of each image", used ? ", " : "", t->top_k);
+    }
+}
+
+/* Thresholds for the report's histograms; NULL where images have different ones. */
+static const float *shown_thresholds(job *j) {
+    if (j->threshold.kind == CDUL_THRESHOLD_AUTO) return cdul_classifier_thresholds(j->classifier);
+    if (j->threshold.kind == CDUL_THRESHOLD_RELATIVE || j->threshold.value <= 0) return NULL;
+    for (size_t c = 0; c < j->classes->count; c++) j->common[c] = j->threshold.value;
+    return j->common;
+}
+
+/* Outputs are opened before the first image: a path that cannot be written fails at once. */
+static cdul_status open_outputs(job *j, cdul_error *err) {
+    const cdul_predict_options *o = j->options;
+    char threshold[200];
+    size_t c = j->classes->count;
+    j->picked = calloc(c, sizeof *j->picked);
+    j->common = calloc(c, sizeof *j->common);
+    if (!j->picked || !j->common) return cdul_fail_memory(err, "predictions");
+    cdul_status status = cdul_predictions_create(
+        o->output, o->format == CDUL_FORMAT_CSV ? CDUL_PREDICTIONS_CSV : CDUL_PREDICTIONS_JSONL, j->classes,
+        &j->predictions, err);
+    if (status != CDUL_OK || !o->html) return status;
+    describe(j, threshold, sizeof threshold);
+    snprintf(j->subtitle, sizeof j->subtitle, "%.180s: %s", cdul_classifier_path(j->classifier), threshold);
+    j->page = cdul_html_defaults();
+    j->page.title = "Predictions";
+    j->page.subtitle = j->subtitle;
+    j->page.thresholds = shown_thresholds(j);
+    j->page.images = j->paths.count;
+    return cdul_html_create(o->html, &j->page, j->classes, &j->html, err);
+}
+
+/* --- The run --- */
+
+static cdul_status predict(job *j, cdul_error *err) {
+    const cdul_predict_options *o = j->options;
+    static const cdul_test_views views[] = {[CDUL_VIEWS_NONE] = CDUL_TEST_VIEWS_NONE,
+                                            [CDUL_VIEWS_FLIP] = CDUL_TEST_VIEWS_FLIP,
+                                            [CDUL_VIEWS_GRID] = CDUL_TEST_VIEWS_GRID};
+    cdul_predict_settings settings = cdul_predict_defaults();
+    settings.decode.exif = o->exif;
+    settings.threads = j->cli->common->threads;
+    settings.views = views[o->views];
+    settings.standardise = o->standardise;
+    cdul_predict_sink sink = {.predicted = add, .skipped = pass_over, .user = j};
+    if (j->html) {
+        sink.keep = make_thumbnail;
+        sink.drop = drop_thumbnail;
+    }
+    cdul_status status = cdul_colour_parse(o->background, settings.decode.background, err);
+    if (status == CDUL_OK)
+        status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, j->cli->reporter, err);
+    if (status == CDUL_OK && j->noted != CDUL_OK) {
+        status = j->noted;
+        if (err) *err = j->note_failure;
+    }
+    return status;
+}
+
+static cdul_status commit(job *j, cdul_error *err) {
+    cdul_status status = cdul_predictions_commit(&j->predictions, err);
+    if (status == CDUL_OK && j->html) status = cdul_html_commit(&j->html, err);
+    return status;
+}
+
+static cdul_status report_skipped(job *j, cdul_error *err) {
+    char *list = NULL;
+    cdul_status status = CDUL_OK;
+    size_t count = j->skipped.paths.count;
+    if (!to_stdout(j)) status = cdul_skipped_write(&j->skipped, j->options->output, &list, err);
+    if (status == CDUL_OK && count > 0)
+        cdul_warn(j->cli->reporter, "%zu of %zu images skipped%s%s", count, j->paths.count,
+                  list ? ": see " : "", list ? list : "");
+    j->cli->skipped = count > 0;
+    free(list);
+    return status;
+}
+
+static void summarise(const job *j, double seconds) {
+    cdul_reporter *reporter = j->cli->reporter;
+    const cdul_predict_options *o = j->options;
+    cdul_say(reporter, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted, j->labels,
+             j->predicted ? (double)j->labels / (double)j->predicted : 0,
+             seconds > 0 ? (double)j->predicted / seconds : 0);
+    if (o->html) cdul_say(reporter, "report: %s", o->html);
+    if (to_stdout(j)) return;
+    cdul_say(reporter, "predictions: %s\nnext: cdul-eval --truth truth.csv %s", o->output, o->output);
+}
+
+static void close_job(job *j) {
+    cdul_predictions_discard(&j->predictions);
+    cdul_html_discard(&j->html);
+    cdul_classifier_close(j->classifier);
+    cdul_strings_free(&j->paths);
+    cdul_strings_free(&j->names);
+    cdul_skipped_free(&j->skipped);
+    free(j->picked);
+    free(j->common);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
+    job j = {.options = user, .cli = cli};
+    double start = 0;
+    cdul_status status = choose_threshold(&j, err);
+    if (status == CDUL_OK) status = list_images(&j, err);
+    if (status == CDUL_OK) status = open_classifier(&j, err);
+    if (status == CDUL_OK) status = open_outputs(&j, err);
+    start = now();
+    if (status == CDUL_OK) status = predict(&j, err);
+    if (status == CDUL_OK) status = commit(&j, err);
+    if (status == CDUL_OK) status = report_skipped(&j, err);
+    if (status == CDUL_OK) summarise(&j, now() - start);
+    close_job(&j);
+    return status;
+}
+
+static const char *versions(void) {
+    return cdul_session_runtime_version();
+}
+
+int main(int argc, char **argv) {
+    return cdul_cli_main(&cdul_program_predict, versions, run, argc, argv);
+}

@@ -1,0 +1,261 @@
+#include "cdul/classifier.h"
+
+#include "base/file.h"
+#include "image/views.h"
+#include "label/model_card.h"
+#include "onnx/session.h"
+#include "predict/combine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 8
+/* ONNX Runtime multiplies one row by another routine than many: a lone view is run in company, so that the
+ * last bits of its scores do not depend on how many views a run happens to have left. */
+#define LEAST_BATCH 2
+#define GRID        "3x3"
+
+struct cdul_classifier {
+    cdul_session *session;
+    cdul_model_card card;
+    size_t batch;
+};
+
+cdul_classifier_options cdul_classifier_defaults(void) {
+    return (cdul_classifier_options){.batch = BATCH, .provider = "cpu"};
+}
+
+cdul_predict_settings cdul_predict_defaults(void) {
+    return (cdul_predict_settings){.decode = cdul_decode_defaults()};
+}
+
+/* --- Opening --- */
+
+static cdul_status find_graph(const char *path, char **out, cdul_error *err) {
+    bool is_folder = cdul_path_is_folder(path);
+    *out = is_folder ? cdul_path_join(path, "model.onnx") : strdup(path);
+    if (!*out) return cdul_fail_memory(err, "path");
+    if (cdul_path_exists(*out)) return CDUL_OK;
+    cdul_status status =
+        is_folder
+            ? cdul_fail(err, CDUL_ERR_INPUT,
+                        "%s: no model.onnx in this folder; cdul-train writes it when a run is finished", path)
+            : cdul_fail_errno(err, "%s", path);
+    free(*out);
+    *out = NULL;
+    return status;
+}
+
+static const char *metadata(const void *session, const char *key) {
+    return cdul_session_metadata(session, key);
+}
+
+static bool is_float(const cdul_port *port) {
+    return port->element == CDUL_ELEMENT_F32 || port->element == CDUL_ELEMENT_F16;
+}
+
+/* A free dimension takes any size. */
+static bool takes(int64_t dim, size_t size) {
+    return dim < 0 || dim == (int64_t)size;
+}
+
+static cdul_status refuse_port(const cdul_classifier *classifier, const cdul_port *port, const char *wanted,
+                               cdul_error *err) {
+    char text[160];
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: no classifier of cdul-train: %s, expected %s",
+                     cdul_session_path(classifier->session),
+                     port ? cdul_port_describe(port, text, sizeof text) : "a port is missing", wanted);
+}
+
+static cdul_status check_ports(const cdul_classifier *classifier, cdul_error *err) {
+    const cdul_preprocess *p = &classifier->card.preprocess;
+    const cdul_port *in = cdul_session_input(classifier->session, "image");
+    const cdul_port *out = cdul_session_output(classifier->session, "scores");
+    size_t inputs = 0, c = classifier->card.classes.count;
+    char wanted[160];
+    (void)cdul_session_inputs(classifier->session, &inputs);
+    snprintf(wanted, sizeof wanted, "one input image float32 [?, 3, %zu, %zu]", p->height, p->width);
+    if (inputs != 1 || !in || !is_float(in) || in->rank != 4 || in->dims[0] >= 0 || !takes(in->dims[1], 3) ||
+        !takes(in->dims[2], p->height) || !takes(in->dims[3], p->width))
+        return refuse_port(classifier, in, wanted, err);
+    snprintf(wanted, sizeof wanted, "an output scores float32 [?, %zu]", c);
+    if (!out || !is_float(out) || out->rank != 2 || !takes(out->dims[1], c))
+        return refuse_port(classifier, out, wanted, err);
+    return CDUL_OK;
+}
+
+static cdul_status read_card(cdul_classifier *classifier, cdul_error *err) {
+    const char *path = cdul_session_path(classifier->session);
+    cdul_status status = cdul_model_card_read(metadata, classifier->session, path, &classifier->card, err);
+    if (status != CDUL_OK) return status;
+    cdul_preprocess *p = &classifier->card.preprocess;
+    p->scale = 1.0F / 255; /* the graph wants 0 .. 1 and applies mean and deviation itself */
+    for (size_t i = 0; i < 3; i++) {
+        p->mean[i] = 0;
+        p->std[i] = 1;
+    }
+    return check_ports(classifier, err);
+}
+
+cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options *options,
+                                 cdul_classifier **out, cdul_error *err) {
+    cdul_classifier_options defaults = cdul_classifier_defaults();
+    if (!options) options = &defaults;
+    cdul_session_options session = cdul_session_defaults();
+    session.threads = options->threads;
+    if (options->provider) session.provider = options->provider;
+    char *graph = NULL;
+    cdul_classifier *classifier = calloc(1, sizeof *classifier);
+    cdul_status status = classifier ? find_graph(path, &graph, err) : cdul_fail_memory(err, "classifier");
+    if (status == CDUL_OK) status = cdul_session_open(graph, &session, &classifier->session, err);
+    if (status == CDUL_OK) status = read_card(classifier, err);
+    free(graph);
+    if (status != CDUL_OK) {
+        cdul_classifier_close(classifier);
+        return status;
+    }
+    classifier->batch = options->batch ? options->batch : BATCH;
+    *out = classifier;
+    return CDUL_OK;
+}
+
+void cdul_classifier_close(cdul_classifier *classifier) {
+    if (!classifier) return;
+    cdul_session_close(classifier->session);
+    cdul_model_card_free(&classifier->card);
+    free(classifier);
+}
+
+const cdul_strings *cdul_classifier_classes(const cdul_classifier *classifier) {
+    return &classifier->card.classes;
+}
+
+const float *cdul_classifier_thresholds(const cdul_classifier *classifier) {
+    return classifier->card.thresholds;
+}
+
+const char *cdul_classifier_provenance(const cdul_classifier *classifier) {
+    return classifier->card.provenance;
+}
+
+const char *cdul_classifier_path(const cdul_classifier *classifier) {
+    return cdul_session_path(classifier->session);
+}
+
+void cdul_classifier_size(const cdul_classifier *classifier, size_t *width, size_t *height) {
+    *width = classifier->card.preprocess.width;
+    *height = classifier->card.preprocess.height;
+}
+
+/* --- Views to scores --- */
+
+/* Runs n >= LEAST_BATCH views and copies the scores of the first `wanted`. */
+static cdul_status run(cdul_classifier *classifier, const float *pixels, size_t n, size_t wanted,
+                       float *scores, cdul_error *err) {
+    const cdul_preprocess *p = &classifier->card.preprocess;
+    const size_t c = classifier->card.classes.count;
+    const cdul_feed feed = {.name = "image",
+                            .f32 = pixels,
+                            .rank = 4,
+                            .dims = {(int64_t)n, 3, (int64_t)p->height, (int64_t)p->width}};
+    cdul_fetch fetch = {.name = "scores"};
+    cdul_status status = cdul_session_run(classifier->session, &feed, 1, &fetch, 1, err);
+    if (status != CDUL_OK) return status;
+    if (fetch.rank == 2 && fetch.dims[0] == (int64_t)n && fetch.dims[1] == (int64_t)c)
+        memcpy(scores, fetch.values, wanted * c * sizeof *scores);
+    else
+        status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: %zu scores from %zu views of %zu classes",
+                           cdul_classifier_path(classifier), fetch.count, n, c);
+    free(fetch.values);
+    return status;
+}
+
+static cdul_status run_one(cdul_classifier *classifier, const float *pixels, float *scores, cdul_error *err) {
+    const size_t view = 3 * classifier->card.preprocess.height * classifier->card.preprocess.width;
+    float *company = calloc(LEAST_BATCH * view, sizeof *company);
+    if (!company) return cdul_fail_memory(err, "a view");
+    memcpy(company, pixels, view * sizeof *company);
+    cdul_status status = run(classifier, company, LEAST_BATCH, 1, scores, err);
+    free(company);
+    return status;
+}
+
+cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixels, size_t n, float *scores,
+                                  cdul_error *err) {
+    if (n == 0) return CDUL_OK;
+    return n < LEAST_BATCH ? run_one(classifier, pixels, scores, err)
+                           : run(classifier, pixels, n, n, scores, err);
+}
+
+/* --- Images to scores --- */
+
+typedef struct predictor {
+    cdul_classifier *classifier;
+    const cdul_predict_settings *settings;
+    const cdul_predict_sink *sink;
+    size_t views, classes; /* V, C                                                                      */
+    float *scores;         /* [C]                                                                       */
+} predictor;
+
+static cdul_status score_views(void *user, const float *pixels, size_t n, float *rows, cdul_error *err) {
+    predictor *p = user;
+    return cdul_classifier_views(p->classifier, pixels, n, rows, err);
+}
+
+static const char *check_scores(void *user, float *rows) {
+    predictor *p = user;
+    for (size_t i = 0; i < p->views * p->classes; i++)
+        if (!(rows[i] >= 0 && rows[i] <= 1)) return "the model's scores are not in 0 .. 1";
+    return NULL;
+}
+
+static cdul_status hand_over(void *user, size_t i, const float *rows, void *kept, cdul_error *err) {
+    predictor *p = user;
+    cdul_combine_views(p->settings->views, rows, p->views, p->classes, p->scores);
+    if (p->settings->standardise) cdul_standardise_scores(p->scores, p->classes);
+    return p->sink->predicted(p->sink->user, i, p->scores, kept, err);
+}
+
+static void skip(void *user, size_t i, const char *reason) {
+    predictor *p = user;
+    p->sink->skipped(p->sink->user, i, reason);
+}
+
+static cdul_status keep(void *user, size_t i, const cdul_image *image, void **kept, cdul_error *err) {
+    predictor *p = user;
+    return p->sink->keep(p->sink->user, i, image, kept, err);
+}
+
+cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_strings *paths,
+                                    const cdul_predict_settings *settings, const cdul_predict_sink *sink,
+                                    cdul_reporter *reporter, cdul_error *err) {
+    cdul_crops crops = {0};
+    cdul_view_options views = {.preprocess = &classifier->card.preprocess,
+                               .mirror = settings->views == CDUL_TEST_VIEWS_FLIP,
+                               .decode = settings->decode,
+                               .threads = settings->threads,
+                               .batch = classifier->batch,
+                               .width = classifier->card.classes.count,
+                               .verb = "predict"};
+    predictor p = {.classifier = classifier, .settings = settings, .sink = sink, .classes = views.width};
+    const cdul_view_calls calls = {.network = score_views,
+                                   .check = check_scores,
+                                   .done = hand_over,
+                                   .skipped = skip,
+                                   .keep = sink->keep ? keep : NULL,
+                                   .drop = sink->drop,
+                                   .user = &p};
+    cdul_status status = CDUL_OK;
+    if (settings->views == CDUL_TEST_VIEWS_GRID) {
+        status = cdul_crops_parse(GRID, &crops, err);
+        views.crops = &crops;
+    }
+    p.views = cdul_views_count(&views);
+    p.scores = calloc(p.classes, sizeof *p.scores);
+    if (status == CDUL_OK && !p.scores) status = cdul_fail_memory(err, "scores");
+    if (status == CDUL_OK) status = cdul_views_run(paths, NULL, paths->count, &views, &calls, reporter, err);
+    free(p.scores);
+    cdul_crops_free(&crops);
+    return status;
+}

@@ -1,0 +1,38 @@
+#include "predict/combine.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A float32 sigmoid saturates at 0 and 1, whose logits are infinite: beyond +-16 scores count as equal. */
+#define EPSILON 1e-7
+
+void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size_t c, float *scores) {
+    memcpy(scores, rows, c * sizeof *scores);
+    if (views == CDUL_TEST_VIEWS_NONE) return;
+    for (size_t i = 0; i < c; i++) {
+        float largest = rows[c + i]; /* of all but the first; FLIP has one more only */
+        for (size_t j = 2; j < v; j++) largest = fmaxf(largest, rows[j * c + i]);
+        scores[i] = 0.5F * (scores[i] + largest);
+    }
+}
+
+static double logit(double p) {
+    p = fmin(fmax(p, EPSILON), 1 - EPSILON);
+    return log(p / (1 - p));
+}
+
+void cdul_standardise_scores(float *scores, size_t c) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < c; i++) sum += logit(scores[i]);
+    double mean = sum / (double)c;
+    for (size_t i = 0; i < c; i++) {
+        double difference = logit(scores[i]) - mean;
+        squares += difference * difference;
+    }
+    double deviation = sqrt(squares / (double)c);
+    for (size_t i = 0; i < c; i++) {
+        /* equal logits differ from their mean by rounding alone */
+        double z = deviation > 1e-12 ? (logit(scores[i]) - mean) / deviation : 0;
+        scores[i] = (float)(1 / (1 + exp(-z)));
+    }
+}
