@@ -1,11 +1,14 @@
 /* cdul-train: pseudo-labels to a classifier. */
+#include "base/file.h"
 #include "cli/programs.h"
 #include "cli/run.h"
 #include "cli/train_options.h"
 #include "torch/torch.h"
+#include "train/export.h"
 #include "train/trainer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *versions(void) {
     return cdul_torch_version();
@@ -19,8 +22,28 @@ static void summarise(const cdul_train_options *options, const cdul_train_result
              result->classes, options->output, options->output);
 }
 
+/* `folder` is a run folder, or a model file itself. */
+static cdul_status export_model(const char *folder, const char *output, cdul_cli *cli, cdul_error *err) {
+    if (!output) return cdul_fail(err, CDUL_ERR_USAGE, "--export needs -o: the ONNX file to write");
+    char *path = cdul_path_is_folder(folder) ? cdul_path_join(folder, "model.safetensors") : strdup(folder);
+    if (!path) return cdul_fail_memory(err, "a path");
+    cdul_resnet *net = NULL;
+    cdul_preprocess preprocess;
+    cJSON *description = NULL;
+    cdul_status status = cdul_model_read(path, &net, &preprocess, &description, err);
+    if (status == CDUL_OK) status = cdul_export_onnx(output, net, &preprocess, description, err);
+    if (status == CDUL_OK)
+        cdul_say(cli->reporter, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl", output,
+                 output);
+    cJSON_Delete(description);
+    cdul_resnet_free(net);
+    free(path);
+    return status;
+}
+
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_train_cli_options *options = user;
+    if (options->export) return export_model(options->export, options->train.output, cli, err);
     char *config = cdul_options_json(cli->program, options);
     if (!config) return cdul_fail_memory(err, "options");
     cdul_train_call call = {&cli->common->positional, cli->common->threads, config, cli->reporter};

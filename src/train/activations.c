@@ -57,7 +57,7 @@ static void add_hash(cJSON *key, const char *name, unsigned long long hash) {
     cJSON_AddStringToObject(key, name, text);
 }
 
-static void add_views(cJSON *key, const cdul_views *views) {
+static void add_views(cJSON *key, const cdul_image_views *views) {
     const cdul_preprocess *p = &views->preprocess;
     const cdul_augment_options *a = &views->augment;
     const double mean[3] = {(double)p->mean[0], (double)p->mean[1], (double)p->mean[2]};
@@ -81,8 +81,8 @@ static void add_views(cJSON *key, const cdul_views *views) {
 }
 
 /* Everything the records depend on. Not the number of copies: a run with more of them adds to the cache. */
-static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net, const cdul_views *views, cJSON **out,
-                            cdul_error *err) {
+static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net, const cdul_image_views *views,
+                            cJSON **out, cdul_error *err) {
     unsigned long long weights = CDUL_HASH_START;
     cdul_status status = hash_weights(net, &weights, err);
     if (status != CDUL_OK) return status;
@@ -237,7 +237,7 @@ static cdul_status check_disk(const cdul_activations *cache, size_t rows, cdul_e
 }
 
 /* Runs one black image through the frozen stages to learn what they return. */
-static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net, const cdul_views *views,
+static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net, const cdul_image_views *views,
                               cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     size_t shape[4] = {1, 3, views->preprocess.height, views->preprocess.width};
@@ -270,7 +270,7 @@ static cdul_status allocate(cdul_activations *cache, size_t images, cdul_error *
 }
 
 static cdul_status fill(cdul_activations *cache, cdul_dataset *data, cdul_resnet *net,
-                        const cdul_views *views, cdul_reporter *reporter, cdul_error *err) {
+                        const cdul_image_views *views, cdul_reporter *reporter, cdul_error *err) {
     int lock = -1;
     size_t missing = 0;
     cdul_status status = take_lock(cache, reporter, &lock, err);
@@ -283,7 +283,7 @@ static cdul_status fill(cdul_activations *cache, cdul_dataset *data, cdul_resnet
 }
 
 cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
-                                  cdul_resnet *net, const cdul_views *views, cdul_reporter *reporter,
+                                  cdul_resnet *net, const cdul_image_views *views, cdul_reporter *reporter,
                                   cdul_activations **out, cdul_error *err) {
     *out = NULL;
     cJSON *key = NULL;

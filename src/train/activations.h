@@ -9,8 +9,8 @@
 #define CDUL_TRAIN_ACTIVATIONS_H
 
 #include "base/progress.h"
+#include "train/image_views.h"
 #include "train/resnet.h"
-#include "train/views.h"
 
 typedef struct cdul_activations_options {
     const char *folder; /* of all caches; created                                                         */
@@ -26,7 +26,7 @@ typedef struct cdul_activations cdul_activations;
  * size, augmentation and seed; its `plain` and `epoch` are not looked at. `reporter` may be NULL.
  * CDUL_ERR_CANCELLED on an interrupt: finished shards stay. */
 cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
-                                  cdul_resnet *net, const cdul_views *views, cdul_reporter *reporter,
+                                  cdul_resnet *net, const cdul_image_views *views, cdul_reporter *reporter,
                                   cdul_activations **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_activations_close(cdul_activations *cache);
 

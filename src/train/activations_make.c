@@ -73,7 +73,8 @@ static bool is_finite(const uint16_t *values, size_t count) {
     return true;
 }
 
-static cdul_status forward(maker *m, const cdul_views *views, const cdul_batch *batch, cdul_error *err) {
+static cdul_status forward(maker *m, const cdul_image_views *views, const cdul_batch *batch,
+                           cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     size_t shape[4] = {batch->count, 3, views->preprocess.height, views->preprocess.width};
     size_t count = batch->count * m->cache->record_bytes / sizeof(uint16_t);
@@ -96,13 +97,13 @@ static void place(maker *m, const cdul_batch *batch, size_t first, size_t rows) 
             memcpy(m->records + (batch->rows[i] - first) * values, m->batch + i * values, bytes);
 }
 
-static cdul_status make_shard(maker *m, const cdul_views *views, size_t pass, size_t shard, size_t *rows,
-                              cdul_error *err) {
+static cdul_status make_shard(maker *m, const cdul_image_views *views, size_t pass, size_t shard,
+                              size_t *rows, cdul_error *err) {
     size_t first, count = cdul_activations_shard_rows(m->cache, shard, &first), wanted = 0;
     for (size_t row = first; row < first + count; row++)
         if (!m->data->skipped[row]) rows[wanted++] = row;
     memset(m->records, 0, count * m->cache->record_bytes);
-    cdul_source source = cdul_views_source(views);
+    cdul_source source = cdul_image_views_source(views);
     cdul_loader_options options = {m->cache->options.batch, m->cache->options.threads, skip_row, m};
     cdul_loader *loader = NULL;
     cdul_status status = cdul_loader_open(&source, rows, wanted, &options, &loader, err);
@@ -125,8 +126,9 @@ static cdul_status make_shard(maker *m, const cdul_views *views, size_t pass, si
     return status;
 }
 
-static cdul_status make_pass(maker *m, const cdul_views *like, size_t pass, size_t *rows, cdul_error *err) {
-    cdul_views views = *like;
+static cdul_status make_pass(maker *m, const cdul_image_views *like, size_t pass, size_t *rows,
+                             cdul_error *err) {
+    cdul_image_views views = *like;
     views.plain = pass == 0;
     views.epoch = pass == 0 ? 0 : pass - 1;
     cdul_status status = CDUL_OK;
@@ -136,7 +138,7 @@ static cdul_status make_pass(maker *m, const cdul_views *like, size_t pass, size
 }
 
 cdul_status cdul_activations_make(cdul_activations *cache, cdul_dataset *data, cdul_resnet *net,
-                                  const cdul_views *views, cdul_reporter *reporter, cdul_error *err) {
+                                  const cdul_image_views *views, cdul_reporter *reporter, cdul_error *err) {
     maker m = {.cache = cache, .data = data, .net = net, .reporter = reporter};
     size_t rows_bytes = cache->shard_rows * sizeof(size_t);
     for (size_t pass = 0; pass <= cache->options.copies; pass++) {

@@ -13,6 +13,10 @@ static double softplus(double x) {
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
 
+static double x_log_x(double x) {
+    return x > 0 ? x * log(x) : 0;
+}
+
 /* H(sigmoid(u)) in nats. */
 static double entropy(double u) {
     double y = sigmoid(u);
@@ -82,13 +86,13 @@ void cdul_align_update(const cdul_align_options *options, const float *logits, c
     *step = (cdul_align_step){sum.loss / entries, sum.moved / entries, sum.reached / entries};
 }
 
-cdul_align_state cdul_align_describe(const float *latent, const float *initial, size_t n, size_t c) {
+cdul_align_state cdul_align_describe(const float *labels, const float *initial, size_t n, size_t c) {
     cdul_align_state sum = {0};
     for (size_t k = 0; k < n * c; k++) {
-        double u = (double)latent[k], y = sigmoid(u);
+        double y = (double)labels[k];
         sum.drift += fabs(y - (double)initial[k]);
         sum.mass += y;
-        sum.entropy += entropy(u);
+        sum.entropy -= x_log_x(y) + x_log_x(1 - y);
     }
     double entries = n > 0 ? (double)n * (double)c : 1;
     return (cdul_align_state){sum.drift / entries, sum.mass * (double)c / entries, sum.entropy / entries};

@@ -63,7 +63,7 @@ typedef struct cdul_align_state {
     double entropy; /* mean Bernoulli entropy, nats                                                       */
 } cdul_align_state;
 
-/* What the labels look like now, against the initial ones [N, C]. */
-cdul_align_state cdul_align_describe(const float *latent, const float *initial, size_t n, size_t c);
+/* What labels [N, C] look like, against the initial ones [N, C]. */
+cdul_align_state cdul_align_describe(const float *labels, const float *initial, size_t n, size_t c);
 
 #endif

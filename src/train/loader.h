@@ -1,5 +1,6 @@
 /* Batches of records, made ahead by threads, in a given order whatever their number. A record is whatever a
- * network starts from: the planes of an augmented view (views.h) or cached activations (activations.h). */
+ * network starts from: the planes of an augmented view (image_views.h) or cached activations (activations.h).
+ */
 #ifndef CDUL_TRAIN_LOADER_H
 #define CDUL_TRAIN_LOADER_H
 

@@ -36,6 +36,11 @@ void cdul_model_metadata_free(const cJSON *description, cdul_metadata *metadata,
 cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cJSON *description,
                              cdul_error *err) CDUL_MUST_CHECK;
 
+/* Reads such a file. The network is in evaluation form, on the CPU. `preprocess` and `description` are what
+ * it was written with. The caller frees *net and *description. */
+cdul_status cdul_model_read(const char *path, cdul_resnet **net, cdul_preprocess *preprocess,
+                            cJSON **description, cdul_error *err) CDUL_MUST_CHECK;
+
 /* Declares a tensor as it is, and appends its elements: for every file that holds weights. */
 cdul_tensor_decl cdul_model_declare(const cdul_tensor *tensor, const char *name);
 cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer,

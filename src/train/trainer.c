@@ -74,6 +74,8 @@ static cdul_status run(cdul_trainer *t, const char *checkpoint, cdul_error *err)
         if (status == CDUL_OK && t->epoch == epochs) status = cdul_trainer_predict(t, CDUL_SUBSET_ALL, err);
     }
     if (status == CDUL_OK) status = cdul_trainer_trim_log(t, err);
+    if (status == CDUL_OK && t->epoch < epochs)
+        status = cdul_events_open(t->options->output, &t->events, err);
     while (status == CDUL_OK && t->epoch < epochs) status = run_epoch(t, checkpoint, err);
     if (status == CDUL_OK) status = cdul_trainer_write(t, err);
     return status;

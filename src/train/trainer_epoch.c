@@ -112,7 +112,7 @@ static cdul_status run_epoch(cdul_trainer *t, cdul_loader *loader, double *loss_
 cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_error *err) {
     t->augmented.epoch = t->epoch;
     cdul_source source =
-        t->cache ? cdul_activations_augmented(t->cache, t->epoch) : cdul_views_source(&t->augmented);
+        t->cache ? cdul_activations_augmented(t->cache, t->epoch) : cdul_image_views_source(&t->augmented);
     size_t count =
         cdul_dataset_shuffle(&t->data, CDUL_SUBSET_TRAIN, (uint64_t)t->options->seed, t->epoch, t->rows);
     cdul_loader_options options = {(size_t)t->options->batch, t->call->threads, skip_row, t};
@@ -176,7 +176,7 @@ static cdul_status predict_rows(cdul_trainer *t, cdul_loader *loader, cdul_error
 }
 
 cdul_status cdul_trainer_predict(cdul_trainer *t, cdul_subset subset, cdul_error *err) {
-    cdul_source source = t->cache ? cdul_activations_plain(t->cache) : cdul_views_source(&t->plain);
+    cdul_source source = t->cache ? cdul_activations_plain(t->cache) : cdul_image_views_source(&t->plain);
     size_t count = cdul_dataset_rows(&t->data, subset, t->rows);
     if (count == 0) return CDUL_OK;
     cdul_loader_options options = {(size_t)t->options->batch, t->call->threads, skip_row, t};

@@ -9,6 +9,7 @@
 #define CDUL_TRAIN_TRAINER_INTERNAL_H
 
 #include "cdul/eval.h"
+#include "report/tensorboard.h"
 #include "train/activations.h"
 #include "train/align.h"
 #include "train/loss.h"
@@ -37,8 +38,9 @@ typedef struct cdul_trainer {
     double base_lr[CDUL_TRAINER_GROUPS];
     size_t groups;
     cdul_schedule schedule;
-    cdul_views plain, augmented;
+    cdul_image_views plain, augmented;
     cdul_activations *cache; /* NULL = from pixels                                                      */
+    cdul_events *events;
 
     size_t epoch;          /* epochs done                                                               */
     size_t step;           /* optimiser steps done                                                      */
@@ -80,7 +82,7 @@ cdul_status cdul_trainer_measure(cdul_trainer *trainer, cdul_epoch_record *recor
                                  cdul_error *err) CDUL_MUST_CHECK;
 /* True once the labels have moved: until then they are exactly the initial ones. */
 bool cdul_trainer_has_aligned(const cdul_trainer *trainer);
-/* Appends the epoch to log.jsonl and says it. */
+/* Appends the epoch to log.jsonl and the TensorBoard events, and says it. */
 cdul_status cdul_trainer_log(cdul_trainer *trainer, const cdul_epoch_record *record,
                              cdul_error *err) CDUL_MUST_CHECK;
 /* Cuts log.jsonl back to the epochs that the checkpoint knows. */

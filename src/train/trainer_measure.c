@@ -123,7 +123,7 @@ cdul_status cdul_trainer_measure(cdul_trainer *t, cdul_epoch_record *record, cdu
         cdul_align_update(&align, t->logits, t->data.skipped, t->n, t->c, t->latent, &record->step);
         cdul_align_to_labels(t->latent, t->n * t->c, t->labels);
     }
-    record->labels = cdul_align_describe(t->latent, t->data.labels.values, t->n, t->c);
+    record->labels = cdul_align_describe(t->labels, t->data.labels.values, t->n, t->c);
     status = measure_truth(t, record, err);
     if (status == CDUL_OK) watch_held(t, record);
     return status;
@@ -138,23 +138,23 @@ static void add(cJSON *line, const char *name, double value) {
 static cJSON *log_line(const cdul_trainer *t, const cdul_epoch_record *r) {
     cJSON *line = cJSON_CreateObject();
     add(line, "epoch", (double)t->epoch);
-    add(line, "step", (double)t->step);
+    add(line, "train_step", (double)t->step);
     add(line, "train_loss", r->loss);
-    add(line, "lr", r->lr);
-    add(line, "seconds", r->seconds);
-    add(line, "images_per_second", r->images_per_second);
+    add(line, "train_lr", r->lr);
+    add(line, "train_seconds", r->seconds);
+    add(line, "train_images_per_second", r->images_per_second);
     add(line, "held_loss", r->held_loss);
     add(line, "held_agreement", r->held_agreement);
     cJSON_AddBoolToObject(line, "aligned", r->aligned);
     if (r->aligned) {
-        add(line, "align_loss", r->step.loss);
+        add(line, "labels_loss", r->step.loss);
         add(line, "labels_moved", r->step.moved);
         add(line, "labels_reached", r->step.reached);
     }
     add(line, "labels_drift", r->labels.drift);
     add(line, "labels_mass", r->labels.mass);
     add(line, "labels_entropy", r->labels.entropy);
-    add(line, "skipped", (double)t->data.list.paths.count);
+    add(line, "train_skipped", (double)t->data.list.paths.count);
     if (!t->truth_given) return line;
     cJSON_AddBoolToObject(line, "eval_uses_ground_truth", true);
     add(line, "eval_predictions_map", r->eval_predictions_map);
@@ -183,20 +183,40 @@ static void say_epoch(const cdul_trainer *t, const cdul_epoch_record *r) {
     cdul_say(t->call->reporter, "%s", text);
 }
 
+static cdul_status append_line(const cdul_trainer *t, const char *text, cdul_error *err) {
+    char *path = cdul_path_join(t->options->output, "log.jsonl");
+    if (!path) return cdul_fail_memory(err, "a path");
+    FILE *log = fopen(path, "a");
+    bool good = log && fprintf(log, "%s\n", text) > 0;
+    if (log && fclose(log) != 0) good = false;
+    cdul_status status = good ? CDUL_OK : cdul_fail_errno(err, "cannot write %s", path);
+    free(path);
+    return status;
+}
+
+/* Every number of the line as a point of a curve: "train_loss" is train/loss. */
+static cdul_status add_events(const cdul_trainer *t, const cJSON *line, cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, line) {
+        if (!cJSON_IsNumber(item) || !strcmp(item->string, "epoch") || status != CDUL_OK) continue;
+        char tag[64];
+        snprintf(tag, sizeof tag, "%s", item->string);
+        char *first = strchr(tag, '_');
+        if (first) *first = '/';
+        status = cdul_events_scalar(t->events, (int64_t)t->epoch, tag, item->valuedouble, err);
+    }
+    return status;
+}
+
 cdul_status cdul_trainer_log(cdul_trainer *t, const cdul_epoch_record *record, cdul_error *err) {
     say_epoch(t, record);
     cJSON *line = log_line(t, record);
-    char *text = cJSON_PrintUnformatted(line), *path = cdul_path_join(t->options->output, "log.jsonl");
-    cJSON_Delete(line);
-    FILE *log = text && path ? fopen(path, "a") : NULL;
-    cdul_status status = CDUL_OK;
-    if (!text || !path)
-        status = cdul_fail_memory(err, "a line of the log");
-    else if (!log || fprintf(log, "%s\n", text) < 0 || fflush(log) != 0)
-        status = cdul_fail_errno(err, "cannot write %s", path);
-    if (log && fclose(log) != 0 && status == CDUL_OK) status = cdul_fail_errno(err, "cannot write %s", path);
+    char *text = cJSON_PrintUnformatted(line);
+    cdul_status status = text ? append_line(t, text, err) : cdul_fail_memory(err, "a line of the log");
+    if (status == CDUL_OK) status = add_events(t, line, err);
     cJSON_free(text);
-    free(path);
+    cJSON_Delete(line);
     return status;
 }
 

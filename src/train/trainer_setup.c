@@ -136,7 +136,7 @@ static cdul_status create_network(cdul_trainer *t, const cdul_safetensors *weigh
 /* `weights` may be NULL. */
 static cdul_status choose_views(cdul_trainer *t, const cdul_safetensors *weights, cdul_error *err) {
     const cdul_train_options *o = t->options;
-    cdul_views *views = &t->plain;
+    cdul_image_views *views = &t->plain;
     views->data = &t->data;
     views->plain = true;
     views->seed = (uint64_t)o->seed;
@@ -265,6 +265,7 @@ cdul_status cdul_trainer_setup(cdul_trainer *t, cdul_error *err) {
 }
 
 void cdul_trainer_free(cdul_trainer *t) {
+    cdul_events_close(t->events);
     cdul_activations_close(t->cache);
     cdul_optimizer_free(t->optimizer);
     for (size_t i = 0; t->average && i < t->net->entry_count; i++) cdul_tensor_free(t->average[i]);

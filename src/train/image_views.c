@@ -1,8 +1,8 @@
-#include "train/views.h"
+#include "train/image_views.h"
 
 #include <stdlib.h>
 
-static cdul_status render(const cdul_views *views, size_t row, const cdul_image *image, float *out,
+static cdul_status render(const cdul_image_views *views, size_t row, const cdul_image *image, float *out,
                           cdul_error *err) {
     const cdul_preprocess *preprocess = &views->preprocess;
     uint8_t *scratch = malloc(preprocess->width * preprocess->height * 3);
@@ -20,7 +20,7 @@ static cdul_status render(const cdul_views *views, size_t row, const cdul_image 
 }
 
 static cdul_status read_view(const void *user, size_t row, void *out, cdul_error *err) {
-    const cdul_views *views = user;
+    const cdul_image_views *views = user;
     cdul_image image = {0};
     cdul_status status = cdul_image_decode_file(views->data->paths.items[row], &views->decode, &image, err);
     if (status == CDUL_OK) status = render(views, row, &image, out, err);
@@ -28,7 +28,7 @@ static cdul_status read_view(const void *user, size_t row, void *out, cdul_error
     return status;
 }
 
-cdul_source cdul_views_source(const cdul_views *views) {
+cdul_source cdul_image_views_source(const cdul_image_views *views) {
     size_t pixels = views->preprocess.width * views->preprocess.height;
     return (cdul_source){pixels * 3 * sizeof(float), read_view, views};
 }

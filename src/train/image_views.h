@@ -1,6 +1,6 @@
 /* Images as records: decode, augment (or not), resize, normalise. */
-#ifndef CDUL_TRAIN_VIEWS_H
-#define CDUL_TRAIN_VIEWS_H
+#ifndef CDUL_TRAIN_IMAGE_VIEWS_H
+#define CDUL_TRAIN_IMAGE_VIEWS_H
 
 #include "train/augment.h"
 #include "train/dataset.h"
@@ -8,7 +8,7 @@
 
 /* One way of seeing the set: plain for evaluation (the whole image squashed to the input), or augmented, a
  * different draw for each `epoch`. */
-typedef struct cdul_views {
+typedef struct cdul_image_views {
     const cdul_dataset *data;
     cdul_decode_options decode;
     cdul_preprocess preprocess; /* mode SQUASH                                                          */
@@ -16,9 +16,9 @@ typedef struct cdul_views {
     bool plain;
     uint64_t seed;
     size_t epoch;
-} cdul_views;
+} cdul_image_views;
 
 /* Records are float32 [3, height, width]. `views` must outlive the source. */
-cdul_source cdul_views_source(const cdul_views *views);
+cdul_source cdul_image_views_source(const cdul_image_views *views);
 
 #endif
