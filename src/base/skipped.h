@@ -10,6 +10,7 @@ typedef struct cdul_skipped {
     cdul_strings paths, reasons; /* of equal length */
 } cdul_skipped;
 
+/* A reason that begins with "path: ", as errors do, is kept without it. */
 cdul_status cdul_skipped_add(cdul_skipped *skipped, const char *path, const char *reason,
                              cdul_error *err) CDUL_MUST_CHECK;
 /* Writes the list beside `output` and puts the list's path into *list (the caller's to free). With nothing

@@ -252,7 +252,9 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 }
 
 static const char *versions(void) {
-    return cdul_session_runtime_version();
+    static char text[64];
+    snprintf(text, sizeof text, "onnxruntime %s", cdul_session_runtime_version());
+    return text;
 }
 
 int main(int argc, char **argv) {
