@@ -1,6 +1,6 @@
 """Writes safetensors with numpy alone, because Debian 12 has no package of it.
 
-Format: https://huggingface.co/docs/safetensors, "Format": u64 header length, JSON header, raw little-endian data.
+Format (README of safetensors, "Format"): u64 header length, JSON header, raw little-endian data.
 """
 import json
 import os
