@@ -36,7 +36,9 @@ static const cdul_option options[] = {
      .fallback = "auto",
      .argument = "X",
      .group = "Prediction",
-     .help = "score, 0 to 1, from which a class is reported; auto takes the model's own, one a class"},
+     .help =
+         "score from which a class is reported: 0 to 1 (0 reports all); auto = the model's own, one a class; "
+         "relative = halfway between an image's smallest and largest"},
     {.name = "top-k",
      .letter = 'k',
      .type = CDUL_OPTION_INT,
@@ -45,19 +47,22 @@ static const cdul_option options[] = {
      .argument = "N",
      .minimum = 0,
      .maximum = 1e6,
-     .help = "report the N best classes of an image whatever the threshold; 0 = as the threshold says"},
+     .help =
+         "report the N best classes of an image, of those that reach the threshold if one is given; 0 = all"},
     {.name = "views",
      .type = CDUL_OPTION_CHOICE,
      .offset = FIELD(views),
      .fallback = "none",
      .argument = "WHICH",
      .choices = "none|flip|grid",
-     .help = "further views of an image: its mirror image, or the 3x3 tiles; slower and better"},
+     .help =
+         "further views of an image: flip = the mean with its mirror image; grid = the mean with the best of "
+         "3x3 tiles; 2 and 10 times the work"},
     {.name = "standardise",
      .type = CDUL_OPTION_FLAG,
      .offset = FIELD(standardise),
      .fallback = "false",
-     .help = "standardise the logits of each image over the classes before the sigmoid"},
+     .help = "standardise the logits of each image over the classes; threshold auto is then relative"},
 
     {.name = "output",
      .letter = 'o',
@@ -75,7 +80,8 @@ static const cdul_option options[] = {
      .fallback = "jsonl",
      .argument = "NAME",
      .choices = "jsonl|csv",
-     .help = "one JSON object an image with the classes reported, or a table of all scores"},
+     .help = "one JSON object an image with the classes reported, or a table of all scores, whatever the "
+             "threshold"},
     {.name = "html",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(html),

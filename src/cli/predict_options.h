@@ -15,7 +15,7 @@ typedef struct cdul_predict_options {
     const char *background; /* "RRGGBB"                                                               */
 
     /* Prediction */
-    const char *threshold; /* "auto" = the model's, one a class; else a number in 0 .. 1              */
+    const char *threshold; /* "auto", "relative" or a number: predict/thresholds.h                   */
     long long top_k;       /* 0 = all above the threshold                                             */
     int views;             /* CDUL_VIEWS_...                                                          */
     bool standardise;      /* logits of an image to mean 0, deviation 1                               */
