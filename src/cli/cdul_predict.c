@@ -183,8 +183,10 @@ static cdul_status predict(job *j, cdul_error *err) {
         status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, j->cli->reporter, err);
     if (status == CDUL_OK && j->noted != CDUL_OK) {
         status = j->noted;
-        if (err) *err = j->note_failure;
+        *err = j->note_failure;
     }
+    if (status == CDUL_ERR_CANCELLED && !to_stdout(j))
+        cdul_error_prefix(err, "%s is not written; run the same command again", o->output);
     return status;
 }
 

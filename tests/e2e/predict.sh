@@ -154,7 +154,7 @@ kill -TERM $job
 got=0
 wait $job || got=$?
 [ "$got" -eq 130 ] || fail "exit $got after a signal: $(cat err)"
-says err "interrupted after"
+says err "many.jsonl is not written; run the same command again: interrupted after"
 [ "$(cat many.jsonl)" = "as it was" ] || fail "an interrupted run replaced its output"
 ! compgen -G ".many.jsonl.*.tmp" >/dev/null || fail "an interrupted run left its temporary file"
 echo "predict.sh: passed"
