@@ -35,12 +35,13 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
                                  cdul_classifier **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_classifier_close(cdul_classifier *classifier);
 
-/* These live as long as the classifier. */
+/* What the model says of itself. Lives as long as the classifier. */
 const cdul_strings *cdul_classifier_classes(const cdul_classifier *classifier); /* C names */
-const float *cdul_classifier_thresholds(const cdul_classifier *classifier);     /* [C]: a class is in an image
-                            whose score reaches this; found in training, without ground truth        */
-const char *cdul_classifier_provenance(const cdul_classifier *classifier);      /* JSON: how it was trained */
-const char *cdul_classifier_path(const cdul_classifier *classifier);            /* of model.onnx */
+/* [C]: a class is in an image whose score of one view reaches this. Found in training, without ground truth.
+ */
+const float *cdul_classifier_thresholds(const cdul_classifier *classifier);
+const char *cdul_classifier_provenance(const cdul_classifier *classifier); /* JSON: how it was trained */
+const char *cdul_classifier_path(const cdul_classifier *classifier);       /* of model.onnx */
 void cdul_classifier_size(const cdul_classifier *classifier, size_t *width, size_t *height); /* W, H */
 
 /* Scores [n, C] in 0 .. 1 of n views, pixels [n, 3, H, W] in 0 .. 1, RGB. */
@@ -59,8 +60,8 @@ typedef struct cdul_predict_settings {
     cdul_decode_options decode;
     size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
     cdul_test_views views;
-    bool standardise; /* score = sigmoid((l - mean_c l) / std_c l), l = logit of the score of several views:
-                         who ranks images by a class then compares like with like                       */
+    bool standardise; /* the score becomes sigmoid((l - mean_c l) / std_c l), l its logit: images that the
+                         model finds rich or poor in everything can then be ranked by one class         */
 } cdul_predict_settings;
 
 cdul_predict_settings cdul_predict_defaults(void);
