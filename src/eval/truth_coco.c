@@ -200,7 +200,7 @@ static cdul_status on_category(void *user, const cJSON *element, const char *whe
 static cdul_status on_annotation(void *user, const cJSON *element, const char *where, cdul_error *err) {
     reading *r = user;
     double image_id, category_id;
-    size_t image, class_index;
+    size_t image = 0, class_index = 0;
     cdul_status status = cdul_json_number(element, "image_id", where, &image_id, NULL, err);
     if (status == CDUL_OK) status = cdul_json_number(element, "category_id", where, &category_id, NULL, err);
     if (status == CDUL_OK) status = id_find(&r->image_ids, image_id, where, "image", &image, err);

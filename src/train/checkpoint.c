@@ -203,7 +203,7 @@ static cdul_status metadata_number(const cdul_safetensors *file, const char *nam
 }
 
 static cdul_status load_metadata(cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
-    unsigned long long epoch, step, steps, hash, worse;
+    unsigned long long epoch = 0, step = 0, steps = 0, hash = 0, worse = 0;
     cdul_status status = metadata_number(file, "epoch", 10, &epoch, err);
     if (status == CDUL_OK) status = metadata_number(file, "step", 10, &step, err);
     if (status == CDUL_OK) status = metadata_number(file, "steps", 10, &steps, err);
