@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A growing list that owns its strings. Start from {0}. */
 typedef struct cdul_strings {
     char **items;
@@ -44,4 +48,7 @@ void cdul_index_free(cdul_index *index);
 #define CDUL_HASH_START 0xcbf29ce484222325ull
 unsigned long long cdul_hash(unsigned long long start, const void *data, size_t size);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Which program links what, through however many libraries: cdul-train alone knows libtorch, cdul-label and cdul-predict
+# ONNX Runtime, cdul-eval neither. And libcdul exports what its headers declare, no more.
+#   links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL
+set -euo pipefail
+
+[ "$#" -eq 3 ] || { echo "usage: links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL" >&2; exit 2; }
+bin=$1 headers=$2 library=$3
+
+fail() {
+    echo "links.sh: $*" >&2
+    exit 1
+}
+
+# links FILE WANTED NOT...: patterns of library names.
+links() {
+    local file=$1 wanted=$2 found name
+    shift 2
+    found=$(ldd "$file") || fail "ldd $file: $found"
+    ! grep -F "not found" <<<"$found" || fail "$file misses libraries"
+    [ -z "$wanted" ] || grep -q "$wanted" <<<"$found" || fail "$file does not link $wanted"
+    for name in "$@"; do
+        ! grep "$name" <<<"$found" || fail "$file links $name"
+    done
+}
+
+links "$bin/cdul-label" libonnxruntime libtorch libc10 libprotobuf
+links "$bin/cdul-predict" libonnxruntime libtorch libc10 libprotobuf
+links "$bin/cdul-eval" "" libonnxruntime libtorch libc10 libprotobuf libstdc++
+links "$library" libonnxruntime libtorch libc10 libprotobuf
+[ ! -e "$bin/cdul-train" ] || links "$bin/cdul-train" libtorch libonnxruntime
+
+exported=$(nm -D --defined-only "$library" | awk '{ print $3 }' | sort)
+declared=$(grep -hoE 'cdul_[a-z0-9_]+\(' "$headers"/*.h | tr -d '(' | sort -u)
+diff <(echo "$declared") <(echo "$exported") || fail "declared (<) and exported (>) functions differ"
+echo "links.sh: passed"
