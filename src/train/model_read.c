@@ -2,10 +2,15 @@
 
 #include <string.h>
 
-/* Facts that are plain text; the others are JSON. */
-static const char *const texts[] = {"format", "version", "arch", "resize", "filter"};
-static const char *const values[] = {"bn_eps", "classes",    "input_size", "mean",
-                                     "std",    "thresholds", "provenance"};
+/* In the order of cdul_model_describe, so that an export is the same from a file as from a run. */
+static const struct {
+    const char *name;
+    bool text; /* the value itself; otherwise JSON */
+} facts_read[] = {
+    {"format", true},   {"version", true},     {"arch", true},        {"bn_eps", false},
+    {"classes", false}, {"input_size", false}, {"resize", true},      {"filter", true},
+    {"mean", false},    {"std", false},        {"thresholds", false}, {"provenance", false},
+};
 
 static cdul_status lacks(const cdul_safetensors *file, const char *fact, cdul_error *err) {
     return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is missing; is it a model of cdul-train?",
@@ -14,18 +19,17 @@ static cdul_status lacks(const cdul_safetensors *file, const char *fact, cdul_er
 
 static cdul_status read_description(const cdul_safetensors *file, cJSON *out, cdul_error *err) {
     const char *path = cdul_safetensors_path(file);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        const char *text = cdul_safetensors_metadata(file, texts[i]);
-        if (!text) return lacks(file, texts[i], err);
-        if (!cJSON_AddStringToObject(out, texts[i], text)) return cdul_fail_memory(err, path);
-    }
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        const char *text = cdul_safetensors_metadata(file, values[i]);
-        if (!text) return lacks(file, values[i], err);
+    for (size_t i = 0; i < sizeof facts_read / sizeof *facts_read; i++) {
+        const char *name = facts_read[i].name, *text = cdul_safetensors_metadata(file, name);
+        if (!text) return lacks(file, name, err);
         cJSON *value = NULL;
-        cdul_status status = cdul_json_parse(text, strlen(text), path, &value, err);
+        cdul_status status = CDUL_OK;
+        if (facts_read[i].text)
+            value = cJSON_CreateString(text);
+        else
+            status = cdul_json_parse(text, strlen(text), path, &value, err);
         if (status != CDUL_OK) return status;
-        cJSON_AddItemToObject(out, values[i], value);
+        if (!cJSON_AddItemToObject(out, name, value)) return cdul_fail_memory(err, path);
     }
     return CDUL_OK;
 }
