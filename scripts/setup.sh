@@ -24,10 +24,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 onnxruntime=1.32.0
 onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's C header unchanged
+open_clip=open_clip_torch==3.3.0 # for a file in it; nothing of it is run
 torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) # libtorch_cpu.so links to the latter two
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
-    libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev libutf8proc-dev libexpat1-dev
+    libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
 test_packages=(clang clang-format shellcheck python3-venv python3-torch python3-torchvision)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base
@@ -117,6 +118,14 @@ setup_test() {
         "$python" -m venv "$deps/venv"
         "$deps/venv/bin/python" -m pip install -q --only-binary :all: -r scripts/requirements.txt
         mark_done venv "$requirements"
+    fi
+    # CLIP's own vocabulary of 49,408 tokens, for the tokenizer's test: open_clip carries it.
+    if ! is_done clip_vocab "$open_clip"; then
+        step "CLIP's vocabulary in .deps/clip_vocab"
+        new_scratch
+        "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch" "$open_clip"
+        "$deps/venv/bin/python" tests/golden/make_tokenizer.py --full "$scratch"/open_clip_torch-*.whl -o "$deps/clip_vocab"
+        mark_done clip_vocab "$open_clip"
     fi
     step "test: ready"
 }

@@ -8,28 +8,18 @@
 #include "label/summary.h"
 #include "onnx/session.h"
 
-#include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 static const char *versions(void) {
-    return cdul_session_runtime_version();
+    static char text[64];
+    snprintf(text, sizeof text, "onnxruntime %s", cdul_session_runtime_version());
+    return text;
 }
 
 /* --- Options to settings --- */
-
-static cdul_status parse_colour(const char *text, unsigned char rgb[3], cdul_error *err) {
-    bool good = strlen(text) == 6;
-    for (size_t i = 0; good && i < 6; i++) good = isxdigit((unsigned char)text[i]);
-    if (!good)
-        return cdul_fail(err, CDUL_ERR_USAGE, "--background %s: expected six hexadecimal digits: ffffff",
-                         text);
-    unsigned long value = strtoul(text, NULL, 16);
-    for (int i = 0; i < 3; i++) rgb[i] = (unsigned char)(value >> (16 - 8 * i));
-    return CDUL_OK;
-}
 
 /* Without an expected number of positives z-scores have no scale of their own: VOC's 1.5 classes an image is
  * as good a guess as any, and is said. */
@@ -147,7 +137,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     double temperature = o->temperature;
     time_t start = time(NULL);
     embed.decode.exif = o->exif;
-    cdul_status status = parse_colour(o->background, embed.decode.background, err);
+    cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
     if (!status) status = cdul_crops_parse(o->grid, &r->crops, err);
     if (status) return status;
     if (need_crops) embed.crops = &r->crops;

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Sets up, builds and passes all tests. Quick the second time.
+#
+#   scripts/test.sh            Debian's libtorch, release build
+#   scripts/test.sh --asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   scripts/test.sh --torch2   against PyPI's libtorch 2.x
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=build
+options=(-DCMAKE_BUILD_TYPE=Release -DCDUL_WERROR=ON)
+parts=(build test)
+case "${1-}" in
+'') ;;
+--asan)
+    build=build-asan
+    options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCDUL_SANITIZE=address,undefined)
+    ;;
+--torch2)
+    build=build-torch2
+    parts+=(torch2)
+    options+=("-DCMAKE_PREFIX_PATH=$PWD/.deps/torch2")
+    ;;
+*)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
+
+scripts/setup.sh "${parts[@]}"
+cmake -S . -B "$build" -G Ninja -DCDUL_TESTS=ON "${options[@]}" >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
+rm -f "$build.log"
+ninja -C "$build" --quiet
+export CDUL_CLIP_VOCAB=$PWD/.deps/clip_vocab # CLIP's full vocabulary, for the tokenizer's test
+ctest --test-dir "$build" --output-on-failure -j "$(nproc)"
