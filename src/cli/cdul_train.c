@@ -7,11 +7,14 @@
 #include "train/export.h"
 #include "train/trainer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *versions(void) {
-    return cdul_torch_version();
+    static char text[64];
+    snprintf(text, sizeof text, "libtorch %s", cdul_torch_version());
+    return text;
 }
 
 static void summarise(const cdul_train_options *options, const cdul_train_result *result, cdul_cli *cli) {
@@ -47,7 +50,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     char *config = cdul_options_json(cli->program, options);
     if (!config) return cdul_fail_memory(err, "options");
     cdul_train_call call = {&cli->common->positional, cli->common->threads, config, cli->reporter};
-    cdul_train_result result;
+    cdul_train_result result = {0};
     cdul_status status = cdul_train(&options->train, &call, &result, err);
     if (status == CDUL_OK) summarise(&options->train, &result, cli);
     cli->skipped = result.skipped > 0;

@@ -24,7 +24,7 @@ static cdul_status count_skip(void *user, size_t row, const char *reason, cdul_e
 
 /* Reads rows 0 .. count - 1 backwards and checks every record. Returns the number of records. */
 static size_t read_all(size_t count, size_t batch, size_t threads, size_t *skipped, size_t *batches) {
-    size_t rows[100], records = 0;
+    size_t rows[100] = {0}, records = 0;
     for (size_t i = 0; i < count; i++) rows[i] = count - 1 - i;
     *skipped = *batches = 0;
     cdul_loader_options options = {batch, threads, count_skip, skipped};
