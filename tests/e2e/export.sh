@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What cdul-train exports, in the hands of others: ONNX's checker, onnxruntime, and torchvision's network with the
+# weights of model.safetensors. All must give the same scores, and so must cdul-predict.
+#   export.sh FOLDER_OF_PROGRAMS PYTHON [PYTHON_WITH_TORCHVISION]
+# PYTHON has the packages of scripts/requirements.txt.
+set -euo pipefail
+
+[ "$#" -ge 2 ] || { echo "usage: export.sh FOLDER_OF_PROGRAMS PYTHON [PYTHON_WITH_TORCHVISION]" >&2; exit 2; }
+bin=$(realpath "$1") python=$(realpath -s "$(command -v "$2")") torchvision=${3:-/usr/bin/python3}
+check=$(cd "$(dirname "$0")" && pwd)/export.py
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+if ! "$python" -c 'import numpy, onnx, onnxruntime, PIL, safetensors' 2>missing.txt; then
+    echo "export.sh: skipped, run scripts/setup.sh test: $(tail -1 missing.txt)"
+    exit 77
+fi
+
+"$python" "$check" pictures photos labels.csv
+for arch in resnet18 resnet50-caffe; do
+    "$bin/cdul-train" -l labels.csv --arch $arch --size 64 --batch 4 --epochs 1 --lr 1e-3 --head-lr-mult 10 --bn train \
+        --precision fp32 --holdout 0 -j 1 -q photos -o $arch
+    "$bin/cdul-predict" $arch photos -t 0 -f csv -o $arch.csv -j 1 -q
+    "$python" "$check" graph $arch photos $arch.csv
+done
+if ! "$torchvision" -c 'import torchvision' 2>missing.txt; then
+    echo "export.sh: the graph is good; no comparison with torchvision: $(tail -1 missing.txt)"
+    exit 77
+fi
+for arch in resnet18 resnet50-caffe; do
+    "$torchvision" "$check" torchvision $arch
+done
+echo "export.sh: passed"
