@@ -26,7 +26,8 @@ links() {
 
 links "$bin/cdul-label" libonnxruntime libtorch libc10 libprotobuf
 links "$bin/cdul-predict" libonnxruntime libtorch libc10 libprotobuf
-links "$bin/cdul-eval" "" libonnxruntime libtorch libc10 libprotobuf libstdc++
+links "$bin/cdul-eval" "" libonnxruntime libtorch libc10 libprotobuf
+[ -n "${CDUL_SANITIZE:-}" ] || links "$bin/cdul-eval" "" libstdc++ # sanitizers bring it
 links "$library" libonnxruntime libtorch libc10 libprotobuf
 [ ! -e "$bin/cdul-train" ] || links "$bin/cdul-train" libtorch libonnxruntime
 
