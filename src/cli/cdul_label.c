@@ -1,4 +1,5 @@
 /* cdul-label: images and class names to pseudo-labels. */
+#include "base/file.h"
 #include "base/skipped.h"
 #include "cli/label_options.h"
 #include "cli/programs.h"
@@ -38,12 +39,31 @@ static cdul_label_settings settings_of(const cdul_label_options *o, double tempe
 
 /* --- Output --- */
 
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* What cannot be written shall show before hours of work. */
+static cdul_status check_outputs(const cdul_label_options *o, cdul_error *err) {
+    const char *const paths[] = {o->output, o->csv, o->save_scores};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        cdul_file *file = NULL;
+        if (!paths[i]) continue;
+        cdul_status status = cdul_file_create(paths[i], &file, err);
+        cdul_file_discard(&file);
+        if (status) return status;
+    }
+    return CDUL_OK;
+}
+
 static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli, const cdul_label_result *result,
-                                double seconds, cdul_error *err) {
+                                double took, cdul_error *err) {
     const cdul_labels *labels = &result->labels;
     cdul_status status = cdul_labels_write(o->output, labels, err);
     if (!status && o->csv) status = cdul_labels_write_csv(o->csv, labels, err);
-    if (!status) status = cdul_label_report(cli->reporter, result, seconds, err);
+    if (!status) status = cdul_label_report(cli->reporter, result, took, err);
     if (status) return status;
     cdul_say(cli->reporter, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/", o->output,
              o->output);
@@ -135,7 +155,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     bool need_crops = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
     cdul_embed_options embed = {.decode = cdul_decode_defaults(), .threads = cli->common->threads};
     double temperature = o->temperature;
-    time_t start = time(NULL);
+    double start = seconds();
     embed.decode.exif = o->exif;
     cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
     if (!status) status = cdul_crops_parse(o->grid, &r->crops, err);
@@ -159,7 +179,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
                  o->cache ? o->cache : "");
     if (status) return status;
     r->result.labels.config = cdul_options_json(cli->program, o);
-    status = write_labels(o, cli, &r->result, difftime(time(NULL), start), err);
+    status = write_labels(o, cli, &r->result, seconds() - start, err);
     return status ? status : write_skipped(o, cli, &r->skipped, err);
 }
 
@@ -208,13 +228,15 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_label_options *o = user;
     if (o->inspect) return inspect(o, err);
     if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
+    cdul_status status = check_outputs(o, err);
+    if (status) return status;
     if (o->merge) return merge(o, cli, err);
     if (o->scores) return label_scores(o, cli, err);
     if (!o->encoder)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "no encoder: give its folder with --encoder, or cosines with --scores");
     label_run r = {0};
-    cdul_status status = label_images(o, cli, &r, err);
+    status = label_images(o, cli, &r, err);
     close_run(&r);
     return status;
 }

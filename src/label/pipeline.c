@@ -67,8 +67,8 @@ static cdul_status fill_cache(sink *k, cdul_encoder *encoder, const cdul_embed_o
         if (cdul_cache_find(k->cache, k->names->items[i], k->paths->items[i]) == CDUL_NOT_FOUND)
             which[lacking++] = i;
     cdul_status status = CDUL_OK;
-    if (lacking == 0) goto done;
     if (lacking < n) cdul_say(reporter, "%zu of %zu images are in the cache", n - lacking, n);
+    if (lacking == 0) goto done;
     if ((status = cdul_cache_begin(k->cache, err))) goto done;
     cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = k};
     status = cdul_encoder_embed(encoder, k->paths, which, lacking, embed, &to, reporter, err);

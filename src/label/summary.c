@@ -45,7 +45,7 @@ cdul_status cdul_label_report(cdul_reporter *reporter, const cdul_label_result *
     if (status || (status = report_classes(reporter, labels, err))) return status;
     cdul_say(reporter, "%zu images, %zu classes: %.2f expected positives an image", n, c, summary.mass);
     if (result->embedded && seconds > 0)
-        cdul_say(reporter, "%zu embedded in %.0f s: %.1f images/s", result->embedded, seconds,
+        cdul_say(reporter, "%zu embedded in %.1f s: %.1f images/s", result->embedded, seconds,
                  (double)result->embedded / seconds);
     if (summary.flat)
         cdul_warn(reporter,

@@ -1,0 +1,80 @@
+"""What label.sh asks of label files, with Python's readers instead of cdul's.
+
+    labels A.safetensors A.csv N          shape, range, metadata; the CSV says the same
+    equal | different A B                 the same names in one order, and the same values to the bit, or not
+    near A B TOLERANCE                    the same names in one order, values no further apart
+    within A B                            every row of A is in B, to the bit
+    cosines SCORES LABELS                 the aggregation of the paper in numpy makes LABELS of SCORES
+"""
+import csv
+import json
+import sys
+
+import numpy
+from safetensors import safe_open
+
+
+def read(path):
+    with safe_open(path, "numpy") as file:
+        metadata = file.metadata()
+        values = file.get_tensor("labels")
+    images, classes = json.loads(metadata["images"]), json.loads(metadata["classes"])
+    assert values.dtype == numpy.float32 and values.shape == (len(images), len(classes)), (path, values.shape)
+    return classes, dict(zip(images, values)), metadata
+
+
+def labels(path, table, count):
+    classes, rows, metadata = read(path)
+    values = numpy.stack(list(rows.values()))
+    assert len(rows) == int(count) and values.min() >= 0 and values.max() <= 1
+    assert values.std(0).min() > 1e-3, "labels do not depend on the image"
+    assert classes == ["cat", "dining table", "café, \"bright\"", "horse"], classes
+    assert isinstance(json.loads(metadata["config"]), dict) and metadata["version"]
+    with open(table, newline="", encoding="utf-8") as file:
+        header, *lines = csv.reader(file)
+    assert header == ["image", *classes], header
+    assert [line[0] for line in lines] == list(rows), "images differ"
+    for line in lines:
+        assert (numpy.array(line[1:], numpy.float32) == rows[line[0]]).all(), line
+
+
+def difference(a, b):
+    (classes, rows, _), (other_classes, others, _) = read(a), read(b)
+    assert classes == other_classes and list(rows) == list(others), "names differ"
+    return max(float(abs(rows[name] - others[name]).max()) for name in rows)
+
+
+def equal(a, b):
+    assert difference(a, b) == 0, difference(a, b)
+
+
+def different(a, b):
+    assert difference(a, b) > 1e-3
+
+
+def near(a, b, tolerance):
+    assert difference(a, b) <= float(tolerance), difference(a, b)
+
+
+def within(a, b):
+    rows, others = read(a)[1], read(b)[1]
+    assert rows and all((others[name] == rows[name]).all() for name in rows)
+
+
+def cosines(scores, result):
+    with safe_open(scores, "numpy") as file:
+        whole, crops = (file.get_tensor(f"cosine_{part}").astype(numpy.float64) for part in ("global", "crops"))
+        images = json.loads(file.metadata()["images"])
+
+    def softmax(x):  # equations (2) and (4), T = 0.01
+        e = numpy.exp((x - x.max(-1, keepdims=True)) / 0.01)
+        return e / e.sum(-1, keepdims=True)
+
+    assert crops.shape == (len(images), 9, whole.shape[1]), crops.shape
+    expected = (softmax(whole) + softmax(crops).max(1)) / 2  # (5) with zeta = 0, then the mean
+    rows = read(result)[1]
+    assert list(rows) == images
+    assert abs(numpy.stack(list(rows.values())) - expected).max() < 1e-5
+
+
+{f.__name__: f for f in (labels, equal, different, near, within, cosines)}[sys.argv[1]](*sys.argv[2:])

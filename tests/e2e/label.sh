@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# cdul-label as a user runs it, with the tiny encoder of golden/make_encoder.py: every kind of input, the cache, shards,
+# saved cosines, what a signal leaves, and what is skipped. label.py reads the files with Python's own readers.
+#   label.sh FOLDER_OF_PROGRAMS PYTHON
+set -euo pipefail
+
+[ "$#" -eq 2 ] || { echo "usage: label.sh FOLDER_OF_PROGRAMS PYTHON" >&2; exit 2; }
+label=$(realpath "$1")/cdul-label python=$(realpath -s "$(command -v "$2")")
+here=$(cd "$(dirname "$0")" && pwd)
+golden=$here/../golden/encoder
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+if ! "$python" -c 'import numpy, safetensors' 2>missing.txt; then
+    echo "label.sh: skipped, run scripts/setup.sh test: $(tail -1 missing.txt)"
+    exit 77
+fi
+
+fail() {
+    echo "label.sh: $*" >&2
+    exit 1
+}
+
+# expect_exit CODE COMMAND...: output in ./out, messages in ./err.
+expect_exit() {
+    local want=$1 got=0
+    shift
+    "$@" >out 2>err || got=$?
+    [ "$got" -eq "$want" ] || fail "exit $got instead of $want: $* ($(cat err))"
+}
+
+says() { grep -qF -- "$2" "$1" || fail "\"$2\" is not in $1: $(cat "$1")"; }
+same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
+check() { "$python" "$here/label.py" "$@" || fail "label.py $*"; }
+
+printf 'cat\ndining table\ttable, dining table\ncaf\303\251, "bright"\nhorse\n' >classes.txt
+encode=("$label" -e "$golden/clip" -C "$scratch/classes.txt" -j 2)
+
+# 30 pictures in two folders, of sizes, colours and noise of their own.
+awk 'BEGIN {
+    srand(3)
+    system("mkdir -p photos/sub")
+    for (i = 0; i < 30; i++) {
+        file = sprintf("photos/%s%02d.ppm", i % 3 ? "" : "sub/", i); width = 40 + i; height = 70 - 2 * i
+        print "P3\n" width " " height "\n255" > file
+        for (k = 0; k < width * height; k++)
+            print int(i * 7 + rand() * 40), int((i * 53) % 200 + rand() * 40), int(200 - i * 6 + rand() * 40) > file
+        close(file)
+    }
+}'
+
+# A folder, a list, standard input: the same labels.
+expect_exit 0 "${encode[@]}" photos -o labels.safetensors --csv labels.csv
+says err "30 images, 4 classes"
+says err "labels: labels.safetensors"
+says err "next: cdul-train --labels labels.safetensors"
+check labels labels.safetensors labels.csv 30
+(cd photos && find . -name '*.ppm' -printf '%P\n' | LC_ALL=C sort) >list.txt
+expect_exit 0 "${encode[@]}" --root photos @list.txt -o list.safetensors
+check equal labels.safetensors list.safetensors
+expect_exit 0 bash -c '"$@" --root photos - -o stdin.safetensors <list.txt' - "${encode[@]}"
+check equal labels.safetensors stdin.safetensors
+expect_exit 0 bash -c 'tr "\n" "\0" <list.txt | "$@" --root photos -0 - -o stdin.safetensors' - "${encode[@]}"
+check equal labels.safetensors stdin.safetensors
+expect_exit 0 "${encode[@]}" photos -o batch.safetensors -b 7 -j 1
+check equal labels.safetensors batch.safetensors
+
+# Saved cosines give the same labels, to the bit; other options change them.
+expect_exit 0 "${encode[@]}" photos -o again.safetensors --save-scores scores.safetensors
+check equal labels.safetensors again.safetensors
+expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -o scored.safetensors
+check equal labels.safetensors scored.safetensors
+check cosines scores.safetensors labels.safetensors
+expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -a global -o scored.safetensors
+check different labels.safetensors scored.safetensors
+
+# The cache: a second run embeds nothing, a new picture costs itself alone, other options nothing.
+expect_exit 0 "${encode[@]}" photos --cache cache -o first.safetensors
+says err "30 embedded"
+check near labels.safetensors first.safetensors 0.01 # the cache holds float16
+expect_exit 0 "${encode[@]}" photos --cache cache -o second.safetensors
+! grep -q embedded err || fail "a second run embeds: $(cat err)"
+same first.safetensors second.safetensors
+expect_exit 0 "${encode[@]}" photos --cache cache --zeta 0.2 --lambda 1 -o second.safetensors
+! grep -q embedded err || fail "other options embed: $(cat err)"
+check different first.safetensors second.safetensors
+cp -a photos more # an image is known by name, size and time of change
+cp photos/01.ppm more/new.ppm
+expect_exit 0 "${encode[@]}" more --cache cache -o second.safetensors
+says err "30 of 31 images are in the cache"
+expect_exit 2 "${encode[@]}" photos --cache cache --grid 2x2 -o second.safetensors
+says err "cache"
+
+# Shards: together they are the whole, row by row, and a new picture moves no other.
+for part in 1 2; do
+    expect_exit 0 "${encode[@]}" photos --shard $part/2 -o part-$part.safetensors
+    expect_exit 0 "${encode[@]}" more --shard $part/2 -o more-$part.safetensors
+    check within part-$part.safetensors more-$part.safetensors
+done
+expect_exit 0 "$label" --merge part-1.safetensors part-2.safetensors -o merged.safetensors
+check within labels.safetensors merged.safetensors
+check within merged.safetensors labels.safetensors
+expect_exit 1 "$label" --merge part-1.safetensors part-1.safetensors -o twice.safetensors
+says err "part-1.safetensors"
+[ ! -e twice.safetensors ] || fail "a failed merge left its output"
+
+# What cannot be read is skipped, said, listed; the rest is as before.
+cp -r photos bad
+head -c 200 photos/02.ppm >bad/02.ppm
+echo "no picture" >bad/04.ppm
+for cache in "" "--cache=bad-cache"; do
+    expect_exit 3 "${encode[@]}" bad $cache -o bad.safetensors
+    says err "2 images skipped: see bad.safetensors.skipped.csv"
+    [ "$(wc -l <bad.safetensors.skipped.csv)" -eq 3 ] || fail "$(cat bad.safetensors.skipped.csv)"
+    says bad.safetensors.skipped.csv "bad/02.ppm,"
+    says bad.safetensors.skipped.csv "bad/04.ppm,"
+    [ -n "$cache" ] || check within bad.safetensors labels.safetensors
+done
+expect_exit 0 "${encode[@]}" photos -o bad.safetensors
+[ ! -e bad.safetensors.skipped.csv ] || fail "the list of an earlier run is still there"
+
+# A signal: exit 130, no output, no temporary file; with a cache the next run goes on and ends at the same bytes.
+mkdir many
+for ((i = 0; i < 1500; i++)); do ln "photos/sub/0$((i % 4 * 3)).ppm" many/$i.ppm; done
+mkdir whole killed
+expect_exit 0 env -C whole "${encode[@]}" ../many --cache cache -o labels.safetensors
+env -C killed "${encode[@]}" ../many --cache cache --progress always -o labels.safetensors 2>err &
+job=$!
+until tr '\r' '\n' <err | grep -q ' [1-9][0-9,]*/1,500'; do
+    kill -0 $job 2>/dev/null || fail "ended before it was interrupted: $(cat err)"
+    sleep 0.01
+done
+kill -TERM $job
+got=0
+wait $job || got=$?
+[ "$got" -eq 130 ] || fail "exit $got after a signal: $(cat err)"
+says err "finished images are in cache: run the same command again"
+[ ! -e killed/labels.safetensors ] || fail "an interrupted run left its output"
+[ -z "$(find . -name '.*.tmp')" ] || fail "an interrupted run left a temporary file: $(find . -name '.*.tmp')"
+expect_exit 0 env -C killed "${encode[@]}" ../many --cache cache -o labels.safetensors
+says err "of 1500 images are in the cache"
+same whole/labels.safetensors killed/labels.safetensors
+
+# Mistakes.
+expect_exit 2 "${encode[@]}" photos
+says err "no output"
+expect_exit 2 "$label" -C classes.txt photos -o none.safetensors
+says err "no encoder"
+expect_exit 2 "${encode[@]}" -o none.safetensors
+says err "no images"
+expect_exit 2 "${encode[@]}" photos --grid 3by3 -o none.safetensors
+expect_exit 2 "${encode[@]}" photos --shard 3/2 -o none.safetensors
+expect_exit 2 "${encode[@]}" photos --template "no place" -o none.safetensors
+expect_exit 2 "$label" --scores scores.safetensors -o none.safetensors
+says err "--temperature"
+expect_exit 1 "$label" -e nowhere -C classes.txt photos -o none.safetensors
+says err "nowhere"
+expect_exit 1 "$label" -e "$golden/clip" -C nowhere.txt photos -o none.safetensors
+says err "nowhere.txt"
+expect_exit 1 "${encode[@]}" photos -o no/such/folder/none.safetensors
+says err "no/such/folder"
+[ -z "$(find . -name 'none*')" ] || fail "a mistake left an output"
+expect_exit 0 "$label" --inspect "$golden/clip"
+says out "32"
+echo "label.sh: passed"
