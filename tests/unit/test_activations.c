@@ -1,0 +1,207 @@
+#include "test.h"
+
+#include "train_fixture.h"
+
+#include <math.h>
+#include <sys/stat.h>
+
+static cdul_error err;
+
+typedef struct setting {
+    cdul_dataset data;
+    cdul_resnet *net;
+    cdul_image_views views;
+    cdul_activations *cache;
+} setting;
+
+static setting open_setting(const char *root, size_t freeze, uint64_t seed) {
+    setting s = {0};
+    cdul_dataset_options options = fixture_dataset_options;
+    options.list.root = root;
+    assert_ok(cdul_dataset_open(&options, &s.data, &err));
+    cdul_resnet_options net = cdul_resnet_defaults();
+    assert_ok(cdul_resnet_arch_find("resnet18", &net.arch, &err));
+    net.classes = FIXTURE_CLASSES;
+    net.seed = 1;
+    net.freeze = freeze;
+    assert_ok(cdul_resnet_new(&net, NULL, NULL, &s.net, &err));
+    s.views = (cdul_image_views){.decode = cdul_decode_defaults(),
+                                 .preprocess = {.width = FIXTURE_SIDE,
+                                                .height = FIXTURE_SIDE,
+                                                .mode = CDUL_RESIZE_SQUASH,
+                                                .filter = CDUL_BILINEAR,
+                                                .scale = 1 / 255.0f,
+                                                .std = {1, 1, 1}},
+                                 .augment = {.scale = 0.5, .flip = true},
+                                 .seed = seed};
+    return s;
+}
+
+/* `views` points into the setting, so only once the setting lies where it stays. */
+static cdul_status open_cache(setting *s, const char *folder, size_t copies) {
+    s->views.data = &s->data;
+    const cdul_activations_options options = {folder, copies, 2, 4};
+    return cdul_activations_open(&options, &s->data, s->net, &s->views, NULL, &s->cache, &err);
+}
+
+static void close_setting(setting *s) {
+    cdul_activations_close(s->cache);
+    cdul_resnet_free(s->net);
+    cdul_dataset_free(&s->data);
+}
+
+static char *shard_path(const setting *s, const char *name) {
+    char *path = cdul_path_join(cdul_activations_path(s->cache), name);
+    assert_non_null(path);
+    return path;
+}
+
+/* What the frozen stages give for one view, computed here, against the record. */
+static void assert_record(setting *s, cdul_source source, bool plain, size_t epoch, size_t row) {
+    const size_t *shape = cdul_activations_shape(s->cache);
+    size_t count = shape[0] * shape[1] * shape[2];
+    assert_int_equal(source.bytes, count * sizeof(uint16_t));
+    uint16_t *record = malloc(source.bytes);
+    float *pixels = malloc(3 * FIXTURE_SIDE * FIXTURE_SIDE * sizeof *pixels),
+          *want = malloc(count * sizeof *want);
+    cdul_image_views views = s->views;
+    views.plain = plain;
+    views.epoch = epoch;
+    cdul_source images = cdul_image_views_source(&views);
+    assert_ok(images.read(images.user, row, pixels, &err));
+    assert_ok(source.read(source.user, row, record, &err));
+    cdul_scope scope = {.no_grad = true};
+    cdul_tensor *x =
+        cdul_tensor_from(&scope, pixels, CDUL_F32, 4, (size_t[]){1, 3, FIXTURE_SIDE, FIXTURE_SIDE});
+    cdul_tensor_read(&scope, cdul_resnet_forward_features(&scope, s->net, x, s->net->options.freeze),
+                     CDUL_F32, want, count);
+    assert_ok(cdul_scope_close(&scope, &err));
+    for (size_t i = 0; i < count; i++) {
+        double got = (double)cdul_f16_to_f32(record[i]);
+        /* float16 has 11 bits */
+        if (fabs(got - (double)want[i]) > fabs((double)want[i]) / 1024 + 1e-5)
+            fail_msg("row %zu, value %zu: got %g, want %g", row, i, got, (double)want[i]);
+    }
+    free(want);
+    free(pixels);
+    free(record);
+}
+
+static void records_are_the_frozen_stages_outputs(void **state) {
+    (void)state;
+    for (size_t freeze = 1; freeze <= 4; freeze++) {
+        setting s = open_setting("photos", freeze, 5);
+        assert_ok(open_cache(&s, "outputs", 2));
+        assert_record(&s, cdul_activations_plain(s.cache), true, 0, 4);
+        assert_record(&s, cdul_activations_augmented(s.cache, 0), false, 0, FIXTURE_IMAGES - 1);
+        assert_record(&s, cdul_activations_augmented(s.cache, 3), false, 1, 0); /* epoch 3 sees copy 1 */
+        close_setting(&s);
+    }
+}
+
+static void a_second_run_finds_the_cache_and_more_copies_extend_it(void **state) {
+    (void)state;
+    setting s = open_setting("photos", 3, 6);
+    assert_ok(open_cache(&s, "shared", 1));
+    char *plain = shard_path(&s, "plain-00000.safetensors"),
+         *copy = shard_path(&s, "copy1-00000.safetensors");
+    struct stat before, after;
+    assert_int_equal(stat(plain, &before), 0);
+    assert_false(cdul_path_exists(copy));
+    close_setting(&s);
+    s = open_setting("photos", 3, 6);
+    assert_ok(open_cache(&s, "shared", 2));
+    assert_int_equal(stat(plain, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_true(cdul_path_exists(copy));
+    free(plain);
+    free(copy);
+    close_setting(&s);
+}
+
+static void a_lost_shard_is_made_again_with_the_same_bytes(void **state) {
+    (void)state;
+    setting s = open_setting("photos", 3, 8);
+    assert_ok(open_cache(&s, "lost", 1));
+    char *path = shard_path(&s, "copy0-00000.safetensors"), *before, *after;
+    size_t before_size, after_size;
+    assert_ok(cdul_file_read_all(path, &before, &before_size, &err));
+    close_setting(&s);
+    assert_int_equal(unlink(path), 0);
+    s = open_setting("photos", 3, 8);
+    assert_ok(open_cache(&s, "lost", 1));
+    assert_ok(cdul_file_read_all(path, &after, &after_size, &err));
+    assert_int_equal(before_size, after_size);
+    assert_memory_equal(before, after, before_size);
+    free(before);
+    free(after);
+    free(path);
+    close_setting(&s);
+}
+
+static void another_seed_stage_or_set_of_images_has_another_cache(void **state) {
+    (void)state;
+    fixture_photos("others");
+    setting s[4] = {open_setting("photos", 3, 9), open_setting("photos", 3, 10), open_setting("photos", 2, 9),
+                    open_setting("others", 3, 9)};
+    for (size_t i = 0; i < 4; i++) {
+        assert_ok(open_cache(&s[i], "keys", 1));
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(cdul_activations_path(s[i].cache), cdul_activations_path(s[k].cache));
+    }
+    for (size_t i = 0; i < 4; i++) close_setting(&s[i]);
+}
+
+static void damaged_images_are_remembered_by_the_cache(void **state) {
+    (void)state;
+    fixture_photos("hurt");
+    assert_int_equal(truncate("hurt/06.ppm", 50), 0);
+    for (int run = 0; run < 2; run++) {
+        setting s = open_setting("hurt", 3, 11);
+        assert_ok(open_cache(&s, "hurt-cache", 1));
+        assert_true(s.data.skipped[6]);
+        assert_int_equal(s.data.list.paths.count, 1);
+        assert_string_equal(s.data.list.paths.items[0], "06.ppm");
+        assert_non_null(strstr(s.data.list.reasons.items[0], "hurt/06.ppm"));
+        close_setting(&s);
+    }
+}
+
+static void a_damaged_shard_is_refused_by_name(void **state) {
+    (void)state;
+    setting s = open_setting("photos", 3, 12);
+    assert_ok(open_cache(&s, "damage", 1));
+    char *path = shard_path(&s, "plain-00000.safetensors");
+    close_setting(&s);
+    assert_int_equal(truncate(path, 4000), 0);
+    s = open_setting("photos", 3, 12);
+    assert_fails(open_cache(&s, "damage", 1), CDUL_ERR_INPUT, "plain-00000.safetensors");
+    free(path);
+    close_setting(&s);
+}
+
+static void a_key_that_says_something_else_is_refused(void **state) {
+    (void)state;
+    setting s = open_setting("photos", 3, 13);
+    assert_ok(open_cache(&s, "key", 1));
+    char *path = shard_path(&s, "key.json");
+    close_setting(&s);
+    assert_ok(cdul_file_write_all(path, "{\"format\": 1}\n", 14, &err));
+    s = open_setting("photos", 3, 13);
+    assert_fails(open_cache(&s, "key", 1), CDUL_ERR_INPUT, "does not describe this run");
+    free(path);
+    close_setting(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_are_the_frozen_stages_outputs),
+        cmocka_unit_test(a_second_run_finds_the_cache_and_more_copies_extend_it),
+        cmocka_unit_test(a_lost_shard_is_made_again_with_the_same_bytes),
+        cmocka_unit_test(another_seed_stage_or_set_of_images_has_another_cache),
+        cmocka_unit_test(damaged_images_are_remembered_by_the_cache),
+        cmocka_unit_test(a_damaged_shard_is_refused_by_name),
+        cmocka_unit_test(a_key_that_says_something_else_is_refused),
+    };
+    return cmocka_run_group_tests(tests, fixture_setup, NULL);
+}

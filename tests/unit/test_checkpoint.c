@@ -1,0 +1,148 @@
+#include "test.h"
+
+#include "trainer_fixture.h"
+
+static cdul_error err;
+
+static char *bytes_of(const char *path, size_t *size) {
+    char *data = NULL;
+    assert_ok(cdul_file_read_all(path, &data, size, &err));
+    return data;
+}
+
+static void assert_same_file(const char *a, const char *b) {
+    size_t a_size, b_size;
+    char *x = bytes_of(a, &a_size), *y = bytes_of(b, &b_size);
+    assert_int_equal(a_size, b_size);
+    if (memcmp(x, y, a_size) != 0) fail_msg("%s and %s differ", a, b);
+    free(x);
+    free(y);
+}
+
+/* Two epochs at once, and two with a checkpoint between them, end in the same bytes. */
+static void assert_continues(const cdul_train_options *options) {
+    fixture *whole = fixture_open(options), *first = fixture_open(options), *second;
+    fixture_epoch(whole);
+    fixture_epoch(whole);
+    assert_ok(cdul_checkpoint_save(&whole->trainer, "whole.safetensors", &err));
+    fixture_epoch(first);
+    assert_ok(cdul_checkpoint_save(&first->trainer, "half.safetensors", &err));
+    fixture_close(first);
+    second = fixture_open(options);
+    assert_ok(cdul_checkpoint_load(&second->trainer, "half.safetensors", &err));
+    assert_int_equal(second->trainer.epoch, 1);
+    assert_true(second->trainer.step > 0);
+    fixture_epoch(second);
+    assert_ok(cdul_checkpoint_save(&second->trainer, "resumed.safetensors", &err));
+    assert_same_file("whole.safetensors", "resumed.safetensors");
+    fixture_close(whole);
+    fixture_close(second);
+}
+
+static void training_goes_on_to_the_same_bits_with_adamw(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    assert_continues(&options);
+}
+
+static void training_goes_on_to_the_same_bits_with_sgd_average_and_batch_norm(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.optimizer = CDUL_SGD;
+    options.bn = CDUL_BN_TRAIN;
+    options.ema = 0.99;
+    options.jitter = 0.2;
+    assert_continues(&options);
+}
+
+static void labels_that_have_not_moved_stay_exactly_the_initial_ones(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.align = 0;
+    fixture *f = fixture_open(&options);
+    fixture_epoch(f);
+    assert_ok(cdul_checkpoint_save(&f->trainer, "still.safetensors", &err));
+    fixture_close(f);
+    f = fixture_open(&options);
+    assert_ok(cdul_checkpoint_load(&f->trainer, "still.safetensors", &err));
+    assert_memory_equal(f->trainer.labels, f->trainer.data.labels.values,
+                        FIXTURE_IMAGES * FIXTURE_CLASSES * sizeof(float));
+    fixture_close(f);
+}
+
+static void skipped_images_are_remembered(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    assert_ok(cdul_dataset_skip(&f->trainer.data, 3, "damaged", &err));
+    assert_ok(cdul_checkpoint_save(&f->trainer, "skipped.safetensors", &err));
+    fixture_close(f);
+    f = fixture_open(&options);
+    assert_ok(cdul_checkpoint_load(&f->trainer, "skipped.safetensors", &err));
+    assert_true(f->trainer.data.skipped[3]);
+    assert_string_equal(f->trainer.data.list.reasons.items[0], "damaged");
+    fixture_close(f);
+}
+
+static void other_options_are_refused_and_named(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    assert_ok(cdul_checkpoint_save(&f->trainer, "options.safetensors", &err));
+    f->call.config = "{\"train\": {\"lr\": 0.001, \"sigma\": 0.2}}";
+    assert_fails(cdul_checkpoint_load(&f->trainer, "options.safetensors", &err), CDUL_ERR_USAGE,
+                 "train.sigma = 1, now it is 0.2");
+    f->call.config = "{\"train\": {\"lr\": 0.001, \"sigma\": 1, \"activation_cache\": \"elsewhere\"}}";
+    assert_ok(cdul_checkpoint_load(&f->trainer, "options.safetensors", &err));
+    fixture_close(f);
+}
+
+static void other_labels_are_refused(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    assert_ok(cdul_checkpoint_save(&f->trainer, "labels.safetensors", &err));
+    f->trainer.data.labels.values[4] += 0.125f;
+    assert_fails(cdul_checkpoint_load(&f->trainer, "labels.safetensors", &err), CDUL_ERR_USAGE,
+                 "other labels");
+    fixture_close(f);
+}
+
+static void another_network_is_refused_by_tensor(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    assert_ok(cdul_checkpoint_save(&f->trainer, "network.safetensors", &err));
+    fixture_close(f);
+    options.arch = "resnet34";
+    f = fixture_open(&options);
+    assert_fails(cdul_checkpoint_load(&f->trainer, "network.safetensors", &err), CDUL_ERR_INPUT,
+                 "tensor \"model.layer1.2.conv1.weight\" is missing");
+    fixture_close(f);
+}
+
+static void a_file_that_is_no_checkpoint_is_refused(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    assert_ok(cdul_file_write_all("text.safetensors", "no tensors here", 15, &err));
+    assert_int_equal(cdul_checkpoint_load(&f->trainer, "text.safetensors", &err), CDUL_ERR_INPUT);
+    assert_ok(cdul_labels_write("only-labels.safetensors", &f->trainer.data.labels, &err));
+    assert_fails(cdul_checkpoint_load(&f->trainer, "only-labels.safetensors", &err), CDUL_ERR_INPUT,
+                 "only-labels.safetensors");
+    fixture_close(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(training_goes_on_to_the_same_bits_with_adamw),
+        cmocka_unit_test(training_goes_on_to_the_same_bits_with_sgd_average_and_batch_norm),
+        cmocka_unit_test(labels_that_have_not_moved_stay_exactly_the_initial_ones),
+        cmocka_unit_test(skipped_images_are_remembered),
+        cmocka_unit_test(other_options_are_refused_and_named),
+        cmocka_unit_test(other_labels_are_refused),
+        cmocka_unit_test(another_network_is_refused_by_tensor),
+        cmocka_unit_test(a_file_that_is_no_checkpoint_is_refused),
+    };
+    return cmocka_run_group_tests(tests, fixture_setup, NULL);
+}

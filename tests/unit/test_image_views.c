@@ -1,0 +1,87 @@
+#include "test.h"
+
+#include "train_fixture.h"
+
+enum { RECORD = 3 * FIXTURE_SIDE * FIXTURE_SIDE };
+
+static cdul_error err;
+
+static cdul_image_views views_of(const cdul_dataset *data) {
+    return (cdul_image_views){.data = data,
+                              .decode = cdul_decode_defaults(),
+                              .preprocess = {.width = FIXTURE_SIDE,
+                                             .height = FIXTURE_SIDE,
+                                             .mode = CDUL_RESIZE_SQUASH,
+                                             .filter = CDUL_BILINEAR,
+                                             .scale = 1 / 255.0f,
+                                             .mean = {0.5f, 0.4f, 0.3f},
+                                             .std = {0.2f, 0.3f, 0.4f}},
+                              .augment = {.scale = 0.5, .flip = true},
+                              .seed = 3};
+}
+
+static void read_record(const cdul_image_views *views, size_t row, float *out) {
+    cdul_source source = cdul_image_views_source(views);
+    assert_int_equal(source.bytes, RECORD * sizeof(float));
+    assert_ok(source.read(source.user, row, out, &err));
+}
+
+static void a_plain_view_is_the_whole_image_squashed(void **state) {
+    (void)state;
+    cdul_dataset data = {0};
+    assert_ok(cdul_dataset_open(&fixture_dataset_options, &data, &err));
+    cdul_image_views views = views_of(&data);
+    views.plain = true;
+    float got[RECORD], want[RECORD];
+    uint8_t scratch[RECORD];
+    read_record(&views, 2, got);
+    cdul_image image = {0};
+    assert_ok(cdul_image_decode_file("photos/02.ppm", &views.decode, &image, &err));
+    assert_ok(cdul_preprocess_apply(&views.preprocess, &image, NULL, scratch, want, &err));
+    assert_memory_equal(got, want, sizeof got);
+    /* The augmented view of the whole image is the same pixels by the other path. */
+    cdul_augmentation nothing = {{0, 0, image.width, image.height}, false, {0, 1, 2}, {1, 1, 1}};
+    assert_ok(cdul_augment_apply(&nothing, &views.preprocess, &image, scratch, want, &err));
+    assert_memory_equal(got, want, sizeof got);
+    cdul_image_free(&image);
+    cdul_dataset_free(&data);
+}
+
+static void an_augmented_view_changes_with_the_epoch_only(void **state) {
+    (void)state;
+    cdul_dataset data = {0};
+    assert_ok(cdul_dataset_open(&fixture_dataset_options, &data, &err));
+    cdul_image_views views = views_of(&data);
+    float a[RECORD], b[RECORD], c[RECORD];
+    read_record(&views, 5, a);
+    read_record(&views, 5, b);
+    views.epoch = 1;
+    read_record(&views, 5, c);
+    assert_memory_equal(a, b, sizeof a);
+    assert_true(memcmp(a, c, sizeof a) != 0);
+    cdul_dataset_free(&data);
+}
+
+static void a_damaged_image_is_an_input_error_that_names_it(void **state) {
+    (void)state;
+    fixture_photos("broken");
+    assert_int_equal(truncate("broken/01.ppm", 100), 0);
+    cdul_dataset_options options = fixture_dataset_options;
+    options.list.root = "broken";
+    cdul_dataset data = {0};
+    assert_ok(cdul_dataset_open(&options, &data, &err));
+    cdul_image_views views = views_of(&data);
+    cdul_source source = cdul_image_views_source(&views);
+    float record[RECORD];
+    assert_fails(source.read(source.user, 1, record, &err), CDUL_ERR_INPUT, "broken/01.ppm");
+    cdul_dataset_free(&data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_view_is_the_whole_image_squashed),
+        cmocka_unit_test(an_augmented_view_changes_with_the_epoch_only),
+        cmocka_unit_test(a_damaged_image_is_an_input_error_that_names_it),
+    };
+    return cmocka_run_group_tests(tests, fixture_setup, NULL);
+}

@@ -1,0 +1,246 @@
+/* The trainer's parts, and whole runs on eleven tiny pictures. tests/e2e/train.sh runs the program. */
+#include "test.h"
+
+#include "trainer_fixture.h"
+
+#include "base/json.h"
+
+static cdul_error err;
+
+/* --- When labels move --- */
+
+static void labels_move_after_warmup_then_every_period(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.warmup = 2;
+    options.period = 2;
+    options.epochs = 5;
+    fixture *f = fixture_open(&options);
+    const bool want[5] = {false, true, false, true, false};
+    for (size_t epoch = 0; epoch < 5; epoch++) {
+        cdul_epoch_record record = fixture_epoch(f);
+        assert_int_equal(record.aligned, want[epoch]);
+        assert_int_equal(record.labels.drift > 0, epoch >= 1);
+    }
+    fixture_close(f);
+}
+
+static void without_alignment_labels_stay(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.align = 0;
+    fixture *f = fixture_open(&options);
+    assert_false(fixture_epoch(f).aligned);
+    assert_memory_equal(f->trainer.labels, f->trainer.data.labels.values,
+                        FIXTURE_IMAGES * FIXTURE_CLASSES * sizeof(float));
+    fixture_close(f);
+}
+
+/* The trainer's update is cdul_align_update on the predictions of all images, held-out ones too. */
+static void alignment_uses_predictions_of_all_images(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    fixture_epoch(f);
+    const size_t entries = FIXTURE_IMAGES * FIXTURE_CLASSES;
+    float latent[FIXTURE_IMAGES * FIXTURE_CLASSES];
+    cdul_align_to_latent(f->trainer.data.labels.values, entries, latent);
+    const cdul_align_options align = {CDUL_ALIGN_BCE, options.sigma, options.eta};
+    cdul_align_update(&align, f->trainer.logits, NULL, FIXTURE_IMAGES, FIXTURE_CLASSES, latent, NULL);
+    assert_memory_equal(latent, f->trainer.latent, sizeof latent);
+    fixture_close(f);
+}
+
+/* --- What is trained --- */
+
+static double weight_of(const cdul_trainer *t, const char *name) {
+    for (size_t i = 0; i < t->net->entry_count; i++) {
+        if (strcmp(t->net->entries[i].name, name)) continue;
+        cdul_scope s = {.no_grad = true};
+        double sum = cdul_tensor_item(&s, cdul_tensor_sum(&s, t->net->entries[i].tensor));
+        assert_ok(cdul_scope_close(&s, &err));
+        return sum;
+    }
+    fail_msg("no tensor %s", name);
+    return 0;
+}
+
+static void frozen_stages_and_batch_norm_stay_and_the_rest_learns(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.freeze = 3;
+    options.activation_copies = 0;
+    fixture *f = fixture_open(&options);
+    const char *still[] = {"conv1.weight", "layer3.1.conv2.weight", "layer4.0.bn1.weight",
+                           "layer4.0.bn1.running_mean"};
+    const char *moving[] = {"layer4.0.conv1.weight", "layer4.1.conv2.weight", "fc.weight", "fc.bias"};
+    double before[8];
+    for (size_t i = 0; i < 4; i++) {
+        before[i] = weight_of(&f->trainer, still[i]);
+        before[4 + i] = weight_of(&f->trainer, moving[i]);
+    }
+    fixture_epoch(f);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(before[i] == weight_of(&f->trainer, still[i]));
+        assert_true(before[4 + i] != weight_of(&f->trainer, moving[i]));
+    }
+    fixture_close(f);
+}
+
+static void a_new_head_starts_from_the_labels_class_means(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    double sum = 0;
+    for (size_t i = 0; i < FIXTURE_IMAGES; i++)
+        sum += (double)f->trainer.data.labels.values[i * FIXTURE_CLASSES];
+    float bias[FIXTURE_CLASSES];
+    cdul_scope s = {.no_grad = true};
+    cdul_tensor_read(&s, f->trainer.net->head_bias, CDUL_F32, bias, FIXTURE_CLASSES);
+    assert_ok(cdul_scope_close(&s, &err));
+    double mean = sum / FIXTURE_IMAGES;
+    assert_float_equal((double)bias[0], log(mean / (1 - mean)), 1e-5);
+    fixture_close(f);
+}
+
+static void the_average_predicts_and_the_weights_train_on(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.ema = 0.5;
+    fixture *f = fixture_open(&options);
+    fixture_epoch(f);
+    double trained = weight_of(&f->trainer, "fc.weight");
+    cdul_trainer_swap_average(&f->trainer);
+    assert_true(trained != weight_of(&f->trainer, "fc.weight"));
+    cdul_trainer_swap_average(&f->trainer);
+    assert_true(trained == weight_of(&f->trainer, "fc.weight"));
+    fixture_close(f);
+}
+
+static void training_lowers_the_loss_from_pixels_and_from_the_cache(void **state) {
+    (void)state;
+    for (int cached = 0; cached < 2; cached++) {
+        cdul_train_options options = fixture_options();
+        options.align = 0;
+        options.freeze = cached ? 2 : 0;
+        options.activation_cache = "trainer-cache";
+        fixture *f = fixture_open(&options);
+        assert_int_equal(f->trainer.cache != NULL, cached);
+        double first = fixture_epoch(f).loss, last = first;
+        for (int epoch = 0; epoch < 5; epoch++) last = fixture_epoch(f).loss;
+        if (!(last < 0.7 * first)) fail_msg("loss %g, then %g", first, last);
+        fixture_close(f);
+    }
+}
+
+static void a_loss_that_is_no_number_stops_and_names_epoch_and_images(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    cdul_scope s = {.no_grad = true};
+    const float nan[FIXTURE_CLASSES] = {NAN, 0, 0};
+    cdul_tensor_copy_(&s, f->trainer.net->head_bias,
+                      cdul_tensor_from(&s, nan, CDUL_F32, 1, (size_t[]){FIXTURE_CLASSES}));
+    assert_ok(cdul_scope_close(&s, &err));
+    cdul_epoch_record record;
+    assert_fails(cdul_trainer_train(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
+                 "at epoch 1, step 1 (images ");
+    fixture_close(f);
+}
+
+/* --- The alarm --- */
+
+static void a_log_line_beyond_the_checkpoint_is_cut_off(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.output = "log-run";
+    fixture *f = fixture_open(&options);
+    const char lines[] = "{\"epoch\":1,\"a\":2}\n{\"epoch\":2}\n{\"epoch\":3}\n{\"epo";
+    assert_ok(cdul_file_write_all("log-run/log.jsonl", lines, sizeof lines - 1, &err));
+    f->trainer.epoch = 2;
+    assert_ok(cdul_trainer_trim_log(&f->trainer, &err));
+    char *text;
+    size_t size;
+    assert_ok(cdul_file_read_all("log-run/log.jsonl", &text, &size, &err));
+    assert_string_equal(text, "{\"epoch\":1,\"a\":2}\n{\"epoch\":2}\n");
+    free(text);
+    fixture_close(f);
+}
+
+/* --- Whole runs --- */
+
+static cdul_status train(const cdul_train_options *options, size_t threads) {
+    cdul_strings images = {0};
+    cdul_train_call call = {&images, threads, "{\"train\": {}}", NULL};
+    cdul_train_result result;
+    cdul_status status = cdul_train(options, &call, &result, &err);
+    free(result.skipped_list);
+    return status;
+}
+
+static void assert_same_file(const char *a, const char *b) {
+    char *x, *y;
+    size_t x_size, y_size;
+    assert_ok(cdul_file_read_all(a, &x, &x_size, &err));
+    assert_ok(cdul_file_read_all(b, &y, &y_size, &err));
+    assert_int_equal(x_size, y_size);
+    assert_memory_equal(x, y, x_size);
+    free(x);
+    free(y);
+}
+
+static void the_same_seed_gives_the_same_model(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.root = "photos";
+    options.resume = true; /* a rerun of this test finds finished runs */
+    options.output = "same-a";
+    assert_ok(train(&options, 2));
+    options.output = "same-b";
+    assert_ok(train(&options, 2));
+    assert_same_file("same-a/model.safetensors", "same-b/model.safetensors");
+    assert_same_file("same-a/labels.safetensors", "same-b/labels.safetensors");
+}
+
+static void a_finished_run_is_not_overwritten(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.root = "photos";
+    options.output = "same-a";
+    assert_fails(train(&options, 2), CDUL_ERR_USAGE, "same-a already holds a run");
+}
+
+static void options_that_cannot_work_are_refused(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.freeze = 1;
+    assert_fails(train(&options, 1), CDUL_ERR_USAGE, "random weights");
+    options = fixture_options();
+    options.lr_warmup = 2;
+    assert_fails(train(&options, 1), CDUL_ERR_USAGE, "lr-warmup");
+    options = fixture_options();
+    options.labels = NULL;
+    assert_fails(train(&options, 1), CDUL_ERR_USAGE, "--labels");
+    options = fixture_options();
+    options.root = "photos";
+    options.device = "tpu";
+    assert_fails(train(&options, 1), CDUL_ERR_USAGE, "tpu");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(labels_move_after_warmup_then_every_period),
+        cmocka_unit_test(without_alignment_labels_stay),
+        cmocka_unit_test(alignment_uses_predictions_of_all_images),
+        cmocka_unit_test(frozen_stages_and_batch_norm_stay_and_the_rest_learns),
+        cmocka_unit_test(a_new_head_starts_from_the_labels_class_means),
+        cmocka_unit_test(the_average_predicts_and_the_weights_train_on),
+        cmocka_unit_test(training_lowers_the_loss_from_pixels_and_from_the_cache),
+        cmocka_unit_test(a_loss_that_is_no_number_stops_and_names_epoch_and_images),
+        cmocka_unit_test(a_log_line_beyond_the_checkpoint_is_cut_off),
+        cmocka_unit_test(the_same_seed_gives_the_same_model),
+        cmocka_unit_test(a_finished_run_is_not_overwritten),
+        cmocka_unit_test(options_that_cannot_work_are_refused),
+    };
+    return cmocka_run_group_tests(tests, fixture_setup, NULL);
+}
