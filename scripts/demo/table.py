@@ -79,7 +79,7 @@ def cells(report):
 
 
 def mass(report):
-    return f"{report['files'][0]['truth_mass']:.2f}"
+    return f"{report['inputs'][0]['truth_mass']:.2f}"
 
 
 if __name__ == "__main__":
