@@ -44,6 +44,11 @@ done:
     return status;
 }
 
+cdul_status cdul_skipped_fail(const cdul_skipped *skipped, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_INPUT, "none of the %zu images could be read; the first, %s: %s",
+                     skipped->paths.count, skipped->paths.items[0], skipped->reasons.items[0]);
+}
+
 void cdul_skipped_free(cdul_skipped *skipped) {
     if (!skipped) return;
     cdul_strings_free(&skipped->paths);

@@ -17,6 +17,8 @@ cdul_status cdul_skipped_add(cdul_skipped *skipped, const char *path, const char
  * skipped, a list left by an earlier run is removed and *list is NULL. */
 cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, char **list,
                                cdul_error *err) CDUL_MUST_CHECK;
+/* CDUL_ERR_INPUT that gives the first reason: for a run of which every input was skipped. */
+cdul_status cdul_skipped_fail(const cdul_skipped *skipped, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_skipped_free(cdul_skipped *skipped);
 
 #endif

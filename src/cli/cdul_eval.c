@@ -19,16 +19,15 @@ static cdul_status evaluate_all(const cdul_evaluation_context *context, const cd
 static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
                           const cdul_evaluation_context *context, const cdul_evaluation *evaluations,
                           size_t count, cdul_error *err) {
-    bool per_class = options->per_class || cli->common->level >= CDUL_VERBOSE;
-    cdul_status status = CDUL_OK;
-    if (options->json)
-        status = cdul_evaluation_print_json(stdout, context, evaluations, count, err);
-    else
-        cdul_evaluation_print(stdout, context, evaluations, count, per_class);
-    if (status != CDUL_OK || !options->plots) return status;
-    status = cdul_curves_write(options->plots, context, evaluations, count, err);
-    if (status == CDUL_OK) cdul_say(cli->reporter, "curves: %s/precision-recall.svg", options->plots);
-    return status;
+    if (options->plots) {
+        cdul_status status = cdul_curves_write(options->plots, context, evaluations, count, err);
+        if (status != CDUL_OK) return status;
+        cdul_say(cli->reporter, "curves: %s/precision-recall.svg", options->plots);
+    }
+    if (options->json) return cdul_evaluation_print_json(stdout, context, evaluations, count, err);
+    cdul_evaluation_print(stdout, context, evaluations, count,
+                          options->per_class || cli->common->level >= CDUL_VERBOSE);
+    return CDUL_OK;
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {

@@ -246,6 +246,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     if (status == CDUL_OK) status = open_outputs(&j, err);
     start = now();
     if (status == CDUL_OK) status = predict(&j, err);
+    if (status == CDUL_OK && j.predicted == 0) status = cdul_skipped_fail(&j.skipped, err);
     if (status == CDUL_OK) status = commit(&j, err);
     if (status == CDUL_OK) status = report_skipped(&j, err);
     if (status == CDUL_OK) summarise(&j, now() - start);

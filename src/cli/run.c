@@ -33,7 +33,9 @@ int cdul_cli_main(const cdul_program *program, const char *(*versions)(void), cd
     bool done = false;
     cdul_status status;
     void *options = calloc(1, self.options_size);
-    if (!options)
+    if (argc < 2)
+        status = cdul_fail(&err, CDUL_ERR_USAGE, "nothing to do: %s --help says how it is used", self.name);
+    else if (!options)
         status = cdul_fail_memory(&err, "options");
     else
         status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, options, &common, &parsed,

@@ -319,7 +319,7 @@ static const cdul_option options[] = {
 
 static const char *const usage[] = {
     "cdul-train -l FILE [OPTION]... IMAGES... -o DIR",
-    "cdul-train --resume [OPTION]... -o DIR",
+    "cdul-train -l FILE --resume [OPTION]... IMAGES... -o DIR",
     "cdul-train --export DIR -o FILE",
     NULL,
 };

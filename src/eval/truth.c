@@ -292,6 +292,8 @@ cdul_status cdul_truth_read(const char *path, cdul_truth *out, cdul_error *err) 
     cdul_index *classes = NULL;
     cdul_status status =
         cdul_path_is_folder(path) ? cdul_truth_read_voc(path, &truth, err) : read_text(path, &truth, err);
+    if (status == CDUL_OK && truth.images.count == 0)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no images", path);
     if (status == CDUL_OK) status = cdul_index_new(&truth.classes, &classes, err);
     cdul_index_free(classes);
     if (status != CDUL_OK) {

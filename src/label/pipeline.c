@@ -137,8 +137,6 @@ static void close_sink(sink *k) {
 }
 
 static cdul_status finish(const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
-    if (out->labels.images.count == 0)
-        return cdul_fail(err, CDUL_ERR_INPUT, "none of the images could be read");
     if (options->positives == 0) return CDUL_OK;
     return cdul_calibrate_positives(out->labels.values, out->labels.images.count, out->labels.classes.count,
                                     options->positives, &out->bias, err);
@@ -171,6 +169,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
         cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = &k};
         status = cdul_encoder_embed(encoder, paths, NULL, paths->count, embed, &to, reporter, err);
     }
+    if (!status && k.rows == 0) status = cdul_skipped_fail(skipped, err);
     if (status || (status = finish(options, out, err))) goto done;
     if (k.scores) status = cdul_scores_commit(k.scores, &out->labels.images, &out->labels.classes, err);
 done:

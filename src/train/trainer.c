@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- The run folder --- */
 
@@ -100,6 +101,7 @@ cdul_status cdul_train(const cdul_train_options *options, const cdul_train_call 
     if (status != CDUL_OK) return status;
     char *checkpoint = cdul_path_join(options->output, "checkpoint.safetensors");
     if (!checkpoint) return cdul_fail_memory(err, "a path");
+    bool existed = cdul_path_exists(options->output);
     status = check_folder(options, checkpoint, err);
     if (status == CDUL_OK) status = cdul_trainer_setup(&t, err);
     if (status == CDUL_OK) status = write_config(&t, err);
@@ -107,6 +109,7 @@ cdul_status cdul_train(const cdul_train_options *options, const cdul_train_call 
     if (status == CDUL_OK) status = run(&t, checkpoint, err);
     if (status == CDUL_OK) status = finish(&t, result, err);
     cdul_trainer_free(&t);
+    if (status != CDUL_OK && !existed) rmdir(options->output); /* if empty: a mistake leaves nothing */
     free(checkpoint);
     return status;
 }
