@@ -7,17 +7,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=build
+build="build"
 options=(-DCMAKE_BUILD_TYPE=Release -DCDUL_WERROR=ON)
 parts=(build test)
 case "${1-}" in
 '') ;;
 --asan)
-    build=build-asan
-    options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCDUL_SANITIZE=address,undefined)
+    build="build-asan"
+    options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCDUL_SANITIZE=address,undefined")
     ;;
 --torch2)
-    build=build-torch2
+    build="build-torch2"
     parts+=(torch2)
     options+=("-DCMAKE_PREFIX_PATH=$PWD/.deps/torch2")
     ;;

