@@ -30,7 +30,7 @@ torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) #
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
-test_packages=(clang clang-format shellcheck python3-venv python3-torch python3-torchvision)
+test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck python3-venv python3-torch python3-torchvision)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base
     python3-torch python3-numpy python3-pil)
 

@@ -24,6 +24,7 @@ fail() {
 bad() {
     local want=$1 text=$2 program=$3 got=0 before after
     shift 3
+    if [ "$program" = train ] && [ ! -e "$bin/cdul-train" ]; then return; fi # a build without it
     before=$(find . -printf '%p %s\n' | sort)
     "$bin/cdul-$program" "$@" >"${OUT:-$out}" 2>"$err" </dev/null || got=$?
     after=$(find . -printf '%p %s\n' | sort)
