@@ -10,6 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Between two operations, threads of an OpenMP library spin by default, for milliseconds, on the processors
+ * that the loader's threads or other programs could use: on a busy machine a run then takes five times the
+ * processor time. OpenMP reads the environment when it is loaded, which is before main(): so the program
+ * starts itself once more. The user's own setting stays; without /proc, or for --help and the like, nothing
+ * happens. */
+static void restart_without_spinning(int argc, char **argv) {
+    enum { SHORTEST_RUN = 6 }; /* cdul-train -l FILE IMAGES -o DIR */
+    if (argc < SHORTEST_RUN || getenv("OMP_WAIT_POLICY")) return;
+    if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);
+}
 
 static const char *versions(void) {
     static char text[64];
@@ -60,5 +72,6 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 }
 
 int main(int argc, char **argv) {
+    restart_without_spinning(argc, argv);
     return cdul_cli_main(&cdul_program_train, versions, run, argc, argv);
 }
