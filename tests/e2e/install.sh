@@ -38,6 +38,7 @@ for program in label predict eval train; do
     done
 done
 [ -s "$prefix/share/cdul/voc2007-classes.txt" ] || fail "no configs"
+[ -s "$prefix/share/doc/cdul/LICENSE" ] || fail "no licence"
 
 # Nothing but the folders of a Unix installation, and no header that needs another than those installed.
 folders=$(find "$prefix" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')
