@@ -82,6 +82,14 @@ static cdul_status run(cdul_trainer *t, const char *checkpoint, cdul_error *err)
     return status;
 }
 
+/* What an interrupt keeps, and how to go on. */
+static cdul_status say_interrupted(const char *checkpoint, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted; %s",
+                     cdul_path_exists(checkpoint)
+                         ? "the finished epochs are kept: the same command with --resume goes on"
+                         : "no epoch was finished: the same command starts again");
+}
+
 static cdul_status finish(cdul_trainer *t, cdul_train_result *result, cdul_error *err) {
     result->images = t->n;
     result->classes = t->c;
@@ -109,6 +117,7 @@ cdul_status cdul_train(const cdul_train_options *options, const cdul_train_call 
     if (status == CDUL_OK) status = run(&t, checkpoint, err);
     if (status == CDUL_OK) status = finish(&t, result, err);
     cdul_trainer_free(&t);
+    if (status == CDUL_ERR_CANCELLED) status = say_interrupted(checkpoint, err);
     if (status != CDUL_OK && !existed) rmdir(options->output); /* if empty: a mistake leaves nothing */
     free(checkpoint);
     return status;

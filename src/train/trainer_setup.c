@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 /* Of the ImageNet pictures, in torchvision's and every later recipe: for weights that say nothing else. */
 static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f};
@@ -250,6 +251,27 @@ static cdul_status open_cache(cdul_trainer *t, cdul_error *err) {
     return status;
 }
 
+/* --- Disk --- */
+
+/* A run that cannot write its first checkpoint should not start. A checkpoint is replaced by a whole new one
+ * beside it; then come the model, its ONNX graph and the labels. */
+static cdul_status check_disk(const cdul_trainer *t, cdul_error *err) {
+    double weights = 0, trained = 0;
+    for (size_t i = 0; i < t->net->entry_count; i++) {
+        double bytes = (double)cdul_tensor_elements(t->net->entries[i].tensor) * sizeof(float);
+        weights += bytes;
+        if (t->net->entries[i].trained) trained += bytes;
+    }
+    double labels = (double)t->n * (double)t->c * sizeof(float);
+    double want = 2 * (weights + 3 * trained + labels) + 2 * weights + labels;
+    struct statvfs disk;
+    if (statvfs(t->options->output, &disk) != 0) return cdul_fail_errno(err, "%s", t->options->output);
+    double have = (double)disk.f_bavail * (double)disk.f_frsize;
+    if (want < have) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_IO, "%s: a run needs %.2f GB and the disk has %.2f GB", t->options->output,
+                     want / 1e9, have / 1e9);
+}
+
 /* --- All of it --- */
 
 cdul_status cdul_trainer_setup(cdul_trainer *t, cdul_error *err) {
@@ -259,6 +281,7 @@ cdul_status cdul_trainer_setup(cdul_trainer *t, cdul_error *err) {
     if (status == CDUL_OK) status = open_network(t, err);
     if (status == CDUL_OK) status = open_optimizer(t, err);
     if (status == CDUL_OK) status = open_average(t, err);
+    if (status == CDUL_OK) status = check_disk(t, err);
     if (status == CDUL_OK) status = open_cache(t, err);
     if (status == CDUL_OK) open_schedule(t);
     return status;
