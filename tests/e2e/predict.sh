@@ -121,7 +121,7 @@ expect_exit 0 "$predict" run bad -o bad.jsonl
 [ ! -e bad.jsonl.skipped.csv ] || fail "the list of an earlier run is still there"
 
 # Mistakes.
-expect_exit 2 "$predict"
+expect_exit 2 "$predict" -q
 says err "no model"
 expect_exit 2 "$predict" run
 says err "no images"
