@@ -61,10 +61,10 @@ static void labels_that_have_not_moved_stay_exactly_the_initial_ones(void **stat
     options.align = 0;
     fixture *f = fixture_open(&options);
     fixture_epoch(f);
-    assert_ok(cdul_checkpoint_save(&f->trainer, "still.safetensors", &err));
+    assert_ok(cdul_checkpoint_save(&f->trainer, "checkpoint.safetensors", &err));
     fixture_close(f);
     f = fixture_open(&options);
-    assert_ok(cdul_checkpoint_load(&f->trainer, "still.safetensors", &err));
+    assert_ok(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err));
     assert_memory_equal(f->trainer.labels, f->trainer.data.labels.values,
                         FIXTURE_IMAGES * FIXTURE_CLASSES * sizeof(float));
     fixture_close(f);
@@ -75,10 +75,10 @@ static void skipped_images_are_remembered(void **state) {
     cdul_train_options options = fixture_options();
     fixture *f = fixture_open(&options);
     assert_ok(cdul_dataset_skip(&f->trainer.data, 3, "damaged", &err));
-    assert_ok(cdul_checkpoint_save(&f->trainer, "skipped.safetensors", &err));
+    assert_ok(cdul_checkpoint_save(&f->trainer, "checkpoint.safetensors", &err));
     fixture_close(f);
     f = fixture_open(&options);
-    assert_ok(cdul_checkpoint_load(&f->trainer, "skipped.safetensors", &err));
+    assert_ok(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err));
     assert_true(f->trainer.data.skipped[3]);
     assert_string_equal(f->trainer.data.list.reasons.items[0], "damaged");
     fixture_close(f);
@@ -88,12 +88,12 @@ static void other_options_are_refused_and_named(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
     fixture *f = fixture_open(&options);
-    assert_ok(cdul_checkpoint_save(&f->trainer, "options.safetensors", &err));
+    assert_ok(cdul_checkpoint_save(&f->trainer, "checkpoint.safetensors", &err));
     f->call.config = "{\"train\": {\"lr\": 0.001, \"sigma\": 0.2}}";
-    assert_fails(cdul_checkpoint_load(&f->trainer, "options.safetensors", &err), CDUL_ERR_USAGE,
+    assert_fails(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err), CDUL_ERR_USAGE,
                  "train.sigma = 1, now it is 0.2");
     f->call.config = "{\"train\": {\"lr\": 0.001, \"sigma\": 1, \"activation_cache\": \"elsewhere\"}}";
-    assert_ok(cdul_checkpoint_load(&f->trainer, "options.safetensors", &err));
+    assert_ok(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err));
     fixture_close(f);
 }
 
@@ -101,9 +101,9 @@ static void other_labels_are_refused(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
     fixture *f = fixture_open(&options);
-    assert_ok(cdul_checkpoint_save(&f->trainer, "labels.safetensors", &err));
+    assert_ok(cdul_checkpoint_save(&f->trainer, "checkpoint.safetensors", &err));
     f->trainer.data.labels.values[4] += 0.125f;
-    assert_fails(cdul_checkpoint_load(&f->trainer, "labels.safetensors", &err), CDUL_ERR_USAGE,
+    assert_fails(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err), CDUL_ERR_USAGE,
                  "other labels");
     fixture_close(f);
 }
@@ -112,11 +112,11 @@ static void another_network_is_refused_by_tensor(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
     fixture *f = fixture_open(&options);
-    assert_ok(cdul_checkpoint_save(&f->trainer, "network.safetensors", &err));
+    assert_ok(cdul_checkpoint_save(&f->trainer, "checkpoint.safetensors", &err));
     fixture_close(f);
     options.arch = "resnet34";
     f = fixture_open(&options);
-    assert_fails(cdul_checkpoint_load(&f->trainer, "network.safetensors", &err), CDUL_ERR_INPUT,
+    assert_fails(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err), CDUL_ERR_INPUT,
                  "tensor \"model.layer1.2.conv1.weight\" is missing");
     fixture_close(f);
 }
@@ -133,6 +133,15 @@ static void a_file_that_is_no_checkpoint_is_refused(void **state) {
     fixture_close(f);
 }
 
+/* A checkpoint of the smallest network is 130 MB. */
+static int remove_files(void **state) {
+    (void)state;
+    const char *files[] = {"whole.safetensors", "half.safetensors", "resumed.safetensors",
+                           "checkpoint.safetensors"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) unlink(files[i]);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_goes_on_to_the_same_bits_with_adamw),
@@ -144,5 +153,5 @@ int main(void) {
         cmocka_unit_test(another_network_is_refused_by_tensor),
         cmocka_unit_test(a_file_that_is_no_checkpoint_is_refused),
     };
-    return cmocka_run_group_tests(tests, fixture_setup, NULL);
+    return cmocka_run_group_tests(tests, fixture_setup, remove_files);
 }

@@ -2,6 +2,8 @@
 
 #include "train/model.h"
 
+#include <unistd.h>
+
 static cdul_error err;
 static const float thresholds[2] = {0.1f, 0.333333343f};
 
@@ -103,6 +105,13 @@ static void weights_without_facts_are_refused(void **state) {
     cdul_resnet_free(net);
 }
 
+static int remove_files(void **state) {
+    (void)state;
+    unlink("model.safetensors");
+    unlink("bare.safetensors");
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_comes_back_as_it_was_written),
@@ -110,5 +119,5 @@ int main(void) {
         cmocka_unit_test(numbers_are_as_short_as_float32_allows),
         cmocka_unit_test(weights_without_facts_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, remove_files);
 }

@@ -87,6 +87,53 @@ static void frozen_stages_and_batch_norm_stay_and_the_rest_learns(void **state) 
     fixture_close(f);
 }
 
+static float *values_of(const cdul_trainer *t, const char *name, size_t *count) {
+    for (size_t i = 0; i < t->net->entry_count; i++) {
+        if (strcmp(t->net->entries[i].name, name)) continue;
+        *count = cdul_tensor_elements(t->net->entries[i].tensor);
+        float *values = malloc(*count * sizeof *values);
+        cdul_scope s = {.no_grad = true};
+        cdul_tensor_read(&s, t->net->entries[i].tensor, CDUL_F32, values, *count);
+        assert_ok(cdul_scope_close(&s, &err));
+        return values;
+    }
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+/* AdamW's first step is lr g / (|g| + eps) after w <- (1 - lr decay) w (Loshchilov and Hutter 2019): its size
+ * is lr wherever the gradient is not tiny, whatever the loss. */
+static void head_and_body_have_their_rates_and_biases_no_decay(void **state) {
+    (void)state;
+    const struct {
+        const char *name;
+        double lr, decay;
+    } cases[] = {{"layer4.0.downsample.0.weight", 1e-3, 0.5}, {"fc.weight", 1e-2, 0.5}, {"fc.bias", 1e-2, 0}};
+    cdul_train_options options = fixture_options();
+    options.weight_decay = 0.5;
+    options.batch = FIXTURE_IMAGES; /* one step an epoch */
+    fixture *f = fixture_open(&options);
+    float *before[3];
+    size_t count;
+    for (size_t i = 0; i < 3; i++) before[i] = values_of(&f->trainer, cases[i].name, &count);
+    cdul_epoch_record record;
+    assert_ok(cdul_trainer_train(&f->trainer, &record, &err));
+    assert_int_equal(f->trainer.step, 1);
+    for (size_t i = 0; i < 3; i++) {
+        float *after = values_of(&f->trainer, cases[i].name, &count);
+        size_t full = 0;
+        for (size_t k = 0; k < count; k++) {
+            double w = (double)before[i][k], step = (double)after[k] - (1 - cases[i].lr * cases[i].decay) * w;
+            if (fabs(step) > 1.01 * cases[i].lr) fail_msg("%s: a step of %g", cases[i].name, step);
+            full += fabs(step) > 0.95 * cases[i].lr;
+        }
+        if (full * 10 < count * 3) fail_msg("%s: %zu of %zu full steps", cases[i].name, full, count);
+        free(after);
+        free(before[i]);
+    }
+    fixture_close(f);
+}
+
 static void a_new_head_starts_from_the_labels_class_means(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
@@ -148,7 +195,28 @@ static void a_loss_that_is_no_number_stops_and_names_epoch_and_images(void **sta
     fixture_close(f);
 }
 
-/* --- The alarm --- */
+/* --- The log --- */
+
+static void held_out_loss_that_keeps_rising_is_warned_of_once(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    FILE *stream = tmpfile();
+    cdul_reporter *reporter = NULL;
+    assert_ok(cdul_reporter_new(stream, CDUL_QUIET, CDUL_PROGRESS_NEVER, &reporter, &err));
+    f->call.reporter = reporter;
+    f->trainer.best_held_loss = 1e-3; /* as if an earlier epoch had been far better */
+    for (int epoch = 0; epoch < 4; epoch++) fixture_epoch(f);
+    cdul_reporter_free(reporter);
+    char text[4096] = "";
+    rewind(stream);
+    text[fread(text, 1, sizeof text - 1, stream)] = 0;
+    fclose(stream);
+    const char *first = strstr(text, "has risen from 0.0010");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "has risen"));
+    fixture_close(f);
+}
 
 static void a_log_line_beyond_the_checkpoint_is_cut_off(void **state) {
     (void)state;
@@ -193,7 +261,6 @@ static void the_same_seed_gives_the_same_model(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
     options.root = "photos";
-    options.resume = true; /* a rerun of this test finds finished runs */
     options.output = "same-a";
     assert_ok(train(&options, 2));
     options.output = "same-b";
@@ -227,20 +294,33 @@ static void options_that_cannot_work_are_refused(void **state) {
     assert_fails(train(&options, 1), CDUL_ERR_USAGE, "tpu");
 }
 
+static int remove_runs(void **state) {
+    (void)state;
+    const char *large[] = {"checkpoint.safetensors", "model.safetensors", "model.onnx"};
+    for (size_t i = 0; i < 6; i++) {
+        char *path = cdul_path_join(i % 2 ? "same-a" : "same-b", large[i / 2]);
+        unlink(path);
+        free(path);
+    }
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_move_after_warmup_then_every_period),
         cmocka_unit_test(without_alignment_labels_stay),
         cmocka_unit_test(alignment_uses_predictions_of_all_images),
         cmocka_unit_test(frozen_stages_and_batch_norm_stay_and_the_rest_learns),
+        cmocka_unit_test(head_and_body_have_their_rates_and_biases_no_decay),
         cmocka_unit_test(a_new_head_starts_from_the_labels_class_means),
         cmocka_unit_test(the_average_predicts_and_the_weights_train_on),
         cmocka_unit_test(training_lowers_the_loss_from_pixels_and_from_the_cache),
         cmocka_unit_test(a_loss_that_is_no_number_stops_and_names_epoch_and_images),
+        cmocka_unit_test(held_out_loss_that_keeps_rising_is_warned_of_once),
         cmocka_unit_test(a_log_line_beyond_the_checkpoint_is_cut_off),
         cmocka_unit_test(the_same_seed_gives_the_same_model),
         cmocka_unit_test(a_finished_run_is_not_overwritten),
         cmocka_unit_test(options_that_cannot_work_are_refused),
     };
-    return cmocka_run_group_tests(tests, fixture_setup, NULL);
+    return cmocka_run_group_tests(tests, fixture_setup, remove_runs);
 }
