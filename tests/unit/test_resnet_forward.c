@@ -205,13 +205,13 @@ static void losses_of_sgd_with_momentum_equal_torch(void **state) {
 
 static void cached_activations_give_the_same_bits_as_the_whole_network(void **state) {
     (void)state;
-    cdul_resnet *net = network("resnet50", cdul_resnet_defaults(), false);
+    cdul_resnet *net = network("resnet18", cdul_resnet_defaults(), false);
     float whole[GOLDEN_BATCH * GOLDEN_CLASSES], split[GOLDEN_BATCH * GOLDEN_CLASSES];
     const size_t n = sizeof whole / sizeof *whole;
     for (size_t stage = 1; stage <= CDUL_RESNET_STAGES; stage++) {
         cdul_scope s = {.no_grad = true};
         cdul_tensor *x = golden_images(&s), *features = cdul_resnet_forward_features(&s, net, x, stage);
-        assert_int_equal(cdul_tensor_size(features, 1), (size_t)256 << (stage - 1));
+        assert_int_equal(cdul_tensor_size(features, 1), (size_t)64 << (stage - 1));
         assert_int_equal(cdul_tensor_size(features, 2), GOLDEN_SIDE / 4 >> (stage - 1));
         cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, x, 0, false), CDUL_F32, whole, n);
         cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, features, stage, false), CDUL_F32, split, n);
@@ -244,11 +244,11 @@ static void frozen_stages_get_no_gradient_and_keep_their_statistics(void **state
     cdul_resnet_free(net);
 }
 
-/* bfloat16 has 8 bits of mantissa: each of some fifty layers rounds by up to 2^-9. */
+/* bfloat16 has 8 bits of mantissa: each of some twenty layers rounds by up to 2^-9. */
 static void bfloat16_logits_are_near_float32(void **state) {
     cdul_resnet_options options = cdul_resnet_defaults();
     options.bfloat16 = true;
-    cdul_resnet *net = network("resnet50", options, false);
+    cdul_resnet *net = network("resnet18", options, false);
     cdul_scope s = {.no_grad = true};
     float got[GOLDEN_BATCH * GOLDEN_CLASSES];
     cdul_tensor *features = cdul_resnet_forward_features(&s, net, golden_images(&s), 3);
@@ -257,7 +257,7 @@ static void bfloat16_logits_are_near_float32(void **state) {
     assert_int_equal(cdul_tensor_dtype(logits), CDUL_F32);
     cdul_tensor_read(&s, logits, CDUL_F32, got, sizeof got / sizeof *got);
     assert_ok(cdul_scope_close(&s, &err));
-    float *want = answer(state, "resnet50", "logits", sizeof got / sizeof *got);
+    float *want = answer(state, "resnet18", "logits", sizeof got / sizeof *got);
     for (size_t i = 0; i < sizeof got / sizeof *got; i++) assert_float_equal(got[i], want[i], 0.02F);
     free(want);
     cdul_resnet_free(net);
@@ -267,7 +267,7 @@ static void bfloat16_trains_float32_weights(void **state) {
     for (int training = 0; training < 2; training++) {
         cdul_resnet_options options = all_trained();
         options.bfloat16 = true;
-        cdul_resnet *net = network("resnet50", options, true);
+        cdul_resnet *net = network("resnet18", options, true);
         cdul_scope s = {0};
         cdul_tensor_backward(
             &s, golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, training)));
