@@ -111,6 +111,7 @@ for file in onnx/vision_model.onnx onnx/text_model.onnx preprocessor_config.json
     damage $file head -c 40
     damage $file true
 done
+# shellcheck disable=SC2016 # $a is sed's: after the last line
 damage merges.txt sed '$a a b c'
 damage onnx/vision_model.onnx cat encoder/onnx/text_model.onnx
 for file in garbage cut short nowhere; do
