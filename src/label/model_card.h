@@ -2,10 +2,13 @@
  * string pairs into the metadata of model.onnx and model.safetensors, and as model.json (train/model.h);
  * cdul-predict reads it.
  *
- *   classes      JSON list of C names              thresholds   JSON list of C numbers in 0 .. 1
- *   input_size   JSON list [height, width], pixels resize       "squash": the whole image, aspect ratio not
- * kept filter       "bilinear" or "bicubic"           mean, std    JSON lists of 3, RGB, for pixels in 0 .. 1
- *   provenance   JSON object: how it was trained */
+ *   - classes: JSON list of C names
+ *   - thresholds: JSON list of C numbers in 0 .. 1
+ *   - input_size: JSON list [height, width], pixels
+ *   - resize: "squash", the whole image, aspect ratio not kept
+ *   - filter: "bilinear" or "bicubic"
+ *   - mean, std: JSON lists of 3, RGB, for pixels in 0 .. 1
+ *   - provenance: JSON object, how it was trained */
 #ifndef CDUL_LABEL_MODEL_CARD_H
 #define CDUL_LABEL_MODEL_CARD_H
 

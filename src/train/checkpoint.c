@@ -1,8 +1,12 @@
 /* A run on disk: checkpoint.safetensors holds what the next epoch depends on, and nothing that can be had
  * from the options again. Random numbers are counted (base/random.h), so epoch and step are their whole
- * state. model.<name>               weights and batch-norm statistics average.<name>             their moving
- * average optimizer.<name>.<state>   moments and step of each trained parameter latent                     u
- * [N, C] of the labels and, as metadata: epoch, step, steps, config, label_hash, skipped, held-out losses. */
+ * state.
+ *
+ *   - model.<name>: weights and batch-norm statistics
+ *   - average.<name>: their moving average
+ *   - optimizer.<name>.<state>: moments and step of each trained parameter
+ *   - latent: u [N, C] of the labels
+ *   - as metadata: epoch, step, steps, config, label_hash, skipped, held-out losses */
 #include "train/trainer_internal.h"
 
 #include "base/json.h"

@@ -8,15 +8,17 @@
 #include "train/resnet.h"
 
 /* Facts, as a JSON object:
- *   format      "cdul-model"
- *   version     "cdul 0.1.0"
- *   arch        "resnet50-caffe"
- *   bn_eps      1e-3
- *   classes     [C names]
- *   input_size  [height, width] in pixels; images are squashed to it ("resize": "squash", "filter":
- * "bilinear") mean, std   [r, g, b]: input = (pixel / 255 - mean) / std thresholds  [C]: a score of at least
- * this is a positive provenance  object: what it was trained on and how Metadata values are strings: a fact
- * that is no string is JSON text there. label/model_card.h reads them. */
+ *   - format: "cdul-model"
+ *   - version: "cdul 0.1.0"
+ *   - arch: "resnet50-caffe"
+ *   - bn_eps: 1e-3
+ *   - classes: [C names]
+ *   - input_size: [height, width] in pixels
+ *   - resize, filter: "squash", "bilinear": how images come to that size
+ *   - mean, std: [r, g, b]; input = (pixel / 255 - mean) / std
+ *   - thresholds: [C]; a score of at least this is a positive
+ *   - provenance: object, what it was trained on and how
+ * Metadata values are strings: a fact that is no string is JSON text there. label/model_card.h reads them. */
 typedef struct cdul_model_facts {
     const cdul_strings *classes;
     const cdul_preprocess *preprocess;
