@@ -491,8 +491,11 @@ void cdul_optimizer_free(cdul_optimizer *optimizer) {
 void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer, cdul_tensor *const *parameters,
                               size_t count, double lr, double weight_decay) {
     run(scope, "optimizer_add_group", [&] {
-        optimizer->torch->add_param_group(
-            {values(parameters, count), group_options(optimizer->options, lr, weight_decay)});
+        optimizer->torch->add_param_group(values(parameters, count));
+        /* Set afterwards, because recent libtorch takes a value that equals its own default (AdamW's weight
+         * decay of 0.01, for one) for an unset one, and puts the optimiser's in its place. */
+        optimizer->torch->param_groups().back().set_options(
+            group_options(optimizer->options, lr, weight_decay));
     });
 }
 
