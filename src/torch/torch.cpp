@@ -272,10 +272,6 @@ cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t
     return make(scope, "reshape", [&] { return value(x).reshape(sizes(rank, shape)); });
 }
 
-cdul_tensor *cdul_tensor_concat(cdul_scope *scope, cdul_tensor *const *xs, size_t count) {
-    return make(scope, "concat", [&] { return at::cat(values(xs, count)); });
-}
-
 /* --- Layers --- */
 
 cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
@@ -319,10 +315,6 @@ cdul_tensor *cdul_tensor_linear(cdul_scope *scope, const cdul_tensor *x, const c
 
 /* --- Arithmetic --- */
 
-cdul_tensor *cdul_tensor_add(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y) {
-    return make(scope, "add", [&] { return value(x) + value(y); });
-}
-
 cdul_tensor *cdul_tensor_add_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y) {
     run(scope, "add", [&] { value(x).add_(value(y)); });
     return scope->status == CDUL_OK ? x : nullptr;
@@ -348,22 +340,6 @@ cdul_tensor *cdul_tensor_sum(cdul_scope *scope, const cdul_tensor *x) {
     return make(scope, "sum", [&] { return value(x).sum(); });
 }
 
-cdul_tensor *cdul_tensor_mean(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "mean", [&] { return value(x).mean(); });
-}
-
-cdul_tensor *cdul_tensor_sigmoid(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "sigmoid", [&] { return value(x).sigmoid(); });
-}
-
-cdul_tensor *cdul_tensor_log_sigmoid(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "log_sigmoid", [&] { return at::log_sigmoid(value(x)); });
-}
-
-cdul_tensor *cdul_tensor_softmax(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "softmax", [&] { return value(x).softmax(-1); });
-}
-
 cdul_tensor *cdul_tensor_log_softmax(cdul_scope *scope, const cdul_tensor *x) {
     return make(scope, "log_softmax", [&] { return value(x).log_softmax(-1); });
 }
@@ -381,10 +357,6 @@ void cdul_tensor_lerp_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y, 
 
 void cdul_tensor_require_grad(cdul_scope *scope, cdul_tensor *x, bool required) {
     run(scope, "require_grad", [&] { value(x).set_requires_grad(required); });
-}
-
-cdul_tensor *cdul_tensor_detach(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "detach", [&] { return value(x).detach(); });
 }
 
 void cdul_tensor_backward(cdul_scope *scope, const cdul_tensor *loss) {

@@ -107,8 +107,6 @@ cdul_tensor *cdul_tensor_to(cdul_scope *scope, const cdul_tensor *x, cdul_device
 /* x [B, C, H, W] with its channels innermost in memory. */
 cdul_tensor *cdul_tensor_channels_last(cdul_scope *scope, const cdul_tensor *x);
 cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank, const size_t *shape);
-/* Concatenates along the first axis. */
-cdul_tensor *cdul_tensor_concat(cdul_scope *scope, cdul_tensor *const *xs, size_t count);
 
 /* --- Layers --- */
 
@@ -130,18 +128,13 @@ cdul_tensor *cdul_tensor_linear(cdul_scope *scope, const cdul_tensor *x, const c
 
 /* --- Arithmetic --- */
 
-cdul_tensor *cdul_tensor_add(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 cdul_tensor *cdul_tensor_add_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y); /* returns x */
 cdul_tensor *cdul_tensor_sub(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 cdul_tensor *cdul_tensor_mul(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 /* a x + b, element by element. */
 cdul_tensor *cdul_tensor_affine(cdul_scope *scope, const cdul_tensor *x, double a, double b);
 cdul_tensor *cdul_tensor_rsqrt(cdul_scope *scope, const cdul_tensor *x);
-cdul_tensor *cdul_tensor_sum(cdul_scope *scope, const cdul_tensor *x);  /* of all elements -> [] */
-cdul_tensor *cdul_tensor_mean(cdul_scope *scope, const cdul_tensor *x); /* of all elements -> [] */
-cdul_tensor *cdul_tensor_sigmoid(cdul_scope *scope, const cdul_tensor *x);
-cdul_tensor *cdul_tensor_log_sigmoid(cdul_scope *scope, const cdul_tensor *x);
-cdul_tensor *cdul_tensor_softmax(cdul_scope *scope, const cdul_tensor *x);     /* over the last axis */
+cdul_tensor *cdul_tensor_sum(cdul_scope *scope, const cdul_tensor *x);         /* of all elements -> [] */
 cdul_tensor *cdul_tensor_log_softmax(cdul_scope *scope, const cdul_tensor *x); /* over the last axis */
 /* Mean over all elements of -(y log sigmoid(x) + (1 - y) log(1 - sigmoid(x))); y in [0, 1] -> []. */
 cdul_tensor *cdul_tensor_bce_with_logits(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
@@ -152,7 +145,6 @@ void cdul_tensor_lerp_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y, 
 
 /* Says that x, a kept tensor that is no operation's result, is a parameter. */
 void cdul_tensor_require_grad(cdul_scope *scope, cdul_tensor *x, bool required);
-cdul_tensor *cdul_tensor_detach(cdul_scope *scope, const cdul_tensor *x);
 /* Adds d loss / d parameter to the gradient of every parameter that `loss` [] depends on. */
 void cdul_tensor_backward(cdul_scope *scope, const cdul_tensor *loss);
 /* The gradient of a parameter; a failure if backward has not reached it. */

@@ -93,7 +93,7 @@ static cdul_tensor *gradient(cdul_scope *s, const cdul_resnet_entry *entry) {
 
 static cdul_tensor *statistic(cdul_scope *s, const cdul_resnet_entry *entry) {
     bool wanted = entry->kind == CDUL_BN_MEAN || entry->kind == CDUL_BN_VAR;
-    return wanted ? cdul_tensor_detach(s, entry->tensor) : NULL;
+    return wanted ? cdul_tensor_affine(s, entry->tensor, 1, 0) : NULL;
 }
 
 /* Every tensor that `pick` picks equals its sketch within `tolerance`. */

@@ -30,14 +30,14 @@ static void the_first_failure_is_kept_and_nothing_runs_after_it(void **state) {
     (void)state;
     cdul_scope s = {0};
     cdul_tensor *x = vector(&s, 2, (float[]){1, 2}), *y = vector(&s, 3, (float[]){1, 2, 3});
-    assert_null(cdul_tensor_add(&s, x, y));
+    assert_null(cdul_tensor_sub(&s, x, y));
     assert_null(cdul_tensor_linear(&s, x, y, NULL));
     float untouched = 7;
     cdul_tensor_read(&s, x, CDUL_F32, &untouched, 1);
     cdul_tensor_relu_(&s, NULL);
     assert_near(cdul_tensor_item(&s, x), 0);
     assert_true(untouched == 7);
-    assert_fails(cdul_scope_close(&s, &err), CDUL_ERR_RUNTIME, "add: The size of tensor a (2)");
+    assert_fails(cdul_scope_close(&s, &err), CDUL_ERR_RUNTIME, "sub: The size of tensor a (2)");
     assert_null(strchr(err.message, '\n'));
     assert_ok(s.status); /* the scope can be used again */
 }
@@ -62,12 +62,12 @@ static void an_inner_scope_hands_over_its_result_and_says_where_it_failed(void *
     assert_values(&outer, y, 2, (float[]){3, 5});
 
     inner = cdul_scope_inside(&outer);
-    y = cdul_tensor_add(&inner, vector(&inner, 2, (float[]){1, 2}), vector(&inner, 3, (float[]){1, 2, 3}));
+    y = cdul_tensor_sub(&inner, vector(&inner, 2, (float[]){1, 2}), vector(&inner, 3, (float[]){1, 2, 3}));
     assert_null(cdul_scope_yield(&inner, &outer, y, "layer2"));
     inner = cdul_scope_inside(&outer);
     assert_null(vector(&inner, 1, (float[]){1})); /* failure is inherited */
     assert_null(cdul_scope_yield(&inner, &outer, NULL, "layer3"));
-    assert_fails(cdul_scope_close(&outer, &err), CDUL_ERR_RUNTIME, "layer2: add: The size");
+    assert_fails(cdul_scope_close(&outer, &err), CDUL_ERR_RUNTIME, "layer2: sub: The size");
 }
 
 static void kept_tensors_outlive_their_scope_and_dropped_ones_do_not_wait_for_it(void **state) {
@@ -151,23 +151,18 @@ static void batch_norm_uses_and_moves_its_statistics_in_training_only(void **sta
     assert_ok(cdul_scope_close(&s, &err));
 }
 
-static void losses_and_their_parts_equal_the_formula(void **state) {
+static void losses_equal_the_formula(void **state) {
     (void)state;
     cdul_scope s = {0};
     const float logits[] = {-1, 2}, labels[] = {0.25F, 1};
     cdul_tensor *x = vector(&s, 2, logits), *y = vector(&s, 2, labels);
-    double want = 0, p[2], total = exp(-1) + exp(2);
+    double want = 0, total = exp(-1) + exp(2);
     for (size_t i = 0; i < 2; i++) {
-        p[i] = 1 / (1 + exp(-(double)logits[i]));
-        want -= (labels[i] * log(p[i]) + (1 - labels[i]) * log(1 - p[i])) / 2;
+        double p = 1 / (1 + exp(-(double)logits[i]));
+        want -= (labels[i] * log(p) + (1 - labels[i]) * log(1 - p)) / 2;
     }
     assert_near(cdul_tensor_item(&s, cdul_tensor_bce_with_logits(&s, x, y)), want);
-    assert_near(cdul_tensor_item(&s, cdul_tensor_sum(&s, cdul_tensor_sigmoid(&s, x))), p[0] + p[1]);
-    assert_near(cdul_tensor_item(&s, cdul_tensor_mean(&s, cdul_tensor_log_sigmoid(&s, x))),
-                (log(p[0]) + log(p[1])) / 2);
     float got[2];
-    cdul_tensor_read(&s, cdul_tensor_softmax(&s, x), CDUL_F32, got, 2);
-    assert_near(got[1], exp(2) / total);
     cdul_tensor_read(&s, cdul_tensor_log_softmax(&s, x), CDUL_F32, got, 2);
     assert_near(got[0], -1 - log(total));
     assert_ok(cdul_scope_close(&s, &err));
@@ -188,8 +183,10 @@ static void arithmetic_broadcasts_and_changes_in_place_only_where_it_says_so(voi
     assert_memory_equal(got, ((float[]){7, 16}), 2 * sizeof *got);
     cdul_tensor_swap(x, y);
     cdul_tensor_copy_(&s, x, vector(&s, 1, (float[]){5}));
-    cdul_tensor *both = cdul_tensor_concat(&s, (cdul_tensor *[]){x, y}, 2);
-    assert_values(&s, cdul_tensor_reshape(&s, both, 2, (size_t[]){3, 1}), 3, (float[]){5, 7, 16});
+    assert_near(cdul_tensor_item(&s, x), 5);
+    y = cdul_tensor_reshape(&s, y, 2, (size_t[]){2, 1});
+    assert_int_equal(cdul_tensor_rank(y), 2);
+    assert_values(&s, y, 2, (float[]){7, 16});
 }
 
 /* --- Gradients and optimisers --- */
@@ -202,18 +199,18 @@ static cdul_tensor *parameter(const float *values, size_t n) {
     return x;
 }
 
-static void backward_adds_up_and_stops_at_detach_and_no_grad(void **state) {
+static void backward_adds_up_and_stops_at_what_was_not_recorded(void **state) {
     (void)state;
     cdul_tensor *w = parameter((float[]){3}, 1);
-    cdul_scope s = {0};
+    cdul_scope s = {0}, constant = {.no_grad = true};
+    cdul_tensor *copy = cdul_tensor_affine(&constant, w, 1, 0);
     cdul_tensor_backward(&s, cdul_tensor_sum(&s, cdul_tensor_mul(&s, w, w)));
-    cdul_tensor_backward(&s, cdul_tensor_sum(&s, cdul_tensor_mul(&s, w, cdul_tensor_detach(&s, w))));
+    cdul_tensor_backward(&s, cdul_tensor_sum(&s, cdul_tensor_mul(&s, w, copy)));
     assert_near(cdul_tensor_item(&s, cdul_tensor_grad(&s, w)), 6 + 3);
     assert_ok(cdul_scope_close(&s, &err));
 
-    cdul_scope frozen = {.no_grad = true};
-    cdul_tensor_backward(&frozen, cdul_tensor_sum(&frozen, w));
-    assert_int_equal(cdul_scope_close(&frozen, &err), CDUL_ERR_RUNTIME);
+    cdul_tensor_backward(&constant, cdul_tensor_sum(&constant, w));
+    assert_fails(cdul_scope_close(&constant, &err), CDUL_ERR_RUNTIME, "backward: ");
     cdul_tensor_free(w);
 
     w = parameter((float[]){1}, 1);
@@ -234,7 +231,7 @@ static void groups_have_their_own_rates(void **state) {
     cdul_optimizer_add_group(&s, optimizer, &a, 1, 0.1, 0);
     cdul_optimizer_add_group(&s, optimizer, &b, 1, 0.1, 0.5);
     cdul_optimizer_set_lr(&s, optimizer, 1, 0.2);
-    cdul_tensor *loss = cdul_tensor_add(&s, cdul_tensor_mul(&s, a, a), cdul_tensor_mul(&s, b, b));
+    cdul_tensor *loss = cdul_tensor_add_(&s, cdul_tensor_mul(&s, a, a), cdul_tensor_mul(&s, b, b));
     cdul_tensor_backward(&s, cdul_tensor_sum(&s, loss));
     cdul_optimizer_step(&s, optimizer);
     assert_near(cdul_tensor_item(&s, a), 1 - 0.1 * 2);
@@ -357,7 +354,7 @@ static void tensors_go_to_the_gpu_and_back(void **state) {
     }
     cdul_scope s = {0};
     cdul_tensor *x = cdul_tensor_to(&s, vector(&s, 2, (float[]){1, 2}), gpu);
-    assert_values(&s, cdul_tensor_add(&s, x, x), 2, (float[]){2, 4});
+    assert_values(&s, cdul_tensor_mul(&s, x, x), 2, (float[]){1, 4});
 }
 
 int main(void) {
@@ -371,9 +368,9 @@ int main(void) {
         cmocka_unit_test(reading_gives_row_major_order_whatever_the_layout),
         cmocka_unit_test(layers_compute_what_their_names_say),
         cmocka_unit_test(batch_norm_uses_and_moves_its_statistics_in_training_only),
-        cmocka_unit_test(losses_and_their_parts_equal_the_formula),
+        cmocka_unit_test(losses_equal_the_formula),
         cmocka_unit_test(arithmetic_broadcasts_and_changes_in_place_only_where_it_says_so),
-        cmocka_unit_test(backward_adds_up_and_stops_at_detach_and_no_grad),
+        cmocka_unit_test(backward_adds_up_and_stops_at_what_was_not_recorded),
         cmocka_unit_test(groups_have_their_own_rates),
         cmocka_unit_test(optimisers_go_on_to_the_same_bits),
         cmocka_unit_test(the_state_is_what_the_equations_say),
