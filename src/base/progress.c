@@ -39,7 +39,7 @@ struct cdul_reporter {
     size_t n_samples;        /* ever taken */
 };
 
-static double now_seconds(void) {
+double cdul_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
@@ -206,7 +206,7 @@ void cdul_progress_begin(cdul_reporter *r, const char *verb, size_t total) {
     r->done = 0;
     r->total = total;
     r->n_samples = 0;
-    r->started = now_seconds();
+    r->started = cdul_seconds();
     /* On a terminal the line appears at once; elsewhere the first one is due after the full interval. */
     r->last_drawn = r->started;
     take_sample(r, r->started);
@@ -218,7 +218,7 @@ void cdul_progress_update(cdul_reporter *r, size_t done, const char *note) {
     if (!r) return;
     pthread_mutex_lock(&r->lock);
     if (r->active) {
-        double now = now_seconds();
+        double now = cdul_seconds();
         r->done = done;
         set_text(r->note, sizeof r->note, note);
         take_sample(r, now);
@@ -232,7 +232,7 @@ void cdul_progress_end(cdul_reporter *r) {
     pthread_mutex_lock(&r->lock);
     if (r->active && r->shows) {
         char line[LINE_MAX_BYTES];
-        format_line(r, now_seconds(), true, line);
+        format_line(r, cdul_seconds(), true, line);
         clear(r);
         fprintf(r->stream, "%s\n", line);
         fflush(r->stream);
@@ -260,7 +260,7 @@ static void message(cdul_reporter *r, const char *prefix, const char *format, va
     clear(r);
     fprintf(r->stream, "%s%s\n", prefix, text);
     if (r->active && r->shows && r->live)
-        draw(r, now_seconds());
+        draw(r, cdul_seconds());
     else
         fflush(r->stream);
     pthread_mutex_unlock(&r->lock);

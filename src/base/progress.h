@@ -37,6 +37,9 @@ void cdul_progress_update(cdul_reporter *reporter, size_t done, const char *note
 /* Prints the last state as a line of its own. */
 void cdul_progress_end(cdul_reporter *reporter);
 
+/* Seconds of a clock that never goes back: for durations. */
+double cdul_seconds(void);
+
 /* True once SIGINT or SIGTERM arrived (after cdul_interrupt_install, which main() calls). A second signal
  * ends the process at once. Long loops ask this between batches and return CDUL_ERR_CANCELLED. */
 void cdul_interrupt_install(void);

@@ -12,7 +12,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 static const char *versions(void) {
     static char text[64];
@@ -23,7 +22,7 @@ static const char *versions(void) {
 /* --- Options to settings --- */
 
 /* Without an expected number of positives z-scores have no scale of their own: VOC's 1.5 classes an image is
- * as good a guess as any, and is said. */
+ * as good a guess as any. The help of --calibrate-positives says so. */
 static const double ZSCORE_POSITIVES = 1.5;
 
 static cdul_label_settings settings_of(const cdul_label_options *o, double temperature) {
@@ -38,12 +37,6 @@ static cdul_label_settings settings_of(const cdul_label_options *o, double tempe
 }
 
 /* --- Output --- */
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* What cannot be written shall show before hours of work. */
 static cdul_status check_outputs(const cdul_label_options *o, cdul_error *err) {
@@ -155,7 +148,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     bool need_crops = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
     cdul_embed_options embed = {.decode = cdul_decode_defaults(), .threads = cli->common->threads};
     double temperature = o->temperature;
-    double start = seconds();
+    double start = cdul_seconds();
     embed.decode.exif = o->exif;
     cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
     if (!status) status = cdul_crops_parse(o->grid, &r->crops, err);
@@ -179,7 +172,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
                  o->cache ? o->cache : "");
     if (status) return status;
     r->result.labels.config = cdul_options_json(cli->program, o);
-    status = write_labels(o, cli, &r->result, seconds() - start, err);
+    status = write_labels(o, cli, &r->result, cdul_seconds() - start, err);
     return status ? status : write_skipped(o, cli, &r->skipped, err);
 }
 

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct job {
     const cdul_predict_options *options;
@@ -231,12 +230,6 @@ static void close_job(job *j) {
     free(j->common);
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     job j = {.options = user, .cli = cli};
     double start = 0;
@@ -244,12 +237,12 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     if (status == CDUL_OK) status = list_images(&j, err);
     if (status == CDUL_OK) status = open_classifier(&j, err);
     if (status == CDUL_OK) status = open_outputs(&j, err);
-    start = now();
+    start = cdul_seconds();
     if (status == CDUL_OK) status = predict(&j, err);
     if (status == CDUL_OK && j.predicted == 0) status = cdul_skipped_fail(&j.skipped, err);
     if (status == CDUL_OK) status = commit(&j, err);
     if (status == CDUL_OK) status = report_skipped(&j, err);
-    if (status == CDUL_OK) summarise(&j, now() - start);
+    if (status == CDUL_OK) summarise(&j, cdul_seconds() - start);
     close_job(&j);
     return status;
 }

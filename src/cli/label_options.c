@@ -1,5 +1,6 @@
 #include "cli/label_options.h"
 
+#include "cli/image_options.h"
 #include "cli/programs.h"
 
 #include <math.h>
@@ -31,34 +32,16 @@ static const cdul_option options[] = {
      .offset = FIELD(scores),
      .argument = "FILE",
      .help = "cosines made elsewhere, or by --save-scores, instead of an encoder and images"},
-    {.name = "root",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(root),
-     .argument = "DIR",
-     .help = "folder that the paths in image lists are relative to, by default the current one"},
-    {.name = "null",
-     .letter = '0',
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(null),
-     .command_only = true,
-     .help = "paths in image lists end in a NUL byte instead of a newline, as find -print0 writes them"},
+    CDUL_OPTION_ROOT(FIELD(root), NULL),
+    CDUL_OPTION_NULL(FIELD(null)),
     {.name = "shard",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(shard),
      .argument = "I/N",
      .command_only = true,
      .help = "label only part I of N, for N machines; an image's part depends on its name alone"},
-    {.name = "exif",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(exif),
-     .fallback = "true",
-     .help = "turn images as their EXIF orientation says"},
-    {.name = "background",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(background),
-     .fallback = "ffffff",
-     .argument = "RRGGBB",
-     .help = "colour under transparent pixels, in hexadecimal"},
+    CDUL_OPTION_EXIF(FIELD(exif)),
+    CDUL_OPTION_BACKGROUND(FIELD(background)),
 
     {.name = "template",
      .letter = 't',
@@ -123,7 +106,9 @@ static const cdul_option options[] = {
      .argument = "K",
      .minimum = 1e-3,
      .maximum = INFINITY,
-     .help = "shift all labels by one bias so that an image has K classes on average"},
+     .help = "shift all labels by one bias so that an image has K classes on average; by default 1.5 with "
+             "zscore, and "
+             "no shift otherwise"},
 
     {.name = "output",
      .letter = 'o',
@@ -153,13 +138,7 @@ static const cdul_option options[] = {
          "keep embeddings in this folder: other classes, prompts and label options then take seconds, and "
          "an interrupted run goes on"},
 
-    {.name = "provider",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(provider),
-     .fallback = "cpu",
-     .argument = "NAME",
-     .group = "Engine",
-     .help = "execution provider of ONNX Runtime: cpu, cuda, cuda:1, ..."},
+    CDUL_OPTION_PROVIDER(FIELD(provider)),
     {.name = "batch",
      .letter = 'b',
      .type = CDUL_OPTION_INT,

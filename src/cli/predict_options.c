@@ -1,33 +1,15 @@
 #include "cli/predict_options.h"
 
+#include "cli/image_options.h"
 #include "cli/programs.h"
 
 #define FIELD(name) offsetof(cdul_predict_options, name)
 
 static const cdul_option options[] = {
-    {.name = "root",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(root),
-     .argument = "DIR",
-     .group = "Input",
-     .help = "folder that the paths in image lists are relative to, by default the current one"},
-    {.name = "null",
-     .letter = '0',
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(null),
-     .command_only = true,
-     .help = "paths in image lists end in a NUL byte instead of a newline, as find -print0 writes them"},
-    {.name = "exif",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(exif),
-     .fallback = "true",
-     .help = "turn images as their EXIF orientation says"},
-    {.name = "background",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(background),
-     .fallback = "ffffff",
-     .argument = "RRGGBB",
-     .help = "colour under transparent pixels, in hexadecimal"},
+    CDUL_OPTION_ROOT(FIELD(root), "Input"),
+    CDUL_OPTION_NULL(FIELD(null)),
+    CDUL_OPTION_EXIF(FIELD(exif)),
+    CDUL_OPTION_BACKGROUND(FIELD(background)),
 
     {.name = "threshold",
      .letter = 't',
@@ -89,13 +71,7 @@ static const cdul_option options[] = {
      .command_only = true,
      .help = "write a report with thumbnails, one self-contained page"},
 
-    {.name = "provider",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(provider),
-     .fallback = "cpu",
-     .argument = "NAME",
-     .group = "Engine",
-     .help = "execution provider of ONNX Runtime: cpu, cuda, cuda:1, ..."},
+    CDUL_OPTION_PROVIDER(FIELD(provider)),
     {.name = "batch",
      .letter = 'b',
      .type = CDUL_OPTION_INT,

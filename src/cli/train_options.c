@@ -1,5 +1,6 @@
 #include "cli/train_options.h"
 
+#include "cli/image_options.h"
 #include "cli/programs.h"
 
 #define FIELD(name) offsetof(cdul_train_cli_options, train.name)
@@ -12,28 +13,10 @@ static const cdul_option options[] = {
      .argument = "FILE",
      .group = "Input",
      .help = "pseudo-labels of the images: safetensors from cdul-label, or CSV"},
-    {.name = "root",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(root),
-     .argument = "DIR",
-     .help = "folder that the paths in image lists are relative to, by default the current one"},
-    {.name = "null",
-     .letter = '0',
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(null),
-     .command_only = true,
-     .help = "paths in image lists end in a NUL byte instead of a newline, as find -print0 writes them"},
-    {.name = "exif",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(exif),
-     .fallback = "true",
-     .help = "turn images as their EXIF orientation says"},
-    {.name = "background",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(background),
-     .fallback = "ffffff",
-     .argument = "RRGGBB",
-     .help = "colour under transparent pixels, in hexadecimal"},
+    CDUL_OPTION_ROOT(FIELD(root), NULL),
+    CDUL_OPTION_NULL(FIELD(null)),
+    CDUL_OPTION_EXIF(FIELD(exif)),
+    CDUL_OPTION_BACKGROUND(FIELD(background)),
     {.name = "holdout",
      .type = CDUL_OPTION_REAL,
      .offset = FIELD(holdout),

@@ -51,7 +51,7 @@ struct cdul_cache {
     uint16_t *crop_views; /* [CDUL_SHARD_ROWS, S, D] */
     size_t *waiting;      /* [CDUL_SHARD_ROWS]: their rows */
     size_t n_waiting;
-    time_t since; /* when the first of them came, monotonic */
+    double since; /* when the first of them came, monotonic */
 };
 
 /* --- Rows by name --- */
@@ -334,12 +334,6 @@ cdul_status cdul_cache_begin(cdul_cache *c, cdul_error *err) {
     return status == CDUL_OK ? load_new_shards(c, err) : status;
 }
 
-static time_t monotonic_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
 /* Maps the shard just written and points the rows that waited into it. */
 static cdul_status adopt(cdul_cache *c, const char *path, cdul_error *err) {
     open_shard *shards = realloc(c->shards, (c->n_shards + 1) * sizeof *shards);
@@ -410,10 +404,10 @@ cdul_status cdul_cache_append(cdul_cache *c, const char *name, const char *path,
     uint16_t *global = c->global + c->n_waiting * width, *crops = c->crop_views + c->n_waiting * parts;
     for (size_t i = 0; i < width; i++) global[i] = cdul_f32_to_f16(views[i]);
     for (size_t i = 0; i < parts; i++) crops[i] = cdul_f32_to_f16(views[width + i]);
-    if (c->n_waiting == 0) c->since = monotonic_seconds();
+    if (c->n_waiting == 0) c->since = cdul_seconds();
     c->rows[index].shard = WAITING;
     c->rows[index].at = (uint32_t)c->n_waiting;
     c->waiting[c->n_waiting++] = index;
-    bool due = c->n_waiting == CDUL_SHARD_ROWS || monotonic_seconds() - c->since >= FLUSH_SECONDS;
+    bool due = c->n_waiting == CDUL_SHARD_ROWS || cdul_seconds() - c->since >= FLUSH_SECONDS;
     return due ? cdul_cache_flush(c, err) : CDUL_OK;
 }

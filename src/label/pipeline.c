@@ -139,7 +139,7 @@ static void close_sink(sink *k) {
 static cdul_status finish(const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
     if (options->positives == 0) return CDUL_OK;
     return cdul_calibrate_positives(out->labels.values, out->labels.images.count, out->labels.classes.count,
-                                    options->positives, &out->bias, err);
+                                    options->positives, NULL, err);
 }
 
 cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, const cdul_strings *paths,

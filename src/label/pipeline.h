@@ -20,7 +20,6 @@ typedef struct cdul_label_settings {
 
 typedef struct cdul_label_result {
     cdul_labels labels; /* rows of the images that could be read; classes and images filled               */
-    double bias;        /* of the calibration, in logit space; 0 without                                  */
     size_t embedded;    /* images that went through the encoder in this run; the others came from the cache */
 } cdul_label_result;
 

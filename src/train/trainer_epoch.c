@@ -3,13 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static cdul_status skip_row(void *user, size_t row, const char *reason, cdul_error *err) {
     cdul_trainer *t = user;
@@ -122,7 +115,7 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
     char verb[64];
     snprintf(verb, sizeof verb, "train %zu/%lld", t->epoch + 1, t->options->epochs);
     cdul_progress_begin(t->call->reporter, verb, count);
-    double start = now(), loss_sum = 0;
+    double start = cdul_seconds(), loss_sum = 0;
     size_t images = 0;
     record->lr = t->options->lr * cdul_schedule_factor(&t->schedule, t->step);
     status = run_epoch(t, loader, &loss_sum, &images, err);
@@ -130,7 +123,7 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
     cdul_loader_close(loader);
     if (status == CDUL_OK && images == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "no image could be read in epoch %zu", t->epoch + 1);
-    record->seconds = now() - start;
+    record->seconds = cdul_seconds() - start;
     record->loss = images ? loss_sum / (double)images : NAN;
     record->images_per_second = (double)images / record->seconds;
     return status;

@@ -2,6 +2,8 @@
 # cdul-eval as a user runs it: every kind of truth and of input, the exit codes, the files it leaves.
 #   eval.sh FOLDER_OF_PROGRAMS
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
 [ "$#" -eq 1 ] || { echo "usage: eval.sh FOLDER_OF_PROGRAMS" >&2; exit 2; }
 eval=$(realpath "$1")/cdul-eval
@@ -9,19 +11,6 @@ golden=$(cd "$(dirname "$0")/../golden/truth" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
-
-fail() {
-    echo "eval.sh: $*" >&2
-    exit 1
-}
-
-# expect_exit CODE COMMAND...: output in ./out, messages in ./err.
-expect_exit() {
-    local want=$1 got=0
-    shift
-    "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] || fail "exit $got instead of $want: $* ($(cat err))"
-}
 
 # says FILE TEXT: runs of blanks count as one.
 says() { tr -s " " <"$1" | grep -qF -- "$2" || fail "\"$2\" is not in: $(cat "$1")"; }

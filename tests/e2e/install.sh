@@ -2,6 +2,8 @@
 # An installation as others use it: programs with their pages, a C program built with pkg-config and one with CMake.
 #   install.sh BUILD_FOLDER C_COMPILER
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
 [ "$#" -eq 2 ] || { echo "usage: install.sh BUILD_FOLDER C_COMPILER" >&2; exit 2; }
 build=$(realpath "$1") compiler=$2
@@ -11,11 +13,6 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
 prefix=$scratch/prefix
-
-fail() {
-    echo "install.sh: $*" >&2
-    exit 1
-}
 
 cmake --install "$build" --prefix "$prefix" >install.txt || fail "cmake --install: $(cat install.txt)"
 library=$(find "$prefix" -name libcdul.so)

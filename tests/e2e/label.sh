@@ -3,6 +3,8 @@
 # saved cosines, what a signal leaves, and what is skipped. label.py reads the files with Python's own readers.
 #   label.sh FOLDER_OF_PROGRAMS PYTHON
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
 [ "$#" -eq 2 ] || { echo "usage: label.sh FOLDER_OF_PROGRAMS PYTHON" >&2; exit 2; }
 label=$(realpath "$1")/cdul-label python=$(realpath -s "$(command -v "$2")")
@@ -17,20 +19,6 @@ if ! "$python" -c 'import numpy, safetensors' 2>missing.txt; then
     exit 77
 fi
 
-fail() {
-    echo "label.sh: $*" >&2
-    exit 1
-}
-
-# expect_exit CODE COMMAND...: output in ./out, messages in ./err.
-expect_exit() {
-    local want=$1 got=0
-    shift
-    "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] || fail "exit $got instead of $want: $* ($(cat err))"
-}
-
-says() { grep -qF -- "$2" "$1" || fail "\"$2\" is not in $1: $(cat "$1")"; }
 same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
 check() { "$python" "$here/label.py" "$@" || fail "label.py $*"; }
 

@@ -3,14 +3,11 @@
 # ONNX Runtime, cdul-eval neither. And libcdul exports what its headers declare, no more.
 #   links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
 [ "$#" -eq 3 ] || { echo "usage: links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL" >&2; exit 2; }
 bin=$1 headers=$2 library=$3
-
-fail() {
-    echo "links.sh: $*" >&2
-    exit 1
-}
 
 # links FILE WANTED NOT...: patterns of library names.
 links() {

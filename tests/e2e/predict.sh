@@ -3,6 +3,8 @@
 # output, the exit codes, and what is left when a run fails or is interrupted.
 #   predict.sh FOLDER_OF_PROGRAMS
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
 [ "$#" -eq 1 ] || { echo "usage: predict.sh FOLDER_OF_PROGRAMS" >&2; exit 2; }
 bin=$(realpath "$1")
@@ -14,20 +16,6 @@ cd "$scratch"
 cp -r "$golden/run" run
 cp -r "$golden/pictures" photos
 
-fail() {
-    echo "predict.sh: $*" >&2
-    exit 1
-}
-
-# expect_exit CODE COMMAND...: output in ./out, messages in ./err.
-expect_exit() {
-    local want=$1 got=0
-    shift
-    "$@" >out 2>err || got=$?
-    [ "$got" -eq "$want" ] || fail "exit $got instead of $want: $* ($(cat err))"
-}
-
-says() { grep -qF -- "$2" "$1" || fail "\"$2\" is not in $1: $(cat "$1")"; }
 says_not() { ! grep -qF -- "$2" "$1" || fail "\"$2\" is in $1: $(cat "$1")"; }
 same() { cmp -s "$1" "$2" || fail "$1 and $2 differ: $(diff "$1" "$2")"; }
 

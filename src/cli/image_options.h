@@ -1,0 +1,32 @@
+/* Rows that the option tables of several programs share, so that one option reads the same everywhere.
+ * `field` is the offset in the program's own options struct, `heading` the group that the row begins, or
+ * NULL. */
+#ifndef CDUL_CLI_IMAGE_OPTIONS_H
+#define CDUL_CLI_IMAGE_OPTIONS_H
+
+#include "base/options.h"
+
+/* clang-format off */
+#define CDUL_OPTION_ROOT(field, heading)                                                                     \
+    {.name = "root", .type = CDUL_OPTION_STRING, .offset = (field), .argument = "DIR", .group = (heading),   \
+     .help = "folder that the paths in image lists are relative to, by default the current one"}
+
+#define CDUL_OPTION_NULL(field)                                                                              \
+    {.name = "null", .letter = '0', .type = CDUL_OPTION_FLAG, .offset = (field), .command_only = true,       \
+     .help = "paths in image lists end in a NUL byte instead of a newline, as find -print0 writes them"}
+
+#define CDUL_OPTION_EXIF(field)                                                                              \
+    {.name = "exif", .type = CDUL_OPTION_FLAG, .offset = (field), .fallback = "true",                        \
+     .help = "turn images as their EXIF orientation says"}
+
+#define CDUL_OPTION_BACKGROUND(field)                                                                        \
+    {.name = "background", .type = CDUL_OPTION_STRING, .offset = (field), .fallback = "ffffff",              \
+     .argument = "RRGGBB", .help = "colour under transparent pixels, in hexadecimal"}
+
+#define CDUL_OPTION_PROVIDER(field)                                                                          \
+    {.name = "provider", .type = CDUL_OPTION_STRING, .offset = (field), .fallback = "cpu",                   \
+     .argument = "NAME", .group = "Engine",                                                                  \
+     .help = "execution provider of ONNX Runtime: cpu, cuda, cuda:1, ..."}
+/* clang-format on */
+
+#endif
