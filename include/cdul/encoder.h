@@ -143,6 +143,7 @@ typedef struct cdul_reporter cdul_reporter; /* base/progress.h; NULL = silence *
 
 typedef struct cdul_embed_options {
     const cdul_crops *crops; /* S crops besides the whole image; NULL = none                            */
+    bool mirror; /* a view's vector is the mean direction of the view and its mirror image: twice the work */
     cdul_decode_options decode;
     size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
 } cdul_embed_options;
@@ -178,6 +179,7 @@ typedef struct cdul_cache_key {
     char decode[64];         /* likewise                                                               */
     size_t width;            /* D                                                                      */
     const cdul_crops *crops; /* borrowed while the cache is open; NULL = none                          */
+    bool mirror;
 } cdul_cache_key;
 
 /* Reads the image tower's file once to hash it (about 10 GB/s). */

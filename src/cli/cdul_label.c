@@ -146,7 +146,8 @@ static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli, const 
 static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
     /* Crops are in the cache's key, so a cache holds them even if this run's aggregator does without. */
     bool need_crops = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
-    cdul_embed_options embed = {.decode = cdul_decode_defaults(), .threads = cli->common->threads};
+    cdul_embed_options embed = {
+        .mirror = o->mirror, .decode = cdul_decode_defaults(), .threads = cli->common->threads};
     double temperature = o->temperature;
     double start = cdul_seconds();
     embed.decode.exif = o->exif;

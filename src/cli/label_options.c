@@ -67,6 +67,10 @@ static const cdul_option options[] = {
      .group = "Labels",
      .help = "crops of an image: RxC rows and columns of tiles, RxC:F overlapping windows of F times its "
              "width and height, A+B both"},
+    {.name = "mirror",
+     .type = CDUL_OPTION_FLAG,
+     .offset = FIELD(mirror),
+     .help = "embed each view and its mirror image, and take the mean: a little better for twice the work"},
     {.name = "aggregate",
      .letter = 'a',
      .type = CDUL_OPTION_CHOICE,

@@ -23,7 +23,8 @@ typedef struct cdul_label_options {
     int templates;         /* position in "simple|openai-80", or CDUL_CHOICE_NONE                      */
 
     /* Labels: symbols as in the paper, equations (2), (5), (6) */
-    const char *grid;   /* "3x3", "3x3:0.5", "1x1+2x2"                                                 */
+    const char *grid; /* "3x3", "3x3:0.5", "1x1+2x2"                                                 */
+    bool mirror;
     int aggregate;      /* cdul_aggregator                                                            */
     double zeta;        /* 0 .. 1                                                                     */
     double lambda;      /* -1 .. 1                                                                    */

@@ -42,7 +42,7 @@ static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err)
 cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_options *options,
                               cdul_cache_key *out, cdul_error *err) {
     const cdul_decode_options *decode = &options->decode;
-    *out = (cdul_cache_key){.width = encoder->width, .crops = options->crops};
+    *out = (cdul_cache_key){.width = encoder->width, .crops = options->crops, .mirror = options->mirror};
     cdul_preprocess_text(&encoder->preprocess, out->preprocess, sizeof out->preprocess);
     snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u",
              decode->exif ? "applied" : "ignored", decode->background[0], decode->background[1],
@@ -73,7 +73,8 @@ static cJSON *key_json(const cdul_cache_key *key) {
         cJSON_AddStringToObject(json, "encoder", encoder) &&
         cJSON_AddNumberToObject(json, "width", (double)key->width) &&
         cJSON_AddStringToObject(json, "preprocess", key->preprocess) &&
-        cJSON_AddStringToObject(json, "decode", key->decode) && cJSON_AddItemToObject(json, "crops", boxes))
+        cJSON_AddStringToObject(json, "decode", key->decode) &&
+        cJSON_AddBoolToObject(json, "mirror", key->mirror) && cJSON_AddItemToObject(json, "crops", boxes))
         return json;
     cJSON_Delete(json);
     cJSON_Delete(boxes);
@@ -91,6 +92,7 @@ static cdul_status compare(const char *path, const char *folder, const cJSON *th
         {"preprocess", "preprocessing"},
         {"decode", "decoding of pictures"},
         {"crops", "grid of crops"},
+        {"mirror", "choice of --mirror"},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const cJSON *a = cJSON_GetObjectItemCaseSensitive(theirs, parts[i].key);

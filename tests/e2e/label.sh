@@ -79,6 +79,10 @@ expect_exit 0 "${encode[@]}" more --cache cache -o second.safetensors
 says err "30 of 31 images are in the cache"
 expect_exit 2 "${encode[@]}" photos --cache cache --grid 2x2 -o second.safetensors
 says err "cache"
+expect_exit 2 "${encode[@]}" photos --cache cache --mirror -o second.safetensors
+says err "another choice of --mirror"
+expect_exit 0 "${encode[@]}" photos --mirror -o second.safetensors
+check different first.safetensors second.safetensors
 
 # Shards: together they are the whole, row by row, and a new picture moves no other.
 for part in 1 2; do

@@ -6,7 +6,8 @@ not square, and what a Python pipeline (Pillow, transformers, onnxruntime, numpy
     encoder/pictures/       generated, deterministic
     encoder/clip/           centre crop, free batch, image_embeds beside a pooled output, text tower without mask
     encoder/siglip/         squashed, batch fixed at 4, float16 in and out, text tower with mask, batch fixed at 1
-    encoder/*/expected.safetensors   views [N, 10, D] (whole image, then 3 x 3 crops), text [C, D] unit vectors
+    encoder/*/expected.safetensors   views [N, 10, D] (whole image, then 3 x 3 crops), mirrored (their means with their
+                                    mirror images), text [C, D] unit vectors
     encoder/graphs/*.onnx   towers that must be refused
 
 Weights are random and fixed. Needs: numpy, Pillow, onnx, onnxruntime, safetensors, transformers.
@@ -129,11 +130,12 @@ def unit(vectors):
 
 
 def image_views(folder, processor, half):
-    """Unit vectors [N, 10, D] of the whole picture in the processor's way, and of nine squashed crops."""
+    """Unit vectors [N, 10, D] of the whole picture in the processor's way, and of nine squashed crops; and those of the
+    means of each view's vector and its mirror image's."""
     graph = next(folder.rglob("vision_model.onnx"))
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     output = next(o.name for o in session.get_outputs() if o.shape[1] == WIDTH)
-    result = []
+    plain, mirrored = [], []
     for path in sorted((HERE / "encoder" / "pictures").iterdir()):
         image = Image.open(path).convert("RGB")
         views = [numpy.asarray(processor(image, return_tensors="np")["pixel_values"][0])]
@@ -146,13 +148,12 @@ def image_views(folder, processor, half):
                 pixels = (pixels - numpy.float32(processor.image_mean)) / numpy.float32(processor.image_std)
                 views.append(pixels.transpose(2, 0, 1))
         batch = numpy.stack(views).astype(numpy.float16 if half else numpy.float32)
-        if half:  # the graph takes four at a time
-            batch = numpy.concatenate([batch, batch[:2]])
-            rows = [session.run([output], {"pixel_values": batch[i:i + 4]})[0] for i in range(0, 12, 4)]
-            result.append(unit(numpy.concatenate(rows)[:10]))
-        else:
-            result.append(unit(session.run([output], {"pixel_values": batch})[0]))
-    return numpy.stack(result)
+        batch = numpy.concatenate([batch, batch[..., ::-1]])  # 20: five times the four that the second graph takes
+        rows = [session.run([output], {"pixel_values": batch[i:i + 4]})[0] for i in range(0, 20, 4)]
+        rows = unit(numpy.concatenate(rows))
+        plain.append(rows[:10])
+        mirrored.append(unit(rows[:10] + rows[10:]))
+    return {"views": numpy.stack(plain).astype(numpy.float32), "mirrored": numpy.stack(mirrored).astype(numpy.float32)}
 
 
 def text_vectors(folder, mask):
@@ -193,7 +194,7 @@ def make_clip(folder):
     write_json(folder / "preprocessor_config.json", settings)
     processor = CLIPImageProcessorPil(size={"shortest_edge": 37}, crop_size={"height": SIZE, "width": SIZE},
                                       resample=3)
-    save_file({"views": image_views(folder, processor, False).astype(numpy.float32),
+    save_file({**image_views(folder, processor, False),
                "text": text_vectors(folder, False).astype(numpy.float32)}, folder / "expected.safetensors")
 
 
@@ -211,7 +212,7 @@ def make_siglip(folder):
         "processor_class": "SiglipProcessor", "resample": 3, "rescale_factor": 0.00392156862745098,
         "size": {"height": SIZE, "width": SIZE}})
     processor = SiglipImageProcessorPil(size={"height": SIZE, "width": SIZE}, resample=3)
-    save_file({"views": image_views(folder, processor, True).astype(numpy.float32),
+    save_file({**image_views(folder, processor, True),
                "text": text_vectors(folder, True).astype(numpy.float32)}, folder / "expected.safetensors")
 
 

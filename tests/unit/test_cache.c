@@ -183,21 +183,23 @@ static void another_key_is_refused_with_the_part_that_differs(void **state) {
     fill();
     double moved[4 * S] = {0, 0, 0.5, 1, 0.25, 0, 1, 1};
     const cdul_crops other = {S, moved};
-    cdul_cache_key keys[6];
+    cdul_cache_key keys[7];
     static const char *const parts[] = {"another encoder (the image tower's file): '0000000000001234', now",
                                         "embedding width",
                                         "preprocessing: '8x8, squash', now '9x9'",
                                         "decoding of pictures",
                                         "another grid of crops",
-                                        "another grid of crops"};
-    for (int i = 0; i < 6; i++) keys[i] = key();
+                                        "another grid of crops",
+                                        "another choice of --mirror"};
+    for (int i = 0; i < 7; i++) keys[i] = key();
     keys[0].encoder++;
     keys[1].width++;
     snprintf(keys[2].preprocess, sizeof keys[2].preprocess, "9x9");
     keys[3].decode[0] = 'e';
     keys[4].crops = &other;
     keys[5].crops = NULL;
-    for (int i = 0; i < 6; i++) {
+    keys[6].mirror = true;
+    for (int i = 0; i < 7; i++) {
         cdul_cache *cache = NULL;
         assert_fails(cdul_cache_open("cache", &keys[i], NULL, &cache, &err), CDUL_ERR_USAGE, parts[i]);
         assert_non_null(strstr(err.message, "use another --cache folder"));
@@ -326,12 +328,14 @@ static void rows_that_another_process_wrote_are_seen_when_writing_begins(void **
 static void the_key_of_an_encoder_follows_its_graph_and_settings(void **state) {
     (void)state;
     cdul_encoder *clip = open_encoder(CLIP, 0), *siglip = open_encoder(SIGLIP, 0);
-    cdul_embed_options options = {&crops, cdul_decode_defaults(), 1};
+    cdul_embed_options options = {.crops = &crops, .decode = cdul_decode_defaults(), .threads = 1};
     cdul_cache_key a, b, c;
     assert_ok(cdul_cache_key_of(clip, &options, &a, &err));
     assert_ok(cdul_cache_key_of(siglip, &options, &b, &err));
     options.decode.exif = false;
+    options.mirror = true;
     assert_ok(cdul_cache_key_of(clip, &options, &c, &err));
+    assert_true(!a.mirror && c.mirror);
     assert_int_equal(a.width, WIDTH);
     assert_true(a.encoder != b.encoder);
     assert_string_not_equal(a.preprocess, b.preprocess);

@@ -32,10 +32,10 @@ static void note_skipped(void *user, size_t i, const char *reason) {
 }
 
 static cdul_status embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which, size_t n,
-                         size_t threads, const char *grid, collected *out) {
+                         size_t threads, const char *grid, bool mirror, collected *out) {
     cdul_crops crops = {0};
     if (grid) assert_ok(cdul_crops_parse(grid, &crops, &err));
-    cdul_embed_options options = {grid ? &crops : NULL, cdul_decode_defaults(), threads};
+    cdul_embed_options options = {grid ? &crops : NULL, mirror, cdul_decode_defaults(), threads};
     const cdul_embed_sink sink = {collect, note_skipped, out};
     out->n_views = 1 + crops.count;
     out->width = cdul_encoder_width(encoder);
@@ -50,19 +50,21 @@ static void views_are_those_of_the_python_pipeline(void **state) {
     const size_t batches[] = {1, 3, 10, 32, 64}, threads[] = {0, 1, 3};
     cdul_strings paths = {0};
     list_pictures(&paths);
-    for (size_t f = 0; f < 2; f++) {
-        float *want = expected(folders[f], "views", PICTURES * VIEWS * WIDTH);
+    for (size_t f = 0; f < 4; f++) {
+        bool mirror = f >= 2;
+        const char *folder = folders[f % 2];
+        float *want = expected(folder, mirror ? "mirrored" : "views", PICTURES * VIEWS * WIDTH);
         for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
-            cdul_encoder *encoder = open_encoder(folders[f], batches[b]);
+            cdul_encoder *encoder = open_encoder(folder, batches[b]);
             assert_int_equal(cdul_encoder_batch(encoder),
-                             f == 1 ? 4 : batches[b]); /* the second fixes its batch */
+                             f % 2 == 1 ? 4 : batches[b]); /* the second fixes its batch */
             static collected got;
             got = (collected){0};
-            assert_ok(embed(encoder, &paths, NULL, PICTURES, threads[b % 3], "3x3", &got));
+            assert_ok(embed(encoder, &paths, NULL, PICTURES, threads[b % 3], "3x3", mirror, &got));
             assert_int_equal(got.embedded, PICTURES);
             for (size_t i = 0; i < PICTURES; i++) {
                 double cosine = worst_cosine(got.views[i], want + i * VIEWS * WIDTH, VIEWS, WIDTH);
-                if (!(cosine >= 0.9999)) fail_msg("%s, picture %zu: cosine %.6f", folders[f], i, cosine);
+                if (!(cosine >= 0.9999)) fail_msg("%s, picture %zu: cosine %.6f", folder, i, cosine);
             }
             cdul_encoder_close(encoder);
         }
@@ -80,12 +82,12 @@ static void a_subset_without_crops_is_embedded_under_its_own_numbers(void **stat
     static collected got;
     got = (collected){0};
     const size_t which[2] = {1, 3};
-    assert_ok(embed(encoder, &paths, which, 2, 1, NULL, &got));
+    assert_ok(embed(encoder, &paths, which, 2, 1, NULL, false, &got));
     assert_int_equal(got.embedded, 2);
     assert_true(worst_cosine(got.views[3], want + 3 * VIEWS * WIDTH, 1, WIDTH) >= 0.9999);
     assert_true(worst_cosine(got.views[1], want + VIEWS * WIDTH, 1, WIDTH) >= 0.9999);
     got = (collected){0};
-    assert_ok(embed(encoder, &paths, NULL, 0, 1, NULL, &got)); /* nothing to do */
+    assert_ok(embed(encoder, &paths, NULL, 0, 1, NULL, false, &got)); /* nothing to do */
     assert_int_equal(got.embedded, 0);
     cdul_encoder_close(encoder);
     cdul_strings_free(&paths);
@@ -103,7 +105,7 @@ static void unreadable_pictures_are_skipped_with_the_reason(void **state) {
         cdul_encoder *encoder = open_encoder(CLIP, 7);
         static collected got;
         got = (collected){0};
-        assert_ok(embed(encoder, &paths, NULL, 4, threads, "2x2", &got));
+        assert_ok(embed(encoder, &paths, NULL, 4, threads, "2x2", false, &got));
         assert_int_equal(got.embedded, 2);
         assert_int_equal(got.skipped, 2);
         assert_non_null(strstr(got.reason, "config.json"));
@@ -119,7 +121,8 @@ static void the_sinks_failure_ends_the_run(void **state) {
     cdul_encoder *encoder = open_encoder(CLIP, 10);
     static collected got;
     got = (collected){.stop_after = 2};
-    assert_fails(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", &got), CDUL_ERR_IO, "the disk is full");
+    assert_fails(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", false, &got), CDUL_ERR_IO,
+                 "the disk is full");
     assert_int_equal(got.embedded, 2);
     cdul_encoder_close(encoder);
     cdul_strings_free(&paths);
@@ -133,7 +136,7 @@ static void a_vector_of_zeros_skips_its_image(void **state) {
     list_pictures(&paths);
     static collected got;
     got = (collected){0};
-    assert_ok(embed(encoder, &paths, NULL, PICTURES, 1, NULL, &got));
+    assert_ok(embed(encoder, &paths, NULL, PICTURES, 1, NULL, false, &got));
     assert_int_equal(got.embedded, 0);
     assert_int_equal(got.skipped, PICTURES);
     assert_non_null(strstr(got.reason, "zero or not finite"));
@@ -150,7 +153,7 @@ static void an_interrupt_keeps_what_is_finished(void **state) {
     cdul_encoder *encoder = open_encoder(CLIP, 10);
     static collected got;
     got = (collected){.stop_after = 2, .interrupt = true};
-    assert_fails(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", &got), CDUL_ERR_CANCELLED,
+    assert_fails(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", false, &got), CDUL_ERR_CANCELLED,
                  "interrupted after 2 of 4");
     assert_int_equal(got.embedded, 2);
     cdul_encoder_close(encoder);
