@@ -8,7 +8,8 @@ usage() {
 Usage: scripts/setup.sh [build] [test] [demo] [torch2]
 
   build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
-  test     build, and the tools of the tests: reference implementations (Python) in .deps/venv, clang, shellcheck
+  test     build, and the tools of the tests: reference implementations (Python) in .deps/venv, clang, shellcheck,
+           Chromium
   demo     build, and the packages that scripts/demo/ makes its encoder, student and pictures of
   torch2   PyPI's libtorch 2.x in .deps/torch2 (x86-64, CPU alone; 550 MB to fetch), as an alternative to Debian's
            1.13: cmake -DCMAKE_PREFIX_PATH=$PWD/.deps/torch2
@@ -30,7 +31,8 @@ torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) #
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
-test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck python3-venv python3-torch python3-torchvision)
+test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck chromium python3-venv python3-torch
+    python3-torchvision)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base
     python3-torch python3-numpy python3-pil)
 
