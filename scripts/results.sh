@@ -68,15 +68,15 @@ labels_table() {
         zscore-mirror --aggregate zscore --grid 3x3:0.5 --mirror
 }
 
-# student_row TITLE NAME LABELS SIZE EPOCHS [OPTION]...
+# student_row TITLE NAME LABELS SIZE EPOCHS COPIES [OPTION]...
 student_row() {
-    local title=$1 name=$2 labels=$out/$3 size=$4 epochs=$5 run=$out/run-$2
-    shift 5
+    local title=$1 name=$2 labels=$out/$3 size=$4 epochs=$5 copies=$6 run=$out/run-$2
+    shift 6
     if [ ! -f "$run/model.onnx" ]; then
         [ ! -f "$run/checkpoint.safetensors" ] || set -- "$@" --resume
         "$bin/cdul-train" -q --labels "$labels" --root "$data" "@$data/train.txt" -o "$run" \
             --init .deps/demo/student.safetensors --freeze 3 --size "$size" --epochs "$epochs" --batch 16 --lr 1e-5 \
-            --head-lr-mult 100 --crop-scale-min 0.5 --activation-copies 3 --activation-cache "$out/activations" \
+            --head-lr-mult 100 --crop-scale-min 0.5 --activation-copies "$copies" --activation-cache "$out/activations" \
             --holdout 0 --schedule constant "$@"
     fi
     for part in train val; do
@@ -90,13 +90,13 @@ student_row() {
 # step = eta psi(0.5) = eta / (sigma sqrt(2 pi)): eta 5.013 for step 2 at sigma 1, 1.0027 at sigma 0.2
 students_table() {
     row "students at 224 pixels, one view: mAP / BCE / mass" train val
-    student_row "of CDUL labels, alignment off" cdul-off cdul-train.safetensors 224 10 --align off
-    student_row "of CDUL labels, aligned, sigma 1, step 2" cdul-sigma1 cdul-train.safetensors 224 10 --sigma 1 --eta 5.013
-    student_row "of CDUL labels, aligned, sigma 0.2, step 2" cdul-sigma0.2 cdul-train.safetensors 224 10 --sigma 0.2 --eta 1.0027
-    student_row "of z labels, alignment off" z-off zscore-train.safetensors 224 10 --align off
-    student_row "of z labels, aligned, sigma 0.2, step 2" z-sigma0.2 zscore-train.safetensors 224 10 --sigma 0.2 --eta 1.0027
+    student_row "of CDUL labels, alignment off" cdul-off cdul-train.safetensors 224 10 10 --align off
+    student_row "of CDUL labels, aligned, sigma 1, step 2" cdul-sigma1 cdul-train.safetensors 224 10 10 --sigma 1 --eta 5.013
+    student_row "of CDUL labels, aligned, sigma 0.2, step 2" cdul-sigma0.2 cdul-train.safetensors 224 10 10 --sigma 0.2 --eta 1.0027
+    student_row "of z labels, alignment off" z-off zscore-train.safetensors 224 10 10 --align off
+    student_row "of z labels, aligned, sigma 0.2, step 2" z-sigma0.2 zscore-train.safetensors 224 10 10 --sigma 0.2 --eta 1.0027
     eval_labels >"$out/eval-labels.csv"
-    student_row "full supervision: the bound" eval-bound eval-labels.csv 224 10 --align off
+    student_row "full supervision: the bound" eval-bound eval-labels.csv 224 10 10 --align off
 }
 
 # The truth of train.txt as labels, difficult objects present: for the bound alone.
@@ -108,8 +108,8 @@ eval_labels() {
 
 students448_table() {
     row "students at 448 pixels, one view: mAP / BCE / mass" train val
-    student_row "of CDUL labels, alignment off, 5 epochs" cdul-off-448 cdul-train.safetensors 448 5 --align off
-    student_row "of CDUL labels, aligned, sigma 1, step 2, 6 epochs" cdul-sigma1-448 cdul-train.safetensors 448 6 --sigma 1 --eta 5.013
+    student_row "of CDUL labels, alignment off, 5 epochs" cdul-off-448 cdul-train.safetensors 448 5 3 --align off
+    student_row "of CDUL labels, aligned, sigma 1, step 2, 6 epochs" cdul-sigma1-448 cdul-train.safetensors 448 6 3 --sigma 1 --eta 5.013
 }
 
 for table in "$@"; do
