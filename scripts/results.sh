@@ -77,7 +77,7 @@ student_row() {
         "$bin/cdul-train" -q --labels "$labels" --root "$data" "@$data/train.txt" -o "$run" \
             --init .deps/demo/student.safetensors --freeze 3 --size "$size" --epochs "$epochs" --batch 16 --lr 1e-5 \
             --head-lr-mult 100 --crop-scale-min 0.5 --activation-copies "$copies" --activation-cache "$out/activations" \
-            --holdout 0 --schedule constant "$@"
+            --holdout 0 "$@"
     fi
     for part in train val; do
         [ -f "$run/$part.csv" ] ||
