@@ -9,6 +9,7 @@
 
 #include "cdul/error.h"
 #include "cdul/image.h"
+#include "cdul/provider.h"
 #include "cdul/strings.h"
 
 #include <stdbool.h>
@@ -19,9 +20,9 @@ extern "C" {
 #endif
 
 typedef struct cdul_classifier_options {
-    size_t threads;       /* of the network, within an operator; 0 = one per processor                   */
-    size_t batch;         /* B: views in one run; 0 = 8                                                  */
-    const char *provider; /* "cpu", "cuda", "cuda:1", ... (ONNX Runtime's names); NULL = "cpu"           */
+    size_t threads;         /* of the network, within an operator; 0 = one per processor                   */
+    size_t batch;           /* B: views in one run; 0 = 8                                                  */
+    cdul_provider provider; /* used while the classifier is opened                                     */
 } cdul_classifier_options;
 
 cdul_classifier_options cdul_classifier_defaults(void);
@@ -41,7 +42,9 @@ const cdul_strings *cdul_classifier_classes(const cdul_classifier *classifier); 
  */
 const float *cdul_classifier_thresholds(const cdul_classifier *classifier);
 const char *cdul_classifier_provenance(const cdul_classifier *classifier); /* JSON: how it was trained */
-const char *cdul_classifier_path(const cdul_classifier *classifier);       /* of model.onnx */
+/* Who runs it: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider". */
+const char *cdul_classifier_placement(const cdul_classifier *classifier);
+const char *cdul_classifier_path(const cdul_classifier *classifier); /* of model.onnx */
 void cdul_classifier_size(const cdul_classifier *classifier, size_t *width, size_t *height); /* W, H */
 
 /* Scores [n, C] in 0 .. 1 of n views, pixels [n, 3, H, W] in 0 .. 1, RGB. */

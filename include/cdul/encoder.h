@@ -14,6 +14,7 @@
 
 #include "cdul/error.h"
 #include "cdul/image.h"
+#include "cdul/provider.h"
 #include "cdul/strings.h"
 
 #include <stdbool.h>
@@ -74,9 +75,9 @@ size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer); /* ids are smaller 
 /* --- Encoder --- */
 
 typedef struct cdul_encoder_options {
-    size_t threads;       /* of the network, within an operator; 0 = one per processor                   */
-    size_t batch;         /* B: views in one run; 0 = 32, or what the graph fixes                         */
-    const char *provider; /* "cpu", "cuda", "cuda:1", ... (ONNX Runtime's names); NULL = "cpu"            */
+    size_t threads;         /* of the network, within an operator; 0 = one per processor                   */
+    size_t batch;           /* B: views in one run; 0 = 32, or what the graph fixes                         */
+    cdul_provider provider; /* copied                                                                  */
 } cdul_encoder_options;
 
 cdul_encoder_options cdul_encoder_defaults(void);
@@ -99,6 +100,8 @@ void cdul_encoder_close(cdul_encoder *encoder);
 size_t cdul_encoder_width(const cdul_encoder *encoder); /* D */
 size_t cdul_encoder_batch(const cdul_encoder *encoder); /* B, after asking the graph */
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder);
+/* Who runs the image tower: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider". */
+const char *cdul_encoder_placement(const cdul_encoder *encoder);
 /* T = 1 / exp(logit_scale): cdul.json's logit_scale; else 0.01 for model_type clip, where training ends (the
  * scale is clipped at 100; config.json's logit_scale_init_value is where it begins). Else CDUL_ERR_USAGE that
  * asks for --temperature. */

@@ -231,8 +231,7 @@ static cdul_status scan_words(scan *s, int argc, char **argv, common_fields *com
         occurrence found = {.value = optarg};
         found.option = by_val(s, val, &found.negated);
         if (strcmp(found.option->name, "help") == 0) common->help = true;
-        if (strcmp(found.option->name, "version") == 0) common->version = true;
-        if (common->help || common->version) return CDUL_OK;
+        if (common->help) return CDUL_OK;
         cdul_status status = add_occurrence(s, found, err);
         if (status != CDUL_OK) return status;
     }
@@ -333,7 +332,7 @@ static cdul_status answer(const cdul_parsed *parsed, const common_fields *fields
     if (fields->help) {
         cdul_options_write_help(program, out);
     } else if (fields->version) {
-        cdul_options_write_version(program, out);
+        return cdul_options_write_version(program, parsed->options, out, err);
     } else if (fields->generate != CDUL_CHOICE_NONE) {
         write_generated(program, fields->generate, out);
     } else if (fields->print_config) {
@@ -383,8 +382,7 @@ cdul_status cdul_options_parse(const cdul_program *program, const cdul_program *
     if (status == CDUL_OK) status = store_defaults(*parsed, &fields, err);
     if (status == CDUL_OK) status = scan_tables(&s, program, err);
     if (status == CDUL_OK) status = scan_words(&s, argc, argv, &fields, err);
-    if (status == CDUL_OK && !fields.help && !fields.version)
-        status = store_all(*parsed, all, &s, &fields, err);
+    if (status == CDUL_OK && !fields.help) status = store_all(*parsed, all, &s, &fields, err);
     if (status == CDUL_OK) status = fill_common(common, &fields, argc, argv, err);
     if (status == CDUL_OK) status = answer(*parsed, &fields, out, done, err);
     if (status != CDUL_OK) {

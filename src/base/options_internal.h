@@ -69,7 +69,8 @@ cdul_status cdul_config_set(cdul_parsed *parsed, const cdul_program *const *all,
 /* --- Text for people and shells (options_text.c, options_man.c, options_complete.c) --- */
 
 void cdul_options_write_help(const cdul_program *program, FILE *out);
-void cdul_options_write_version(const cdul_program *program, FILE *out);
+cdul_status cdul_options_write_version(const cdul_program *program, const void *options, FILE *out,
+                                       cdul_error *err);
 void cdul_options_write_man(const cdul_program *program, FILE *out);
 void cdul_options_write_bash(const cdul_program *program, FILE *out);
 void cdul_options_write_zsh(const cdul_program *program, FILE *out);

@@ -165,15 +165,18 @@ void cdul_options_write_help(const cdul_program *program, FILE *out) {
         out);
 }
 
-void cdul_options_write_version(const cdul_program *program, FILE *out) {
+cdul_status cdul_options_write_version(const cdul_program *program, const void *options, FILE *out,
+                                       cdul_error *err) {
 #if defined(__clang__)
     const char *compiler = "clang " __clang_version__;
 #else
     const char *compiler = "gcc " __VERSION__;
 #endif
-    fprintf(out, "%s %s\ncompiler %.*s\n", program->name, CDUL_VERSION, (int)strcspn(compiler, "("),
-            compiler);
-    const char *versions = program->versions ? program->versions() : NULL;
-    if (versions && versions[0])
-        fprintf(out, "%s%s", versions, versions[strlen(versions) - 1] == '\n' ? "" : "\n");
+    char *more = NULL;
+    cdul_status status = program->versions ? program->versions(options, &more, err) : CDUL_OK;
+    if (status == CDUL_OK)
+        fprintf(out, "%s %s\ncompiler %.*s\n%s", program->name, CDUL_VERSION, (int)strcspn(compiler, "("),
+                compiler, more ? more : "");
+    free(more);
+    return status;
 }

@@ -12,11 +12,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static const char *versions(void) {
-    static char text[64];
-    snprintf(text, sizeof text, "onnxruntime %s", cdul_session_runtime_version());
-    return text;
+static cdul_status versions(const void *user, char **text, cdul_error *err) {
+    const cdul_label_options *o = user;
+    return cdul_session_versions(o->provider.library, text, err);
 }
 
 /* --- Options to settings --- */
@@ -101,12 +101,19 @@ static void close_run(label_run *r) {
     cdul_labels_free(&r->result.labels);
 }
 
-static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
+static cdul_encoder_options encoder_options(const cdul_label_options *o, const cdul_cli *cli) {
     cdul_encoder_options options = cdul_encoder_defaults();
     options.threads = cli->common->threads;
     options.provider = o->provider;
     if (o->batch != CDUL_INT_NONE) options.batch = (size_t)o->batch;
+    return options;
+}
+
+static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
+    cdul_encoder_options options = encoder_options(o, cli);
     cdul_status status = cdul_encoder_open(o->encoder, &options, &r->encoder, err);
+    if (!status && strcmp(cdul_encoder_placement(r->encoder), "CPU") != 0)
+        cdul_say(cli->reporter, "provider: %s", cdul_encoder_placement(r->encoder));
     if (!status && o->classes) status = cdul_classes_read(o->classes, &r->classes, err);
     const cdul_strings *templates = &o->template;
     if (!status && o->templates != CDUL_CHOICE_NONE) {
@@ -210,9 +217,10 @@ static cdul_status merge(const cdul_label_options *o, cdul_cli *cli, cdul_error 
     return status;
 }
 
-static cdul_status inspect(const cdul_label_options *o, cdul_error *err) {
+static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdul_error *err) {
     cdul_encoder *encoder = NULL;
-    cdul_status status = cdul_encoder_open(o->inspect, NULL, &encoder, err);
+    const cdul_encoder_options options = encoder_options(o, cli);
+    cdul_status status = cdul_encoder_open(o->inspect, &options, &encoder, err);
     if (!status) status = cdul_encoder_describe(encoder, stdout, err);
     cdul_encoder_close(encoder);
     return status;
@@ -220,7 +228,7 @@ static cdul_status inspect(const cdul_label_options *o, cdul_error *err) {
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_label_options *o = user;
-    if (o->inspect) return inspect(o, err);
+    if (o->inspect) return inspect(o, cli, err);
     if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
     cdul_status status = check_outputs(o, err);
     if (status) return status;

@@ -85,8 +85,11 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
     options.provider = j->options->provider;
     const char *model = j->cli->common->positional.items[0];
     cdul_status status = cdul_classifier_open(model, &options, &j->classifier, err);
-    if (status == CDUL_OK) j->classes = cdul_classifier_classes(j->classifier);
-    return status;
+    if (status != CDUL_OK) return status;
+    j->classes = cdul_classifier_classes(j->classifier);
+    if (strcmp(cdul_classifier_placement(j->classifier), "CPU") != 0)
+        cdul_say(j->cli->reporter, "provider: %s", cdul_classifier_placement(j->classifier));
+    return CDUL_OK;
 }
 
 /* Standardised scores have another scale than the model's thresholds, so `auto` is then `relative`; the k
@@ -247,10 +250,9 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     return status;
 }
 
-static const char *versions(void) {
-    static char text[64];
-    snprintf(text, sizeof text, "onnxruntime %s", cdul_session_runtime_version());
-    return text;
+static cdul_status versions(const void *user, char **text, cdul_error *err) {
+    const cdul_predict_options *o = user;
+    return cdul_session_versions(o->provider.library, text, err);
 }
 
 int main(int argc, char **argv) {

@@ -23,10 +23,12 @@ static void restart_without_spinning(int argc, char **argv) {
     if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);
 }
 
-static const char *versions(void) {
-    static char text[64];
-    snprintf(text, sizeof text, "libtorch %s", cdul_torch_version());
-    return text;
+static cdul_status versions(const void *options, char **text, cdul_error *err) {
+    (void)options;
+    char line[64];
+    snprintf(line, sizeof line, "libtorch %s\n", cdul_torch_version());
+    *text = strdup(line);
+    return *text ? CDUL_OK : cdul_fail_memory(err, "--version");
 }
 
 static void summarise(const cdul_train_options *options, const cdul_train_result *result, cdul_cli *cli) {

@@ -5,6 +5,7 @@
 #define CDUL_CLI_IMAGE_OPTIONS_H
 
 #include "base/options.h"
+#include "cdul/provider.h"
 
 /* clang-format off */
 #define CDUL_OPTION_ROOT(field, heading)                                                                     \
@@ -23,10 +24,17 @@
     {.name = "background", .type = CDUL_OPTION_STRING, .offset = (field), .fallback = "ffffff",              \
      .argument = "RRGGBB", .help = "colour under transparent pixels, in hexadecimal"}
 
-#define CDUL_OPTION_PROVIDER(field)                                                                          \
-    {.name = "provider", .type = CDUL_OPTION_STRING, .offset = (field), .fallback = "cpu",                   \
-     .argument = "NAME", .group = "Engine",                                                                  \
-     .help = "execution provider of ONNX Runtime: cpu, cuda, cuda:1, ..."}
+/* Three rows; `field` is that of a cdul_provider. */
+#define CDUL_OPTIONS_PROVIDER(field)                                                                         \
+    {.name = "provider", .type = CDUL_OPTION_STRING, .offset = (field) + offsetof(cdul_provider, name),      \
+     .fallback = "cpu", .argument = "NAME", .group = "Engine",                                               \
+     .help = "execution provider of ONNX Runtime: cpu, cuda, cuda:1, ... of those that --version lists"},    \
+    {.name = "provider-library", .type = CDUL_OPTION_STRING, .argument = "FILE",                             \
+     .offset = (field) + offsetof(cdul_provider, library),                                                   \
+     .help = "plug-in that brings the provider; with --version, its providers and devices are listed"},      \
+    {.name = "provider-option", .type = CDUL_OPTION_STRINGS, .argument = "KEY=VALUE",                        \
+     .offset = (field) + offsetof(cdul_provider, options),                                                   \
+     .help = "setting of the provider's own; may be repeated"}
 /* clang-format on */
 
 #endif

@@ -142,7 +142,7 @@ static const cdul_option options[] = {
          "keep embeddings in this folder: other classes, prompts and label options then take seconds, and "
          "an interrupted run goes on"},
 
-    CDUL_OPTION_PROVIDER(FIELD(provider)),
+    CDUL_OPTIONS_PROVIDER(FIELD(provider)),
     {.name = "batch",
      .letter = 'b',
      .type = CDUL_OPTION_INT,

@@ -2,6 +2,7 @@
 #ifndef CDUL_CLI_LABEL_OPTIONS_H
 #define CDUL_CLI_LABEL_OPTIONS_H
 
+#include "cdul/provider.h"
 #include "cdul/strings.h"
 
 #include <stdbool.h>
@@ -38,7 +39,7 @@ typedef struct cdul_label_options {
     const char *cache;       /* folder of embeddings, or NULL                                              */
 
     /* Engine */
-    const char *provider;
+    cdul_provider provider;
     long long batch; /* views in one run; CDUL_INT_NONE = what suits the graph                         */
 
     /* Other work */

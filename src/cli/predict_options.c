@@ -71,7 +71,7 @@ static const cdul_option options[] = {
      .command_only = true,
      .help = "write a report with thumbnails, one self-contained page"},
 
-    CDUL_OPTION_PROVIDER(FIELD(provider)),
+    CDUL_OPTIONS_PROVIDER(FIELD(provider)),
     {.name = "batch",
      .letter = 'b',
      .type = CDUL_OPTION_INT,

@@ -2,6 +2,8 @@
 #ifndef CDUL_CLI_PREDICT_OPTIONS_H
 #define CDUL_CLI_PREDICT_OPTIONS_H
 
+#include "cdul/provider.h"
+
 #include <stdbool.h>
 
 enum { CDUL_FORMAT_JSONL, CDUL_FORMAT_CSV };
@@ -26,7 +28,7 @@ typedef struct cdul_predict_options {
     const char *html;   /* report, or NULL                                                            */
 
     /* Engine */
-    const char *provider;
+    cdul_provider provider;
     long long batch; /* views in one run                                                              */
 } cdul_predict_options;
 

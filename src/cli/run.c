@@ -22,7 +22,7 @@ static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, c
     return status;
 }
 
-int cdul_cli_main(const cdul_program *program, const char *(*versions)(void), cdul_cli_run *run, int argc,
+int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run, int argc,
                   char **argv) {
     cdul_program self = *program;
     self.versions = versions;

@@ -9,7 +9,7 @@
 #define DEFAULT_BATCH 32 /* views: three images of ten, and where CPU throughput has levelled off */
 
 cdul_encoder_options cdul_encoder_defaults(void) {
-    return (cdul_encoder_options){.threads = 0, .batch = 0, .provider = "cpu"};
+    return (cdul_encoder_options){.threads = 0, .batch = 0, .provider = {.name = "cpu"}};
 }
 
 bool cdul_unit(float *vector, size_t width) {
@@ -92,6 +92,19 @@ static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
     return CDUL_OK;
 }
 
+/* The text tower opens later, when the caller's strings may be gone. */
+static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *options, cdul_error *err) {
+    const cdul_provider *from = &options->provider;
+    e->session = cdul_session_defaults();
+    e->session.threads = options->threads;
+    e->provider = strdup(from->name ? from->name : "cpu");
+    e->library = from->library ? strdup(from->library) : NULL;
+    if (!e->provider || (from->library && !e->library)) return cdul_fail_memory(err, "encoder");
+    e->session.provider.name = e->provider;
+    e->session.provider.library = e->library;
+    return cdul_strings_copy(&from->options, &e->session.provider.options, err);
+}
+
 cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
                               cdul_error *err) {
     *out = NULL;
@@ -101,11 +114,7 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
     cdul_encoder *e = calloc(1, sizeof *e);
     if (!e) return cdul_fail_memory(err, "encoder");
     e->folder = strdup(folder);
-    e->provider = strdup(options->provider ? options->provider : "cpu");
-    cdul_status status = e->folder && e->provider ? CDUL_OK : cdul_fail_memory(err, "encoder");
-    e->session = cdul_session_defaults();
-    e->session.threads = options->threads;
-    e->session.provider = e->provider;
+    cdul_status status = e->folder ? keep_options(e, options, err) : cdul_fail_memory(err, "encoder");
     if (status == CDUL_OK) status = cdul_encoder_config_read(folder, &e->config, err);
     if (status == CDUL_OK) status = open_vision(e, err);
     if (status == CDUL_OK) status = cdul_tower_find(folder, "text_model.onnx", &e->text_graph, err);
@@ -126,6 +135,8 @@ void cdul_encoder_close(cdul_encoder *e) {
     free(e->text_graph);
     free(e->folder);
     free(e->provider);
+    free(e->library);
+    cdul_strings_free(&e->session.provider.options);
     free(e);
 }
 
@@ -141,6 +152,10 @@ size_t cdul_encoder_batch(const cdul_encoder *encoder) {
 
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder) {
     return &encoder->preprocess;
+}
+
+const char *cdul_encoder_placement(const cdul_encoder *encoder) {
+    return cdul_session_placement(encoder->vision.session);
 }
 
 cdul_status cdul_encoder_temperature(const cdul_encoder *e, double *temperature, cdul_error *err) {
@@ -171,6 +186,7 @@ static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error
             text.tower.mask ? " and attention_mask" : "");
     fprintf(stream, "  output:    %s (%s)\n", cdul_port_describe(text.tower.output, port, sizeof port),
             text.tower.chosen);
+    fprintf(stream, "  runs on:   %s\n", cdul_session_placement(text.tower.session));
     fprintf(stream, "  tokenizer: CLIP BPE, %zu tokens, context %zu\n", cdul_tokenizer_size(text.tokenizer),
             text.context);
     cdul_text_tower_close(&text);
@@ -190,6 +206,7 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     fprintf(stream, "  output:    %s (%s), D = %zu\n",
             cdul_port_describe(e->vision.output, port, sizeof port), e->vision.chosen, e->width);
     fprintf(stream, "  pictures:  %s\n", settings);
+    fprintf(stream, "  runs on:   %s\n", cdul_encoder_placement(e));
     cdul_status status = describe_text(e, stream, err);
     if (status != CDUL_OK) return status;
     if (e->config.has_scale)

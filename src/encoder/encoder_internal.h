@@ -21,8 +21,9 @@ cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *ou
 void cdul_encoder_config_free(cdul_encoder_config *config);
 
 struct cdul_encoder {
-    char *folder, *provider;
-    cdul_session_options session; /* for both towers; .provider points to `provider`                     */
+    char *folder;
+    char *provider, *library;     /* copies that `session` points to                                        */
+    cdul_session_options session; /* for both towers; owns .provider.options                             */
     cdul_encoder_config config;
     cdul_tower vision;
     cdul_preprocess preprocess;

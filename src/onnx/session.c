@@ -6,7 +6,7 @@
 #include <string.h>
 
 cdul_session_options cdul_session_defaults(void) {
-    return (cdul_session_options){.threads = 0, .spin = false, .optimise = true, .provider = "cpu"};
+    return (cdul_session_options){.threads = 0, .spin = false, .optimise = true, .provider = {.name = "cpu"}};
 }
 
 cdul_status cdul_session_check(const cdul_session *s, OrtStatus *status, cdul_status failure,
@@ -15,14 +15,15 @@ cdul_status cdul_session_check(const cdul_session *s, OrtStatus *status, cdul_st
     if (s->api->GetErrorCode(status) == ORT_NO_SUCHFILE) failure = CDUL_ERR_IO;
     const char *message = s->api->GetErrorMessage(status);
     int line = (int)strcspn(message, "\n");
+    /* OpenVINO says first where and only then what: "Exception from file.cpp:54:" */
+    while (line > 0 && message[line - 1] == ':' && message[line] && message[line + 1]) {
+        message += line + 1;
+        line = (int)strcspn(message, "\n");
+    }
     if (line > 700) line = 700; /* leaves room for the file's name */
     cdul_fail(err, failure, "%s: %s: %.*s", s->path, doing, line, message);
     s->api->ReleaseStatus(status);
     return failure;
-}
-
-const OrtApi *cdul_session_api(void) {
-    return OrtGetApiBase()->GetApi(ORT_API_VERSION);
 }
 
 const char *cdul_session_runtime_version(void) {
@@ -116,17 +117,32 @@ static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     return status;
 }
 
-static cdul_status open_graph(cdul_session *s, const cdul_session_options *options, cdul_error *err) {
-    const OrtApi *api = s->api;
-    OrtSessionOptions *prepared = NULL;
-    cdul_status status = cdul_session_check(
-        s, api->CreateEnvWithCustomLogger(swallow_log, NULL, ORT_LOGGING_LEVEL_ERROR, "cdul", &s->env),
+cdul_status cdul_session_start(cdul_session *s, cdul_error *err) {
+    s->api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
+    if (!s->api)
+        return cdul_fail(err, CDUL_ERR_RUNTIME,
+                         "ONNX Runtime %s is older than the header cdul was built with (API %d)",
+                         cdul_session_runtime_version(), ORT_API_VERSION);
+    return cdul_session_check(
+        s, s->api->CreateEnvWithCustomLogger(swallow_log, NULL, ORT_LOGGING_LEVEL_ERROR, "cdul", &s->env),
         CDUL_ERR_RUNTIME, "ONNX Runtime", err);
-    if (status == CDUL_OK) status = cdul_session_prepare(s, options, &prepared, err);
-    if (status == CDUL_OK)
+}
+
+static cdul_status open_graph(cdul_session *s, const cdul_session_options *options, cdul_error *err) {
+    OrtSessionOptions *prepared = NULL;
+    cdul_status status = cdul_session_start(s, err);
+    if (status != CDUL_OK) return status;
+    const OrtApi *api = s->api;
+    status = cdul_session_prepare(s, options, &prepared, err);
+    if (status == CDUL_OK) {
+        char doing[120];
+        snprintf(doing, sizeof doing, "ONNX Runtime cannot open it%s%s", s->provider[0] ? " for " : "",
+                 s->provider);
         status = cdul_session_check(s, api->CreateSession(s->env, s->path, prepared, &s->session),
-                                    CDUL_ERR_INPUT, "ONNX Runtime cannot open it", err);
+                                    CDUL_ERR_INPUT, doing, err);
+    }
     if (prepared) api->ReleaseSessionOptions(prepared);
+    if (status == CDUL_OK) status = cdul_session_place(s, err);
     if (status == CDUL_OK)
         status = cdul_session_check(s, api->GetAllocatorWithDefaultOptions(&s->allocator), CDUL_ERR_RUNTIME,
                                     "allocator", err);
@@ -147,13 +163,7 @@ cdul_status cdul_session_open(const char *path, const cdul_session_options *opti
         free(s);
         return cdul_fail_memory(err, "session");
     }
-    cdul_status status = CDUL_OK;
-    s->api = cdul_session_api();
-    if (!s->api)
-        status = cdul_fail(err, CDUL_ERR_RUNTIME,
-                           "ONNX Runtime %s is older than the header cdul was built with (API %d)",
-                           cdul_session_runtime_version(), ORT_API_VERSION);
-    if (status == CDUL_OK) status = open_graph(s, options ? options : &defaults, err);
+    cdul_status status = open_graph(s, options ? options : &defaults, err);
     if (status == CDUL_OK) status = read_ports(s, true, &s->inputs, &s->n_inputs, err);
     if (status == CDUL_OK) status = read_ports(s, false, &s->outputs, &s->n_outputs, err);
     if (status == CDUL_OK) status = read_properties(s, err);
@@ -228,4 +238,8 @@ const char *cdul_session_metadata(const cdul_session *session, const char *key) 
 
 const char *cdul_session_path(const cdul_session *session) {
     return session->path;
+}
+
+const char *cdul_session_placement(const cdul_session *session) {
+    return session->placement;
 }

@@ -6,6 +6,7 @@
 #define CDUL_ONNX_SESSION_H
 
 #include "cdul/error.h"
+#include "cdul/provider.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +16,7 @@ typedef struct cdul_session_options {
     size_t threads; /* that work inside an operator; 0 = one per processor                            */
     bool spin;      /* idle threads burn their core between operators: faster if nothing else needs it */
     bool optimise;  /* ONNX Runtime rewrites the graph (all levels) while it opens it                  */
-    const char *provider; /* "cpu", "cuda", "cuda:1", or any that the library was built with, by ONNX
-                             Runtime's name without "ExecutionProvider"; case is ignored */
+    cdul_provider provider; /* borrowed while the session is opened                                    */
 } cdul_session_options;
 
 /* All processors, no spinning (decoding threads share the cores), optimised, "cpu". */
@@ -24,8 +24,10 @@ cdul_session_options cdul_session_defaults(void);
 
 typedef struct cdul_session cdul_session;
 
-/* CDUL_ERR_IO: no such file. CDUL_ERR_INPUT: ONNX Runtime cannot read the graph. CDUL_ERR_USAGE: no such
- * provider. `options` NULL = defaults. */
+/* CDUL_ERR_IO: no such file. CDUL_ERR_INPUT: ONNX Runtime cannot read the graph, or not for this provider.
+ * CDUL_ERR_USAGE: no such provider, device or form of option; a file that is no plug-in. CDUL_ERR_RUNTIME:
+ * the provider cannot start, or can run no part of the graph: there is no falling back to the CPU. A plug-in
+ * stays loaded until the last session of the process is closed. `options` NULL = defaults. */
 cdul_status cdul_session_open(const char *path, const cdul_session_options *options, cdul_session **out,
                               cdul_error *err) CDUL_MUST_CHECK;
 void cdul_session_close(cdul_session *session);
@@ -64,6 +66,9 @@ const char *cdul_port_describe(const cdul_port *port, char *text, size_t size);
 /* A custom metadata property (metadata_props), or NULL. Lives as long as the session. */
 const char *cdul_session_metadata(const cdul_session *session, const char *key);
 const char *cdul_session_path(const cdul_session *session);
+/* Who runs the graph: "CPU"; else such as "CUDA: 98 of 103 nodes, 5 on the CPU". A provider takes what it can
+ * and ONNX Runtime's CPU provider the rest. Lives as long as the session. */
+const char *cdul_session_placement(const cdul_session *session);
 
 /* --- Running --- */
 
@@ -90,10 +95,14 @@ typedef struct cdul_fetch {
 cdul_status cdul_session_run(cdul_session *session, const cdul_feed *feeds, size_t n_feeds,
                              cdul_fetch *fetches, size_t n_fetches, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Version of the ONNX Runtime library that is loaded, for --version: "1.32.0". */
+/* Version of the ONNX Runtime library that is loaded: "1.32.0". */
 const char *cdul_session_runtime_version(void);
-/* Providers the library was built with, comma separated: "TensorRT, CUDA, CPU". The caller frees. NULL: no
+/* Providers the library was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees. NULL: no
  * memory. */
 char *cdul_session_providers(void);
+/* The version and the providers as lines for --version; with a plug-in's `library` (or NULL) also what that
+ * brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". The caller frees *out. Errors of
+ * the plug-in are those of cdul_session_open. */
+cdul_status cdul_session_versions(const char *library, char **out, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

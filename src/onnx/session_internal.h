@@ -18,18 +18,45 @@ struct cdul_session {
     char *path;
     char **properties; /* values handed out by cdul_session_metadata, kept until close */
     size_t n_properties;
+    char provider[80]; /* for people: "CUDA", "OpenVINO on CPU"; "" = the CPU alone */
+    char placement[160];
 };
-
-const OrtApi *cdul_session_api(void);
 
 /* Releases `status` and reports its first line, after the file's name and `doing`; NULL is success. */
 cdul_status cdul_session_check(const cdul_session *s, OrtStatus *status, cdul_status failure,
                                const char *doing, cdul_error *err);
 
+/* The environment is one for the process; ONNX Runtime counts its users. */
+cdul_status cdul_session_start(cdul_session *s, cdul_error *err);
+
 /* ONNX Runtime's session options for ours, the provider among them. The caller releases *out, set on failure
  * too. */
-cdul_status cdul_session_prepare(const cdul_session *s, const cdul_session_options *from,
-                                 OrtSessionOptions **out, cdul_error *err);
+cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *from, OrtSessionOptions **out,
+                                 cdul_error *err);
+/* After the session is created: counts the nodes that the provider took, and refuses one that took none. */
+cdul_status cdul_session_place(cdul_session *s, cdul_error *err);
+
+/* A provider's name for people, ONNX Runtime's without "ExecutionProvider"; returns `text`. */
+const char *cdul_provider_short(const char *name, char *text, size_t size);
+
+/* The provider's options as ONNX Runtime takes them. */
+typedef struct cdul_provider_pairs {
+    const char **keys, **values; /* [count], with room for one more: both point into `text`           */
+    size_t count;
+    cdul_strings text;
+} cdul_provider_pairs;
+
+cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out, cdul_error *err);
+void cdul_provider_pairs_free(cdul_provider_pairs *pairs);
+/* NULL if the user did not give the key. */
+const char *cdul_provider_pairs_get(const cdul_provider_pairs *pairs, const char *key);
+/* For keys that the user did not give; `key` and `value` are borrowed. Only once. */
+void cdul_provider_pairs_default(cdul_provider_pairs *pairs, const char *key, const char *value);
+
+/* Appends the provider that `from` names, of its plug-in library. `threads` is for providers that do not see
+ * the session's. */
+cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, const cdul_provider *from,
+                               cdul_provider_pairs *pairs, int threads, cdul_error *err);
 
 /* Element type and dims of a tensor; one of more than CDUL_PORT_RANK dims is OTHER. */
 cdul_status cdul_session_shape(const cdul_session *s, const OrtTensorTypeAndShapeInfo *info,

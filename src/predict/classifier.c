@@ -23,7 +23,7 @@ struct cdul_classifier {
 };
 
 cdul_classifier_options cdul_classifier_defaults(void) {
-    return (cdul_classifier_options){.batch = BATCH, .provider = "cpu"};
+    return (cdul_classifier_options){.batch = BATCH, .provider = {.name = "cpu"}};
 }
 
 cdul_predict_settings cdul_predict_defaults(void) {
@@ -104,7 +104,7 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
     if (!options) options = &defaults;
     cdul_session_options session = cdul_session_defaults();
     session.threads = options->threads;
-    if (options->provider) session.provider = options->provider;
+    session.provider = options->provider;
     char *graph = NULL;
     cdul_classifier *classifier = calloc(1, sizeof *classifier);
     cdul_status status = classifier ? find_graph(path, &graph, err) : cdul_fail_memory(err, "classifier");
@@ -141,6 +141,10 @@ const char *cdul_classifier_provenance(const cdul_classifier *classifier) {
 
 const char *cdul_classifier_path(const cdul_classifier *classifier) {
     return cdul_session_path(classifier->session);
+}
+
+const char *cdul_classifier_placement(const cdul_classifier *classifier) {
+    return cdul_session_placement(classifier->session);
 }
 
 void cdul_classifier_size(const cdul_classifier *classifier, size_t *width, size_t *height) {

@@ -128,8 +128,13 @@ static const cdul_option wash_table[] = {
     {0},
 };
 
-static const char *paint_versions(void) {
-    return "easel 1.2";
+static cdul_status paint_versions(const void *user, char **text, cdul_error *failure) {
+    const paint_options *options = user;
+    if (options->coats == 9) return cdul_fail(failure, CDUL_ERR_USAGE, "no easel bears 9 coats");
+    *text = malloc(80);
+    if (!*text) return cdul_fail_memory(failure, "text");
+    snprintf(*text, 80, "easel 1.2\nfor %lld coats\n", options->coats);
+    return CDUL_OK;
 }
 
 static const char *const paint_usage[] = {"cdul-paint [OPTION]... WALLS...", "cdul-paint --dry", NULL};

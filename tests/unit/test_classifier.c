@@ -175,7 +175,7 @@ static void graphs_of_other_makers_are_refused_with_the_reason(void **state) {
     cdul_classifier *classifier = NULL;
     assert_fails(cdul_classifier_open("nowhere/", NULL, &classifier, &err), CDUL_ERR_IO, "nowhere/");
     cdul_classifier_options options = cdul_classifier_defaults();
-    options.provider = "abacus";
+    options.provider.name = "abacus";
     assert_fails(cdul_classifier_open(FOLDER "run", &options, &classifier, &err), CDUL_ERR_USAGE, "abacus");
 }
 

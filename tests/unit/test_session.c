@@ -9,7 +9,7 @@ static cdul_error err;
 
 static cdul_session *open_graph(const char *path) {
     cdul_session *session = NULL;
-    const cdul_session_options options = {.threads = 1, .optimise = true, .provider = "cpu"};
+    const cdul_session_options options = {.threads = 1, .optimise = true};
     assert_ok(cdul_session_open(path, &options, &session, &err));
     return session;
 }
@@ -170,16 +170,102 @@ static void providers_are_found_by_name(void **state) {
     assert_non_null(strstr(list, "CPU"));
     assert_null(strstr(list, "ExecutionProvider"));
     free(list);
-    options.provider = "CPU";
+    options.provider.name = "CPU";
+    assert_ok(cdul_session_open(GRAPH("add"), &options, &s, &err));
+    assert_string_equal(cdul_session_placement(s), "CPU");
+    cdul_session_close(s);
+    options.provider.name = NULL;
     assert_ok(cdul_session_open(GRAPH("add"), &options, &s, &err));
     cdul_session_close(s);
-    options.provider = "abacus";
-    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
-                 "provider 'abacus' is not in");
-    options.provider = "cpu:1";
-    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
-                 "only cuda takes a device");
+    static const struct {
+        const char *name, *reason;
+    } wrong[] = {{"abacus", "provider 'abacus' is not in this ONNX Runtime ("},
+                 {"cp", "provider 'cp' is not in"},
+                 {"CPUExecutionProvider", "is not in"},
+                 {"", "provider '' is not in"},
+                 {"cpu:1", "only cuda and tensorrt take a device"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        options.provider.name = wrong[i].name;
+        assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, wrong[i].reason);
+        assert_null(s);
+    }
+    options.provider.name = "abacus";
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, "built with ");
+    assert_non_null(strstr(err.message, "CPU"));
     assert_true(strlen(cdul_session_runtime_version()) >= 5);
+}
+
+/* PyPI's library has one that runs no operator of a usual graph: a provider that does nothing must not pass
+ * for the CPU. */
+static void a_provider_that_runs_nothing_is_refused(void **state) {
+    (void)state;
+    cdul_session *s = NULL;
+    cdul_session_options options = cdul_session_defaults();
+    options.provider.name = "azure";
+    char *list = cdul_session_providers();
+    bool there = list && strstr(list, "Azure");
+    free(list);
+    if (!there) skip();
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_RUNTIME,
+                 "Azure can run none of the graph's 2 operations");
+    assert_null(s);
+}
+
+static void plug_ins_that_cannot_be_loaded_are_named(void **state) {
+    (void)state;
+    cdul_session *s = NULL;
+    char *text = NULL;
+    cdul_session_options options = cdul_session_defaults();
+    options.provider.name = "openvino";
+    options.provider.library = "nowhere.so";
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_IO,
+                 "nowhere.so: the provider's library cannot be loaded: No such file");
+    assert_fails(cdul_session_versions("nowhere.so", &text, &err), CDUL_ERR_IO, "nowhere.so");
+    options.provider.library = GRAPH("add");
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
+                 "add.onnx: not a plug-in with execution providers for ONNX Runtime ");
+    FILE *maps = fopen("/proc/self/maps", "r"); /* a library that is no plug-in: the C library itself */
+    char line[4200] = "", *path = NULL;
+    while (maps && !path && fgets(line, sizeof line, maps))
+        if (strstr(line, "/libc.so") || strstr(line, "/libc-")) path = strchr(line, '/');
+    if (maps) fclose(maps);
+    if (!path) skip();
+    path[strcspn(path, "\n")] = '\0';
+    options.provider.library = path;
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, "CreateEpFactories");
+    assert_fails(cdul_session_versions(path, &text, &err), CDUL_ERR_USAGE, "not a plug-in");
+    assert_null(text);
+}
+
+static void versions_name_the_runtime_and_its_providers(void **state) {
+    (void)state;
+    char *text = NULL;
+    assert_ok(cdul_session_versions(NULL, &text, &err));
+    assert_int_equal(strncmp(text, "onnxruntime 1.", 14), 0);
+    assert_non_null(strstr(text, "\nproviders "));
+    assert_non_null(strstr(text, "CPU\n"));
+    assert_null(strstr(text, "plug-in"));
+    free(text);
+}
+
+static void options_of_providers_are_pairs(void **state) {
+    (void)state;
+    static const struct {
+        const char *options[2], *reason;
+    } wrong[] = {{{"device_id"}, "'device_id': expected KEY=VALUE"},
+                 {{"=1"}, "expected KEY=VALUE"},
+                 {{"device_id="}, "expected KEY=VALUE"},
+                 {{"a=1", "a=2"}, "option a is given twice"},
+                 {{"a=b=c"}, "provider cpu takes no options, such as a"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cdul_session *s = NULL;
+        cdul_session_options options = cdul_session_defaults();
+        for (size_t k = 0; k < 2 && wrong[i].options[k]; k++)
+            assert_ok(cdul_strings_add(&options.provider.options, wrong[i].options[k], &err));
+        assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, wrong[i].reason);
+        assert_null(s);
+        cdul_strings_free(&options.provider.options);
+    }
 }
 
 int main(void) {
@@ -193,6 +279,10 @@ int main(void) {
         cmocka_unit_test(ports_of_unknown_kinds_are_marked_and_not_run),
         cmocka_unit_test(files_that_are_no_graphs_are_named),
         cmocka_unit_test(providers_are_found_by_name),
+        cmocka_unit_test(options_of_providers_are_pairs),
+        cmocka_unit_test(a_provider_that_runs_nothing_is_refused),
+        cmocka_unit_test(plug_ins_that_cannot_be_loaded_are_named),
+        cmocka_unit_test(versions_name_the_runtime_and_its_providers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

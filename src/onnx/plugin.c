@@ -1,0 +1,179 @@
+/* Execution providers that come as a library of their own, registered by path. */
+#include "base/file.h"
+#include "onnx/session_internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *device_kind(const OrtApi *api, const OrtEpDevice *device) {
+    switch (api->HardwareDevice_Type(api->EpDevice_Device(device))) {
+    case OrtHardwareDeviceType_CPU:
+        return "CPU";
+    case OrtHardwareDeviceType_GPU:
+        return "GPU";
+    case OrtHardwareDeviceType_NPU:
+        return "NPU";
+    }
+    return "?";
+}
+
+/* ONNX Runtime notes in each device's metadata which library brought it. */
+static bool is_from(const OrtApi *api, const OrtEpDevice *device, const char *library) {
+    const char *path = api->GetKeyValue(api->EpDevice_EpMetadata(device), "library_path");
+    return path && strcmp(path, library) == 0;
+}
+
+/* Devices of one library, grouped by provider: a library may bring several. */
+typedef struct plugin_devices {
+    char library[PATH_MAX]; /* resolved: a library registered under two paths would be loaded twice      */
+    const OrtEpDevice **devices; /* ONNX Runtime's, as long as the environment lives */
+    size_t count;
+} plugin_devices;
+
+static cdul_status find_devices(const cdul_session *s, plugin_devices *plugin, cdul_error *err) {
+    const OrtEpDevice *const *all = NULL;
+    size_t n = 0;
+    cdul_status status =
+        cdul_session_check(s, s->api->GetEpDevices(s->env, &all, &n), CDUL_ERR_RUNTIME, "devices", err);
+    if (status != CDUL_OK) return status;
+    free(plugin->devices);
+    plugin->count = 0;
+    plugin->devices = calloc(n + 1, sizeof *plugin->devices);
+    if (!plugin->devices) return cdul_fail_memory(err, "devices");
+    for (size_t i = 0; i < n; i++)
+        if (is_from(s->api, all[i], plugin->library)) plugin->devices[plugin->count++] = all[i];
+    return CDUL_OK;
+}
+
+/* Another session of the process may have registered the library, or do so at this moment. */
+static cdul_status load(const cdul_session *s, const char *library, plugin_devices *plugin, cdul_error *err) {
+    *plugin = (plugin_devices){.count = 0};
+    if (!realpath(library, plugin->library))
+        return cdul_fail_errno(err, "%s: the provider's library cannot be loaded", library);
+    cdul_status status = find_devices(s, plugin, err);
+    if (status != CDUL_OK || plugin->count > 0) return status;
+    OrtStatus *registered =
+        s->api->RegisterExecutionProviderLibrary(s->env, plugin->library, plugin->library);
+    status = find_devices(s, plugin, err);
+    if (status == CDUL_OK && plugin->count == 0 && registered) {
+        const char *message = s->api->GetErrorMessage(registered);
+        status = cdul_fail(err, CDUL_ERR_USAGE,
+                           "%s: not a plug-in with execution providers for ONNX Runtime %s: %.*s", library,
+                           cdul_session_runtime_version(), (int)strcspn(message, "\n"), message);
+    } else if (status == CDUL_OK && plugin->count == 0) {
+        OrtStatus *dropped = s->api->UnregisterExecutionProviderLibrary(s->env, plugin->library);
+        if (dropped) s->api->ReleaseStatus(dropped);
+        status = cdul_fail(err, CDUL_ERR_USAGE,
+                           "%s: this plug-in finds no device in this machine that it works on (OpenVINO's "
+                           "asks for one by Intel); take another provider",
+                           library);
+    }
+    if (registered) s->api->ReleaseStatus(registered);
+    return status;
+}
+
+/* The number of a device among those of its provider. */
+static size_t number_of(const OrtApi *api, const plugin_devices *plugin, size_t i) {
+    size_t number = 0;
+    const char *name = api->EpDevice_EpName(plugin->devices[i]);
+    for (size_t k = 0; k < i; k++) number += strcmp(api->EpDevice_EpName(plugin->devices[k]), name) == 0;
+    return number;
+}
+
+/* "OpenVINO (0 CPU, 1 GPU), OpenVINO.AUTO (0 CPU)"; what does not fit is cut. */
+static void describe(const OrtApi *api, const plugin_devices *plugin, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < plugin->count; i++) {
+        char name[64];
+        if (number_of(api, plugin, i) > 0) continue;
+        const char *full = api->EpDevice_EpName(plugin->devices[i]);
+        used += (size_t)snprintf(text + used, size - used, "%s%s (", i ? ", " : "",
+                                 cdul_provider_short(full, name, sizeof name));
+        for (size_t k = i; k < plugin->count && used < size; k++) {
+            if (strcmp(api->EpDevice_EpName(plugin->devices[k]), full) != 0) continue;
+            used += (size_t)snprintf(text + used, size - used, "%s%zu %s", k > i ? ", " : "",
+                                     number_of(api, plugin, k), device_kind(api, plugin->devices[k]));
+        }
+        if (used < size) used += (size_t)snprintf(text + used, size - used, ")");
+        if (used >= size) return;
+    }
+}
+
+/* The device that "name" or "name:number" means, or NULL. */
+static const OrtEpDevice *choose(const OrtApi *api, const plugin_devices *plugin, const char *wanted) {
+    size_t length = strcspn(wanted, ":");
+    const char *number = wanted[length] ? wanted + length + 1 : NULL;
+    const OrtEpDevice *chosen = NULL;
+    for (size_t i = 0; i < plugin->count; i++) {
+        char name[64], own[24];
+        const OrtEpDevice *device = plugin->devices[i];
+        cdul_provider_short(api->EpDevice_EpName(device), name, sizeof name);
+        if (strlen(name) != length || strncasecmp(name, wanted, length) != 0) continue;
+        snprintf(own, sizeof own, "%zu", number_of(api, plugin, i));
+        if (number && strcmp(own, number) == 0) return device;
+        if (number) continue;
+        if (strcmp(device_kind(api, device), "CPU") == 0) return device;
+        if (!chosen) chosen = device;
+    }
+    return chosen;
+}
+
+cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, const cdul_provider *from,
+                               cdul_provider_pairs *pairs, int threads, cdul_error *err) {
+    plugin_devices plugin;
+    char list[400], name[64], config[120];
+    const OrtEpDevice *device = NULL;
+    cdul_status status = load(s, from->library, &plugin, err);
+    if (status == CDUL_OK) {
+        device = choose(s->api, &plugin, from->name ? from->name : "cpu");
+        describe(s->api, &plugin, list, sizeof list);
+        if (!device)
+            status = cdul_fail(err, CDUL_ERR_USAGE,
+                               "%s: this plug-in has no provider '%s'; it has, with numbered devices: %s",
+                               from->library, from->name ? from->name : "cpu", list);
+    }
+    if (status == CDUL_OK) {
+        const char *kind = device_kind(s->api, device);
+        cdul_provider_short(s->api->EpDevice_EpName(device), name, sizeof name);
+        snprintf(s->provider, sizeof s->provider, "%s on %s", name, kind);
+        /* OpenVINO does not see the session's number of threads, and on processors that have bfloat16 it
+         * would silently compute in that. */
+        snprintf(config, sizeof config,
+                 "{\"CPU\":{\"INFERENCE_PRECISION_HINT\":\"f32\",\"INFERENCE_NUM_THREADS\":\"%d\"}}",
+                 threads);
+        if (strcmp(name, "OpenVINO") == 0 && strcmp(kind, "CPU") == 0)
+            cdul_provider_pairs_default(pairs, "load_config", config);
+        status =
+            cdul_session_check(s,
+                               s->api->SessionOptionsAppendExecutionProvider_V2(
+                                   options, s->env, &device, 1, pairs->keys, pairs->values, pairs->count),
+                               CDUL_ERR_USAGE, s->provider, err);
+    }
+    free(plugin.devices);
+    return status;
+}
+
+cdul_status cdul_session_versions(const char *library, char **out, cdul_error *err) {
+    cdul_session s = {.path = (char *)(uintptr_t)library}; /* for messages */
+    plugin_devices plugin = {.count = 0};
+    char list[400] = "";
+    size_t size = sizeof list + 200;
+    *out = NULL;
+    cdul_status status = CDUL_OK;
+    if (library) status = cdul_session_start(&s, err);
+    if (library && status == CDUL_OK) status = load(&s, library, &plugin, err);
+    if (library && status == CDUL_OK) describe(s.api, &plugin, list, sizeof list);
+    free(plugin.devices);
+    if (s.env) s.api->ReleaseEnv(s.env);
+    if (status != CDUL_OK) return status;
+    char *built_in = cdul_session_providers();
+    if (built_in && (*out = malloc(size += strlen(built_in))))
+        snprintf(*out, size, "onnxruntime %s\nproviders %s\n%s%s%s", cdul_session_runtime_version(), built_in,
+                 library ? "plug-in providers " : "", list, library ? "\n" : "");
+    free(built_in);
+    return *out ? CDUL_OK : cdul_fail_memory(err, "versions");
+}
