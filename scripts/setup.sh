@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/setup.sh [build] [test] [demo] [torch2]
+Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino]
 
   build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
   test     build, and the tools of the tests: reference implementations (Python) in .deps/venv, clang, shellcheck,
@@ -13,6 +13,8 @@ Usage: scripts/setup.sh [build] [test] [demo] [torch2]
   demo     build, and the packages that scripts/demo/ makes its encoder, student and pictures of
   torch2   PyPI's libtorch 2.x in .deps/torch2 (x86-64, CPU alone; 550 MB to fetch), as an alternative to Debian's
            1.13: cmake -DCMAKE_PREFIX_PATH=$PWD/.deps/torch2
+  openvino OpenVINO as a plug-in of ONNX Runtime in .deps/openvino (x86-64; 53 MB to fetch): --provider openvino
+           --provider-library .deps/openvino/libonnxruntime_providers_openvino_plugin.so
 
 Without arguments: build and test. System packages are installed as root or with sudo.
 TEXT
@@ -27,6 +29,7 @@ onnxruntime=1.32.0
 onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's C header unchanged
 open_clip=open_clip_torch==3.3.0 # for a file in it; nothing of it is run
 torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) # libtorch_cpu.so links to the latter two
+openvino="onnxruntime-ep-openvino==1.8.1" # needs nothing beside it but the C++ library; OpenVINO and TBB are in it
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
@@ -172,10 +175,26 @@ setup_torch2() {
     step "torch2: ready"
 }
 
+setup_openvino() {
+    apt_install python3 python3-pip libstdc++6
+    if ! is_done openvino "$openvino"; then
+        step "OpenVINO's plug-in in .deps/openvino: $openvino"
+        new_scratch
+        "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch" "$openvino"
+        "$python" -m zipfile -e "$scratch"/onnxruntime_ep_openvino-*.whl "$scratch/wheel"
+        rm -rf "$deps/openvino"
+        mv "$scratch/wheel/onnxruntime_ep_openvino" "$deps/openvino"
+        # the wheel holds three copies of the plug-in, where there were links
+        rm -f "$deps"/openvino/*_plugin.so.* "$deps/openvino/__init__.py"
+        mark_done openvino "$openvino"
+    fi
+    step "openvino: ready"
+}
+
 [ "$#" -gt 0 ] || set -- build test
 for part in "$@"; do
     case $part in
-    build | test | demo | torch2) "setup_$part" ;;
+    build | test | demo | torch2 | openvino) "setup_$part" ;;
     -h | --help)
         usage
         exit 0
