@@ -28,10 +28,19 @@ extern "C" {
 
 /* --- Classes and prompt templates --- */
 
+/* How several words of a class are one class. */
+typedef enum cdul_synonyms {
+    CDUL_SYNONYMS_MEAN, /* one vector, the mean direction of all prompts with all words                   */
+    CDUL_SYNONYMS_MAX,  /* a vector a word, the mean direction of its prompts; the largest cosine counts  */
+} cdul_synonyms;
+
 /* What to look for. Start from {0}. */
 typedef struct cdul_classes {
-    cdul_strings names;  /* C names, distinct: they head the columns of every output                       */
-    cdul_strings *words; /* [C] what prompts say for class c: its words, or its name if it has none        */
+    cdul_strings names;  /* C names, then B of background words, all distinct: the names of C head the
+                            columns of every output                                                      */
+    cdul_strings *words; /* [C + B] what prompts say for each: its words, or its name if it has none       */
+    size_t background;   /* B                                                                              */
+    cdul_synonyms synonyms;
 } cdul_classes;
 
 /* Reads classes.txt, UTF-8: a class a line, `name` or `name<TAB>words, comma separated`. Empty lines are
@@ -41,6 +50,11 @@ cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *e
 /* The same from memory; `where` stands for the path in errors. */
 cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
                                cdul_error *err) CDUL_MUST_CHECK;
+/* Adds the lines of a file of the same format as background words: they compete with the classes for
+ * probability, so that a view which shows no class need not look like one, and get no label. A name or word
+ * that a class has already (in any case of ASCII letters) is CDUL_ERR_INPUT with the line. */
+cdul_status cdul_classes_read_background(const char *path, cdul_classes *classes,
+                                         cdul_error *err) CDUL_MUST_CHECK;
 void cdul_classes_free(cdul_classes *classes);
 
 #define CDUL_DEFAULT_TEMPLATE "a photo of a {}" /* the paper's, section 3.1 */
@@ -102,11 +116,18 @@ size_t cdul_encoder_batch(const cdul_encoder *encoder); /* B, after asking the g
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder);
 /* Who runs the image tower: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider". */
 const char *cdul_encoder_placement(const cdul_encoder *encoder);
-/* T = 1 / exp(logit_scale): cdul.json's logit_scale; else 0.01 for model_type clip, where training ends (the
- * scale is clipped at 100; config.json's logit_scale_init_value is where it begins). Else CDUL_ERR_USAGE that
- * asks for --temperature. */
-cdul_status cdul_encoder_temperature(const cdul_encoder *encoder, double *temperature,
-                                     cdul_error *err) CDUL_MUST_CHECK;
+
+/* How the model was trained to read a cosine. */
+typedef struct cdul_encoder_score {
+    bool sigmoid; /* sigmoid(cos / T + bias), each class by itself: model_type siglip or siglip2, or a bias
+                     is known; else softmax over classes of cos / T                                */
+    double temperature; /* T = 1 / exp(logit_scale): cdul.json's logit_scale; else 0.01 for model_type clip,
+                           where training ends (the scale is clipped at 100; config.json's
+                           logit_scale_init_value is where it begins); else NAN, not known              */
+    double bias;        /* cdul.json's logit_bias; NAN = not known                                       */
+} cdul_encoder_score;
+
+cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *encoder);
 /* Writes what was understood of the folder, for `cdul-label --inspect`. */
 cdul_status cdul_encoder_describe(cdul_encoder *encoder, FILE *stream, cdul_error *err) CDUL_MUST_CHECK;
 
@@ -114,28 +135,34 @@ cdul_status cdul_encoder_describe(cdul_encoder *encoder, FILE *stream, cdul_erro
 cdul_status cdul_encoder_views(cdul_encoder *encoder, const float *pixels, size_t n, float *out,
                                cdul_error *err) CDUL_MUST_CHECK;
 
-/* --- Text: one unit vector a class --- */
+/* --- Text: one unit vector a class, or one a word --- */
 
-/* Start from {0}. */
+/* Start from {0}. R rows: C + B, one a name, or with CDUL_SYNONYMS_MAX one a word. */
 typedef struct cdul_text {
-    cdul_strings classes; /* C */
+    cdul_strings classes; /* C, then B background words                                                   */
+    size_t background;    /* B */
+    size_t rows;          /* R */
+    size_t *class_of;     /* [R] whose word a row is, never falling; NULL: row c is that of name c        */
     size_t width;         /* D */
-    float *vectors;       /* [C, D] */
+    float *vectors;       /* [R, D] */
     size_t cut_prompts;   /* prompts longer than the text tower's context, which lost their end           */
 } cdul_text;
 
 /* Reads text.safetensors: `text_embeds` [C, D], metadata `classes`; rows are normalised. */
 cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) CDUL_MUST_CHECK;
+/* The same file; background words are names like others in it. A text of several rows a name is
+ * CDUL_ERR_USAGE: the file has no place for them. */
 cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_text_free(cdul_text *text);
 
-/* The vectors of `classes` [C, D], in their order:
- *   text_path given       rows of that file by class name
+/* The vectors of `classes`, in their order:
+ *   text_path given       rows of that file by name
  *   else a text tower     every template filled with every word of the class, embedded, normalised, averaged,
  *                         normalised (Radford et al. 2021, section 3.1.4); `templates` NULL = the default one
  *   else text.safetensors in the encoder folder, as above
- * `classes` NULL: all classes of the file. A class that the file lacks is CDUL_ERR_INPUT; so is a file whose
- * width is not the encoder's. */
+ * `classes` NULL, or with background words alone or nothing: all other names of the file. A name that the
+ * file lacks is CDUL_ERR_INPUT; so is a file whose width is not the encoder's. A file with CDUL_SYNONYMS_MAX
+ * is CDUL_ERR_USAGE: it has one vector a name. */
 cdul_status cdul_encoder_text(cdul_encoder *encoder, const cdul_classes *classes,
                               const cdul_strings *templates, const char *text_path, cdul_text *out,
                               cdul_error *err) CDUL_MUST_CHECK;

@@ -25,15 +25,49 @@ static cdul_status versions(const void *user, char **text, cdul_error *err) {
  * as good a guess as any. The help of --calibrate-positives says so. */
 static const double ZSCORE_POSITIVES = 1.5;
 
-static cdul_label_settings settings_of(const cdul_label_options *o, double temperature) {
+static bool is_zscore(const cdul_label_options *o) {
+    return o->aggregate == CDUL_AGGREGATE_ZSCORE;
+}
+
+/* How cosines become scores: as the options say, else as the encoder was trained. `where` is its folder, or
+ * the file of cosines, of which nothing is known. */
+static cdul_status choose_score(const cdul_label_options *o, const cdul_encoder_score *known,
+                                const char *where, cdul_aggregate_options *out, cdul_error *err) {
+    bool sigmoid = o->score == CDUL_CHOICE_NONE ? known->sigmoid : o->score == CDUL_SCORE_SIGMOID;
+    double temperature = isnan(o->temperature) ? known->temperature : o->temperature;
+    double bias = isnan(o->bias) ? known->bias : o->bias;
+    if (is_zscore(o)) {
+        out->temperature = 1; /* not used */
+        if (o->score == CDUL_CHOICE_NONE && isnan(o->bias)) return CDUL_OK;
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--aggregate zscore standardises cosines instead: leave --score and --bias out");
+    }
+    if (!sigmoid && !isnan(o->bias))
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--bias does nothing to a softmax; with --score sigmoid it has its use");
+    if (sigmoid && (isnan(temperature) || isnan(bias)))
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: sigmoid scores need the model's temperature, 1 / exp(logit_scale), and bias, "
+                         "logit_bias: give%s%s",
+                         where, isnan(temperature) ? " --temperature" : "", isnan(bias) ? " --bias" : "");
+    if (isnan(temperature))
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: the model's temperature is not known: give --temperature, 0.01 for CLIP's cosines", where);
+    out->score = sigmoid ? CDUL_SCORE_SIGMOID : CDUL_SCORE_SOFTMAX;
+    out->temperature = temperature;
+    out->bias = sigmoid ? bias : 0;
+    return CDUL_OK;
+}
+
+/* Without the scores, which choose_score fills in. */
+static cdul_label_settings settings_of(const cdul_label_options *o) {
     double positives = o->calibrate_positives;
-    if (isnan(positives)) positives = o->aggregate == CDUL_AGGREGATE_ZSCORE ? ZSCORE_POSITIVES : 0;
-    return (cdul_label_settings){.aggregate = {.aggregator = (cdul_aggregator)o->aggregate,
-                                               .temperature = temperature,
-                                               .zeta = o->zeta,
-                                               .lambda = o->lambda},
-                                 .positives = positives,
-                                 .save_scores = o->save_scores};
+    if (isnan(positives)) positives = is_zscore(o) ? ZSCORE_POSITIVES : 0;
+    return (cdul_label_settings){
+        .aggregate = {.aggregator = (cdul_aggregator)o->aggregate, .zeta = o->zeta, .lambda = o->lambda},
+        .positives = positives,
+        .save_scores = o->save_scores};
 }
 
 /* --- Output --- */
@@ -101,6 +135,15 @@ static void close_run(label_run *r) {
     cdul_labels_free(&r->result.labels);
 }
 
+/* What to look for; nothing was asked for if r->classes has no names. */
+static cdul_status read_classes(const cdul_label_options *o, cdul_classes *classes, cdul_error *err) {
+    cdul_status status = o->classes ? cdul_classes_read(o->classes, classes, err) : CDUL_OK;
+    if (!status && o->background_words)
+        status = cdul_classes_read_background(o->background_words, classes, err);
+    classes->synonyms = (cdul_synonyms)o->synonyms;
+    return status;
+}
+
 static cdul_encoder_options encoder_options(const cdul_label_options *o, const cdul_cli *cli) {
     cdul_encoder_options options = cdul_encoder_defaults();
     options.threads = cli->common->threads;
@@ -114,16 +157,14 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, labe
     cdul_status status = cdul_encoder_open(o->encoder, &options, &r->encoder, err);
     if (!status && strcmp(cdul_encoder_placement(r->encoder), "CPU") != 0)
         cdul_say(cli->reporter, "provider: %s", cdul_encoder_placement(r->encoder));
-    if (!status && o->classes) status = cdul_classes_read(o->classes, &r->classes, err);
+    if (!status) status = read_classes(o, &r->classes, err);
     const cdul_strings *templates = &o->template;
     if (!status && o->templates != CDUL_CHOICE_NONE) {
         static const char *const sets[] = {"simple", "openai-80"};
         status = cdul_templates_named(sets[o->templates], &r->templates, err);
         templates = &r->templates;
     }
-    if (!status)
-        status =
-            cdul_encoder_text(r->encoder, o->classes ? &r->classes : NULL, templates, o->text, &r->text, err);
+    if (!status) status = cdul_encoder_text(r->encoder, &r->classes, templates, o->text, &r->text, err);
     if (!status && r->text.cut_prompts)
         cdul_warn(cli->reporter, "%zu prompts are longer than the encoder's context and were cut",
                   r->text.cut_prompts);
@@ -155,7 +196,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     bool need_crops = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
     cdul_embed_options embed = {
         .mirror = o->mirror, .decode = cdul_decode_defaults(), .threads = cli->common->threads};
-    double temperature = o->temperature;
+    cdul_label_settings settings = settings_of(o);
     double start = cdul_seconds();
     embed.decode.exif = o->exif;
     cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
@@ -163,14 +204,10 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     if (status) return status;
     if (need_crops) embed.crops = &r->crops;
     if ((status = open_encoder(o, cli, r, err)) || (status = list_images(o, cli, r, err))) return status;
-    if (isnan(temperature)) {
-        if (o->aggregate == CDUL_AGGREGATE_ZSCORE)
-            temperature = 1; /* not used */
-        else if ((status = cdul_encoder_temperature(r->encoder, &temperature, err)))
-            return status;
-    }
-    if ((status = open_cache(o, cli, &embed, r, err))) return status;
-    cdul_label_settings settings = settings_of(o, temperature);
+    cdul_encoder_score known = cdul_encoder_score_of(r->encoder);
+    if ((status = choose_score(o, &known, o->encoder, &settings.aggregate, err)) ||
+        (status = open_cache(o, cli, &embed, r, err)))
+        return status;
     status = cdul_label_images(r->encoder, &r->text, &r->paths, &r->names, &embed, r->cache, &settings,
                                &r->skipped, cli->reporter, &r->result, err);
     if (status == CDUL_ERR_CANCELLED)
@@ -189,13 +226,16 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
 static cdul_status label_scores(const cdul_label_options *o, cdul_cli *cli, cdul_error *err) {
     cdul_classes classes = {0};
     cdul_label_result result = {0};
-    cdul_label_settings settings = settings_of(o, o->temperature);
-    if (isnan(o->temperature) && o->aggregate != CDUL_AGGREGATE_ZSCORE)
-        return cdul_fail(err, CDUL_ERR_USAGE, "--scores needs --temperature: 0.01 for CLIP's cosines");
-    if (isnan(o->temperature)) settings.aggregate.temperature = 1; /* not used */
-    cdul_status status = o->classes ? cdul_classes_read(o->classes, &classes, err) : CDUL_OK;
-    if (!status)
-        status = cdul_label_scores(o->scores, o->classes ? &classes.names : NULL, &settings, &result, err);
+    cdul_label_settings settings = settings_of(o);
+    const cdul_encoder_score unknown = {.temperature = NAN, .bias = NAN};
+    if (o->synonyms != CDUL_SYNONYMS_MEAN)
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--scores has one cosine a class: --synonyms max must be given to the run that makes "
+            "them");
+    cdul_status status = choose_score(o, &unknown, o->scores, &settings.aggregate, err);
+    if (!status) status = read_classes(o, &classes, err);
+    if (!status) status = cdul_label_scores(o->scores, &classes, &settings, &result, err);
     if (!status) {
         result.labels.config = cdul_options_json(cli->program, o);
         status = write_labels(o, cli, &result, 0, err);

@@ -22,6 +22,8 @@ typedef struct cdul_label_options {
     /* Prompts */
     cdul_strings template; /* patterns with {} in place of the class                                  */
     int templates;         /* position in "simple|openai-80", or CDUL_CHOICE_NONE                      */
+    int synonyms;          /* cdul_synonyms                                                            */
+    const char *background_words; /* file like classes.txt, or NULL                                    */
 
     /* Labels: symbols as in the paper, equations (2), (5), (6) */
     const char *grid; /* "3x3", "3x3:0.5", "1x1+2x2"                                                 */
@@ -29,7 +31,9 @@ typedef struct cdul_label_options {
     int aggregate;      /* cdul_aggregator                                                            */
     double zeta;        /* 0 .. 1                                                                     */
     double lambda;      /* -1 .. 1                                                                    */
+    int score;          /* cdul_score, or CDUL_CHOICE_NONE = the encoder's, softmax with --scores        */
     double temperature; /* T > 0; NAN = the encoder's                                                  */
+    double bias;        /* of sigmoid scores; NAN = the encoder's                                        */
     double calibrate_positives; /* classes an image on average; NAN = leave labels as they are         */
 
     /* Output */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A part of the text while it is read: [start, end) without the spaces around. */
 typedef struct span {
@@ -82,11 +83,12 @@ static cdul_status grow(cdul_classes *out, size_t **lines, size_t capacity, cdul
     return grown_lines && words ? CDUL_OK : cdul_fail_memory(err, "classes");
 }
 
-cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
-                               cdul_error *err) {
+/* `lines` [C], the caller's to free whatever comes back: where each class stands. */
+static cdul_status parse(const char *text, size_t size, const char *where, cdul_classes *out, size_t **lines,
+                         cdul_error *err) {
     *out = (cdul_classes){0};
     const char *end = text + size;
-    size_t *lines = NULL, capacity = 0;
+    size_t capacity = 0;
     place at = {where, text, 1};
     cdul_index *index = NULL;
     cdul_status status = CDUL_OK;
@@ -98,20 +100,27 @@ cdul_status cdul_classes_parse(const char *text, size_t size, const char *where,
         span content = trim(at.line_start, stop);
         if (status != CDUL_OK || content.start == content.end) continue;
         if (out->names.count == capacity)
-            status = grow(out, &lines, capacity = capacity ? 2 * capacity : 64, err);
+            status = grow(out, lines, capacity = capacity ? 2 * capacity : 64, err);
         if (status != CDUL_OK) break;
-        lines[out->names.count] = at.line;
+        (*lines)[out->names.count] = at.line;
         status = read_class(&at, content.end, out, err);
     }
     if (status == CDUL_OK && out->names.count == 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it; write one a line", where);
     if (status == CDUL_OK) {
         status = cdul_index_new(&out->names, &index, err);
-        if (status == CDUL_ERR_INPUT) status = report_duplicate(&out->names, lines, where, err);
+        if (status == CDUL_ERR_INPUT) status = report_duplicate(&out->names, *lines, where, err);
     }
     cdul_index_free(index);
-    free(lines);
     if (status != CDUL_OK) cdul_classes_free(out);
+    return status;
+}
+
+cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
+                               cdul_error *err) {
+    size_t *lines = NULL;
+    cdul_status status = parse(text, size, where, out, &lines, err);
+    free(lines);
     return status;
 }
 
@@ -121,6 +130,65 @@ cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *e
     *out = (cdul_classes){0};
     cdul_status status = cdul_file_read_all(path, &text, &size, err);
     if (status == CDUL_OK) status = cdul_classes_parse(text, size, path, out, err);
+    free(text);
+    return status;
+}
+
+/* --- Background words --- */
+
+/* The class of `classes` that is called `word` or has it among its words; CDUL_NOT_FOUND if none does. */
+static size_t class_with(const cdul_classes *classes, const char *word) {
+    for (size_t c = 0; c < classes->names.count; c++) {
+        if (strcasecmp(classes->names.items[c], word) == 0) return c;
+        for (size_t w = 0; w < classes->words[c].count; w++)
+            if (strcasecmp(classes->words[c].items[w], word) == 0) return c;
+    }
+    return CDUL_NOT_FOUND;
+}
+
+/* A background word that means a class would take the probability that the class should have. */
+static cdul_status check_apart(const cdul_classes *classes, const cdul_classes *background,
+                               const size_t *lines, const char *where, cdul_error *err) {
+    for (size_t b = 0; b < background->names.count; b++) {
+        const cdul_strings *words = &background->words[b];
+        const char *word = background->names.items[b];
+        size_t c = class_with(classes, word);
+        for (size_t w = 0; w < words->count && c == CDUL_NOT_FOUND; w++)
+            c = class_with(classes, word = words->items[w]);
+        if (c != CDUL_NOT_FOUND)
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: line %zu: background word '%s' is a name or word of class '%s'; remove it",
+                             where, lines[b], word, classes->names.items[c]);
+    }
+    return CDUL_OK;
+}
+
+/* Moves the words over; the names are copied. */
+static cdul_status append(cdul_classes *classes, cdul_classes *background, cdul_error *err) {
+    size_t count = classes->names.count, more = background->names.count;
+    cdul_strings *words = realloc(classes->words, (count + more) * sizeof *words);
+    if (!words) return cdul_fail_memory(err, "background words");
+    classes->words = words;
+    for (size_t b = 0; b < more; b++) {
+        cdul_status status = cdul_strings_add(&classes->names, background->names.items[b], err);
+        if (status != CDUL_OK) return status;
+        classes->words[count + b] = background->words[b];
+        background->words[b] = (cdul_strings){0};
+        classes->background++;
+    }
+    return CDUL_OK;
+}
+
+cdul_status cdul_classes_read_background(const char *path, cdul_classes *classes, cdul_error *err) {
+    char *text = NULL;
+    size_t size = 0, *lines = NULL;
+    cdul_classes background = {0};
+    cdul_status status = cdul_file_read_all(path, &text, &size, err);
+    if (status == CDUL_OK) status = parse(text, size, path, &background, &lines, err);
+    if (status == CDUL_OK) status = check_apart(classes, &background, lines, path, err);
+    if (status == CDUL_OK) status = append(classes, &background, err);
+    cdul_classes_free(&background);
+    free(lines);
     free(text);
     return status;
 }

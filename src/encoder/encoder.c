@@ -158,14 +158,12 @@ const char *cdul_encoder_placement(const cdul_encoder *encoder) {
     return cdul_session_placement(encoder->vision.session);
 }
 
-cdul_status cdul_encoder_temperature(const cdul_encoder *e, double *temperature, cdul_error *err) {
-    if (!e->config.has_scale)
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "%s: the encoder's logit scale is not known (no logit_scale in cdul.json); give --temperature",
-            e->folder);
-    *temperature = exp(-e->config.logit_scale);
-    return CDUL_OK;
+cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
+    const cdul_encoder_config *config = &e->config;
+    bool siglip = config->model_type && strncmp(config->model_type, "siglip", 6) == 0;
+    return (cdul_encoder_score){.sigmoid = siglip || config->has_bias,
+                                .temperature = config->has_scale ? exp(-config->logit_scale) : NAN,
+                                .bias = config->has_bias ? config->logit_bias : NAN};
 }
 
 static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error *err) {
@@ -209,11 +207,17 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     fprintf(stream, "  runs on:   %s\n", cdul_encoder_placement(e));
     cdul_status status = describe_text(e, stream, err);
     if (status != CDUL_OK) return status;
+    cdul_encoder_score score = cdul_encoder_score_of(e);
+    fprintf(stream, "scores:      %s\n", score.sigmoid ? "sigmoid(cos / T + bias)" : "softmax(cos / T)");
     if (e->config.has_scale)
         fprintf(stream, "temperature: %g, logit_scale %g (%s)\n", exp(-e->config.logit_scale),
                 e->config.logit_scale, e->config.scale_source);
     else
         fprintf(stream, "temperature: not known: give --temperature\n");
+    if (score.sigmoid && e->config.has_bias)
+        fprintf(stream, "bias:        %g (cdul.json)\n", score.bias);
+    else if (score.sigmoid)
+        fprintf(stream, "bias:        not known: give --bias\n");
     for (size_t i = 0; i < e->notes.count; i++) fprintf(stream, "note:        %s\n", e->notes.items[i]);
     return CDUL_OK;
 }

@@ -90,6 +90,8 @@ static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cd
             out->logit_scale = scale;
             out->scale_source = "cdul.json";
         }
+        if (status == CDUL_OK)
+            status = cdul_json_number(json, "logit_bias", path, &out->logit_bias, &out->has_bias, err);
     }
     cJSON_Delete(json);
     free(path);

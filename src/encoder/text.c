@@ -10,10 +10,11 @@
 
 /* --- The file --- */
 
-/* Gives `text` zeroed vectors for its classes. */
-static cdul_status allocate(cdul_text *text, size_t width, cdul_error *err) {
+/* Gives `text` zeroed vectors. */
+static cdul_status allocate(cdul_text *text, size_t rows, size_t width, cdul_error *err) {
+    text->rows = rows;
     text->width = width;
-    text->vectors = calloc(text->classes.count ? text->classes.count : 1, width * sizeof *text->vectors);
+    text->vectors = calloc(rows ? rows : 1, width * sizeof *text->vectors);
     return text->vectors ? CDUL_OK : cdul_fail_memory(err, "class vectors");
 }
 
@@ -35,7 +36,7 @@ cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
     if (status == CDUL_OK && shape[0] == 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it", path);
     if (status == CDUL_OK) status = cdul_safetensors_expect(file, "text_embeds", 2, shape, &view, err);
-    if (status == CDUL_OK) status = allocate(out, shape[1], err);
+    if (status == CDUL_OK) status = allocate(out, shape[0], shape[1], err);
     if (status == CDUL_OK) cdul_tensor_to_f32(&view, 0, view.elements, out->vectors);
     for (size_t c = 0; status == CDUL_OK && c < shape[0]; c++)
         if (!cdul_unit(out->vectors + c * out->width, out->width))
@@ -48,6 +49,9 @@ cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
 }
 
 cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) {
+    if (text->class_of)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: the file holds one vector a class, and this text has one a word", path);
     char *classes = NULL;
     cdul_safetensors_writer *writer = NULL;
     cdul_status status = cdul_json_from_strings(&text->classes, &classes, err);
@@ -68,6 +72,7 @@ cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error 
 
 void cdul_text_free(cdul_text *text) {
     cdul_strings_free(&text->classes);
+    free(text->class_of);
     free(text->vectors);
     *text = (cdul_text){0};
 }
@@ -79,11 +84,32 @@ static cdul_status fail_missing(const cdul_text *all, const char *name, const ch
                      nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+/* The names that a text is to have: those of `classes`, or if it has background words alone, first what else
+ * is in the file. */
+static cdul_status choose_names(const cdul_classes *classes, const cdul_strings *all, cdul_strings *out,
+                                cdul_error *err) {
+    cdul_index *background = NULL;
+    if (classes->names.count > classes->background) return cdul_strings_copy(&classes->names, out, err);
+    cdul_status status = cdul_index_new(&classes->names, &background, err);
+    for (size_t i = 0; status == CDUL_OK && i < all->count; i++)
+        if (cdul_index_find(background, all->items[i]) == CDUL_NOT_FOUND)
+            status = cdul_strings_add(out, all->items[i], err);
+    for (size_t i = 0; status == CDUL_OK && i < classes->names.count; i++)
+        status = cdul_strings_add(out, classes->names.items[i], err);
+    cdul_index_free(background);
+    return status;
+}
+
 /* Rows of a file for `classes`; all of them if that is NULL. */
 static cdul_status text_from_file(const char *path, const cdul_classes *classes, size_t width, cdul_text *out,
                                   cdul_error *err) {
     cdul_text all;
     cdul_index *index = NULL;
+    if (classes && classes->synonyms == CDUL_SYNONYMS_MAX)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: has one vector a class, so there is no largest over a class's words "
+                         "(--synonyms max)",
+                         path);
     cdul_status status = cdul_text_read(path, &all, err);
     if (status == CDUL_OK && all.width != width)
         status =
@@ -96,8 +122,11 @@ static cdul_status text_from_file(const char *path, const cdul_classes *classes,
         return CDUL_OK;
     }
     if (status == CDUL_OK) status = cdul_index_new(&all.classes, &index, err);
-    if (status == CDUL_OK) status = cdul_strings_copy(&classes->names, &out->classes, err);
-    if (status == CDUL_OK) status = allocate(out, width, err);
+    if (status == CDUL_OK) status = choose_names(classes, &all.classes, &out->classes, err);
+    if (status == CDUL_OK) status = allocate(out, out->classes.count, width, err);
+    if (status == CDUL_OK) out->background = classes->background;
+    if (status == CDUL_OK && out->background == out->classes.count)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
     for (size_t c = 0; status == CDUL_OK && c < out->classes.count; c++) {
         size_t row = cdul_index_find(index, out->classes.items[c]);
         if (row == CDUL_NOT_FOUND)
@@ -143,11 +172,11 @@ void cdul_text_tower_close(cdul_text_tower *text) {
     *text = (cdul_text_tower){0};
 }
 
-/* Prompts that wait for a run: class of each, ids and mask [batch, L]. */
+/* Prompts that wait for a run: row of the text that each belongs to, ids and mask [batch, L]. */
 typedef struct prompts {
     cdul_text_tower text;
     size_t waiting;
-    size_t *class_of;
+    size_t *row_of;
     int64_t *ids, *mask;
     float *rows; /* [batch, D] */
 } prompts;
@@ -157,22 +186,26 @@ static cdul_status prompts_open(const cdul_encoder *e, prompts *p, cdul_error *e
     cdul_status status = cdul_text_tower_open(e, &p->text, err);
     if (status != CDUL_OK) return status;
     size_t batch = p->text.batch, tokens = batch * p->text.context;
-    p->class_of = calloc(batch, sizeof *p->class_of);
+    p->row_of = calloc(batch, sizeof *p->row_of);
     p->ids = calloc(tokens, sizeof *p->ids);
     p->mask = calloc(tokens, sizeof *p->mask);
     p->rows = calloc(batch, e->width * sizeof *p->rows);
-    return p->class_of && p->ids && p->mask && p->rows ? CDUL_OK : cdul_fail_memory(err, "prompts");
+    return p->row_of && p->ids && p->mask && p->rows ? CDUL_OK : cdul_fail_memory(err, "prompts");
 }
 
 static void prompts_close(prompts *p) {
     cdul_text_tower_close(&p->text);
-    free(p->class_of);
+    free(p->row_of);
     free(p->ids);
     free(p->mask);
     free(p->rows);
 }
 
-/* Embeds what waits and adds each unit vector to its class's sum. */
+static const char *class_of_row(const cdul_text *text, size_t row) {
+    return text->classes.items[text->class_of ? text->class_of[row] : row];
+}
+
+/* Embeds what waits and adds each unit vector to the sum of its row. */
 static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     if (p->waiting == 0) return CDUL_OK;
     /* what a fixed batch leaves over runs with the ids of earlier prompts and is not looked at */
@@ -181,18 +214,18 @@ static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     cdul_status status =
         cdul_tower_run(&p->text.tower, NULL, p->ids, p->mask, dims, 2, out->width, p->rows, err);
     for (size_t i = 0; status == CDUL_OK && i < p->waiting; i++) {
-        float *row = p->rows + i * out->width, *sum = out->vectors + p->class_of[i] * out->width;
+        float *row = p->rows + i * out->width, *sum = out->vectors + p->row_of[i] * out->width;
         if (!cdul_unit(row, out->width))
             return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the vector of class '%s' is zero or not finite",
-                             cdul_session_path(p->text.tower.session), out->classes.items[p->class_of[i]]);
+                             cdul_session_path(p->text.tower.session), class_of_row(out, p->row_of[i]));
         for (size_t d = 0; d < out->width; d++) sum[d] += row[d];
     }
     p->waiting = 0;
     return status;
 }
 
-static cdul_status prompts_add(prompts *p, size_t class_, const char *pattern, const char *word,
-                               cdul_text *out, cdul_error *err) {
+static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, const char *word, cdul_text *out,
+                               cdul_error *err) {
     char *prompt = NULL;
     size_t context = p->text.context, used = 0;
     int64_t *ids = p->ids + p->waiting * context, *mask = p->mask + p->waiting * context;
@@ -203,16 +236,30 @@ static cdul_status prompts_add(prompts *p, size_t class_, const char *pattern, c
             cdul_tokenizer_encode(p->text.tokenizer, prompt, strlen(prompt), context, ids, &used, &cut, err);
     free(prompt);
     if (status != CDUL_OK) {
-        cdul_error_prefix(err, "class '%s'", out->classes.items[class_]);
+        cdul_error_prefix(err, "class '%s'", class_of_row(out, row));
         return status;
     }
     for (size_t i = 0; i < context; i++) mask[i] = i < used;
     out->cut_prompts += cut;
-    p->class_of[p->waiting++] = class_;
+    p->row_of[p->waiting++] = row;
     return p->waiting == p->text.batch ? prompts_run(p, out, err) : CDUL_OK;
 }
 
-/* w_c = normalise(mean over templates and words of normalise(E_text(prompt))) */
+/* Rows for `classes`: one a class, or one a word. */
+static cdul_status allocate_rows(const cdul_classes *classes, size_t width, cdul_text *out, cdul_error *err) {
+    size_t rows = 0, count = classes->names.count;
+    cdul_status status = cdul_strings_copy(&classes->names, &out->classes, err);
+    out->background = classes->background;
+    if (status != CDUL_OK || classes->synonyms == CDUL_SYNONYMS_MEAN)
+        return status != CDUL_OK ? status : allocate(out, count, width, err);
+    for (size_t c = 0; c < count; c++) rows += classes->words[c].count;
+    if (!(out->class_of = calloc(rows, sizeof *out->class_of))) return cdul_fail_memory(err, "class vectors");
+    for (size_t c = 0, row = 0; c < count; c++)
+        for (size_t w = 0; w < classes->words[c].count; w++) out->class_of[row++] = c;
+    return allocate(out, rows, width, err);
+}
+
+/* w_c = normalise(mean over templates and words of normalise(E_text(prompt))); or the same for each word */
 static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *classes,
                                    const cdul_strings *templates, cdul_text *out, cdul_error *err) {
     char *standard[] = {CDUL_DEFAULT_TEMPLATE};
@@ -220,17 +267,17 @@ static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *cl
     if (!templates || templates->count == 0) templates = &fallback;
     prompts p;
     cdul_status status = prompts_open(e, &p, err);
-    if (status == CDUL_OK) status = cdul_strings_copy(&classes->names, &out->classes, err);
-    if (status == CDUL_OK) status = allocate(out, e->width, err);
-    for (size_t c = 0; status == CDUL_OK && c < classes->names.count; c++)
-        for (size_t w = 0; status == CDUL_OK && w < classes->words[c].count; w++)
+    if (status == CDUL_OK) status = allocate_rows(classes, e->width, out, err);
+    for (size_t c = 0, word = 0; status == CDUL_OK && c < classes->names.count; c++)
+        for (size_t w = 0; status == CDUL_OK && w < classes->words[c].count; w++, word++)
             for (size_t t = 0; status == CDUL_OK && t < templates->count; t++)
-                status = prompts_add(&p, c, templates->items[t], classes->words[c].items[w], out, err);
+                status = prompts_add(&p, out->class_of ? word : c, templates->items[t],
+                                     classes->words[c].items[w], out, err);
     if (status == CDUL_OK) status = prompts_run(&p, out, err);
-    for (size_t c = 0; status == CDUL_OK && c < classes->names.count; c++)
-        if (!cdul_unit(out->vectors + c * out->width, out->width))
+    for (size_t r = 0; status == CDUL_OK && r < out->rows; r++)
+        if (!cdul_unit(out->vectors + r * out->width, out->width))
             status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the prompts of class '%s' cancel out",
-                               e->text_graph, classes->names.items[c]);
+                               e->text_graph, class_of_row(out, r));
     prompts_close(&p);
     return status;
 }
@@ -246,7 +293,7 @@ cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes, cons
         status = cdul_fail_memory(err, "path");
     else if (text_path)
         status = text_from_file(text_path, classes, e->width, out, err);
-    else if (e->text_graph && classes)
+    else if (e->text_graph && classes && classes->names.count > classes->background)
         status = text_from_tower(e, classes, templates, out, err);
     else if (cdul_path_exists(inside))
         status = text_from_file(inside, classes, e->width, out, err);

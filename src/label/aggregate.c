@@ -7,6 +7,10 @@ cdul_aggregate_options cdul_aggregate_defaults(void) {
     return (cdul_aggregate_options){.aggregator = CDUL_AGGREGATE_CDUL, .temperature = 0.01};
 }
 
+static bool is_sigmoid(const cdul_aggregate_options *o) {
+    return o->score == CDUL_SCORE_SIGMOID && o->aggregator != CDUL_AGGREGATE_ZSCORE;
+}
+
 cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *err) {
     if (!(o->temperature > 0) || !isfinite(o->temperature))
         return cdul_fail(err, CDUL_ERR_USAGE, "temperature %g: must be above 0 (CLIP's is 0.01)",
@@ -16,6 +20,12 @@ cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *er
                          o->zeta);
     if (!(o->lambda >= -1 && o->lambda <= 1))
         return cdul_fail(err, CDUL_ERR_USAGE, "lambda %g: must lie in -1 .. 1", o->lambda);
+    if (!isfinite(o->bias)) return cdul_fail(err, CDUL_ERR_USAGE, "bias %g: must be a number", o->bias);
+    if (o->background && is_sigmoid(o))
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "background words do nothing to sigmoid scores, where no class competes with another: "
+            "leave them out, or take the softmax or zscore");
     return CDUL_OK;
 }
 
@@ -29,6 +39,12 @@ static void softmax(float *x, size_t c, double temperature) {
         sum += x[i];
     }
     for (size_t i = 0; i < c; i++) x[i] = (float)(x[i] / sum);
+}
+
+/* s = sigmoid(cos / T + bias), in place: Zhai et al. 2023 (SigLIP), algorithm 1. In double, where e^710 is
+ * the first that is too large, and then the score is rightly 0. */
+static void sigmoid(float *x, size_t c, double temperature, double bias) {
+    for (size_t i = 0; i < c; i++) x[i] = (float)(1 / (1 + exp(-(x[i] / temperature + bias))));
 }
 
 /* z = (cos - mean_c) / std_c, in place. A view that says the same of every class says nothing: z = 0. */
@@ -76,11 +92,13 @@ void cdul_aggregate(const cdul_aggregate_options *o, const float *cosines, size_
     for (size_t view = 0; view <= s; view++) {
         if (zscore)
             standardise(scratch + view * c, c);
+        else if (is_sigmoid(o))
+            sigmoid(scratch + view * c, c, o->temperature, o->bias);
         else
             softmax(scratch + view * c, c, o->temperature);
     }
     const float *s_glob = scratch, *crops = scratch + c;
-    for (size_t i = 0; i < c; i++) {
+    for (size_t i = 0; i < c - o->background; i++) {
         float s_agg = s ? aggregate_class(o, crops, s, c, i) : s_glob[i];
         double fused = 0.5 * (s_glob[i] + s_agg + o->lambda * fabs((double)s_glob[i] - s_agg));
         y[i] = (float)(zscore ? 1 / (1 + exp(-fused)) : fused);

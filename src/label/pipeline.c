@@ -12,31 +12,35 @@ enum { BLOCK = 512 };
 /* Where the rows of one run go. */
 typedef struct sink {
     const cdul_label_settings *options;
+    cdul_aggregate_options aggregate; /* the options', with the text's background words */
     const cdul_class_vectors *vectors;
+    const size_t *class_of; /* of a row of `vectors`; NULL = its own                                       */
     cdul_label_result *out;
     cdul_strings const *paths, *names;
     cdul_skipped *skipped;
     cdul_cache *cache;
     cdul_scores_writer *scores; /* NULL unless cosines are saved */
-    size_t s, c, d;
-    size_t rows;   /* labels filled so far                                                                */
-    float *work;   /* [BLOCK, 2, 1 + S, C]: cosines and the aggregator's scratch, a pair for each row      */
+    size_t s, d;
+    size_t c;         /* labels of a row                                                                    */
+    size_t columns;   /* C + B: cosines of a view                                                           */
+    size_t rows;      /* labels filled so far                                                               */
+    size_t work_size; /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch */
+    float *work;      /* [BLOCK, work_size]                                                               */
     bool *missing; /* [N]: could not be read                                                              */
 } sink;
 
 static void label_row(const sink *k, size_t slot, const float *views, float *y) {
-    size_t size = (1 + k->s) * k->c;
-    float *cosines = k->work + slot * 2 * size;
+    float *cosines = k->work + slot * k->work_size;
     cdul_similarity(k->vectors, views, 1 + k->s, cosines);
-    cdul_aggregate(&k->options->aggregate, cosines, k->s, k->c, cosines + size, y);
+    if (k->class_of) cdul_similarity_of_words(cosines, 1 + k->s, k->vectors->c, k->class_of, k->columns);
+    cdul_aggregate(&k->aggregate, cosines, k->s, k->columns, cosines + (1 + k->s) * k->vectors->c, y);
 }
 
 /* Takes the row whose labels and cosines are in place: image i is now part of the output. */
 static cdul_status accept_row(sink *k, size_t i, size_t slot, cdul_error *err) {
     k->rows++;
     cdul_status status = cdul_strings_add(&k->out->labels.images, k->names->items[i], err);
-    if (!status && k->scores)
-        status = cdul_scores_append(k->scores, k->work + slot * 2 * (1 + k->s) * k->c, err);
+    if (!status && k->scores) status = cdul_scores_append(k->scores, k->work + slot * k->work_size, err);
     return status;
 }
 
@@ -120,20 +124,29 @@ static cdul_status label_from_cache(sink *k, cdul_error *err) {
 }
 
 static cdul_status open_sink(sink *k, cdul_error *err) {
-    size_t row = 2 * (1 + k->s) * k->c, n = k->paths->count;
+    size_t n = k->paths->count;
     if (n > SIZE_MAX / sizeof(float) / k->c) return cdul_fail_memory(err, "label matrix");
-    k->work = malloc(BLOCK * row * sizeof *k->work);
+    k->work_size = (1 + k->s) * (k->vectors->c + k->columns);
+    k->work = malloc(BLOCK * k->work_size * sizeof *k->work);
     k->missing = calloc(n, sizeof *k->missing);
     k->out->labels.values = malloc(n * k->c * sizeof(float));
     if (!k->work || !k->missing || !k->out->labels.values) return cdul_fail_memory(err, "label matrix");
-    return k->options->save_scores ? cdul_scores_create(k->options->save_scores, k->s, k->c, &k->scores, err)
-                                   : CDUL_OK;
+    return k->options->save_scores
+               ? cdul_scores_create(k->options->save_scores, k->s, k->columns, &k->scores, err)
+               : CDUL_OK;
 }
 
 static void close_sink(sink *k) {
     cdul_scores_free(k->scores);
     free(k->work);
     free(k->missing);
+}
+
+/* The first `count` names: classes stand before background words. */
+static cdul_status copy_first(const cdul_strings *from, size_t count, cdul_strings *to, cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < count && !status; i++) status = cdul_strings_add(to, from->items[i], err);
+    return status;
 }
 
 static cdul_status finish(const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
@@ -149,18 +162,23 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
     *out = (cdul_label_result){0};
     cdul_class_vectors vectors = {0};
     sink k = {.options = options,
+              .aggregate = options->aggregate,
               .vectors = &vectors,
+              .class_of = text->class_of,
               .out = out,
               .paths = paths,
               .names = names,
               .skipped = skipped,
               .cache = cache,
               .s = embed->crops ? embed->crops->count : 0,
-              .c = text->classes.count,
+              .c = text->classes.count - text->background,
+              .columns = text->classes.count,
               .d = text->width};
-    cdul_status status = cdul_aggregate_check(&options->aggregate, err);
-    if (status || (status = cdul_class_vectors_pack(text->vectors, k.c, k.d, &vectors, err))) goto done;
-    if ((status = cdul_strings_copy(&text->classes, &out->labels.classes, err))) goto done;
+    k.aggregate.background = text->background;
+    cdul_status status = cdul_aggregate_check(&k.aggregate, err);
+    if (status || (status = cdul_class_vectors_pack(text->vectors, text->rows, k.d, &vectors, err)))
+        goto done;
+    if ((status = copy_first(&text->classes, k.c, &out->labels.classes, err))) goto done;
     if ((status = open_sink(&k, err))) goto done;
     if (cache) {
         if ((status = fill_cache(&k, encoder, embed, reporter, err))) goto done;
@@ -171,7 +189,8 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
     }
     if (!status && k.rows == 0) status = cdul_skipped_fail(skipped, err);
     if (status || (status = finish(options, out, err))) goto done;
-    if (k.scores) status = cdul_scores_commit(k.scores, &out->labels.images, &out->labels.classes, err);
+    if (k.scores)
+        status = cdul_scores_commit(k.scores, &out->labels.images, &text->classes, text->background, err);
 done:
     close_sink(&k);
     cdul_class_vectors_free(&vectors);
@@ -181,33 +200,79 @@ done:
 
 /* --- From cosines --- */
 
-/* column[j]: where the file keeps class j of the output. */
-static cdul_status map_classes(const cdul_scores *scores, const cdul_strings *classes, size_t *column,
-                               cdul_error *err) {
+/* Columns that are read of a file: C classes, then background words. */
+typedef struct columns {
+    cdul_strings names;
+    size_t background;
+    size_t *at; /* where the file keeps each */
+} columns;
+
+static void close_columns(columns *k) {
+    cdul_strings_free(&k->names);
+    free(k->at);
+}
+
+/* Background words: those asked for, else the file's. Classes: likewise, without any background word. */
+static cdul_status name_columns(const cdul_scores *scores, const cdul_classes *classes, columns *k,
+                                cdul_error *err) {
+    size_t asked = classes ? classes->background : 0, named = classes ? classes->names.count - asked : 0;
+    cdul_index *own = NULL, *other = NULL;
+    cdul_strings words = {0};
+    cdul_status status = cdul_index_new(&scores->background, &own, err);
+    for (size_t i = 0; i < asked && !status; i++)
+        status = cdul_strings_add(&words, classes->names.items[named + i], err);
+    if (!status && !asked) status = cdul_strings_copy(&scores->background, &words, err);
+    if (!status) status = cdul_index_new(&words, &other, err);
+    const cdul_strings *from = named ? &classes->names : &scores->classes;
+    for (size_t i = 0; i < (named ? named : from->count) && !status; i++) {
+        bool is_word = cdul_index_find(own, from->items[i]) != CDUL_NOT_FOUND ||
+                       cdul_index_find(other, from->items[i]) != CDUL_NOT_FOUND;
+        if (is_word && named)
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" is a background word there",
+                               cdul_safetensors_path(scores->file), from->items[i]);
+        if (!is_word) status = cdul_strings_add(&k->names, from->items[i], err);
+    }
+    k->background = words.count;
+    for (size_t i = 0; i < words.count && !status; i++)
+        status = cdul_strings_add(&k->names, words.items[i], err);
+    if (!status && k->names.count == words.count)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it",
+                           cdul_safetensors_path(scores->file));
+    cdul_index_free(own);
+    cdul_index_free(other);
+    cdul_strings_free(&words);
+    return status;
+}
+
+static cdul_status open_columns(const cdul_scores *scores, const cdul_classes *classes, columns *k,
+                                cdul_error *err) {
     cdul_index *index = NULL;
-    cdul_status status = cdul_index_new(&scores->classes, &index, err);
-    for (size_t j = 0; j < classes->count && !status; j++) {
-        column[j] = cdul_index_find(index, classes->items[j]);
-        if (column[j] == CDUL_NOT_FOUND)
+    cdul_status status = name_columns(scores, classes, k, err);
+    if (!status && !(k->at = malloc(k->names.count * sizeof *k->at)))
+        status = cdul_fail_memory(err, "class columns");
+    if (!status) status = cdul_index_new(&scores->classes, &index, err);
+    for (size_t j = 0; !status && j < k->names.count; j++) {
+        k->at[j] = cdul_index_find(index, k->names.items[j]);
+        if (k->at[j] == CDUL_NOT_FOUND)
             status = cdul_fail(err, CDUL_ERR_INPUT, "%s: has no class \"%s\"",
-                               cdul_safetensors_path(scores->file), classes->items[j]);
+                               cdul_safetensors_path(scores->file), k->names.items[j]);
     }
     cdul_index_free(index);
     return status;
 }
 
-static cdul_status label_scores_rows(const cdul_scores *scores, const size_t *column,
-                                     const cdul_label_settings *options, cdul_labels *labels,
+static cdul_status label_scores_rows(const cdul_scores *scores, const columns *k,
+                                     const cdul_aggregate_options *options, cdul_labels *labels,
                                      cdul_error *err) {
-    size_t views = 1 + scores->s, c = labels->classes.count;
+    size_t views = 1 + scores->s, c = k->names.count;
     float *all = malloc(views * scores->c * sizeof *all);
     float *cosines = malloc(views * c * sizeof *cosines), *scratch = malloc(views * c * sizeof *scratch);
     cdul_status status = all && cosines && scratch ? CDUL_OK : cdul_fail_memory(err, "a row of scores");
     for (size_t i = 0; i < scores->n && !status; i++) {
         if ((status = cdul_scores_read(scores, i, all, err))) break;
         for (size_t v = 0; v < views; v++)
-            for (size_t j = 0; j < c; j++) cosines[v * c + j] = all[v * scores->c + column[j]];
-        cdul_aggregate(&options->aggregate, cosines, scores->s, c, scratch, labels->values + i * c);
+            for (size_t j = 0; j < c; j++) cosines[v * c + j] = all[v * scores->c + k->at[j]];
+        cdul_aggregate(options, cosines, scores->s, c, scratch, labels->values + i * labels->classes.count);
     }
     free(all);
     free(cosines);
@@ -215,26 +280,26 @@ static cdul_status label_scores_rows(const cdul_scores *scores, const size_t *co
     return status;
 }
 
-cdul_status cdul_label_scores(const char *path, const cdul_strings *classes,
+cdul_status cdul_label_scores(const char *path, const cdul_classes *classes,
                               const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
     *out = (cdul_label_result){0};
     cdul_scores scores = {0};
-    size_t *column = NULL;
+    columns k = {0};
+    cdul_aggregate_options aggregate = options->aggregate;
     cdul_labels *labels = &out->labels;
-    cdul_status status = cdul_aggregate_check(&options->aggregate, err);
-    if (status || (status = cdul_scores_open(path, &scores, err))) goto done;
-    if ((status = cdul_strings_copy(classes ? classes : &scores.classes, &labels->classes, err))) goto done;
+    cdul_status status = cdul_scores_open(path, &scores, err);
+    if (status || (status = open_columns(&scores, classes, &k, err))) goto done;
+    /* what the file happens to carry is no mistake of the user's, even where it is not used */
+    aggregate.background = classes ? classes->background : 0;
+    if ((status = cdul_aggregate_check(&aggregate, err))) goto done;
+    aggregate.background = k.background;
+    if ((status = copy_first(&k.names, k.names.count - k.background, &labels->classes, err))) goto done;
     if ((status = cdul_strings_copy(&scores.images, &labels->images, err))) goto done;
     if ((status = cdul_labels_allocate(labels, err))) goto done;
-    if (!(column = malloc(labels->classes.count * sizeof *column))) {
-        status = cdul_fail_memory(err, "class columns");
-        goto done;
-    }
-    if ((status = map_classes(&scores, &labels->classes, column, err))) goto done;
-    if ((status = label_scores_rows(&scores, column, options, labels, err))) goto done;
+    if ((status = label_scores_rows(&scores, &k, &aggregate, labels, err))) goto done;
     status = finish(options, out, err);
 done:
-    free(column);
+    close_columns(&k);
     cdul_scores_close(&scores);
     if (status) cdul_labels_free(labels);
     return status;

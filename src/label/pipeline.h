@@ -1,6 +1,7 @@
 /* The main job of cdul-label: from images (or their cosines) to a label matrix.
  *
- *   images -> views [1 + S, D] -> cosines [1 + S, C] -> labels [C]    one image at a time, in the order given
+ *   images -> views [1 + S, D] -> cosines [1 + S, C + B] -> labels [C]    one image at a time, in the order
+ * given
  *
  * With a cache, what it lacks is embedded into it first and everything is then read from it. */
 #ifndef CDUL_LABEL_PIPELINE_H
@@ -13,9 +14,9 @@
 #include "cdul/labels.h"
 
 typedef struct cdul_label_settings {
-    cdul_aggregate_options aggregate;
+    cdul_aggregate_options aggregate; /* .background is set here, from the text or the file                */
     double positives;        /* expected positives an image, for calibration; 0 = no calibration          */
-    const char *save_scores; /* also write the cosines here; NULL = do not                                */
+    const char *save_scores; /* also write the cosines here, background words' too; NULL = do not         */
 } cdul_label_settings;
 
 typedef struct cdul_label_result {
@@ -32,9 +33,10 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
                               cdul_reporter *reporter, cdul_label_result *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 
-/* The same from scores.safetensors. `classes` NULL = all of the file's; else those, by name, in this order.
- */
-cdul_status cdul_label_scores(const char *path, const cdul_strings *classes,
+/* The same from scores.safetensors. `classes` are chosen by name, in this order; of two parts each may be
+ * left to the file: classes, when there are none, are all of its columns that are not background words, and
+ * so are background words those that its metadata names. NULL leaves both to it. */
+cdul_status cdul_label_scores(const char *path, const cdul_classes *classes,
                               const cdul_label_settings *options, cdul_label_result *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 

@@ -29,6 +29,27 @@ static cdul_status read_names(const cdul_safetensors *file, const char *key, siz
     return status;
 }
 
+/* Metadata `background`: names of some of the classes, not of all. */
+static cdul_status read_background(cdul_scores *scores, cdul_error *err) {
+    const char *path = cdul_safetensors_path(scores->file);
+    const char *text = cdul_safetensors_metadata(scores->file, "background");
+    if (!text) return CDUL_OK;
+    cdul_index *classes = NULL, *words = NULL; /* the second only to find a word that occurs twice */
+    cdul_status status = cdul_json_to_strings(text, strlen(text), "background", &scores->background, err);
+    if (!status) status = cdul_index_new(&scores->background, &words, err);
+    if (status) cdul_error_prefix(err, "%s: background", path);
+    if (!status) status = cdul_index_new(&scores->classes, &classes, err);
+    for (size_t i = 0; i < scores->background.count && !status; i++)
+        if (cdul_index_find(classes, scores->background.items[i]) == CDUL_NOT_FOUND)
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: background word \"%s\" is not one of the classes",
+                               path, scores->background.items[i]);
+    if (!status && scores->background.count == scores->c)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
+    cdul_index_free(classes);
+    cdul_index_free(words);
+    return status;
+}
+
 cdul_status cdul_scores_open(const char *path, cdul_scores *out, cdul_error *err) {
     *out = (cdul_scores){0};
     cdul_status status = cdul_safetensors_open(path, &out->file, err);
@@ -50,7 +71,8 @@ cdul_status cdul_scores_open(const char *path, cdul_scores *out, cdul_error *err
         out->s = crops[1];
     }
     if ((status = read_names(out->file, "images", out->n, &out->images, err))) goto done;
-    status = read_names(out->file, "classes", out->c, &out->classes, err);
+    if ((status = read_names(out->file, "classes", out->c, &out->classes, err))) goto done;
+    status = read_background(out, err);
 done:
     if (status) cdul_scores_close(out);
     return status;
@@ -76,6 +98,7 @@ void cdul_scores_close(cdul_scores *scores) {
     cdul_safetensors_close(scores->file);
     cdul_strings_free(&scores->images);
     cdul_strings_free(&scores->classes);
+    cdul_strings_free(&scores->background);
     *scores = (cdul_scores){0};
 }
 
@@ -144,17 +167,22 @@ static cdul_status copy_columns(cdul_scores_writer *writer, size_t offset, size_
 }
 
 cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *images,
-                               const cdul_strings *classes, cdul_error *err) {
-    char *image_list = NULL, *class_list = NULL;
+                               const cdul_strings *classes, size_t background, cdul_error *err) {
+    char *image_list = NULL, *class_list = NULL, *background_list = NULL;
+    /* borrows the last names */
+    const cdul_strings words = {.items = classes->items + (classes->count - background), .count = background};
     cdul_safetensors_writer *file = NULL;
     cdul_status status = cdul_json_from_strings(images, &image_list, err);
     if (status || (status = cdul_json_from_strings(classes, &class_list, err))) goto done;
-    cdul_metadata metadata[] = {{"images", image_list}, {"classes", class_list}};
+    if (background && (status = cdul_json_from_strings(&words, &background_list, err))) goto done;
+    cdul_metadata metadata[] = {
+        {"images", image_list}, {"classes", class_list}, {"background", background_list}};
     cdul_tensor_decl tensors[] = {
         {.name = "cosine_global", .dtype = CDUL_F32, .rank = 2, .shape = {writer->n, writer->c}},
         {.name = "cosine_crops", .dtype = CDUL_F32, .rank = 3, .shape = {writer->n, writer->s, writer->c}},
     };
-    status = cdul_safetensors_create(writer->path, metadata, 2, tensors, writer->s ? 2 : 1, &file, err);
+    status = cdul_safetensors_create(writer->path, metadata, background ? 3 : 2, tensors, writer->s ? 2 : 1,
+                                     &file, err);
     if (status) goto done;
     if ((status = copy_columns(writer, 0, writer->c, file, err))) goto done;
     if (writer->s && (status = copy_columns(writer, writer->c, writer->s * writer->c, file, err))) goto done;
@@ -163,6 +191,7 @@ done:
     cdul_safetensors_discard(&file);
     free(image_list);
     free(class_list);
+    free(background_list);
     return status;
 }
 

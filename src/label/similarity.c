@@ -55,3 +55,14 @@ void cdul_similarity(const cdul_class_vectors *v, const float *embeddings, size_
         }
     }
 }
+
+void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_t *class_of, size_t c) {
+    for (size_t i = 0; i < m; i++) {
+        const float *from = cosines + i * rows;
+        float *to = cosines + i * c; /* never ahead of what is still to be read */
+        for (size_t r = 0; r < rows; r++) {
+            bool first = r == 0 || class_of[r] != class_of[r - 1];
+            to[class_of[r]] = first || from[r] > to[class_of[r]] ? from[r] : to[class_of[r]];
+        }
+    }
+}

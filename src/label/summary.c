@@ -49,9 +49,9 @@ cdul_status cdul_label_report(cdul_reporter *reporter, const cdul_label_result *
                  (double)result->embedded / seconds);
     if (summary.flat)
         cdul_warn(reporter,
-                  "labels are flat: an image's largest is only %.2f times its mean. The temperature is "
-                  "almost surely "
-                  "wrong (CLIP's is 0.01: cosines are multiplied by 100, not divided by ln 100)",
+                  "labels are flat: an image's largest is only %.2f times its mean. The temperature, or the "
+                  "bias of sigmoid scores, is almost surely wrong (CLIP's temperature is 0.01: cosines are "
+                  "multiplied by 100, not divided by ln 100)",
                   summary.contrast);
     return CDUL_OK;
 }

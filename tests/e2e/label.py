@@ -5,6 +5,8 @@
     near A B TOLERANCE                    the same names in one order, values no further apart
     within A B                            every row of A is in B, to the bit
     cosines SCORES LABELS                 the aggregation of the paper in numpy makes LABELS of SCORES
+    sigmoid EXPECTED LABELS T BIAS        the same with SigLIP's sigmoid, of golden/make_encoder.py's vectors
+    largest WORDS CLASSES COLUMNS         cosines of CLASSES are the largest over those columns of WORDS, as in 0,1:4
 """
 import csv
 import json
@@ -64,7 +66,8 @@ def within(a, b):
 def cosines(scores, result):
     with safe_open(scores, "numpy") as file:
         whole, crops = (file.get_tensor(f"cosine_{part}").astype(numpy.float64) for part in ("global", "crops"))
-        images = json.loads(file.metadata()["images"])
+        images, classes = json.loads(file.metadata()["images"]), json.loads(file.metadata()["classes"])
+        background = json.loads(file.metadata().get("background", "[]"))
 
     def softmax(x):  # equations (2) and (4), T = 0.01
         e = numpy.exp((x - x.max(-1, keepdims=True)) / 0.01)
@@ -74,7 +77,28 @@ def cosines(scores, result):
     expected = (softmax(whole) + softmax(crops).max(1)) / 2  # (5) with zeta = 0, then the mean
     rows = read(result)[1]
     assert list(rows) == images
-    assert abs(numpy.stack(list(rows.values())) - expected).max() < 1e-5
+    kept = [column for column, name in enumerate(classes) if name not in background]
+    assert abs(numpy.stack(list(rows.values())) - expected[:, kept]).max() < 1e-5
 
 
-{f.__name__: f for f in (labels, equal, different, near, within, cosines)}[sys.argv[1]](*sys.argv[2:])
+def sigmoid(vectors, result, temperature, bias):
+    with safe_open(vectors, "numpy") as file:
+        views, text = (file.get_tensor(part).astype(numpy.float64) for part in ("views", "text"))
+    scores = 1 / (1 + numpy.exp(-(views @ text.T / float(temperature) + float(bias))))
+    expected = (scores[:, 0] + scores[:, 1:].max(1)) / 2
+    rows = read(result)[1]
+    assert list(rows) == sorted(rows) and numpy.ptp(expected) > 0.2
+    got = numpy.stack(list(rows.values()))
+    assert abs(got - expected).max() < 0.01, abs(got - expected).max()  # the graph computes in float16
+
+
+def largest(words, classes, columns):
+    for part in "cosine_global", "cosine_crops":
+        with safe_open(words, "numpy") as a, safe_open(classes, "numpy") as b:
+            each, got = a.get_tensor(part), b.get_tensor(part)
+        parts = [column.split(":") for column in columns.split(",")]
+        expected = [each[..., int(p[0]):int(p[-1]) + (len(p) == 1)].max(-1) for p in parts]
+        assert abs(numpy.stack(expected, -1) - got).max() < 1e-6
+
+
+{f.__name__: f for f in (labels, equal, different, near, within, cosines, sigmoid, largest)}[sys.argv[1]](*sys.argv[2:])

@@ -63,6 +63,78 @@ check cosines scores.safetensors labels.safetensors
 expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -a global -o scored.safetensors
 check different labels.safetensors scored.safetensors
 
+# SigLIP's scores: as the Python pipeline's vectors give them, with scale and bias of the folder, of the options, from
+# saved cosines; and not for z-scores.
+printf 'cat\ndining table\ncaf\303\251\nhorse\n' >four.txt
+siglip=("$label" -e "$golden/siglip" -C "$scratch/four.txt" -t "a photo of a {}." -t "the {c}" "$golden/pictures")
+expect_exit 0 "${siglip[@]}" -o sigmoid.safetensors --save-scores sigmoid-scores.safetensors
+check sigmoid "$golden/siglip/expected.safetensors" sigmoid.safetensors 0.1 2
+expect_exit 0 "${siglip[@]}" -o given.safetensors -T 0.05 --bias 3
+check sigmoid "$golden/siglip/expected.safetensors" given.safetensors 0.05 3
+expect_exit 0 "$label" --scores sigmoid-scores.safetensors --score sigmoid -T 0.1 --bias 2 -o given.safetensors
+check equal sigmoid.safetensors given.safetensors
+expect_exit 0 "${siglip[@]}" -o given.safetensors --score softmax
+check different sigmoid.safetensors given.safetensors
+expect_exit 0 "${siglip[@]}" -o given.safetensors -a zscore
+expect_exit 0 "${siglip[@]}" -o given.safetensors -T 4.605
+says err "labels are flat"
+cp -r "$golden/siglip" unknown
+rm unknown/cdul.json
+expect_exit 2 "$label" -e unknown -C four.txt photos -o none.safetensors
+says err "give --temperature --bias"
+expect_exit 2 "$label" -e unknown -C four.txt photos -T 0.1 -o none.safetensors
+says err "give --bias"
+expect_exit 2 "$label" --scores scores.safetensors --score sigmoid -o none.safetensors
+says err "give --temperature --bias"
+expect_exit 2 "${encode[@]}" photos --score sigmoid -o none.safetensors
+says err "give --bias"
+expect_exit 2 "${encode[@]}" photos --bias -1 -o none.safetensors
+says err "--bias does nothing to a softmax"
+expect_exit 2 "${siglip[@]}" -a zscore --bias -1 -o none.safetensors
+says err "leave --score and --bias out"
+
+# Synonyms: the largest cosine of a class's words, as if each word were a class.
+printf 'cat\nanimal\tdog, horse, cow\ntable\n' >synonyms.txt
+printf 'cat\ndog\nhorse\ncow\ntable\n' >words.txt
+expect_exit 0 "$label" -e "$golden/clip" -C words.txt photos -o words.safetensors --save-scores word-scores.safetensors
+expect_exit 0 "$label" -e "$golden/clip" -C synonyms.txt --synonyms max photos -o largest.safetensors \
+    --save-scores largest-scores.safetensors
+check largest word-scores.safetensors largest-scores.safetensors 0,1:4,4
+check cosines largest-scores.safetensors largest.safetensors
+expect_exit 0 "$label" -e "$golden/clip" -C synonyms.txt photos -o mean.safetensors
+check different mean.safetensors largest.safetensors
+expect_exit 0 "$label" -e "$golden/clip" -C synonyms.txt photos --cache words-cache -o mean.safetensors
+expect_exit 0 "$label" -e "$golden/clip" -C synonyms.txt --synonyms max photos --cache words-cache -o cached.safetensors
+check near largest.safetensors cached.safetensors 0.01
+expect_exit 2 "$label" --scores scores.safetensors -T 0.01 --synonyms max -o none.safetensors
+says err "--synonyms max"
+
+# Background words: columns of the softmax that are dropped; saved cosines keep them.
+printf 'dog\nrest\thorse, cow\n' >background.txt
+printf 'cat\ntable\n' >two.txt
+expect_exit 0 "$label" -e "$golden/clip" -C two.txt --background-words background.txt photos -o back.safetensors \
+    --save-scores back-scores.safetensors --csv back.csv
+[ "$(head -1 back.csv)" = image,cat,table ] || fail "$(head -1 back.csv)"
+check cosines back-scores.safetensors back.safetensors
+expect_exit 0 "$label" --scores back-scores.safetensors -T 0.01 -o again.safetensors
+check equal back.safetensors again.safetensors
+expect_exit 0 "$label" -e "$golden/clip" -C two.txt photos -o two.safetensors
+check different two.safetensors back.safetensors
+expect_exit 1 "$label" -e "$golden/clip" -C classes.txt --background-words two.txt photos -o none.safetensors
+says err "two.txt: line 1: background word 'cat' is a name or word of class 'cat'"
+printf 'sky\nTable\n' >clash.txt
+expect_exit 1 "$label" -e "$golden/clip" -C classes.txt --background-words clash.txt photos -o none.safetensors
+says err "clash.txt: line 2: background word 'Table' is a name or word of class 'dining table'"
+printf 'sky\nsky\n' >twice.txt
+expect_exit 1 "$label" -e "$golden/clip" -C classes.txt --background-words twice.txt photos -o none.safetensors
+says err "twice.txt: line 2"
+printf 'sky\n' >sky.txt
+expect_exit 2 "${siglip[@]}" --background-words sky.txt -o none.safetensors
+says err "background words do nothing to sigmoid scores"
+printf 'a background word that is far longer than the context of the tower\n' >long.txt
+expect_exit 0 "$label" -e "$golden/clip" -C two.txt --background-words long.txt photos -o long.safetensors
+says err "1 prompts are longer than the encoder's context and were cut"
+
 # The cache: a second run embeds nothing, a new picture costs itself alone, other options nothing.
 expect_exit 0 "${encode[@]}" photos --cache cache -o first.safetensors
 says err "30 embedded"

@@ -205,7 +205,8 @@ def make_siglip(folder):
     vision(folder / "vision_model.onnx", rng, "pooler_output", batch=4, half=True)
     text(folder / "text_model.onnx", rng, "pooler_output", tokens, batch=1, length=CONTEXT, mask=True)
     write_json(folder / "config.json", {"model_type": "siglip"})
-    write_json(folder / "cdul.json", {"logit_scale": 2.302585092994046, "provenance": "random weights"})
+    write_json(folder / "cdul.json",
+               {"logit_scale": 2.302585092994046, "logit_bias": 2.0, "provenance": "random weights"})
     write_json(folder / "preprocessor_config.json", {
         "do_convert_rgb": None, "do_normalize": True, "do_rescale": True, "do_resize": True,
         "image_mean": [0.5, 0.5, 0.5], "image_processor_type": "SiglipImageProcessor", "image_std": [0.5, 0.5, 0.5],

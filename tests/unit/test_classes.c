@@ -60,6 +60,53 @@ static void mistakes_are_named_with_line_and_byte(void **state) {
     assert_refused("ok\ncut \xf0\x9f\x90", "line 2, byte 5: not UTF-8");
 }
 
+/* Reads `text` as background words of `classes`. */
+static cdul_status add(cdul_classes *classes, const char *text) {
+    assert_ok(cdul_file_write_all("background.txt", text, strlen(text), &err));
+    return cdul_classes_read_background("background.txt", classes, &err);
+}
+
+static void background_words_come_behind_the_classes(void **state) {
+    (void)state;
+    cdul_classes classes;
+    assert_ok(parse("cat\ndog\tdog, puppy\n", 19, &classes));
+    assert_ok(add(&classes, "sky\nfield\tgrass, meadow\n"));
+    assert_int_equal(classes.names.count, 4);
+    assert_int_equal(classes.background, 2);
+    assert_string_equal(classes.names.items[2], "sky");
+    assert_string_equal(classes.words[2].items[0], "sky");
+    assert_string_equal(classes.words[3].items[1], "meadow");
+    cdul_classes_free(&classes);
+    assert_ok(add(&classes, "sky\n")); /* without classes, for a file of vectors that has its own */
+    assert_int_equal(classes.names.count, 1);
+    assert_int_equal(classes.background, 1);
+    cdul_classes_free(&classes);
+}
+
+static void background_words_that_mean_a_class_are_named_with_their_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"sky\n\ncat\n", "background.txt: line 3: background word 'cat' is a name or word of class 'cat'"},
+        {"sky\nCat\n", "line 2: background word 'Cat'"},
+        {"puppy\n", "line 1: background word 'puppy' is a name or word of class 'dog'"},
+        {"animals\tbird, puppy\n", "line 1: background word 'puppy'"},
+        {"sky\nsky\n", "line 2, byte 1: class 'sky' is on line 1 already"},
+        {"\tsky\n", "line 1, byte 1: the class has no name"},
+        {"sky\t\n", "line 1, byte 5: a prompt word is empty"},
+        {"", "no classes in it"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cdul_classes classes;
+        assert_ok(parse("cat\ndog\tdog, puppy\n", 19, &classes));
+        assert_fails(add(&classes, cases[i].text), CDUL_ERR_INPUT, cases[i].message);
+        assert_int_equal(classes.names.count, 2);
+        assert_int_equal(classes.background, 0);
+        cdul_classes_free(&classes);
+    }
+}
+
 static void ten_thousand_classes_are_read(void **state) {
     (void)state;
     size_t size = 0;
@@ -78,6 +125,8 @@ int main(void) {
         cmocka_unit_test(a_line_is_a_name_with_or_without_words),
         cmocka_unit_test(a_file_is_read_like_its_text),
         cmocka_unit_test(mistakes_are_named_with_line_and_byte),
+        cmocka_unit_test(background_words_come_behind_the_classes),
+        cmocka_unit_test(background_words_that_mean_a_class_are_named_with_their_line),
         cmocka_unit_test(ten_thousand_classes_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,21 +87,34 @@ static void folders_that_lack_a_part_say_which(void **state) {
     cdul_encoder_close(encoder);
 }
 
-static void temperature_is_the_trained_one(void **state) {
+static cdul_encoder_score score_of(const char *folder) {
+    cdul_encoder *encoder = open_encoder(folder, 0);
+    cdul_encoder_score score = cdul_encoder_score_of(encoder);
+    cdul_encoder_close(encoder);
+    return score;
+}
+
+static void scores_are_the_trained_ones(void **state) {
     (void)state;
-    double t = 0;
-    cdul_encoder *encoder = open_encoder(CLIP, 0), *none = NULL;
-    assert_ok(cdul_encoder_temperature(encoder, &t, &err));
-    assert_true(fabs(t - 0.01) < 1e-12); /* not 1 / exp(2.6592), where training began */
-    cdul_encoder_close(encoder);
-    encoder = open_encoder(SIGLIP, 0);
-    assert_ok(cdul_encoder_temperature(encoder, &t, &err));
-    assert_true(fabs(t - 0.1) < 1e-12);
-    cdul_encoder_close(encoder);
+    cdul_encoder *none = NULL;
+    cdul_encoder_score score = score_of(CLIP);
+    assert_true(fabs(score.temperature - 0.01) < 1e-12); /* not 1 / exp(2.6592), where training began */
+    assert_true(!score.sigmoid && isnan(score.bias));
+    score = score_of(SIGLIP);
+    assert_true(fabs(score.temperature - 0.1) < 1e-12);
+    assert_true(score.sigmoid && score.bias == 2);
     make_folder("zero");
-    encoder = open_encoder("made", 0);
-    assert_fails(cdul_encoder_temperature(encoder, &t, &err), CDUL_ERR_USAGE, "give --temperature");
-    cdul_encoder_close(encoder);
+    score = score_of("made");
+    assert_true(!score.sigmoid && isnan(score.temperature) && isnan(score.bias));
+    write_text("made/config.json", "{\"model_type\": \"siglip2\"}");
+    score = score_of("made"); /* SigLIP by name, but neither scale nor bias is known */
+    assert_true(score.sigmoid && isnan(score.temperature) && isnan(score.bias));
+    remove("made/config.json");
+    write_text("made/cdul.json", "{\"logit_scale\": 4.6, \"logit_bias\": 0}");
+    score = score_of("made"); /* a bias, even of 0, is trained with a sigmoid */
+    assert_true(score.sigmoid && score.bias == 0);
+    write_text("made/cdul.json", "{\"logit_bias\": \"-12\"}");
+    assert_fails(cdul_encoder_open("made", NULL, &none, &err), CDUL_ERR_INPUT, "logit_bias");
     write_text("made/cdul.json", "{\"logit_scale\": 100}");
     assert_fails(cdul_encoder_open("made", NULL, &none, &err), CDUL_ERR_INPUT,
                  "it is an exponent, such as 4.605");
@@ -164,7 +177,7 @@ int main(void) {
         cmocka_unit_test(an_export_without_projection_is_told),
         cmocka_unit_test(widths_and_sizes_that_the_graph_leaves_free_are_found),
         cmocka_unit_test(folders_that_lack_a_part_say_which),
-        cmocka_unit_test(temperature_is_the_trained_one),
+        cmocka_unit_test(scores_are_the_trained_ones),
         cmocka_unit_test(what_was_understood_is_described),
         cmocka_unit_test(a_views_vector_does_not_depend_on_its_neighbours),
     };

@@ -52,6 +52,16 @@ static void a_row_does_not_depend_on_its_neighbours(void **state) {
     cdul_class_vectors_free(&vectors);
 }
 
+static void the_largest_of_a_class_s_words_counts(void **state) {
+    (void)state;
+    /* Two views, words of classes 0, 1, 1, 1, 2. */
+    float cosines[] = {0.1F, -0.3F, -0.1F, -0.2F, 0.4F, /**/ 0.5F, 0.2F, 0.1F, 0.3F, -1};
+    const size_t class_of[] = {0, 1, 1, 1, 2};
+    const float want[] = {0.1F, -0.1F, 0.4F, 0.5F, 0.3F, -1};
+    cdul_similarity_of_words(cosines, 2, 5, class_of, 3);
+    assert_memory_equal(cosines, want, sizeof want);
+}
+
 static void empty_class_vectors_are_refused(void **state) {
     (void)state;
     cdul_error err;
@@ -64,6 +74,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_the_definition_at_every_odd_size),
         cmocka_unit_test(a_row_does_not_depend_on_its_neighbours),
+        cmocka_unit_test(the_largest_of_a_class_s_words_counts),
         cmocka_unit_test(empty_class_vectors_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
