@@ -131,6 +131,10 @@ says err "twice.txt: line 2"
 printf 'sky\n' >sky.txt
 expect_exit 2 "${siglip[@]}" --background-words sky.txt -o none.safetensors
 says err "background words do nothing to sigmoid scores"
+for list in voc voc2007 coco; do # the list that comes with cdul means no class of these
+    expect_exit 0 "$label" -e "$golden/clip" -C "$here/../../configs/$list-classes.txt" \
+        --background-words "$here/../../configs/background-words.txt" "$golden/pictures" -o shipped.safetensors
+done
 printf 'a background word that is far longer than the context of the tower\n' >long.txt
 expect_exit 0 "$label" -e "$golden/clip" -C two.txt --background-words long.txt photos -o long.safetensors
 says err "1 prompts are longer than the encoder's context and were cut"
