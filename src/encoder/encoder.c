@@ -160,8 +160,7 @@ const char *cdul_encoder_placement(const cdul_encoder *encoder) {
 
 cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
     const cdul_encoder_config *config = &e->config;
-    bool siglip = config->model_type && strncmp(config->model_type, "siglip", 6) == 0;
-    return (cdul_encoder_score){.sigmoid = siglip || config->has_bias,
+    return (cdul_encoder_score){.sigmoid = config->sigmoid,
                                 .temperature = config->has_scale ? exp(-config->logit_scale) : NAN,
                                 .bias = config->has_bias ? config->logit_bias : NAN};
 }

@@ -56,6 +56,7 @@ static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdu
     if (status == CDUL_OK && json) {
         status = copy_string(json, "model_type", path, &out->model_type, err);
         if (status == CDUL_OK) status = read_count(json, "projection_dim", path, &out->projection, err);
+        out->sigmoid = out->model_type && strncmp(out->model_type, "siglip", 6) == 0; /* or siglip2, ... */
         if (is_clip(out->model_type)) {
             out->context = CLIP_CONTEXT;
             out->has_scale = true;
@@ -92,6 +93,7 @@ static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cd
         }
         if (status == CDUL_OK)
             status = cdul_json_number(json, "logit_bias", path, &out->logit_bias, &out->has_bias, err);
+        if (out->has_bias) out->sigmoid = true;
     }
     cJSON_Delete(json);
     free(path);

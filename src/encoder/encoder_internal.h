@@ -13,6 +13,7 @@ typedef struct cdul_encoder_config {
     bool has_scale;     /* logit_scale is known                                                        */
     double logit_scale; /* exponent: cosines are multiplied by exp(logit_scale)                        */
     const char *scale_source;
+    bool sigmoid;  /* trained with a sigmoid and a bias, known or not: SigLIP                           */
     bool has_bias; /* cdul.json has a logit_bias                                                         */
     double logit_bias;
     char *provenance; /* cdul.json's, or NULL                                                           */
