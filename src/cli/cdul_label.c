@@ -148,6 +148,7 @@ static cdul_encoder_options encoder_options(const cdul_label_options *o, const c
     cdul_encoder_options options = cdul_encoder_defaults();
     options.threads = cli->common->threads;
     options.provider = o->provider;
+    options.variant = o->variant;
     if (o->batch != CDUL_INT_NONE) options.batch = (size_t)o->batch;
     return options;
 }
@@ -155,6 +156,8 @@ static cdul_encoder_options encoder_options(const cdul_label_options *o, const c
 static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
     cdul_encoder_options options = encoder_options(o, cli);
     cdul_status status = cdul_encoder_open(o->encoder, &options, &r->encoder, err);
+    for (size_t i = 0; !status && i < cdul_encoder_notes(r->encoder)->count; i++)
+        cdul_warn(cli->reporter, "%s: %s", o->encoder, cdul_encoder_notes(r->encoder)->items[i]);
     if (!status && strcmp(cdul_encoder_placement(r->encoder), "CPU") != 0)
         cdul_say(cli->reporter, "provider: %s", cdul_encoder_placement(r->encoder));
     if (!status) status = read_classes(o, &r->classes, err);
@@ -269,6 +272,9 @@ static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdu
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_label_options *o = user;
     if (o->inspect) return inspect(o, cli, err);
+    if (o->variant && (o->merge || o->scores))
+        return cdul_fail(err, CDUL_ERR_USAGE, "--variant is a choice of the encoder's files; %s uses none",
+                         o->merge ? "--merge" : "--scores");
     if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
     cdul_status status = check_outputs(o, err);
     if (status) return status;

@@ -15,7 +15,14 @@ static const cdul_option options[] = {
      .argument = "DIR",
      .group = "Input",
      .help = "folder of a CLIP-like encoder: onnx/vision_model.onnx, preprocessor_config.json and, for the "
-             "text side, onnx/text_model.onnx with its tokenizer, or text.safetensors"},
+             "text side, onnx/text_model.onnx with its tokenizer, or text.safetensors; other layouts are "
+             "found too, see --inspect"},
+    {.name = "variant",
+     .type = CDUL_OPTION_STRING,
+     .offset = FIELD(variant),
+     .argument = "NAME",
+     .help = "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, int8, uint8, "
+             "q4, q4f16, bnb4 or another that is there; by default the float32 files"},
     {.name = "classes",
      .letter = 'C',
      .type = CDUL_OPTION_STRING,

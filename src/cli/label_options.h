@@ -10,6 +10,7 @@
 typedef struct cdul_label_options {
     /* Input */
     const char *encoder; /* folder of the encoder; NULL with --scores, --merge, --inspect            */
+    const char *variant; /* "fp16", ... of the encoder's graphs; NULL = float32                        */
     const char *classes; /* classes.txt; NULL: all classes of `text` or of `scores`                   */
     const char *text;    /* text.safetensors instead of the text tower, or NULL                       */
     const char *scores;  /* cosines made elsewhere instead of images, or NULL                         */

@@ -9,7 +9,7 @@
 #define DEFAULT_BATCH 32 /* views: three images of ten, and where CPU throughput has levelled off */
 
 cdul_encoder_options cdul_encoder_defaults(void) {
-    return (cdul_encoder_options){.threads = 0, .batch = 0, .provider = {.name = "cpu"}};
+    return (cdul_encoder_options){.threads = 0, .batch = 0, .provider = {.name = "cpu"}, .variant = NULL};
 }
 
 bool cdul_unit(float *vector, size_t width) {
@@ -23,73 +23,44 @@ bool cdul_unit(float *vector, size_t width) {
 
 /* --- Opening --- */
 
-static cdul_status no_vision_graph(const char *folder, cdul_error *err) {
-    char *combined = NULL;
-    cdul_status status = cdul_tower_find(folder, "model.onnx", &combined, err);
+static cdul_tower_hints hints_of(const cdul_encoder *e) {
+    return (cdul_tower_hints){e->config.model_type, e->config.projection};
+}
+
+/* A free length of the text that idles beside pictures: what optimum traces its graphs with. */
+#define IDLE_CONTEXT 16
+
+static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
+    const cdul_tower_hints hints = hints_of(e);
+    cdul_status status =
+        cdul_tower_open_vision(&e->vision, e->layout.vision, e->layout.combined, &e->session, &hints, err);
     if (status != CDUL_OK) return status;
-    status =
-        combined
-            ? cdul_fail(err, CDUL_ERR_INPUT,
-                        "%s: one graph for both towers is not supported; export vision_model.onnx and "
-                        "text_model.onnx (scripts/export_clip.py)",
-                        combined)
-            : cdul_fail(err, CDUL_ERR_INPUT,
-                        "%s: not an encoder folder: neither onnx/vision_model.onnx nor vision_model.onnx",
-                        folder);
-    free(combined);
+    const int64_t *dims = e->vision.input->dims;
+    cdul_preprocess *p = &e->preprocess;
+    status = cdul_preprocess_read(e->folder, dims[2] > 0 ? (size_t)dims[2] : 0,
+                                  dims[3] > 0 ? (size_t)dims[3] : 0, p, &e->notes, err);
+    if (status == CDUL_OK && e->vision.both)
+        status = cdul_tower_idle(&e->vision, p->height, p->width,
+                                 e->config.context ? e->config.context : IDLE_CONTEXT, err);
+    if (status == CDUL_OK) status = cdul_tower_width(&e->vision, p->height, p->width, &e->width, err);
     return status;
 }
 
-/* Widths are read from the graph; a graph that leaves its width free is run once on an empty picture. */
-static cdul_status find_width(cdul_encoder *e, cdul_error *err) {
-    int64_t declared = e->vision.output->dims[1];
-    if (declared > 0) {
-        e->width = (size_t)declared;
-        return CDUL_OK;
-    }
-    size_t rows = e->vision.batch ? e->vision.batch : 1;
-    cdul_feed feed = {.name = e->vision.input->name, .rank = 4};
-    feed.dims[0] = (int64_t)rows;
-    feed.dims[1] = 3;
-    feed.dims[2] = (int64_t)e->preprocess.height;
-    feed.dims[3] = (int64_t)e->preprocess.width;
-    cdul_fetch fetch = {.name = e->vision.output->name};
-    float *blank = calloc(rows * 3 * e->preprocess.height * e->preprocess.width, sizeof *blank);
-    if (!blank) return cdul_fail_memory(err, "network input");
-    feed.f32 = blank;
-    cdul_status status = cdul_session_run(e->vision.session, &feed, 1, &fetch, 1, err);
-    free(blank);
-    if (status != CDUL_OK) return status;
-    free(fetch.values);
-    if (fetch.rank != 2 || fetch.dims[1] <= 0)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: output %s is not a matrix [B, D]",
-                         cdul_session_path(e->vision.session), fetch.name);
-    e->width = (size_t)fetch.dims[1];
-    return CDUL_OK;
+/* A graph of both towers is its own text tower; another text tower beside it is not looked at. */
+static cdul_status settle_text(cdul_encoder *e, cdul_error *err) {
+    if (!e->vision.both)
+        return e->layout.text_note ? cdul_strings_add(&e->notes, e->layout.text_note, err) : CDUL_OK;
+    free(e->layout.text);
+    e->layout.text = strdup(e->layout.vision);
+    return e->layout.text ? CDUL_OK : cdul_fail_memory(err, "path");
 }
 
-static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
-    char *path = NULL;
-    cdul_status status = cdul_tower_find(e->folder, "vision_model.onnx", &path, err);
-    if (status == CDUL_OK && !path) return no_vision_graph(e->folder, err);
-    if (status == CDUL_OK)
-        status = cdul_tower_open_vision(&e->vision, path, &e->session, e->config.model_type, err);
-    free(path);
-    if (status != CDUL_OK) return status;
-    const int64_t *dims = e->vision.input->dims;
-    status = cdul_preprocess_read(e->folder, dims[2] > 0 ? (size_t)dims[2] : 0,
-                                  dims[3] > 0 ? (size_t)dims[3] : 0, &e->preprocess, &e->notes, err);
-    if (status == CDUL_OK) status = find_width(e, err);
-    if (status != CDUL_OK) return status;
-    /* the trap of exports of CLIPVisionModel: the pooled state is in another space than the text */
-    if (strcmp(e->vision.output->name, "pooler_output") == 0 && e->config.projection &&
-        e->config.projection != e->width)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: pooler_output is %zu wide and config.json's projection_dim is %zu: this export lacks "
-            "the projection; export the model with image_embeds",
-            cdul_session_path(e->vision.session), e->width, e->config.projection);
-    return CDUL_OK;
+cdul_status cdul_encoder_text_graph(const cdul_encoder *e, cdul_tower *out, cdul_error *err) {
+    const cdul_tower_hints hints = hints_of(e);
+    if (!e->vision.both) return cdul_tower_open_text(out, e->layout.text, &e->session, &hints, err);
+    cdul_status status = cdul_tower_share_text(out, &e->vision, &hints, err);
+    if (status == CDUL_OK) status = cdul_tower_idle(out, e->preprocess.height, e->preprocess.width, 0, err);
+    return status;
 }
 
 /* The text tower opens later, when the caller's strings may be gone. */
@@ -116,8 +87,9 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
     e->folder = strdup(folder);
     cdul_status status = e->folder ? keep_options(e, options, err) : cdul_fail_memory(err, "encoder");
     if (status == CDUL_OK) status = cdul_encoder_config_read(folder, &e->config, err);
+    if (status == CDUL_OK) status = cdul_layout_find(folder, options->variant, &e->layout, err);
     if (status == CDUL_OK) status = open_vision(e, err);
-    if (status == CDUL_OK) status = cdul_tower_find(folder, "text_model.onnx", &e->text_graph, err);
+    if (status == CDUL_OK) status = settle_text(e, err);
     if (status != CDUL_OK) {
         cdul_encoder_close(e);
         return status;
@@ -132,7 +104,7 @@ void cdul_encoder_close(cdul_encoder *e) {
     cdul_tower_close(&e->vision);
     cdul_encoder_config_free(&e->config);
     cdul_strings_free(&e->notes);
-    free(e->text_graph);
+    cdul_layout_free(&e->layout);
     free(e->folder);
     free(e->provider);
     free(e->library);
@@ -148,6 +120,10 @@ size_t cdul_encoder_width(const cdul_encoder *encoder) {
 
 size_t cdul_encoder_batch(const cdul_encoder *encoder) {
     return encoder->batch;
+}
+
+const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder) {
+    return &encoder->notes;
 }
 
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder) {
@@ -168,7 +144,7 @@ cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
 static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error *err) {
     cdul_text_tower text;
     char port[160];
-    if (!e->text_graph) {
+    if (!e->layout.text) {
         char *path = cdul_path_join(e->folder, "text.safetensors");
         if (!path) return cdul_fail_memory(err, "path");
         fprintf(stream, "text:        %s\n",
@@ -178,7 +154,7 @@ static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error
     }
     cdul_status status = cdul_text_tower_open(e, &text, err);
     if (status != CDUL_OK) return status;
-    fprintf(stream, "text tower:  %s\n", e->text_graph);
+    fprintf(stream, "text tower:  %s%s\n", e->layout.text, text.tower.both ? " (the same graph)" : "");
     fprintf(stream, "  input:     %s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
             text.tower.mask ? " and attention_mask" : "");
     fprintf(stream, "  output:    %s (%s)\n", cdul_port_describe(text.tower.output, port, sizeof port),
@@ -196,7 +172,8 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     fprintf(stream, "encoder:     %s%s%s\n", e->folder, e->config.model_type ? ", model_type " : "",
             e->config.model_type ? e->config.model_type : "");
     if (e->config.provenance) fprintf(stream, "provenance:  %s\n", e->config.provenance);
-    fprintf(stream, "image tower: %s\n", cdul_session_path(e->vision.session));
+    fprintf(stream, "image tower: %s%s\n", cdul_session_path(e->vision.session),
+            e->vision.both ? " (both towers: every run embeds a row of text as well)" : "");
     fprintf(stream, "  input:     %s, %zu views a run%s\n",
             cdul_port_describe(e->vision.input, port, sizeof port), e->batch,
             e->vision.batch ? " (fixed by the graph)" : "");

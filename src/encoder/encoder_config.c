@@ -49,20 +49,50 @@ static bool is_clip(const char *model_type) {
     return model_type && (strcmp(model_type, "clip") == 0 || strcmp(model_type, "chinese_clip") == 0);
 }
 
+static void assume_clip(cdul_encoder_config *out) {
+    out->context = CLIP_CONTEXT;
+    out->has_scale = true;
+    out->logit_scale = log(CLIP_FINAL_SCALE);
+    out->scale_source = "where CLIP's training ends";
+}
+
+/* open_clip's description of a model: a CLIP unless it starts with a bias, as its SigLIPs do. */
+static cdul_status read_open_clip(const cJSON *model, const char *path, cdul_encoder_config *out,
+                                  cdul_error *err) {
+    const cJSON *text = cJSON_GetObjectItemCaseSensitive(model, "text_cfg");
+    if (!cJSON_GetObjectItemCaseSensitive(model, "init_logit_bias")) assume_clip(out);
+    cdul_status status = read_count(model, "embed_dim", path, &out->projection, err);
+    out->context = CLIP_CONTEXT; /* open_clip's default too */
+    if (status == CDUL_OK && cJSON_IsObject(text))
+        status = read_count(text, "context_length", path, &out->context, err);
+    return status;
+}
+
+/* open_clip_config.json, where there is no config.json to tell the same. */
+static cdul_status read_open_clip_config(const char *folder, cdul_encoder_config *out, cdul_error *err) {
+    cJSON *json = NULL;
+    char *path = NULL;
+    cdul_status status = read_optional(folder, "open_clip_config.json", &json, &path, err);
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(json, "model_cfg");
+    if (status == CDUL_OK && cJSON_IsObject(model)) status = read_open_clip(model, path, out, err);
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
 static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdul_error *err) {
     cJSON *json = NULL;
     char *path = NULL;
     cdul_status status = read_optional(folder, "config.json", &json, &path, err);
+    if (status == CDUL_OK && !json) status = read_open_clip_config(folder, out, err);
     if (status == CDUL_OK && json) {
         status = copy_string(json, "model_type", path, &out->model_type, err);
         if (status == CDUL_OK) status = read_count(json, "projection_dim", path, &out->projection, err);
         out->sigmoid = out->model_type && strncmp(out->model_type, "siglip", 6) == 0; /* or siglip2, ... */
-        if (is_clip(out->model_type)) {
-            out->context = CLIP_CONTEXT;
-            out->has_scale = true;
-            out->logit_scale = log(CLIP_FINAL_SCALE);
-            out->scale_source = "where CLIP's training ends";
-        }
+        if (is_clip(out->model_type)) assume_clip(out);
+        /* immich's is open_clip's model_cfg */
+        if (status == CDUL_OK && !out->model_type && cJSON_GetObjectItemCaseSensitive(json, "vision_cfg"))
+            status = read_open_clip(json, path, out, err);
         const cJSON *text = cJSON_GetObjectItemCaseSensitive(json, "text_config");
         if (status == CDUL_OK && cJSON_IsObject(text))
             status = read_count(text, "max_position_embeddings", path, &out->context, err);

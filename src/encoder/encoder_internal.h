@@ -3,6 +3,7 @@
 #define CDUL_ENCODER_INTERNAL_H
 
 #include "cdul/encoder.h"
+#include "encoder/layout.h"
 #include "encoder/tower.h"
 
 /* What config.json and cdul.json say. */
@@ -28,17 +29,22 @@ struct cdul_encoder {
     char *provider, *library;     /* copies that `session` points to                                        */
     cdul_session_options session; /* for both towers; owns .provider.options                             */
     cdul_encoder_config config;
+    cdul_layout layout; /* .text: path of the text tower's graph, or NULL                              */
     cdul_tower vision;
     cdul_preprocess preprocess;
     cdul_strings notes; /* assumptions, for --inspect                                                   */
     size_t width;       /* D                                                                            */
     size_t batch;       /* B                                                                            */
-    char *text_graph;   /* path of the text tower, or NULL                                              */
 };
 
 /* As cdul_encoder_views, but rows are left as the graph gives them. */
 cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n, float *out,
                                    cdul_error *err) CDUL_MUST_CHECK;
+
+/* The text tower's graph, open; of a graph of both towers, in the image tower's session. `encoder` must have
+ * layout.text. */
+cdul_status cdul_encoder_text_graph(const cdul_encoder *encoder, cdul_tower *out,
+                                    cdul_error *err) CDUL_MUST_CHECK;
 
 /* Scales `vector` [D] to length 1; false if it is zero or not finite. */
 bool cdul_unit(float *vector, size_t width);

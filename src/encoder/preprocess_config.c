@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "encoder/preprocess_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,8 +32,8 @@ static const processor processors[] = {
     {"ViTFeatureExtractor", 0, 224, false, false, 2, false},
 };
 
-static const double openai_mean[3] = {0.48145466, 0.4578275, 0.40821073};
-static const double openai_std[3] = {0.26862954, 0.26130258, 0.27577711};
+const double cdul_openai_mean[3] = {0.48145466, 0.4578275, 0.40821073};
+const double cdul_openai_std[3] = {0.26862954, 0.26130258, 0.27577711};
 
 /* Keys that are read below, or that change no pixel. */
 static const char *const known_keys[] = {
@@ -123,8 +124,7 @@ static cdul_status read_switch(const reader *r, const char *key, bool fallback, 
 
 /* --- Sizes --- */
 
-/* A side in pixels: a whole number up to 8,192, which no encoder reaches. */
-static bool side_of(const cJSON *item, size_t *out) {
+bool cdul_preprocess_side(const cJSON *item, size_t *out) {
     if (!cJSON_IsNumber(item) || item->valuedouble < 1 || item->valuedouble > 8192 ||
         item->valuedouble != floor(item->valuedouble))
         return false;
@@ -135,8 +135,8 @@ static bool side_of(const cJSON *item, size_t *out) {
 /* {"height": h, "width": w} and nothing else. */
 static bool rectangle_of(const cJSON *item, size_t *height, size_t *width) {
     return cJSON_IsObject(item) && cJSON_GetArraySize(item) == 2 &&
-           side_of(cJSON_GetObjectItemCaseSensitive(item, "height"), height) &&
-           side_of(cJSON_GetObjectItemCaseSensitive(item, "width"), width);
+           cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "height"), height) &&
+           cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "width"), width);
 }
 
 /* `size`: either *shortest is set, or *height and *width. */
@@ -150,7 +150,7 @@ static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, 
         if (!*shortest) *height = *width = r->class_->crop;
         return CDUL_OK;
     }
-    if (side_of(item, &side)) {
+    if (cdul_preprocess_side(item, &side)) {
         if (!r->class_)
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: size %zu may mean the shorter side or a square for %s; write "
@@ -164,7 +164,7 @@ static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, 
     }
     if (rectangle_of(item, height, width)) return CDUL_OK;
     if (cJSON_IsObject(item) && cJSON_GetArraySize(item) == 1 &&
-        side_of(cJSON_GetObjectItemCaseSensitive(item, "shortest_edge"), shortest))
+        cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "shortest_edge"), shortest))
         return CDUL_OK;
     return cdul_fail(
         err, CDUL_ERR_INPUT,
@@ -181,7 +181,7 @@ static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width
         return CDUL_OK;
     }
     size_t side = 0;
-    if (side_of(item, &side)) {
+    if (cdul_preprocess_side(item, &side)) {
         *height = *width = side;
         return CDUL_OK;
     }
@@ -192,7 +192,8 @@ static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width
 }
 
 /* Mode and sizes from do_resize, size, do_center_crop and crop_size. */
-static cdul_status read_geometry(const reader *r, cdul_preprocess *out, cdul_error *err) {
+static cdul_status read_geometry(const reader *r, size_t graph_height, size_t graph_width,
+                                 cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
     bool resize = true, crop = false;
     size_t shortest = 0, height = 0, width = 0, crop_height = 0, crop_width = 0;
     cdul_status status = read_switch(r, "do_resize", true, &resize, err);
@@ -202,7 +203,13 @@ static cdul_status read_geometry(const reader *r, cdul_preprocess *out, cdul_err
     if (status == CDUL_OK && crop) status = read_crop_size(r, &crop_height, &crop_width, err);
     if (status != CDUL_OK) return status;
 
-    if (!resize) /* the file leaves the size to its reader: only the graph can say it */
+    if (!resize && !crop && graph_height && graph_width) { /* pictures come as they are: the graph has no choice */
+        out->mode = CDUL_RESIZE_SQUASH;
+        out->height = graph_height;
+        out->width = graph_width;
+        return cdul_strings_add(notes, "do_resize is false: pictures are squashed to what the graph takes", err);
+    }
+    if (!resize)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: do_resize is false, so pictures of any size would go in; set it, with a size",
                          r->where);
@@ -247,24 +254,27 @@ static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *er
         r->where);
 }
 
+cdul_status cdul_preprocess_triple(const cJSON *item, const char *key, const char *where, bool positive,
+                                   float *out, cdul_error *err) {
+    for (int i = 0; i < 3; i++) {
+        const cJSON *one = cJSON_IsNumber(item) ? item : cJSON_GetArrayItem(item, i);
+        bool good =
+            cJSON_IsNumber(one) && isfinite(one->valuedouble) && (!positive || one->valuedouble > 0);
+        if (!good || (cJSON_IsArray(item) && cJSON_GetArraySize(item) != 3))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not three %snumbers, one a channel", where, key,
+                             positive ? "positive " : "");
+        out[i] = (float)one->valuedouble;
+    }
+    return CDUL_OK;
+}
+
 static cdul_status read_triple(const reader *r, const char *key, bool positive, const double *fallback,
                                float *out, cdul_error *err) {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(r->json, key);
-    if (!present(r, key) && !r->class_) return missing(r, key, err);
-    for (int i = 0; i < 3; i++) {
-        if (!present(r, key)) {
-            out[i] = (float)fallback[i];
-            continue;
-        }
-        /* a single number stands for all three channels */
-        const cJSON *item = cJSON_IsNumber(list) ? list : cJSON_GetArrayItem(list, i);
-        bool good =
-            cJSON_IsNumber(item) && isfinite(item->valuedouble) && (!positive || item->valuedouble > 0);
-        if (!good || (cJSON_IsArray(list) && cJSON_GetArraySize(list) != 3))
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not three %snumbers, one a channel", r->where,
-                             key, positive ? "positive " : "");
-        out[i] = (float)item->valuedouble;
-    }
+    if (present(r, key))
+        return cdul_preprocess_triple(cJSON_GetObjectItemCaseSensitive(r->json, key), key, r->where, positive,
+                                      out, err);
+    if (!r->class_) return missing(r, key, err);
+    for (int i = 0; i < 3; i++) out[i] = (float)fallback[i];
     return CDUL_OK;
 }
 
@@ -286,24 +296,23 @@ static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_erro
         out->std[i] = 1.0f;
     }
     if (status == CDUL_OK && normalize)
-        status = read_triple(r, "image_mean", false, openai ? openai_mean : half, out->mean, err);
+        status = read_triple(r, "image_mean", false, openai ? cdul_openai_mean : half, out->mean, err);
     if (status == CDUL_OK && normalize)
-        status = read_triple(r, "image_std", true, openai ? openai_std : half, out->std, err);
+        status = read_triple(r, "image_std", true, openai ? cdul_openai_std : half, out->std, err);
     return status;
 }
 
 /* --- The file --- */
 
-/* The graph's own input size wins: it cannot take another. */
-static cdul_status fit_graph(size_t height, size_t width, cdul_preprocess *out, cdul_strings *notes,
-                             cdul_error *err) {
+cdul_status cdul_preprocess_fit(size_t height, size_t width, cdul_preprocess *out, cdul_strings *notes,
+                                cdul_error *err) {
     if (!height || !width || (height == out->height && width == out->width)) return CDUL_OK;
     char note[200];
     snprintf(note, sizeof note,
              "the graph takes %zu x %zu pixels, the preprocessor file says %zu x %zu: the graph's "
              "size is used",
              width, height, out->width, out->height);
-    if (out->mode == CDUL_RESIZE_SHORTEST) {
+    if (out->shortest) {
         size_t smaller = out->height < out->width ? out->height : out->width;
         size_t wanted = height < width ? height : width;
         out->shortest = (out->shortest * wanted + smaller / 2) / smaller; /* the same share is cropped away */
@@ -315,7 +324,7 @@ static cdul_status fit_graph(size_t height, size_t width, cdul_preprocess *out, 
     return cdul_strings_add(notes, note, err);
 }
 
-/* Old file name, then new; *json is the caller's to delete, *part points into it. */
+/* Old file name, then new; *json is the caller's to delete, *part points into it. Neither: *path is NULL. */
 static cdul_status open_file(const char *folder, char **path, cJSON **json, const cJSON **part,
                              cdul_error *err) {
     *path = cdul_path_join(folder, "preprocessor_config.json");
@@ -328,12 +337,11 @@ static cdul_status open_file(const char *folder, char **path, cJSON **json, cons
     free(*path);
     *path = cdul_path_join(folder, "processor_config.json");
     if (!*path) return cdul_fail_memory(err, "path");
-    if (!cdul_path_exists(*path))
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: no preprocessor_config.json: how pictures become the network's input is not known; copy "
-            "the file from where the model came from",
-            folder);
+    if (!cdul_path_exists(*path)) {
+        free(*path);
+        *path = NULL;
+        return CDUL_OK;
+    }
     cdul_status status = cdul_json_read(*path, json, err);
     if (status != CDUL_OK) return status;
     *part = cJSON_GetObjectItemCaseSensitive(*json, "image_processor");
@@ -346,7 +354,18 @@ cdul_status cdul_preprocess_read(const char *folder, size_t height, size_t width
     cJSON *json = NULL;
     reader r = {NULL, NULL, NULL, NULL};
     *out = (cdul_preprocess){0};
+    bool found = true;
     cdul_status status = open_file(folder, &path, &json, &r.json, err);
+    if (status == CDUL_OK && !path) {
+        status = cdul_preprocess_open_clip(folder, height, width, out, notes, &found, err);
+        if (status == CDUL_OK && !found)
+            status = cdul_fail(err, CDUL_ERR_INPUT,
+                               "%s: no preprocessor_config.json, nor open_clip's configuration: how pictures "
+                               "become the network's input is not known; copy the file from where the model "
+                               "came from",
+                               folder);
+        return status;
+    }
     if (status != CDUL_OK) goto done;
     r.where = path;
     if (!cJSON_IsObject(r.json)) {
@@ -355,9 +374,9 @@ cdul_status cdul_preprocess_read(const char *folder, size_t height, size_t width
     }
     status = find_class(&r, err);
     if (status == CDUL_OK) status = check_keys(&r, err);
-    if (status == CDUL_OK) status = read_geometry(&r, out, err);
+    if (status == CDUL_OK) status = read_geometry(&r, height, width, out, notes, err);
     if (status == CDUL_OK) status = read_numbers(&r, out, err);
-    if (status == CDUL_OK) status = fit_graph(height, width, out, notes, err);
+    if (status == CDUL_OK) status = cdul_preprocess_fit(height, width, out, notes, err);
 done:
     cJSON_Delete(json);
     free(path);
@@ -368,9 +387,11 @@ void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
     static const char *const modes[] = {"shortest", "squash", "longest"};
     static const char *const filters[] = {"nearest", "Lanczos", "bilinear", "bicubic", "box", "Hamming"};
     char side[60] = "";
-    if (p->mode == CDUL_RESIZE_SHORTEST)
+    if (p->mode == CDUL_RESIZE_SHORTEST && p->shortest)
         snprintf(side, sizeof side, " %zu then centre crop (%s)", p->shortest,
                  p->crop_floor ? "floor" : "round");
+    else if (p->mode == CDUL_RESIZE_SHORTEST)
+        snprintf(side, sizeof side, " that covers it then centre crop (%s)", p->crop_floor ? "floor" : "round");
     if (p->mode == CDUL_RESIZE_LONGEST)
         snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);
     snprintf(text, size, "%zux%zu, %s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g", p->width,

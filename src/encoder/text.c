@@ -143,9 +143,8 @@ static cdul_status text_from_file(const char *path, const cdul_classes *classes,
 
 cdul_status cdul_text_tower_open(const cdul_encoder *e, cdul_text_tower *out, cdul_error *err) {
     *out = (cdul_text_tower){0};
-    cdul_status status =
-        cdul_tower_open_text(&out->tower, e->text_graph, &e->session, e->config.model_type, err);
-    if (status == CDUL_OK) status = cdul_tokenizer_open(e->folder, &out->tokenizer, err);
+    cdul_status status = cdul_encoder_text_graph(e, &out->tower, err);
+    if (status == CDUL_OK) status = cdul_tokenizer_open(e->layout.tokenizer, &out->tokenizer, err);
     if (status == CDUL_OK) {
         int64_t length = out->tower.input->dims[1], width = out->tower.output->dims[1];
         out->context = length > 0 ? (size_t)length : e->config.context;
@@ -277,7 +276,7 @@ static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *cl
     for (size_t r = 0; status == CDUL_OK && r < out->rows; r++)
         if (!cdul_unit(out->vectors + r * out->width, out->width))
             status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the prompts of class '%s' cancel out",
-                               e->text_graph, class_of_row(out, r));
+                               e->layout.text, class_of_row(out, r));
     prompts_close(&p);
     return status;
 }
@@ -293,11 +292,11 @@ cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes, cons
         status = cdul_fail_memory(err, "path");
     else if (text_path)
         status = text_from_file(text_path, classes, e->width, out, err);
-    else if (e->text_graph && classes && classes->names.count > classes->background)
+    else if (e->layout.text && classes && classes->names.count > classes->background)
         status = text_from_tower(e, classes, templates, out, err);
     else if (cdul_path_exists(inside))
         status = text_from_file(inside, classes, e->width, out, err);
-    else if (e->text_graph)
+    else if (e->layout.text)
         status = cdul_fail(err, CDUL_ERR_USAGE, "no classes: give --classes, a file with one name a line");
     else
         status =

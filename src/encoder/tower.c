@@ -6,70 +6,120 @@
 #include <stdlib.h>
 #include <string.h>
 
-cdul_status cdul_tower_find(const char *folder, const char *name, char **path, cdul_error *err) {
-    static const char *const places[] = {"onnx/", ""};
-    *path = NULL;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        char relative[128];
-        snprintf(relative, sizeof relative, "%s%s", places[i], name);
-        *path = cdul_path_join(folder, relative);
-        if (!*path) return cdul_fail_memory(err, "path");
-        if (cdul_path_exists(*path)) return CDUL_OK;
-        free(*path);
-        *path = NULL;
-    }
-    return CDUL_OK;
-}
-
 void cdul_tower_close(cdul_tower *tower) {
-    cdul_session_close(tower->session);
+    if (!tower->borrowed) cdul_session_close(tower->session);
+    free(tower->nothing);
     *tower = (cdul_tower){0};
 }
 
-/* --- Choosing ports --- */
+/* --- The embedding --- */
 
-/* The embedding is the output of that name; else, for SigLIP, the pooled output, which is in the common space
- * there; else the only output of two dimensions. CLIP's pooler_output is not: it lacks the projection, which
- * the check of widths against the text side finds. */
-static cdul_status choose_output(cdul_tower *tower, const char *name, const char *model_type,
-                                 cdul_error *err) {
-    const char *path = cdul_session_path(tower->session);
+/* "image_embeds float32 [?, 512]; pooler_output ..." into `list`; returns how many outputs are matrices of
+ * numbers of that width (0: of any), the last of them in *only. */
+static size_t list_outputs(const cdul_session *session, size_t width, char *list, size_t size,
+                           const cdul_port **only) {
     size_t count = 0, matrices = 0;
-    const cdul_port *outputs = cdul_session_outputs(tower->session, &count), *only = NULL;
-    char list[400] = "";
+    const cdul_port *outputs = cdul_session_outputs(session, &count);
+    list[0] = '\0';
+    *only = NULL;
     for (size_t i = 0; i < count; i++) {
         char text[120];
         size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i ? "; " : "",
+        snprintf(list + used, size - used, "%s%s", i ? "; " : "",
                  cdul_port_describe(&outputs[i], text, sizeof text));
         if (outputs[i].rank != 2 || outputs[i].element == CDUL_ELEMENT_OTHER) continue;
-        only = &outputs[i];
+        if (width && outputs[i].dims[1] != (int64_t)width) continue;
+        *only = &outputs[i];
         matrices++;
     }
-    tower->chosen = "by name";
-    tower->output = cdul_session_output(tower->session, name);
-    if (!tower->output && model_type && strncmp(model_type, "siglip", 6) == 0) {
-        tower->chosen = "SigLIP's embedding is its pooled output";
-        tower->output = cdul_session_output(tower->session, "pooler_output");
-    }
-    if (!tower->output && matrices == 1) {
-        tower->chosen = "the only output [B, D]";
-        tower->output = only;
-    }
+    return matrices;
+}
+
+static bool type_begins(const cdul_tower_hints *hints, const char *prefix) {
+    return hints->model_type && strncmp(hints->model_type, prefix, strlen(prefix)) == 0;
+}
+
+/* The embedding is the output of one of the names; else, for SigLIP, the pooled output, which is in the
+ * common space there; else the only matrix that is as wide as config.json says; else the only matrix. In a
+ * graph of both towers a matrix may be anybody's: names alone count. */
+static const char by_name[] = "by name";
+
+static const cdul_port *find_output(cdul_tower *tower, const char *const *names,
+                                    const cdul_tower_hints *hints, char *list, size_t size) {
+    const cdul_port *found = NULL, *other = NULL;
+    bool alone = list_outputs(tower->session, 0, list, size, &found) == 1;
+    for (tower->chosen = by_name; *names; names++)
+        if ((other = cdul_session_output(tower->session, *names))) return other;
+    if (tower->both) return NULL;
+    tower->chosen = "SigLIP's embedding is its pooled output";
+    if (type_begins(hints, "siglip") && (other = cdul_session_output(tower->session, "pooler_output")))
+        return other;
+    tower->chosen = "the only output [B, D]";
+    if (alone) return found;
+    tower->chosen = "the only output as wide as config.json says";
+    if (hints->projection &&
+        list_outputs(tower->session, hints->projection, list, size, &found) == 1)
+        return found;
+    return NULL;
+}
+
+/* The trap of exports of CLIPVisionModel and CLIPTextModel: their pooled state is in a space of its own. */
+static cdul_status check_projection(const cdul_tower *tower, const cdul_tower_hints *hints, cdul_error *err) {
+    static const char *const unprojected[] = {"clip", "chinese_clip", "metaclip_2", "altclip"};
+    const char *path = cdul_session_path(tower->session), *name = tower->output->name;
+    bool pooled = strcmp(name, "pooler_output") == 0;
+    int64_t width = tower->output->dims[1];
+    for (size_t i = 0; pooled && i < sizeof unprojected / sizeof *unprojected; i++)
+        if (type_begins(hints, unprojected[i]))
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: pooler_output of model_type %s is what comes before the projection: this "
+                             "export lacks the projection; export the model with image_embeds and text_embeds",
+                             path, hints->model_type);
+    if (tower->chosen != by_name && hints->projection && width > 0 && width != (int64_t)hints->projection)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: %s is %lld wide and config.json's projection_dim is %zu: this export lacks the "
+                         "projection; export the model with image_embeds and text_embeds",
+                         path, name, (long long)width, hints->projection);
+    return CDUL_OK;
+}
+
+static cdul_status choose_output(cdul_tower *tower, const char *const *names, const cdul_tower_hints *hints,
+                                 cdul_error *err) {
+    char list[400];
+    const char *path = cdul_session_path(tower->session);
+    tower->output = find_output(tower, names, hints, list, sizeof list);
     if (!tower->output)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: no output %s, and none other can be told for it; outputs: %s", path, name,
+                         "%s: no output %s, and none other can be told for it; outputs: %s", path, names[0],
                          list);
     if (tower->output->rank != 2 || tower->output->element == CDUL_ELEMENT_OTHER)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: output %s is not a matrix [B, D] of numbers; outputs: %s",
                          path, tower->output->name, list);
-    return CDUL_OK;
+    return check_projection(tower, hints, err);
 }
 
+static const char *const image_names[] = {"image_embeds", "image_features", NULL};
+static const char *const text_names[] = {"text_embeds", "text_features", NULL};
+
+/* --- Inputs --- */
+
+/* ONNX Runtime names the file that is missing somewhere in its message; here it comes first. */
 static cdul_status open_session(cdul_tower *tower, const char *path, const cdul_session_options *options,
                                 cdul_error *err) {
+    static const char missing[] = "External data path does not exist: ", beyond[] = "External initializer";
     *tower = (cdul_tower){0};
-    return cdul_session_open(path, options, &tower->session, err);
+    cdul_status status = cdul_session_open(path, options, &tower->session, err);
+    if (status == CDUL_OK || !err) return status;
+    const char *at = strstr(err->message, missing);
+    char file[400] = "";
+    if (at) sscanf(at + sizeof missing - 1, "%*[\"]%399[^\"]", file);
+    if (file[0])
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: its weights are in another file, %s, which is not there: copy it beside the graph",
+                         path, cdul_path_base(file));
+    if (strstr(err->message, beyond))
+        cdul_error_prefix(err, "the graph's weights are in another file, which is cut short");
+    return status;
 }
 
 static cdul_status refuse_input(const cdul_tower *tower, const cdul_port *port, const char *wanted,
@@ -79,39 +129,58 @@ static cdul_status refuse_input(const cdul_tower *tower, const cdul_port *port, 
                      cdul_port_describe(port, text, sizeof text), wanted);
 }
 
-cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, const cdul_session_options *options,
-                                   const char *model_type, cdul_error *err) {
-    cdul_status status = open_session(tower, path, options, err);
-    if (status != CDUL_OK) return status;
-    size_t count = 0;
-    const cdul_port *input = tower->input = cdul_session_inputs(tower->session, &count);
-    if (count != 1) {
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu inputs, where an image tower has one, the pixels",
-                           path, count);
-    } else if (input->rank != 4 ||
-               (input->element != CDUL_ELEMENT_F32 && input->element != CDUL_ELEMENT_F16)) {
-        status = refuse_input(tower, input, "float pixels [B, 3, H, W]", err);
-    } else if (input->dims[1] >= 0 && input->dims[1] != 3) {
-        status = refuse_input(
-            tower, input,
-            input->dims[3] == 3 ? "[B, 3, H, W]; export it with channels first" : "three channels", err);
-    } else {
-        tower->batch = input->dims[0] > 0 ? (size_t)input->dims[0] : 0;
-        status = choose_output(tower, "image_embeds", model_type, err);
-    }
-    if (status != CDUL_OK) cdul_tower_close(tower);
-    return status;
+static bool is_integer(const cdul_port *port) {
+    return port->element == CDUL_ELEMENT_I64 || port->element == CDUL_ELEMENT_I32;
 }
 
-static cdul_status choose_text_inputs(cdul_tower *tower, cdul_error *err) {
+static bool is_float(const cdul_port *port) {
+    return port->element == CDUL_ELEMENT_F32 || port->element == CDUL_ELEMENT_F16;
+}
+
+static size_t fixed(int64_t dim) {
+    return dim > 0 ? (size_t)dim : 0;
+}
+
+/* The first input of that rank and kind, or NULL. */
+static const cdul_port *find_input(const cdul_session *session, size_t rank,
+                                   bool (*is_kind)(const cdul_port *port)) {
     size_t count = 0;
+    const cdul_port *inputs = cdul_session_inputs(session, &count);
+    for (size_t i = 0; i < count; i++)
+        if (inputs[i].rank == rank && is_kind(&inputs[i])) return &inputs[i];
+    return NULL;
+}
+
+static cdul_status choose_pixels(cdul_tower *tower, bool combined, cdul_error *err) {
+    size_t count = 0;
+    const cdul_port *input = cdul_session_inputs(tower->session, &count);
+    const cdul_port *pixels = find_input(tower->session, 4, is_float);
+    if (combined && pixels && find_input(tower->session, 2, is_integer)) {
+        tower->both = true;
+        input = pixels;
+    } else if (count != 1) {
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu inputs, where an image tower has one, the pixels",
+                         cdul_session_path(tower->session), count);
+    }
+    if (input->rank == 4 && input->dims[3] == 3 && input->dims[1] != 3)
+        return refuse_input(tower, input, "[B, 3, H, W]; export it with channels first", err);
+    if (input->rank != 4 || !is_float(input)) return refuse_input(tower, input, "float pixels [B, 3, H, W]", err);
+    if (input->dims[1] >= 0 && input->dims[1] != 3) return refuse_input(tower, input, "three channels", err);
+    tower->input = input;
+    tower->batch = fixed(input->dims[0]);
+    return CDUL_OK;
+}
+
+/* Of a graph of both towers, all inputs but the pixels. */
+static cdul_status choose_tokens(cdul_tower *tower, cdul_error *err) {
+    size_t count = 0, pixels = tower->both ? 1 : 0;
     const cdul_port *inputs = cdul_session_inputs(tower->session, &count);
     for (size_t i = 0; i < count; i++) {
-        bool ids = count == 1 || strcmp(inputs[i].name, "input_ids") == 0;
+        if (tower->both && inputs[i].rank == 4 && is_float(&inputs[i])) continue;
+        bool ids = count == 1 + pixels || strcmp(inputs[i].name, "input_ids") == 0;
         if (!ids && strcmp(inputs[i].name, "attention_mask") != 0)
             return refuse_input(tower, &inputs[i], "only input_ids and attention_mask", err);
-        if (inputs[i].rank != 2 ||
-            (inputs[i].element != CDUL_ELEMENT_I64 && inputs[i].element != CDUL_ELEMENT_I32))
+        if (inputs[i].rank != 2 || !is_integer(&inputs[i]))
             return refuse_input(tower, &inputs[i], "integers [B, L]", err);
         if (ids)
             tower->input = &inputs[i];
@@ -120,36 +189,131 @@ static cdul_status choose_text_inputs(cdul_tower *tower, cdul_error *err) {
     }
     if (!tower->input)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: no input input_ids", cdul_session_path(tower->session));
-    tower->batch = tower->input->dims[0] > 0 ? (size_t)tower->input->dims[0] : 0;
+    tower->batch = fixed(tower->input->dims[0]);
     return CDUL_OK;
 }
 
-cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path, const cdul_session_options *options,
-                                 const char *model_type, cdul_error *err) {
+/* --- Opening --- */
+
+cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, bool combined,
+                                   const cdul_session_options *options, const cdul_tower_hints *hints,
+                                   cdul_error *err) {
     cdul_status status = open_session(tower, path, options, err);
-    if (status == CDUL_OK) status = choose_text_inputs(tower, err);
-    if (status == CDUL_OK) status = choose_output(tower, "text_embeds", model_type, err);
+    if (status == CDUL_OK) status = choose_pixels(tower, combined, err);
+    if (status == CDUL_OK) status = choose_output(tower, image_names, hints, err);
     if (status != CDUL_OK) cdul_tower_close(tower);
     return status;
 }
 
+cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path, const cdul_session_options *options,
+                                 const cdul_tower_hints *hints, cdul_error *err) {
+    cdul_status status = open_session(tower, path, options, err);
+    if (status == CDUL_OK) status = choose_tokens(tower, err);
+    if (status == CDUL_OK) status = choose_output(tower, text_names, hints, err);
+    if (status != CDUL_OK) cdul_tower_close(tower);
+    return status;
+}
+
+cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision, const cdul_tower_hints *hints,
+                                  cdul_error *err) {
+    *tower = (cdul_tower){.session = vision->session, .borrowed = true, .both = true};
+    cdul_status status = choose_tokens(tower, err);
+    if (status == CDUL_OK) status = choose_output(tower, text_names, hints, err);
+    if (status != CDUL_OK) cdul_tower_close(tower);
+    return status;
+}
+
+/* Sets dims of one thing that idles; false: no memory for its numbers. */
+static bool idle_feed(cdul_tower *tower, const cdul_port *port, const size_t *free_dims, size_t copies,
+                      size_t size, size_t *count) {
+    cdul_feed *feed = &tower->idle[0];
+    *feed = (cdul_feed){.name = port->name, .rank = port->rank};
+    *count = 1;
+    for (size_t i = 0; i < port->rank; i++) {
+        size_t dim = fixed(port->dims[i]) ? fixed(port->dims[i]) : free_dims[i];
+        feed->dims[i] = (int64_t)dim;
+        if (__builtin_mul_overflow(*count, dim, count)) return false;
+    }
+    tower->nothing = *count <= SIZE_MAX / copies / size ? calloc(*count * copies, size) : NULL;
+    tower->n_idle = 1;
+    return tower->nothing != NULL;
+}
+
+cdul_status cdul_tower_idle(cdul_tower *tower, size_t height, size_t width, size_t context, cdul_error *err) {
+    const size_t picture[4] = {1, 3, height, width}, text[2] = {1, context};
+    size_t count = 0;
+    if (tower->input->rank == 2) { /* this is the text tower */
+        if (!idle_feed(tower, find_input(tower->session, 4, is_float), picture, 1, sizeof(float), &count))
+            return cdul_fail_memory(err, "network input");
+        tower->idle[0].f32 = tower->nothing;
+        return CDUL_OK;
+    }
+    cdul_tower other = {.session = tower->session, .both = true};
+    cdul_status status = choose_tokens(&other, err);
+    if (status != CDUL_OK) return status;
+    if (!idle_feed(tower, other.input, text, 2, sizeof(int64_t), &count))
+        return cdul_fail_memory(err, "network input");
+    int64_t *tokens = tower->nothing; /* ids, then the mask: a row that lets nothing through may give NaN */
+    for (size_t i = 0; i < count; i++) tokens[count + i] = 1;
+    tower->idle[0].i64 = tokens;
+    if (other.mask) {
+        tower->idle[1] = tower->idle[0];
+        tower->idle[1].name = other.mask->name;
+        tower->idle[1].i64 = tokens + count;
+        tower->n_idle = 2;
+    }
+    return CDUL_OK;
+}
+
 /* --- Running --- */
+
+static cdul_status run(cdul_tower *tower, const cdul_feed *feed, const int64_t *mask, cdul_fetch *fetch,
+                       cdul_error *err) {
+    cdul_feed feeds[4] = {*feed};
+    size_t n_feeds = 1;
+    if (tower->mask) {
+        feeds[n_feeds] = *feed;
+        feeds[n_feeds].name = tower->mask->name;
+        feeds[n_feeds++].i64 = mask;
+    }
+    for (size_t i = 0; i < tower->n_idle; i++) feeds[n_feeds++] = tower->idle[i];
+    fetch->name = tower->output->name;
+    return cdul_session_run(tower->session, feeds, n_feeds, fetch, 1, err);
+}
+
+cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, size_t *out, cdul_error *err) {
+    const size_t rows = tower->batch ? tower->batch : 1;
+    *out = fixed(tower->output->dims[1]);
+    if (*out) return CDUL_OK;
+    float *blank = calloc(rows * 3 * height * width, sizeof *blank);
+    if (!blank) return cdul_fail_memory(err, "network input");
+    cdul_fetch fetch = {0};
+    const cdul_feed feed = {.name = tower->input->name,
+                            .f32 = blank,
+                            .rank = 4,
+                            .dims = {(int64_t)rows, 3, (int64_t)height, (int64_t)width}};
+    cdul_status status = run(tower, &feed, NULL, &fetch, err);
+    if (status == CDUL_OK && (fetch.rank != 2 || fetch.dims[1] <= 0))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: output %s is not a matrix [B, D]",
+                           cdul_session_path(tower->session), fetch.name);
+    if (status == CDUL_OK) *out = (size_t)fetch.dims[1];
+    free(fetch.values);
+    free(blank);
+    return status;
+}
 
 cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids, const int64_t *mask,
                            const int64_t *dims, size_t rank, size_t width, float *out, cdul_error *err) {
-    cdul_feed feeds[2] = {{.name = tower->input->name, .f32 = pixels, .i64 = ids, .rank = rank}};
-    memcpy(feeds[0].dims, dims, rank * sizeof *dims);
-    size_t n_feeds = 1;
-    if (tower->mask) {
-        feeds[1] = feeds[0];
-        feeds[1].name = tower->mask->name;
-        feeds[1].i64 = mask;
-        n_feeds = 2;
-    }
-    cdul_fetch fetch = {.name = tower->output->name};
-    cdul_status status = cdul_session_run(tower->session, feeds, n_feeds, &fetch, 1, err);
+    cdul_feed feed = {.name = tower->input->name, .f32 = pixels, .i64 = ids, .rank = rank};
+    cdul_fetch fetch = {0};
+    memcpy(feed.dims, dims, rank * sizeof *dims);
+    cdul_status status = run(tower, &feed, mask, &fetch, err);
     if (status != CDUL_OK) return status;
-    if (fetch.rank != 2 || fetch.dims[0] != dims[0] || fetch.dims[1] != (int64_t)width)
+    if (fetch.rank == 2 && fetch.dims[0] == dims[0] && fetch.dims[1] != (int64_t)width)
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
+                           cdul_session_path(tower->session), fetch.name, (long long)fetch.dims[1], width);
+    else if (fetch.rank != 2 || fetch.dims[0] != dims[0])
         status =
             cdul_fail(err, CDUL_ERR_RUNTIME, "%s: output %s has %lld x %lld numbers, expected %lld x %zu",
                       cdul_session_path(tower->session), fetch.name, (long long)fetch.dims[0],
