@@ -21,8 +21,9 @@ static const cdul_option options[] = {
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(variant),
      .argument = "NAME",
-     .help = "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, int8, uint8, "
-             "q4, q4f16, bnb4 or another that is there; by default the float32 files"},
+     .help =
+         "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, int8, uint8, "
+         "q4, q4f16, bnb4 or another that is there; by default the float32 files"},
     {.name = "classes",
      .letter = 'C',
      .type = CDUL_OPTION_STRING,

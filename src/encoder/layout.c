@@ -13,8 +13,8 @@ typedef enum tower_role { IMAGE, TEXT, BOTH } tower_role;
 /* A graph of the folder that its name makes a tower. */
 typedef struct graph {
     tower_role role;
-    char *path;         /* within the encoder folder: "onnx/vision_model_fp16.onnx"                       */
-    char *variant;      /* "fp16"; "" = float32                                                           */
+    char *path;    /* within the encoder folder: "onnx/vision_model_fp16.onnx"                       */
+    char *variant; /* "fp16"; "" = float32                                                           */
 } graph;
 
 typedef struct graphs {
@@ -33,8 +33,8 @@ static void free_graphs(graphs *g) {
 /* --- Names --- */
 
 /* Where free names end in a precision, after a '-' or '_'. */
-static const char *const precisions[] = {"fp16", "float16", "int8", "uint8", "qint8", "quint8",
-                                         "quantized", "q4", "q8", "q4f16", "bnb4", "bf16"};
+static const char *const precisions[] = {"fp16",      "float16", "int8", "uint8", "qint8", "quint8",
+                                         "quantized", "q4",      "q8",   "q4f16", "bnb4",  "bf16"};
 static const char *const full_precisions[] = {"fp32", "float32"};
 
 static bool among(const char *word, const char *const *list, size_t count) {

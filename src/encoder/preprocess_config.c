@@ -203,11 +203,13 @@ static cdul_status read_geometry(const reader *r, size_t graph_height, size_t gr
     if (status == CDUL_OK && crop) status = read_crop_size(r, &crop_height, &crop_width, err);
     if (status != CDUL_OK) return status;
 
-    if (!resize && !crop && graph_height && graph_width) { /* pictures come as they are: the graph has no choice */
+    if (!resize && !crop && graph_height &&
+        graph_width) { /* pictures come as they are: the graph has no choice */
         out->mode = CDUL_RESIZE_SQUASH;
         out->height = graph_height;
         out->width = graph_width;
-        return cdul_strings_add(notes, "do_resize is false: pictures are squashed to what the graph takes", err);
+        return cdul_strings_add(notes, "do_resize is false: pictures are squashed to what the graph takes",
+                                err);
     }
     if (!resize)
         return cdul_fail(err, CDUL_ERR_INPUT,
@@ -258,8 +260,7 @@ cdul_status cdul_preprocess_triple(const cJSON *item, const char *key, const cha
                                    float *out, cdul_error *err) {
     for (int i = 0; i < 3; i++) {
         const cJSON *one = cJSON_IsNumber(item) ? item : cJSON_GetArrayItem(item, i);
-        bool good =
-            cJSON_IsNumber(one) && isfinite(one->valuedouble) && (!positive || one->valuedouble > 0);
+        bool good = cJSON_IsNumber(one) && isfinite(one->valuedouble) && (!positive || one->valuedouble > 0);
         if (!good || (cJSON_IsArray(item) && cJSON_GetArraySize(item) != 3))
             return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not three %snumbers, one a channel", where, key,
                              positive ? "positive " : "");
@@ -306,7 +307,9 @@ static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_erro
 
 cdul_status cdul_preprocess_fit(size_t height, size_t width, cdul_preprocess *out, cdul_strings *notes,
                                 cdul_error *err) {
-    if (!height || !width || (height == out->height && width == out->width)) return CDUL_OK;
+    if (!height) height = out->height;
+    if (!width) width = out->width;
+    if (height == out->height && width == out->width) return CDUL_OK;
     char note[200];
     snprintf(note, sizeof note,
              "the graph takes %zu x %zu pixels, the preprocessor file says %zu x %zu: the graph's "
@@ -391,7 +394,8 @@ void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
         snprintf(side, sizeof side, " %zu then centre crop (%s)", p->shortest,
                  p->crop_floor ? "floor" : "round");
     else if (p->mode == CDUL_RESIZE_SHORTEST)
-        snprintf(side, sizeof side, " that covers it then centre crop (%s)", p->crop_floor ? "floor" : "round");
+        snprintf(side, sizeof side, " that covers it then centre crop (%s)",
+                 p->crop_floor ? "floor" : "round");
     if (p->mode == CDUL_RESIZE_LONGEST)
         snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);
     snprintf(text, size, "%zux%zu, %s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g", p->width,

@@ -16,8 +16,8 @@ cdul_status cdul_preprocess_triple(const cJSON *item, const char *key, const cha
 cdul_status cdul_preprocess_fit(size_t height, size_t width, cdul_preprocess *out, cdul_strings *notes,
                                 cdul_error *err) CDUL_MUST_CHECK;
 
-/* As cdul_preprocess_read, for open_clip_config.json (its preprocess_cfg), or preprocess_cfg.json at top level
- * or in visual/, with open_clip's defaults (open_clip/transform.py). *found: whether there is one. */
+/* As cdul_preprocess_read, for open_clip_config.json (its preprocess_cfg), or preprocess_cfg.json at top
+ * level or in visual/, with open_clip's defaults (open_clip/transform.py). *found: whether there is one. */
 cdul_status cdul_preprocess_open_clip(const char *folder, size_t height, size_t width, cdul_preprocess *out,
                                       cdul_strings *notes, bool *found, cdul_error *err) CDUL_MUST_CHECK;
 

@@ -42,8 +42,7 @@ static cdul_status read_size(const cJSON *item, const char *key, const char *whe
 /* A grey value, or RGB. */
 static cdul_status read_fill(const cJSON *item, const char *where, uint8_t *out, cdul_error *err) {
     float fill[3] = {0, 0, 0};
-    cdul_status status =
-        item ? cdul_preprocess_triple(item, "fill_color", where, false, fill, err) : CDUL_OK;
+    cdul_status status = item ? cdul_preprocess_triple(item, "fill_color", where, false, fill, err) : CDUL_OK;
     for (int i = 0; status == CDUL_OK && i < 3; i++) {
         if (fill[i] < 0 || fill[i] > 255 || fill[i] != floorf(fill[i]))
             return cdul_fail(err, CDUL_ERR_INPUT, "%s: fill_color is not in 0 .. 255", where);
@@ -80,8 +79,8 @@ static cdul_status check_keys(const cJSON *cfg, const char *where, cdul_error *e
     return CDUL_OK;
 }
 
-/* `cfg` is the PreprocessCfg, or NULL: all defaults. `image_size`: the model's own, which open_clip prefers to
- * the size in there, or NULL. */
+/* `cfg` is the PreprocessCfg, or NULL: all defaults. `image_size`: the model's own, which open_clip prefers
+ * to the size in there, or NULL. */
 static cdul_status read_cfg(const cJSON *cfg, const cJSON *image_size, const char *where, size_t height,
                             size_t width, cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
     static const char *const modes[] = {"shortest", "squash", "longest", NULL}; /* as cdul_resize_mode */

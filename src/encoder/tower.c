@@ -14,25 +14,29 @@ void cdul_tower_close(cdul_tower *tower) {
 
 /* --- The embedding --- */
 
-/* "image_embeds float32 [?, 512]; pooler_output ..." into `list`; returns how many outputs are matrices of
- * numbers of that width (0: of any), the last of them in *only. */
-static size_t list_outputs(const cdul_session *session, size_t width, char *list, size_t size,
-                           const cdul_port **only) {
-    size_t count = 0, matrices = 0;
-    const cdul_port *outputs = cdul_session_outputs(session, &count);
+/* "image_embeds float32 [?, 512]; pooler_output ..." for messages. */
+static void list_ports(const cdul_port *ports, size_t count, char *list, size_t size) {
     list[0] = '\0';
-    *only = NULL;
     for (size_t i = 0; i < count; i++) {
         char text[120];
         size_t used = strlen(list);
         snprintf(list + used, size - used, "%s%s", i ? "; " : "",
-                 cdul_port_describe(&outputs[i], text, sizeof text));
+                 cdul_port_describe(&ports[i], text, sizeof text));
+    }
+}
+
+/* The only output that is a matrix of numbers, of that width (0: of any); NULL if there is none or another.
+ */
+static const cdul_port *only_matrix(const cdul_session *session, size_t width) {
+    size_t count = 0, matrices = 0;
+    const cdul_port *outputs = cdul_session_outputs(session, &count), *only = NULL;
+    for (size_t i = 0; i < count; i++) {
         if (outputs[i].rank != 2 || outputs[i].element == CDUL_ELEMENT_OTHER) continue;
         if (width && outputs[i].dims[1] != (int64_t)width) continue;
-        *only = &outputs[i];
+        only = &outputs[i];
         matrices++;
     }
-    return matrices;
+    return matrices == 1 ? only : NULL;
 }
 
 static bool type_begins(const cdul_tower_hints *hints, const char *prefix) {
@@ -45,22 +49,18 @@ static bool type_begins(const cdul_tower_hints *hints, const char *prefix) {
 static const char by_name[] = "by name";
 
 static const cdul_port *find_output(cdul_tower *tower, const char *const *names,
-                                    const cdul_tower_hints *hints, char *list, size_t size) {
-    const cdul_port *found = NULL, *other = NULL;
-    bool alone = list_outputs(tower->session, 0, list, size, &found) == 1;
+                                    const cdul_tower_hints *hints) {
+    const cdul_port *found = NULL;
     for (tower->chosen = by_name; *names; names++)
-        if ((other = cdul_session_output(tower->session, *names))) return other;
+        if ((found = cdul_session_output(tower->session, *names))) return found;
     if (tower->both) return NULL;
     tower->chosen = "SigLIP's embedding is its pooled output";
-    if (type_begins(hints, "siglip") && (other = cdul_session_output(tower->session, "pooler_output")))
-        return other;
-    tower->chosen = "the only output [B, D]";
-    if (alone) return found;
-    tower->chosen = "the only output as wide as config.json says";
-    if (hints->projection &&
-        list_outputs(tower->session, hints->projection, list, size, &found) == 1)
+    if (type_begins(hints, "siglip") && (found = cdul_session_output(tower->session, "pooler_output")))
         return found;
-    return NULL;
+    tower->chosen = "the only output [B, D]";
+    if ((found = only_matrix(tower->session, 0))) return found;
+    tower->chosen = "the only output as wide as config.json says";
+    return hints->projection ? only_matrix(tower->session, hints->projection) : NULL;
 }
 
 /* The trap of exports of CLIPVisionModel and CLIPTextModel: their pooled state is in a space of its own. */
@@ -71,10 +71,11 @@ static cdul_status check_projection(const cdul_tower *tower, const cdul_tower_hi
     int64_t width = tower->output->dims[1];
     for (size_t i = 0; pooled && i < sizeof unprojected / sizeof *unprojected; i++)
         if (type_begins(hints, unprojected[i]))
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: pooler_output of model_type %s is what comes before the projection: this "
-                             "export lacks the projection; export the model with image_embeds and text_embeds",
-                             path, hints->model_type);
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: pooler_output of model_type %s is what comes before the projection: this "
+                "export lacks the projection; export the model with image_embeds and text_embeds",
+                path, hints->model_type);
     if (tower->chosen != by_name && hints->projection && width > 0 && width != (int64_t)hints->projection)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: %s is %lld wide and config.json's projection_dim is %zu: this export lacks the "
@@ -86,8 +87,11 @@ static cdul_status check_projection(const cdul_tower *tower, const cdul_tower_hi
 static cdul_status choose_output(cdul_tower *tower, const char *const *names, const cdul_tower_hints *hints,
                                  cdul_error *err) {
     char list[400];
+    size_t count = 0;
     const char *path = cdul_session_path(tower->session);
-    tower->output = find_output(tower, names, hints, list, sizeof list);
+    const cdul_port *outputs = cdul_session_outputs(tower->session, &count);
+    list_ports(outputs, count, list, sizeof list);
+    tower->output = find_output(tower, names, hints);
     if (!tower->output)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: no output %s, and none other can be told for it; outputs: %s", path, names[0],
@@ -114,9 +118,10 @@ static cdul_status open_session(cdul_tower *tower, const char *path, const cdul_
     char file[400] = "";
     if (at) sscanf(at + sizeof missing - 1, "%*[\"]%399[^\"]", file);
     if (file[0])
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: its weights are in another file, %s, which is not there: copy it beside the graph",
-                         path, cdul_path_base(file));
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: its weights are in another file, %s, which is not there: copy it beside the graph", path,
+            cdul_path_base(file));
     if (strstr(err->message, beyond))
         cdul_error_prefix(err, "the graph's weights are in another file, which is cut short");
     return status;
@@ -159,12 +164,15 @@ static cdul_status choose_pixels(cdul_tower *tower, bool combined, cdul_error *e
         tower->both = true;
         input = pixels;
     } else if (count != 1) {
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu inputs, where an image tower has one, the pixels",
-                         cdul_session_path(tower->session), count);
+        char list[400] = "";
+        list_ports(input, count, list, sizeof list);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu inputs, where an image tower has one, the pixels: %s",
+                         cdul_session_path(tower->session), count, list);
     }
     if (input->rank == 4 && input->dims[3] == 3 && input->dims[1] != 3)
         return refuse_input(tower, input, "[B, 3, H, W]; export it with channels first", err);
-    if (input->rank != 4 || !is_float(input)) return refuse_input(tower, input, "float pixels [B, 3, H, W]", err);
+    if (input->rank != 4 || !is_float(input))
+        return refuse_input(tower, input, "float pixels [B, 3, H, W]", err);
     if (input->dims[1] >= 0 && input->dims[1] != 3) return refuse_input(tower, input, "three channels", err);
     tower->input = input;
     tower->batch = fixed(input->dims[0]);
@@ -310,9 +318,10 @@ cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t
     cdul_status status = run(tower, &feed, mask, &fetch, err);
     if (status != CDUL_OK) return status;
     if (fetch.rank == 2 && fetch.dims[0] == dims[0] && fetch.dims[1] != (int64_t)width)
-        status = cdul_fail(err, CDUL_ERR_INPUT,
-                           "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
-                           cdul_session_path(tower->session), fetch.name, (long long)fetch.dims[1], width);
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT,
+                      "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
+                      cdul_session_path(tower->session), fetch.name, (long long)fetch.dims[1], width);
     else if (fetch.rank != 2 || fetch.dims[0] != dims[0])
         status =
             cdul_fail(err, CDUL_ERR_RUNTIME, "%s: output %s has %lld x %lld numbers, expected %lld x %zu",

@@ -229,6 +229,10 @@ def make_refused(folder):
          {"pixel_values": pixels, "more": pixels}, {"a": matrix})
     save(folder / "two_outputs.onnx", [flat, node("Identity", ["a"], ["b"])], {"pixel_values": pixels},
          {"a": matrix, "b": matrix})
+    save(folder / "two_widths.onnx", [flat, node("Slice", ["a", "start", "end", "axis"], ["b"])], {"pixel_values": pixels},
+         {"a": matrix, "b": (FLOAT, ["batch", 64])},
+         {"start": numpy.array([0]), "end": numpy.array([64]), "axis": numpy.array([1])})
+    save(folder / "unnamed.onnx", [flat], {"pixel_values": pixels}, {"a": matrix})
     save(folder / "tokens.onnx", [node("Reshape", ["pixel_values", "shape"], ["last_hidden_state"])],
          {"pixel_values": pixels}, {"last_hidden_state": (FLOAT, ["batch", 3, 64])},
          {"shape": numpy.array([0, 3, 64], numpy.int64)})
@@ -242,6 +246,18 @@ def make_refused(folder):
                                       node("Cast", ["s"], ["text_embeds"], to=FLOAT)],
          {"input_ids": (INT64, ["batch", 8]), "token_type_ids": (INT64, ["batch", 8])},
          {"text_embeds": (FLOAT, ["batch", 8])})
+    tokens = (INT64, ["texts", "length"])
+    towers = [flat, node("Cast", ["input_ids"], ["c"], to=FLOAT)]
+    save(folder / "both_unnamed.onnx", towers, {"pixel_values": pixels, "input_ids": tokens},
+         {"a": matrix, "c": (FLOAT, ["texts", "length"])})
+    save(folder / "both_narrow.onnx", [node("Flatten", ["pixel_values"], ["image_embeds"]),
+                                       node("Cast", ["input_ids"], ["text_embeds"], to=FLOAT)],
+         {"pixel_values": pixels, "input_ids": tokens}, {"image_embeds": matrix, "text_embeds": (FLOAT, ["texts", "length"])})
+    save(folder / "bytes.onnx", [node("Cast", ["image"], ["f"], to=FLOAT), node("Flatten", ["f"], ["a"])],
+         {"image": (TensorProto.UINT8, ["batch", 8, 8, 3])}, {"a": matrix})
+    save(folder / "naflex.onnx", [node("Flatten", ["pixel_values"], ["pooler_output"])],
+         {"pixel_values": (FLOAT, ["batch", "patches", 768]), "pixel_attention_mask": (INT64, ["batch", "patches"]),
+          "spatial_shapes": (INT64, ["batch", 2])}, {"pooler_output": (FLOAT, ["batch", "width"])})
     save(folder / "narrow_text.onnx", [node("Cast", ["input_ids"], ["text_embeds"], to=FLOAT)],
          {"input_ids": (INT64, ["batch", 8])}, {"text_embeds": (FLOAT, ["batch", 8])})
 

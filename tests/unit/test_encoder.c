@@ -8,7 +8,11 @@ static void graphs_that_are_no_image_tower_are_refused(void **state) {
     } cases[] = {
         {"nhwc", "pixel_values float32 [?, 8, 8, 3]: expected [B, 3, H, W]; export it with channels first"},
         {"grey", "expected three channels"},
-        {"two_inputs", "2 inputs, where an image tower has one"},
+        {"bytes", "expected [B, 3, H, W]; export it with channels first"},
+        {"two_inputs",
+         "2 inputs, where an image tower has one, the pixels: pixel_values float32 [?, 3, 8, 8]; more"},
+        {"naflex",
+         "3 inputs, where an image tower has one, the pixels: pixel_values float32 [?, ?, 768]; pixel_att"},
         {"two_outputs",
          "no output image_embeds, and none other can be told for it; outputs: a float32 [?, 192]; b"},
         {"tokens", "no output image_embeds"},
@@ -26,13 +30,26 @@ static void graphs_that_are_no_image_tower_are_refused(void **state) {
 
 static void an_export_without_projection_is_told(void **state) {
     (void)state;
+    static const struct {
+        const char *graph, *config, *message;
+    } cases[] = {
+        {"unprojected", "{\"model_type\": \"clip\", \"projection_dim\": 192}",
+         "pooler_output of model_type clip is what comes before the projection: this export lacks the "
+         "projection"},
+        {"unprojected", "{\"model_type\": \"clip_vision_model\"}", "of model_type clip_vision_model is what"},
+        {"unprojected", "{\"model_type\": \"mine\", \"projection_dim\": 64}",
+         "pooler_output is 192 wide and config.json's projection_dim is 64: this export lacks the "
+         "projection"},
+        {"unnamed", "{\"embed_dim\": 64, \"vision_cfg\": {}}",
+         "a is 192 wide and config.json's projection_dim is 64: this export lacks the projection"},
+    };
     cdul_encoder *encoder = NULL;
-    make_folder("unprojected");
-    write_text("made/config.json", "{\"model_type\": \"clip\", \"projection_dim\": 64}");
-    assert_fails(
-        cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
-        "pooler_output is 192 wide and config.json's projection_dim is 64: this export lacks the projection");
-    write_text("made/config.json", "{\"model_type\": \"clip\"}"); /* then the text side tells */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        make_folder(cases[i].graph);
+        write_text("made/config.json", cases[i].config);
+        assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, cases[i].message);
+    }
+    make_folder("unprojected"); /* without a config.json the text side tells */
     copy(CDUL_GOLDEN "/encoder/graphs/narrow_text.onnx", "made/text_model.onnx");
     copy(CLIP "/vocab.json", "made/vocab.json");
     copy(CLIP "/merges.txt", "made/merges.txt");
@@ -46,6 +63,55 @@ static void an_export_without_projection_is_told(void **state) {
     assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
                  "token_type_ids int64 [?, 8]: expected only input_ids and attention_mask");
     cdul_classes_free(&classes);
+    cdul_encoder_close(encoder);
+}
+
+/* Two matrices of unknown names: config.json's width tells them apart. */
+static void an_output_is_told_by_its_width(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    make_folder("two_widths");
+    write_text("made/config.json", "{\"projection_dim\": 64}");
+    cdul_encoder *encoder = open_encoder("made", 0);
+    FILE *stream = open_memstream(&text, &size);
+    assert_ok(cdul_encoder_describe(encoder, stream, &err));
+    fclose(stream);
+    assert_non_null(strstr(text, "b float32 [?, 64] (the only output as wide as config.json says), D = 64"));
+    free(text);
+    cdul_encoder_close(encoder);
+}
+
+static void graphs_of_both_towers_are_checked(void **state) {
+    (void)state;
+    cdul_encoder *encoder = NULL;
+    cdul_classes classes;
+    cdul_text text;
+    make_folder(NULL);
+    copy(CDUL_GOLDEN "/encoder/graphs/both_unnamed.onnx", "made/model.onnx");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "no output image_embeds, and none other can be told for it; outputs: a float32 [?, 192]; c");
+    copy(CDUL_GOLDEN "/encoder/graphs/narrow_text.onnx", "made/model.onnx");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "expected float pixels [B, 3, H, W]");
+    copy(CDUL_GOLDEN "/encoder/graphs/both_narrow.onnx", "made/model.onnx");
+    copy(CLIP "/vocab.json", "made/vocab.json");
+    copy(CLIP "/merges.txt", "made/merges.txt");
+    assert_ok(cdul_encoder_open("made", NULL, &encoder, &err));
+    make_classes(&classes);
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+                 "the length of the token sequence is not known");
+    cdul_encoder_close(encoder);
+    write_text("made/config.json", "{\"text_config\": {\"max_position_embeddings\": 8}}");
+    assert_ok(cdul_encoder_open("made", NULL, &encoder, &err));
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+                 "output text_embeds is 8 wide, the other tower's 192: an export lacks the projection");
+    cdul_classes_free(&classes);
+    cdul_encoder_close(encoder);
+    make_folder(NULL); /* called model.onnx, and an image tower alone */
+    copy(CDUL_GOLDEN "/encoder/graphs/free_width.onnx", "made/model.onnx");
+    encoder = open_encoder("made", 0);
+    assert_int_equal(cdul_encoder_width(encoder), 192);
     cdul_encoder_close(encoder);
 }
 
@@ -64,9 +130,6 @@ static void folders_that_lack_a_part_say_which(void **state) {
     assert_fails(cdul_encoder_open("nowhere", NULL, &encoder, &err), CDUL_ERR_IO, "nowhere: no such folder");
     make_folder(NULL);
     assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, "not an encoder folder");
-    write_text("made/model.onnx", "");
-    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
-                 "one graph for both towers");
     make_folder("zero");
     remove("made/preprocessor_config.json");
     assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
@@ -175,6 +238,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(graphs_that_are_no_image_tower_are_refused),
         cmocka_unit_test(an_export_without_projection_is_told),
+        cmocka_unit_test(an_output_is_told_by_its_width),
+        cmocka_unit_test(graphs_of_both_towers_are_checked),
         cmocka_unit_test(widths_and_sizes_that_the_graph_leaves_free_are_found),
         cmocka_unit_test(folders_that_lack_a_part_say_which),
         cmocka_unit_test(scores_are_the_trained_ones),

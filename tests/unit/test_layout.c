@@ -235,10 +235,10 @@ static cdul_status find_among(const char *const *files, const char *variant) {
 
 static void towers_are_found_by_name(void **state) {
     (void)state;
-    const char *const *full =
-        FILES("onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/vision_model.onnx", "onnx/vision_model_fp16.onnx",
-              "onnx/vision_model_q4f16.onnx", "onnx/text_model.onnx", "onnx/text_model_fp16.onnx",
-              "onnx/text_model_uint8.onnx", "onnx/vision_model.onnx_data", "config.json", "notes.onnx");
+    const char *const *full = FILES(
+        "onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/vision_model.onnx", "onnx/vision_model_fp16.onnx",
+        "onnx/vision_model_q4f16.onnx", "onnx/text_model.onnx", "onnx/text_model_fp16.onnx",
+        "onnx/text_model_uint8.onnx", "onnx/vision_model.onnx_data", "config.json", "notes.onnx");
     assert_chosen(full, NULL, "onnx/vision_model.onnx", "chosen/onnx/text_model.onnx", false);
     assert_null(layout.text_note);
     assert_string_equal(layout.tokenizer, "chosen");
@@ -255,9 +255,8 @@ static void towers_are_found_by_name(void **state) {
                   "visual/model.onnx", "chosen/textual/model.onnx", false);
     assert_string_equal(layout.tokenizer, "chosen/textual/");
     cdul_layout_free(&layout);
-    const char *const *free_names =
-        FILES("clip-b32-visual-float16.onnx", "clip-b32-visual-float32.onnx", "clip-b32-visual-quint8.onnx",
-              "clip-b32-textual-float32.onnx");
+    const char *const *free_names = FILES("clip-b32-visual-float16.onnx", "clip-b32-visual-float32.onnx",
+                                          "clip-b32-visual-quint8.onnx", "clip-b32-textual-float32.onnx");
     assert_chosen(free_names, NULL, "clip-b32-visual-float32.onnx", "chosen/clip-b32-textual-float32.onnx",
                   false);
     cdul_layout_free(&layout);

@@ -10,8 +10,9 @@ static cdul_strings notes;
 static cdul_status read_from(const char *name, const char *json, size_t height, size_t width,
                              cdul_preprocess *out) {
     char path[100];
-    remove("folder/preprocessor_config.json");
-    remove("folder/processor_config.json");
+    static const char *const names[] = {"folder/preprocessor_config.json", "folder/processor_config.json",
+                                        "folder/open_clip_config.json", "folder/preprocess_cfg.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(names[i]);
     snprintf(path, sizeof path, "folder/%s", name);
     assert_ok(cdul_path_make_folder("folder", &err));
     assert_ok(cdul_file_write_all(path, json, strlen(json), &err));
@@ -162,6 +163,90 @@ static void the_graphs_size_wins_and_is_noted(void **state) {
                         384, 256, &p));
     assert_int_equal(p.height, 384);
     assert_int_equal(p.width, 256);
+    assert_ok(read_from("preprocessor_config.json", "{\"image_processor_type\": \"SiglipImageProcessor\"}", 0,
+                        256, &p)); /* one side fixed */
+    assert_int_equal(p.height, 224);
+    assert_int_equal(p.width, 256);
+}
+
+/* RADIO's file: the graph normalises, and takes one size whatever the file says. */
+static void without_resizing_the_graph_says_the_size(void **state) {
+    (void)state;
+    cdul_preprocess p;
+    static const char radio[] =
+        "{\"image_processor_type\": \"CLIPImageProcessor\", \"do_resize\": false, \"do_normalize\": false, "
+        "\"do_center_crop\": false, \"size\": {\"shortest_edge\": 432}}";
+    assert_ok(read_from("preprocessor_config.json", radio, 48, 64, &p));
+    assert_int_equal(p.mode, CDUL_RESIZE_SQUASH);
+    assert_int_equal(p.height, 48);
+    assert_int_equal(p.width, 64);
+    assert_int_equal(notes.count, 1);
+    assert_non_null(strstr(notes.items[0], "pictures are squashed to what the graph takes"));
+    assert_fails(read_from("preprocessor_config.json", radio, 0, 0, &p), CDUL_ERR_INPUT,
+                 "do_resize is false");
+}
+
+/* Sizes and defaults as open_clip.create_model and transform.py take them; pixels: golden/make_layouts.py. */
+static void open_clips_configurations_are_read(void **state) {
+    (void)state;
+    cdul_preprocess p;
+    assert_ok(read_from("open_clip_config.json",
+                        "{\"model_cfg\": {\"vision_cfg\": {\"image_size\": 448}}, \"preprocess_cfg\": {}}", 0,
+                        0, &p));
+    assert_int_equal(p.width, 448); /* RN50x64's */
+    assert_int_equal(p.mode, CDUL_RESIZE_SHORTEST);
+    assert_int_equal(p.shortest, 0);
+    assert_int_equal(p.filter, CDUL_BICUBIC);
+    assert_false(p.crop_floor);
+    assert_about(p.mean[2], 0.40821073);
+    assert_about(p.scale, 1.0 / 255);
+    assert_ok(read_from("preprocess_cfg.json",
+                        "{\"size\": [256], \"mode\": \"RGB\", \"mean\": 0.5, \"std\": [0.5, 0.5, 0.25], "
+                        "\"interpolation\": \"bilinear\", \"resize_mode\": \"squash\", \"fill_color\": null}",
+                        0, 0, &p));
+    assert_int_equal(p.height, 256);
+    assert_int_equal(p.mode, CDUL_RESIZE_SQUASH);
+    assert_int_equal(p.filter, CDUL_BILINEAR);
+    assert_about(p.mean[1], 0.5);
+    assert_about(p.std[2], 0.25);
+    assert_int_equal(notes.count, 0);
+    assert_ok(read_from("preprocess_cfg.json",
+                        "{\"size\": 224, \"resize_mode\": \"longest\", "
+                        "\"fill_color\": [1, 2, 255]}",
+                        336, 336, &p));
+    assert_int_equal(p.width, 336);
+    assert_int_equal(p.fill[2], 255);
+    assert_int_equal(notes.count, 1);
+    assert_ok(read_from("open_clip_config.json", "{}", 224, 224, &p)); /* all defaults, the graph's size */
+    assert_int_equal(p.width, 224);
+    assert_int_equal(notes.count, 0);
+}
+
+static void what_open_clip_does_not_know_is_an_error(void **state) {
+    (void)state;
+    static const struct {
+        const char *json, *message;
+    } wrong[] = {
+        {"{}", "no size of the pictures"},
+        {"[]", "expected JSON objects"},
+        {"{\"size\": [1, 2, 3]}", "size is neither a number of pixels nor [height, width]"},
+        {"{\"size\": 0}", "size is neither"},
+        {"{\"size\": {\"height\": 3}}", "size is neither"},
+        {"{\"size\": 8, \"resize_mode\": \"fit\"}", "resize_mode 'fit' is not one of open_clip's"},
+        {"{\"size\": 8, \"resize_mode\": 1}", "resize_mode"},
+        {"{\"size\": 8, \"interpolation\": \"lanczos\"}", "interpolation 'lanczos'"},
+        {"{\"size\": 8, \"mode\": \"L\"}", "mode 'L'"},
+        {"{\"size\": 8, \"mean\": [1, 2]}", "mean is not three numbers"},
+        {"{\"size\": 8, \"std\": 0}", "std is not three positive numbers"},
+        {"{\"size\": 8, \"fill_color\": 256}", "fill_color is not in 0 .. 255"},
+        {"{\"size\": 8, \"crop_pct\": 0.9}", "key 'crop_pct' is not understood"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cdul_preprocess p;
+        assert_fails(read_from("preprocess_cfg.json", wrong[i].json, 0, 0, &p), CDUL_ERR_INPUT,
+                     wrong[i].message);
+        assert_non_null(strstr(err.message, "folder/preprocess_cfg.json"));
+    }
 }
 
 static void newer_files_nest_it_in_processor_config(void **state) {
@@ -207,6 +292,9 @@ int main(void) {
         cmocka_unit_test(without_a_class_every_key_must_be_there),
         cmocka_unit_test(what_is_not_understood_is_an_error),
         cmocka_unit_test(the_graphs_size_wins_and_is_noted),
+        cmocka_unit_test(without_resizing_the_graph_says_the_size),
+        cmocka_unit_test(open_clips_configurations_are_read),
+        cmocka_unit_test(what_open_clip_does_not_know_is_an_error),
         cmocka_unit_test(newer_files_nest_it_in_processor_config),
         cmocka_unit_test(settings_as_text_differ_when_pixels_would),
     };
