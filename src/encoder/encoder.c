@@ -143,6 +143,7 @@ cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
 
 static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error *err) {
     cdul_text_tower text;
+    cdul_error why;
     char port[160];
     if (!e->layout.text) {
         char *path = cdul_path_join(e->folder, "text.safetensors");
@@ -152,9 +153,11 @@ static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error
         free(path);
         return CDUL_OK;
     }
-    cdul_status status = cdul_text_tower_open(e, &text, err);
-    if (status != CDUL_OK) return status;
-    fprintf(stream, "text tower:  %s%s\n", e->layout.text, text.tower.both ? " (the same graph)" : "");
+    fprintf(stream, "text tower:  %s%s\n", e->layout.text, e->vision.both ? " (the same graph)" : "");
+    if (cdul_text_tower_open(e, &text, &why) != CDUL_OK) { /* class vectors made elsewhere do without it */
+        fprintf(stream, "  cannot be used: %s\n", why.message);
+        return CDUL_OK;
+    }
     fprintf(stream, "  input:     %s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
             text.tower.mask ? " and attention_mask" : "");
     fprintf(stream, "  output:    %s (%s)\n", cdul_port_describe(text.tower.output, port, sizeof port),

@@ -60,7 +60,8 @@ static void assume_clip(cdul_encoder_config *out) {
 static cdul_status read_open_clip(const cJSON *model, const char *path, cdul_encoder_config *out,
                                   cdul_error *err) {
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(model, "text_cfg");
-    if (!cJSON_GetObjectItemCaseSensitive(model, "init_logit_bias")) assume_clip(out);
+    out->sigmoid = cJSON_GetObjectItemCaseSensitive(model, "init_logit_bias") != NULL;
+    if (!out->sigmoid) assume_clip(out);
     cdul_status status = read_count(model, "embed_dim", path, &out->projection, err);
     out->context = CLIP_CONTEXT; /* open_clip's default too */
     if (status == CDUL_OK && cJSON_IsObject(text))

@@ -215,7 +215,7 @@ static cdul_status choose_text(const char *folder, const graphs *g, const char *
 static char *tokenizer_folder(const char *folder, const char *text) {
     static const char *const files[] = {"tokenizer.json", "vocab.json"};
     const char *base = text ? cdul_path_base(text) : NULL;
-    char *place = base ? strndup(text, (size_t)(base - text)) : NULL;
+    char *place = base && base > text ? strndup(text, (size_t)(base - text) - 1) : NULL;
     for (size_t i = 0; place && i < sizeof files / sizeof *files; i++) {
         char *file = cdul_path_join(place, files[i]);
         bool there = file && cdul_path_exists(file);

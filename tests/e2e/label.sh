@@ -231,4 +231,17 @@ says err "no/such/folder"
 [ -z "$(find . -name 'none*')" ] || fail "a mistake left an output"
 expect_exit 0 "$label" --inspect "$golden/clip"
 says out "32"
+
+# Variants of an encoder's graphs are chosen, never taken in silence.
+published=$here/../golden/layouts/transformers_js
+expect_exit 0 "$label" --inspect "$published" --variant quantized
+says out "vision_model_quantized.onnx"
+says out "note:        the text tower has no variant 'quantized'"
+expect_exit 0 "$label" -e "$published" --variant fp16 -C classes.txt photos -o fp16.safetensors
+says err "the text tower has no variant 'fp16': onnx/text_model.onnx, in float32, is used"
+expect_exit 1 "$label" -e "$published" --variant int8 -C classes.txt photos -o none.safetensors
+says err "no variant 'int8' of the image tower; there are: float32 (without --variant), fp16, q4, quantized"
+expect_exit 2 "$label" --scores scores.safetensors -T 0.01 --variant fp16 -o none.safetensors
+says err "--variant"
+[ ! -e none.safetensors ] || fail "a mistake left an output"
 echo "label.sh: passed"
