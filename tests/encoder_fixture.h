@@ -89,9 +89,10 @@ static inline void write_text(const char *path, const char *text) {
 
 /* An empty folder "made" with one of golden/encoder/graphs as its image tower, squashed to 8 x 8. */
 static inline void make_folder(const char *graph) {
-    static const char *const files[] = {"made/config.json",      "made/cdul.json",  "made/text_model.onnx",
-                                        "made/text.safetensors", "made/model.onnx", "made/vision_model.onnx",
-                                        "made/vocab.json",       "made/merges.txt"};
+    static const char *const files[] = {
+        "made/config.json",      "made/cdul.json",  "made/text_model.onnx",
+        "made/text.safetensors", "made/model.onnx", "made/vision_model.onnx",
+        "made/vocab.json",       "made/merges.txt", "made/open_clip_config.json"};
     char from[512];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) remove(files[i]);
     assert_ok(cdul_path_make_folder("made", &err));

@@ -184,7 +184,20 @@ static void scores_are_the_trained_ones(void **state) {
     assert_true(score.sigmoid && score.bias == 0);
     write_text("made/cdul.json", "{\"logit_bias\": \"-12\"}");
     assert_fails(cdul_encoder_open("made", NULL, &none, &err), CDUL_ERR_INPUT, "logit_bias");
+    remove("made/cdul.json");
+    /* open_clip's: a CLIP, or a SigLIP, which starts with a bias */
+    write_text("made/open_clip_config.json", "{\"model_cfg\": {\"embed_dim\": 192}}");
+    score = score_of("made");
+    assert_true(!score.sigmoid && fabs(score.temperature - 0.01) < 1e-12);
+    write_text("made/open_clip_config.json",
+               "{\"model_cfg\": {\"embed_dim\": 192, \"init_logit_bias\": -10}}");
+    score = score_of("made");
+    assert_true(score.sigmoid && isnan(score.temperature) && isnan(score.bias));
+    write_text("made/open_clip_config.json", "{\"model_cfg\": {\"embed_dim\": \"wide\"}}");
+    assert_fails(cdul_encoder_open("made", NULL, &none, &err), CDUL_ERR_INPUT,
+                 "open_clip_config.json: embed_dim");
     write_text("made/cdul.json", "{\"logit_scale\": 100}");
+    remove("made/open_clip_config.json");
     assert_fails(cdul_encoder_open("made", NULL, &none, &err), CDUL_ERR_INPUT,
                  "it is an exponent, such as 4.605");
 }
