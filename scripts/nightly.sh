@@ -5,13 +5,13 @@
 #   scripts/nightly.sh [FOLDER]     keeps the scratch folder as FOLDER
 #
 # Needs scripts/setup.sh build test. torch and torchvision, of which open_clip uses the picture operations alone, are
-# Debian's; they hold numpy below 2. Debian's setuptools must not patch distutils for them.
+# Debian's; they hold numpy below 2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$#" -le 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 packages=(numpy==1.26.4 Pillow onnx onnxruntime safetensors tokenizers transformers)
-tests='unit.(layout|encoder|embed|text|cache|tokenizer|preprocess|preprocess_config|session)'
+tests=(layout encoder embed text cache tokenizer preprocess preprocess_config session)
 
 if [ "$#" -eq 1 ]; then
     mkdir "$1"
@@ -40,5 +40,6 @@ for name in encoder tokenizer layouts preprocess; do
 done
 
 cmake -S . -B "$scratch/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCDUL_TRAIN=OFF "-DCDUL_GOLDEN=$scratch/golden" >/dev/null
-ninja -C "$scratch/build" --quiet
-ctest --test-dir "$scratch/build" --output-on-failure -R "$tests"
+ninja -C "$scratch/build" --quiet "${tests[@]/#/test_}"
+pattern=$(IFS='|' && echo "${tests[*]}")
+ctest --test-dir "$scratch/build" --output-on-failure -R "^unit\.($pattern)\$"

@@ -275,8 +275,8 @@ cdul_status cdul_tower_idle(cdul_tower *tower, size_t height, size_t width, size
 
 /* --- Running --- */
 
-static cdul_status run(cdul_tower *tower, const cdul_feed *feed, const int64_t *mask, cdul_fetch *fetch,
-                       cdul_error *err) {
+static cdul_status run(cdul_tower *tower, const cdul_feed *feed, const int64_t *mask, cdul_fetch *fetches,
+                       size_t n_fetches, cdul_error *err) {
     cdul_feed feeds[4] = {*feed};
     size_t n_feeds = 1;
     if (tower->mask) {
@@ -285,22 +285,23 @@ static cdul_status run(cdul_tower *tower, const cdul_feed *feed, const int64_t *
         feeds[n_feeds++].i64 = mask;
     }
     for (size_t i = 0; i < tower->n_idle; i++) feeds[n_feeds++] = tower->idle[i];
-    fetch->name = tower->output->name;
-    return cdul_session_run(tower->session, feeds, n_feeds, fetch, 1, err);
+    return cdul_session_run(tower->session, feeds, n_feeds, fetches, n_fetches, err);
 }
 
 cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, size_t *out, cdul_error *err) {
     const size_t rows = tower->batch ? tower->batch : 1;
+    size_t count = 0;
     *out = fixed(tower->output->dims[1]);
     if (*out) return CDUL_OK;
-    float *blank = calloc(rows * 3 * height * width, sizeof *blank);
+    float *blank =
+        __builtin_mul_overflow(rows, 3 * height * width, &count) ? NULL : calloc(count, sizeof *blank);
     if (!blank) return cdul_fail_memory(err, "network input");
-    cdul_fetch fetch = {0};
+    cdul_fetch fetch = {.name = tower->output->name};
     const cdul_feed feed = {.name = tower->input->name,
                             .f32 = blank,
                             .rank = 4,
                             .dims = {(int64_t)rows, 3, (int64_t)height, (int64_t)width}};
-    cdul_status status = run(tower, &feed, NULL, &fetch, err);
+    cdul_status status = run(tower, &feed, NULL, &fetch, 1, err);
     if (status == CDUL_OK && (fetch.rank != 2 || fetch.dims[1] <= 0))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: output %s is not a matrix [B, D]",
                            cdul_session_path(tower->session), fetch.name);
@@ -313,9 +314,9 @@ cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, siz
 cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids, const int64_t *mask,
                            const int64_t *dims, size_t rank, size_t width, float *out, cdul_error *err) {
     cdul_feed feed = {.name = tower->input->name, .f32 = pixels, .i64 = ids, .rank = rank};
-    cdul_fetch fetch = {0};
+    cdul_fetch fetch = {.name = tower->output->name};
     memcpy(feed.dims, dims, rank * sizeof *dims);
-    cdul_status status = run(tower, &feed, mask, &fetch, err);
+    cdul_status status = run(tower, &feed, mask, &fetch, 1, err);
     if (status != CDUL_OK) return status;
     if (fetch.rank == 2 && fetch.dims[0] == dims[0] && fetch.dims[1] != (int64_t)width)
         status =
