@@ -33,7 +33,7 @@ static inline cdul_encoder *open_encoder(const char *folder, size_t batch) {
 
 /* Reads a tensor of a folder's expected.safetensors: the caller frees. */
 static inline float *expected(const char *folder, const char *name, size_t count) {
-    char path[512];
+    char path[600];
     cdul_safetensors *file = NULL;
     snprintf(path, sizeof path, "%s/expected.safetensors", folder);
     assert_ok(cdul_safetensors_open(path, &file, &err));

@@ -52,7 +52,7 @@ static float *make_pixels(const cdul_preprocess *p) {
     uint8_t *scratch = malloc(size);
     const cdul_decode_options decode = cdul_decode_defaults();
     for (size_t i = 0; i < PHOTOS; i++) {
-        char path[512];
+        char path[600];
         cdul_image image = {0};
         snprintf(path, sizeof path, LAYOUTS "/pictures/%zu.png", i);
         assert_ok(cdul_image_decode_file(path, &decode, &image, &err));
@@ -65,7 +65,7 @@ static float *make_pixels(const cdul_preprocess *p) {
 
 /* The reference's input [6, 3, H, W] as 8-bit numbers, before scale, mean and std. The caller frees. */
 static uint8_t *expected_bytes(const char *folder, size_t count) {
-    char path[512];
+    char path[600];
     cdul_safetensors *file = NULL;
     snprintf(path, sizeof path, "%s/expected.safetensors", folder);
     assert_ok(cdul_safetensors_open(path, &file, &err));
