@@ -13,9 +13,11 @@
 
 #define CLIP     CDUL_GOLDEN "/encoder/clip"
 #define SIGLIP   CDUL_GOLDEN "/encoder/siglip"
+#define DENSE    CDUL_GOLDEN "/encoder/dense"
 #define PICTURES 4
 #define VIEWS    10
 #define WIDTH    16
+#define CELLS    12 /* of DENSE: 3 x 4 */
 
 static cdul_error err;
 

@@ -5,10 +5,11 @@
  *   encoder                a folder with a CLIP-like network    cdul_encoder
  *   text                   one vector a class [C, D]            cdul_text
  *   embedding              images to views [N, 1 + S, D]        cdul_encoder_embed
+ *                          or to the whole and P cells of it    cdul_encoder_cells
  *   cache                  those views on disk                  cdul_cache
  *
- * Letters: N images, C classes, S crops, V = 1 + S views (view 0 is the whole image), D embedding width,
- * B views in a batch, H, W pixels, L tokens. Every vector handed out has length 1 (L2). */
+ * Letters: N images, C classes, S crops or cells, V = 1 + S views (view 0 is the whole image), D embedding
+ * width, B views in a batch, H, W pixels, L tokens. Every vector handed out has length 1 (L2). */
 #ifndef CDUL_ENCODER_H
 #define CDUL_ENCODER_H
 
@@ -134,6 +135,16 @@ typedef struct cdul_encoder_score {
 } cdul_encoder_score;
 
 cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *encoder);
+
+/* The grid of an encoder that gives local vectors from the whole image's pass. */
+typedef struct cdul_cells {
+    size_t rows, columns; /* P = rows x columns; 0 x 0 = none                                          */
+} cdul_cells;
+
+/* The cells of a graph that has, besides the embedding, an output `dense_embeds` [B, P, D], a vector in the
+ * same space for each cell of a grid over the network's input, row by row, and metadata `dense_grid`, such as
+ * "7x7" (rows x columns). Without that output, or if it is not so, CDUL_ERR_INPUT. */
+cdul_status cdul_encoder_cells(const cdul_encoder *encoder, cdul_cells *out, cdul_error *err) CDUL_MUST_CHECK;
 /* Writes what was understood of the folder, for `cdul-label --inspect`. */
 cdul_status cdul_encoder_describe(cdul_encoder *encoder, FILE *stream, cdul_error *err) CDUL_MUST_CHECK;
 
@@ -179,10 +190,14 @@ typedef struct cdul_reporter cdul_reporter; /* base/progress.h; NULL = silence *
 
 typedef struct cdul_embed_options {
     const cdul_crops *crops; /* S crops besides the whole image; NULL = none                            */
+    cdul_cells cells; /* cdul_encoder_cells: S = P cells instead, one pass an image; {0} = none         */
     bool mirror; /* a view's vector is the mean direction of the view and its mirror image: twice the work */
     cdul_decode_options decode;
     size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
 } cdul_embed_options;
+
+/* S: crops, or cells, of an image. */
+size_t cdul_embed_locals(const cdul_embed_options *options);
 
 /* What becomes of each image, in order. */
 typedef struct cdul_embed_sink {
@@ -194,8 +209,9 @@ typedef struct cdul_embed_sink {
 } cdul_embed_sink;
 
 /* Embeds the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes `paths`. Crops of
- * different images share batches; memory does not grow with n. CDUL_ERR_CANCELLED after SIGINT or SIGTERM,
- * when everything finished has been handed over. */
+ * different images share batches; memory does not grow with n. With `mirror` a cell is paired with the one
+ * that shows the same part. CDUL_ERR_CANCELLED after SIGINT or SIGTERM, when everything finished has been
+ * handed over. CDUL_ERR_USAGE: crops and cells. */
 cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which,
                                size_t n, const cdul_embed_options *options, const cdul_embed_sink *sink,
                                cdul_reporter *reporter, cdul_error *err) CDUL_MUST_CHECK;
@@ -203,9 +219,10 @@ cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
 /* --- Cache: views on disk, so that T, zeta, lambda, prompts, classes and aggregator can change in seconds
  * --- */
 
-/* A folder: cache.json (the key) and shards NNNNNN.safetensors of up to 1,024 images: `global` float16 [n,
- * D], `crops` float16 [n, S, D], metadata `images`, `identities` and `checksum` (XXH3-64 of the data). Shards
- * are written whole or not at all and never changed; of an image in two of them the later counts. */
+/* A folder: cache.json (the key) and shards NNNNNN.safetensors of up to 1,024 images or 128 MiB: `global`
+ * float16 [n, D], `crops` float16 [n, S, D] (the cells, if there are cells), metadata `images`, `identities`
+ * and `checksum` (XXH3-64 of the data). Shards are written whole or not at all and never changed; of an image
+ * in two of them the later counts. */
 typedef struct cdul_cache cdul_cache;
 
 /* Everything that changes a view's vector. */
@@ -215,6 +232,7 @@ typedef struct cdul_cache_key {
     char decode[64];         /* likewise                                                               */
     size_t width;            /* D                                                                      */
     const cdul_crops *crops; /* borrowed while the cache is open; NULL = none                          */
+    cdul_cells cells;        /* instead of crops; {0} = none                                           */
     bool mirror;
 } cdul_cache_key;
 
@@ -241,7 +259,7 @@ void cdul_cache_read(const cdul_cache *cache, size_t row, float *views);
 /* Takes the right to write: one process at a time, or CDUL_ERR_IO that says so; rows that another process
  * wrote since opening are seen afterwards. Reading needs no right. */
 cdul_status cdul_cache_begin(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
-/* Adds views [V, D] of an image. A shard is written when 1,024 rows wait or the oldest has waited five
+/* Adds views [V, D] of an image. A shard is written when it is full or the oldest has waited five
  * minutes: that is what a crash can cost. */
 cdul_status cdul_cache_append(cdul_cache *cache, const char *name, const char *path, const float *views,
                               cdul_error *err) CDUL_MUST_CHECK;

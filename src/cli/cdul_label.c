@@ -194,19 +194,37 @@ static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli, const 
     return status ? status : cdul_cache_open(o->cache, &key, cli->reporter, &r->cache, err);
 }
 
+/* What is looked at besides the whole image. The encoder is open. */
+static cdul_status choose_locals(const cdul_label_options *o, label_run *r, cdul_embed_options *embed,
+                                 cdul_error *err) {
+    /* They are in the cache's key, so a cache holds them even if this run's aggregator does without. */
+    bool needed = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
+    cdul_cells cells = {0};
+    if (o->local == CDUL_LOCAL_DENSE) {
+        cdul_status status = cdul_encoder_cells(r->encoder, &cells, err);
+        if (status) return status;
+    }
+    if (needed && o->local == CDUL_LOCAL_CROPS) embed->crops = &r->crops;
+    if (needed) embed->cells = cells;
+    return CDUL_OK;
+}
+
 static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
-    /* Crops are in the cache's key, so a cache holds them even if this run's aggregator does without. */
-    bool need_crops = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
     cdul_embed_options embed = {
         .mirror = o->mirror, .decode = cdul_decode_defaults(), .threads = cli->common->threads};
     cdul_label_settings settings = settings_of(o);
     double start = cdul_seconds();
     embed.decode.exif = o->exif;
     cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
-    if (!status) status = cdul_crops_parse(o->grid, &r->crops, err);
-    if (status) return status;
-    if (need_crops) embed.crops = &r->crops;
-    if ((status = open_encoder(o, cli, r, err)) || (status = list_images(o, cli, r, err))) return status;
+    if (!status && o->grid && o->local == CDUL_LOCAL_DENSE)
+        status = cdul_fail(err, CDUL_ERR_USAGE,
+                           "--grid %s cuts crops, and --local dense takes the encoder's own cells: leave one "
+                           "of them out",
+                           o->grid);
+    if (!status && o->local == CDUL_LOCAL_CROPS) status = cdul_crops_parse(o->grid, &r->crops, err);
+    if (status || (status = open_encoder(o, cli, r, err)) || (status = choose_locals(o, r, &embed, err)) ||
+        (status = list_images(o, cli, r, err)))
+        return status;
     cdul_encoder_score known = cdul_encoder_score_of(r->encoder);
     if ((status = choose_score(o, &known, o->encoder, &settings.aggregate, err)) ||
         (status = open_cache(o, cli, &embed, r, err)))
@@ -270,7 +288,10 @@ static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdu
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
-    const cdul_label_options *o = user;
+    /* the grid has no default in the table, so that one given with --local dense shows */
+    cdul_label_options effective = *(const cdul_label_options *)user;
+    const cdul_label_options *o = &effective;
+    if (!effective.grid && effective.local == CDUL_LOCAL_CROPS) effective.grid = "3x3";
     if (o->inspect) return inspect(o, cli, err);
     if (o->variant && (o->merge || o->scores))
         return cdul_fail(err, CDUL_ERR_USAGE, "--variant is a choice of the encoder's files; %s uses none",

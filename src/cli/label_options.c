@@ -80,15 +80,22 @@ static const cdul_option options[] = {
      .help = "words for what may be in pictures but is no class, like --classes: they compete with the "
              "classes in each view and get no label; not for sigmoid scores"},
 
+    {.name = "local",
+     .type = CDUL_OPTION_CHOICE,
+     .offset = FIELD(local),
+     .fallback = "crops",
+     .argument = "WHAT",
+     .choices = "crops|dense",
+     .group = "Labels",
+     .help = "what is looked at besides the whole image: crops, each embedded by itself, or the cells that "
+             "an encoder with dense output gives along with the whole image, in one pass"},
     {.name = "grid",
      .letter = 'g',
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(grid),
-     .fallback = "3x3",
      .argument = "GRID",
-     .group = "Labels",
-     .help = "crops of an image: RxC rows and columns of tiles, RxC:F overlapping windows of F times its "
-             "width and height, A+B both"},
+     .help = "crops of an image, by default 3x3: RxC rows and columns of tiles, RxC:F overlapping windows "
+             "of F times its width and height, A+B both; not with --local dense"},
     {.name = "mirror",
      .type = CDUL_OPTION_FLAG,
      .offset = FIELD(mirror),

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* Positions in the choices of --local. */
+enum { CDUL_LOCAL_CROPS, CDUL_LOCAL_DENSE };
+
 typedef struct cdul_label_options {
     /* Input */
     const char *encoder; /* folder of the encoder; NULL with --scores, --merge, --inspect            */
@@ -27,7 +30,8 @@ typedef struct cdul_label_options {
     const char *background_words; /* file like classes.txt, or NULL                                    */
 
     /* Labels: symbols as in the paper, equations (2), (5), (6) */
-    const char *grid; /* "3x3", "3x3:0.5", "1x1+2x2"                                                 */
+    int local;        /* position in "crops|dense"                                                   */
+    const char *grid; /* "3x3", "3x3:0.5", "1x1+2x2"; NULL = 3x3 with crops                            */
     bool mirror;
     int aggregate;      /* cdul_aggregator                                                            */
     double zeta;        /* 0 .. 1                                                                     */

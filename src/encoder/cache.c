@@ -14,6 +14,7 @@
 
 #define FLUSH_SECONDS 300    /* a row waits no longer than this for its shard */
 #define MAX_NUMBER    999999 /* six digits in a shard's name */
+#define SHARD_BYTES   (128 << 20)
 
 /* Where a row's views are: in a shard, waiting to be written, or nowhere (the image was asked for and is to
  * be computed). */
@@ -35,6 +36,7 @@ struct cdul_cache {
     char *folder;
     cdul_reporter *reporter;
     size_t width, crops; /* D, S */
+    size_t shard_rows;   /* of a full shard: CDUL_SHARD_ROWS, or fewer if they are long */
     open_shard *shards;
     size_t n_shards;
     unsigned next; /* number of the next shard */
@@ -46,9 +48,9 @@ struct cdul_cache {
     size_t n_slots;
 
     int lock;             /* descriptor of the lock file, -1: no right to write */
-    uint16_t *global;     /* [CDUL_SHARD_ROWS, D]: rows that wait */
-    uint16_t *crop_views; /* [CDUL_SHARD_ROWS, S, D] */
-    size_t *waiting;      /* [CDUL_SHARD_ROWS]: their rows */
+    uint16_t *global;     /* [shard_rows, D]: rows that wait */
+    uint16_t *crop_views; /* [shard_rows, S, D] */
+    size_t *waiting;      /* [shard_rows]: their rows */
     size_t n_waiting;
     double since; /* when the first of them came, monotonic */
 };
@@ -205,7 +207,10 @@ cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_
     c->lock = -1;
     c->reporter = reporter;
     c->width = key->width;
-    c->crops = key->crops ? key->crops->count : 0;
+    c->crops = key->crops ? key->crops->count : key->cells.rows * key->cells.columns;
+    c->shard_rows = SHARD_BYTES / ((1 + c->crops) * c->width * sizeof *c->global);
+    if (c->shard_rows > CDUL_SHARD_ROWS) c->shard_rows = CDUL_SHARD_ROWS;
+    if (c->shard_rows == 0) c->shard_rows = 1;
     c->folder = strdup(folder);
     cdul_status status = c->folder ? grow_slots(c, err) : cdul_fail_memory(err, "cache");
     if (status == CDUL_OK) status = cdul_path_make_folder(folder, err);
@@ -322,7 +327,7 @@ static cdul_status take_lock(cdul_cache *c, cdul_error *err) {
 
 cdul_status cdul_cache_begin(cdul_cache *c, cdul_error *err) {
     if (c->lock >= 0) return CDUL_OK;
-    const size_t rows = CDUL_SHARD_ROWS;
+    const size_t rows = c->shard_rows;
     if (!c->waiting) {
         c->global = calloc(rows, c->width * sizeof *c->global);
         c->crop_views = calloc(rows, (c->crops ? c->crops : 1) * c->width * sizeof *c->crop_views);
@@ -395,8 +400,7 @@ cdul_status cdul_cache_append(cdul_cache *c, const char *name, const char *path,
                               cdul_error *err) {
     size_t index = 0;
     if (c->lock < 0) return cdul_fail(err, CDUL_ERR_USAGE, "%s: cdul_cache_begin was not called", c->folder);
-    cdul_status status =
-        c->n_waiting == CDUL_SHARD_ROWS ? cdul_cache_flush(c, err) : CDUL_OK; /* one failed */
+    cdul_status status = c->n_waiting == c->shard_rows ? cdul_cache_flush(c, err) : CDUL_OK; /* one failed */
     if (status == CDUL_OK) status = place_row(c, name, path, &index, err);
     if (status != CDUL_OK) return status;
     const size_t width = c->width, parts = c->crops * width;
@@ -407,6 +411,6 @@ cdul_status cdul_cache_append(cdul_cache *c, const char *name, const char *path,
     c->rows[index].shard = WAITING;
     c->rows[index].at = (uint32_t)c->n_waiting;
     c->waiting[c->n_waiting++] = index;
-    bool due = c->n_waiting == CDUL_SHARD_ROWS || cdul_seconds() - c->since >= FLUSH_SECONDS;
+    bool due = c->n_waiting == c->shard_rows || cdul_seconds() - c->since >= FLUSH_SECONDS;
     return due ? cdul_cache_flush(c, err) : CDUL_OK;
 }

@@ -42,7 +42,8 @@ static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err)
 cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_options *options,
                               cdul_cache_key *out, cdul_error *err) {
     const cdul_decode_options *decode = &options->decode;
-    *out = (cdul_cache_key){.width = encoder->width, .crops = options->crops, .mirror = options->mirror};
+    *out = (cdul_cache_key){
+        .width = encoder->width, .crops = options->crops, .cells = options->cells, .mirror = options->mirror};
     cdul_preprocess_text(&encoder->preprocess, out->preprocess, sizeof out->preprocess);
     snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u",
              decode->exif ? "applied" : "ignored", decode->background[0], decode->background[1],
@@ -64,20 +65,28 @@ static cJSON *boxes_json(const cdul_crops *crops) {
     return list;
 }
 
+/* The list of crops, or a text that says which cells. */
+static cJSON *locals_json(const cdul_cache_key *key) {
+    char text[64];
+    if (!key->cells.rows) return boxes_json(key->crops);
+    snprintf(text, sizeof text, "dense %zux%zu", key->cells.rows, key->cells.columns);
+    return cJSON_CreateString(text);
+}
+
 /* NULL: no memory. */
 static cJSON *key_json(const cdul_cache_key *key) {
     char encoder[20];
     snprintf(encoder, sizeof encoder, "%016" PRIx64, key->encoder);
-    cJSON *json = cJSON_CreateObject(), *boxes = boxes_json(key->crops);
-    if (json && boxes && cJSON_AddNumberToObject(json, "version", CACHE_VERSION) &&
+    cJSON *json = cJSON_CreateObject(), *locals = locals_json(key);
+    if (json && locals && cJSON_AddNumberToObject(json, "version", CACHE_VERSION) &&
         cJSON_AddStringToObject(json, "encoder", encoder) &&
         cJSON_AddNumberToObject(json, "width", (double)key->width) &&
         cJSON_AddStringToObject(json, "preprocess", key->preprocess) &&
         cJSON_AddStringToObject(json, "decode", key->decode) &&
-        cJSON_AddBoolToObject(json, "mirror", key->mirror) && cJSON_AddItemToObject(json, "crops", boxes))
+        cJSON_AddBoolToObject(json, "mirror", key->mirror) && cJSON_AddItemToObject(json, "crops", locals))
         return json;
     cJSON_Delete(json);
-    cJSON_Delete(boxes);
+    cJSON_Delete(locals);
     return NULL;
 }
 
@@ -91,7 +100,7 @@ static cdul_status compare(const char *path, const char *folder, const cJSON *th
         {"width", "embedding width"},
         {"preprocess", "preprocessing"},
         {"decode", "decoding of pictures"},
-        {"crops", "grid of crops"},
+        {"crops", "choice of --local or --grid"},
         {"mirror", "choice of --mirror"},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -100,6 +109,7 @@ static cdul_status compare(const char *path, const char *folder, const cJSON *th
         if (!a) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no key '%s': not a cache's", path, parts[i].key);
         if (cJSON_Compare(a, b, true)) continue;
         const char *was = cJSON_GetStringValue(a), *is = cJSON_GetStringValue(b);
+        if (!is) was = NULL; /* crops against cells */
         return cdul_fail(
             err, CDUL_ERR_USAGE,
             "%s: this cache was made with another %s%s%s%s%s%s; use another --cache folder, or delete this "

@@ -4,26 +4,43 @@
 typedef struct embedder {
     cdul_encoder *encoder;
     const cdul_embed_sink *sink;
-    size_t views; /* V */
-    bool mirror;  /* the network gives 2 V rows: the views, then their mirror images */
+    size_t vectors; /* V = 1 + S of an image                                                        */
+    cdul_cells cells;
+    bool mirror; /* the network gives 2 V vectors: the views, then their mirror images */
 } embedder;
+
+size_t cdul_embed_locals(const cdul_embed_options *options) {
+    return options->crops ? options->crops->count : options->cells.rows * options->cells.columns;
+}
 
 static cdul_status embed_views(void *user, const float *pixels, size_t n, float *rows, cdul_error *err) {
     embedder *e = user;
-    return cdul_encoder_raw_views(e->encoder, pixels, n, rows, err);
+    return cdul_encoder_raw_views(e->encoder, pixels, n, e->cells.rows * e->cells.columns, rows, err);
+}
+
+/* Which vector of the mirror images shows what vector v does: its own, but cells change sides. */
+static size_t partner(const embedder *e, size_t v) {
+    size_t columns = e->cells.columns;
+    if (v == 0 || columns == 0) return v;
+    size_t column = (v - 1) % columns;
+    return v - column + (columns - 1 - column);
 }
 
 /* Brings the V vectors of an image to length 1; with mirror images, the sums of the pairs. */
 static const char *normalise(void *user, float *rows) {
     embedder *e = user;
     static const char *const reason = "the encoder's vector is zero or not finite";
-    const size_t width = e->encoder->width, half = e->views * width;
-    for (size_t v = 0; v < (e->mirror ? 2 : 1) * e->views; v++)
+    const size_t width = e->encoder->width;
+    for (size_t v = 0; v < (e->mirror ? 2 : 1) * e->vectors; v++)
         if (!cdul_unit(rows + v * width, width)) return reason;
     if (!e->mirror) return NULL;
-    for (size_t i = 0; i < half; i++) rows[i] += rows[half + i];
-    for (size_t v = 0; v < e->views; v++)
-        if (!cdul_unit(rows + v * width, width)) return reason;
+    const float *mirrored = rows + e->vectors * width;
+    for (size_t v = 0; v < e->vectors; v++) {
+        float *vector = rows + v * width;
+        const float *other = mirrored + partner(e, v) * width;
+        for (size_t d = 0; d < width; d++) vector[d] += other[d];
+        if (!cdul_unit(vector, width)) return reason;
+    }
     return NULL;
 }
 
@@ -41,15 +58,18 @@ static void skip(void *user, size_t i, const char *reason) {
 cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which,
                                size_t n, const cdul_embed_options *options, const cdul_embed_sink *sink,
                                cdul_reporter *reporter, cdul_error *err) {
+    const size_t cells = options->cells.rows * options->cells.columns;
+    if (options->crops && cells) return cdul_fail(err, CDUL_ERR_USAGE, "either crops or cells, not both");
+    /* cells are no views to the network: they come with the whole image's, as one long row */
     const cdul_view_options views = {.preprocess = &encoder->preprocess,
                                      .crops = options->crops,
                                      .mirror = options->mirror,
                                      .decode = options->decode,
                                      .threads = options->threads,
                                      .batch = encoder->batch,
-                                     .width = encoder->width,
+                                     .width = (1 + cells) * encoder->width,
                                      .verb = "label"};
-    embedder e = {encoder, sink, cdul_views_count(&views) / (options->mirror ? 2 : 1), options->mirror};
+    embedder e = {encoder, sink, 1 + cdul_embed_locals(options), options->cells, options->mirror};
     const cdul_view_calls calls = {
         .network = embed_views, .check = normalise, .done = hand_over, .skipped = skip, .user = &e};
     return cdul_views_run(paths, which, n, &views, &calls, reporter, err);

@@ -182,6 +182,12 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
             e->vision.batch ? " (fixed by the graph)" : "");
     fprintf(stream, "  output:    %s (%s), D = %zu\n",
             cdul_port_describe(e->vision.output, port, sizeof port), e->vision.chosen, e->width);
+    cdul_cells cells;
+    cdul_error why;
+    if (cdul_encoder_cells(e, &cells, &why) == CDUL_OK)
+        fprintf(stream, "  cells:     %zu x %zu, for --local dense\n", cells.rows, cells.columns);
+    else
+        fprintf(stream, "  cells:     none: %s\n", why.message);
     fprintf(stream, "  pictures:  %s\n", settings);
     fprintf(stream, "  runs on:   %s\n", cdul_encoder_placement(e));
     cdul_status status = describe_text(e, stream, err);
@@ -205,16 +211,16 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
 
 /* Runs n views as a batch of `rows`, the rest of it zeros. */
 static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t rows, int64_t *dims,
-                              float *out, cdul_error *err) {
-    const size_t view = 3 * e->preprocess.height * e->preprocess.width;
-    float *padded = calloc(rows * view, sizeof *padded), *vectors = calloc(rows * e->width, sizeof *vectors);
+                              size_t cells, float *out, cdul_error *err) {
+    const size_t view = 3 * e->preprocess.height * e->preprocess.width, row = (1 + cells) * e->width;
+    float *padded = calloc(rows * view, sizeof *padded), *vectors = calloc(rows, row * sizeof *vectors);
     cdul_status status = padded && vectors ? CDUL_OK : cdul_fail_memory(err, "batch");
     dims[0] = (int64_t)rows;
     if (status == CDUL_OK) {
         memcpy(padded, pixels, n * view * sizeof *padded);
-        status = cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, vectors, err);
+        status = cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, cells, vectors, err);
     }
-    if (status == CDUL_OK) memcpy(out, vectors, n * e->width * sizeof *out);
+    if (status == CDUL_OK) memcpy(out, vectors, n * row * sizeof *out);
     free(padded);
     free(vectors);
     return status;
@@ -223,7 +229,7 @@ static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, si
 /* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view: ONNX Runtime
  * multiplies one row by another routine than many, and the last bits of a vector would depend on how many
  * images a run happens to have left. */
-cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, float *out,
+cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, size_t cells, float *out,
                                    cdul_error *err) {
     const size_t view = 3 * e->preprocess.height * e->preprocess.width;
     int64_t dims[4] = {0, 3, (int64_t)e->preprocess.height, (int64_t)e->preprocess.width};
@@ -232,17 +238,18 @@ cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t 
         size_t now = n - done < e->batch ? n - done : e->batch;
         size_t least = e->vision.batch ? e->vision.batch : 2;
         const float *from = pixels + done * view;
-        float *to = out + done * e->width;
+        float *to = out + done * (1 + cells) * e->width;
         dims[0] = (int64_t)now;
-        status = now < least ? run_padded(e, from, now, least, dims, to, err)
-                             : cdul_tower_run(&e->vision, from, NULL, NULL, dims, 4, e->width, to, err);
+        status = now < least
+                     ? run_padded(e, from, now, least, dims, cells, to, err)
+                     : cdul_tower_run(&e->vision, from, NULL, NULL, dims, 4, e->width, cells, to, err);
         done += now;
     }
     return status;
 }
 
 cdul_status cdul_encoder_views(cdul_encoder *e, const float *pixels, size_t n, float *out, cdul_error *err) {
-    cdul_status status = cdul_encoder_raw_views(e, pixels, n, out, err);
+    cdul_status status = cdul_encoder_raw_views(e, pixels, n, 0, out, err);
     for (size_t i = 0; status == CDUL_OK && i < n; i++)
         if (!cdul_unit(out + i * e->width, e->width))
             status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the vector of view %zu is zero or not finite",

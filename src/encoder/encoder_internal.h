@@ -37,9 +37,10 @@ struct cdul_encoder {
     size_t batch;       /* B                                                                            */
 };
 
-/* As cdul_encoder_views, but rows are left as the graph gives them. */
-cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n, float *out,
-                                   cdul_error *err) CDUL_MUST_CHECK;
+/* As cdul_encoder_views, but rows are left as the graph gives them, and each is followed by those of its P =
+ * `cells` cells: [n, 1 + P, D]. */
+cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n, size_t cells,
+                                   float *out, cdul_error *err) CDUL_MUST_CHECK;
 
 /* The text tower's graph, open; of a graph of both towers, in the image tower's session. `encoder` must have
  * layout.text. */

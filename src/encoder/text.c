@@ -211,7 +211,7 @@ static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     size_t rows = p->text.tower.batch ? p->text.batch : p->waiting;
     const int64_t dims[2] = {(int64_t)rows, (int64_t)p->text.context};
     cdul_status status =
-        cdul_tower_run(&p->text.tower, NULL, p->ids, p->mask, dims, 2, out->width, p->rows, err);
+        cdul_tower_run(&p->text.tower, NULL, p->ids, p->mask, dims, 2, out->width, 0, p->rows, err);
     for (size_t i = 0; status == CDUL_OK && i < p->waiting; i++) {
         float *row = p->rows + i * out->width, *sum = out->vectors + p->row_of[i] * out->width;
         if (!cdul_unit(row, out->width))

@@ -311,25 +311,36 @@ cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, siz
     return status;
 }
 
+/* Sizes that the graph leaves free are known only now, and it may be wrong about the others. */
+static cdul_status check_sizes(const cdul_tower *tower, const cdul_fetch *fetch, const int64_t *want,
+                               size_t rank, cdul_error *err) {
+    if (fetch->rank == rank && memcmp(fetch->dims, want, rank * sizeof *want) == 0) return CDUL_OK;
+    cdul_port got = {.name = (char *)(uintptr_t)fetch->name, .rank = fetch->rank}, wanted = got;
+    char got_text[120], wanted_text[120];
+    memcpy(got.dims, fetch->dims, sizeof got.dims);
+    wanted.rank = rank;
+    memcpy(wanted.dims, want, rank * sizeof *want);
+    return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the network gave %s, expected %s",
+                     cdul_session_path(tower->session), cdul_port_describe(&got, got_text, sizeof got_text),
+                     cdul_port_describe(&wanted, wanted_text, sizeof wanted_text));
+}
+
 cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids, const int64_t *mask,
-                           const int64_t *dims, size_t rank, size_t width, float *out, cdul_error *err) {
+                           const int64_t *dims, size_t rank, size_t width, size_t cells, float *out,
+                           cdul_error *err) {
     cdul_feed feed = {.name = tower->input->name, .f32 = pixels, .i64 = ids, .rank = rank};
-    cdul_fetch fetch = {.name = tower->output->name};
+    cdul_fetch fetches[2] = {{.name = tower->output->name}, {.name = CDUL_DENSE_OUTPUT}};
     memcpy(feed.dims, dims, rank * sizeof *dims);
-    cdul_status status = run(tower, &feed, mask, &fetch, 1, err);
+    cdul_status status = run(tower, &feed, mask, fetches, cells ? 2 : 1, err);
     if (status != CDUL_OK) return status;
-    if (fetch.rank == 2 && fetch.dims[0] == dims[0] && fetch.dims[1] != (int64_t)width)
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT,
-                      "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
-                      cdul_session_path(tower->session), fetch.name, (long long)fetch.dims[1], width);
-    else if (fetch.rank != 2 || fetch.dims[0] != dims[0])
-        status =
-            cdul_fail(err, CDUL_ERR_RUNTIME, "%s: output %s has %lld x %lld numbers, expected %lld x %zu",
-                      cdul_session_path(tower->session), fetch.name, (long long)fetch.dims[0],
-                      (long long)fetch.dims[1], (long long)dims[0], width);
-    else
-        memcpy(out, fetch.values, fetch.count * sizeof *out);
-    free(fetch.values);
+    const int64_t whole[2] = {dims[0], (int64_t)width}, dense[3] = {dims[0], (int64_t)cells, (int64_t)width};
+    status = check_sizes(tower, &fetches[0], whole, 2, err);
+    if (status == CDUL_OK && cells) status = check_sizes(tower, &fetches[1], dense, 3, err);
+    for (size_t i = 0; status == CDUL_OK && i < (size_t)dims[0]; i++, out += (1 + cells) * width) {
+        memcpy(out, fetches[0].values + i * width, width * sizeof *out);
+        if (cells) memcpy(out + width, fetches[1].values + i * cells * width, cells * width * sizeof *out);
+    }
+    free(fetches[0].values);
+    free(fetches[1].values);
     return status;
 }

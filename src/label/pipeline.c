@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows that are read from the cache and aggregated in parallel before they are handed on in order. */
-enum { BLOCK = 512 };
+/* Rows that are read from the cache and aggregated in parallel before they are handed on in order: so many,
+ * or so many bytes of views. */
+enum { BLOCK = 512, BLOCK_BYTES = 64 << 20 };
 
 /* Where the rows of one run go. */
 typedef struct sink {
@@ -23,9 +24,10 @@ typedef struct sink {
     size_t s, d;
     size_t c;         /* labels of a row                                                                    */
     size_t columns;   /* C + B: cosines of a view                                                           */
+    size_t block;     /* rows in a block                                                                   */
     size_t rows;      /* labels filled so far                                                               */
     size_t work_size; /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch */
-    float *work;      /* [BLOCK, work_size]                                                               */
+    float *work;      /* [block, work_size]                                                               */
     bool *missing; /* [N]: could not be read                                                              */
 } sink;
 
@@ -108,12 +110,12 @@ static cdul_status label_block(sink *k, const size_t *block, size_t count, float
 
 static cdul_status label_from_cache(sink *k, cdul_error *err) {
     cdul_status status = CDUL_OK;
-    float *views = malloc(BLOCK * (1 + k->s) * k->d * sizeof *views);
+    float *views = malloc(k->block * (1 + k->s) * k->d * sizeof *views);
     if (!views) return cdul_fail_memory(err, "views of a block of images");
     size_t block[BLOCK], count = 0;
     for (size_t i = 0; i < k->paths->count && !status; i++) {
         if (!k->missing[i]) block[count++] = i;
-        if (count == BLOCK || i + 1 == k->paths->count) {
+        if (count == k->block || i + 1 == k->paths->count) {
             status = cdul_interrupted() ? cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted")
                                         : label_block(k, block, count, views, err);
             count = 0;
@@ -127,7 +129,10 @@ static cdul_status open_sink(sink *k, cdul_error *err) {
     size_t n = k->paths->count;
     if (n > SIZE_MAX / sizeof(float) / k->c) return cdul_fail_memory(err, "label matrix");
     k->work_size = (1 + k->s) * (k->vectors->c + k->columns);
-    k->work = malloc(BLOCK * k->work_size * sizeof *k->work);
+    k->block = BLOCK_BYTES / ((1 + k->s) * k->d * sizeof(float));
+    if (k->block > BLOCK) k->block = BLOCK;
+    if (k->block == 0) k->block = 1;
+    k->work = malloc(k->block * k->work_size * sizeof *k->work);
     k->missing = calloc(n, sizeof *k->missing);
     k->out->labels.values = malloc(n * k->c * sizeof(float));
     if (!k->work || !k->missing || !k->out->labels.values) return cdul_fail_memory(err, "label matrix");
@@ -170,7 +175,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
               .names = names,
               .skipped = skipped,
               .cache = cache,
-              .s = embed->crops ? embed->crops->count : 0,
+              .s = cdul_embed_locals(embed),
               .c = text->classes.count - text->background,
               .columns = text->classes.count,
               .d = text->width};

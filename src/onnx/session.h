@@ -90,8 +90,8 @@ typedef struct cdul_fetch {
     float *values; /* the caller's to free                                                             */
 } cdul_fetch;
 
-/* Runs the graph once. Only the outputs asked for are computed. May be called from several threads. On
- * failure no `values` are left to free. CDUL_ERR_RUNTIME carries ONNX Runtime's first line. */
+/* Runs the graph once. ONNX Runtime computes all outputs, whichever are asked for. May be called from several
+ * threads. On failure no `values` are left to free. CDUL_ERR_RUNTIME carries ONNX Runtime's first line. */
 cdul_status cdul_session_run(cdul_session *session, const cdul_feed *feeds, size_t n_feeds,
                              cdul_fetch *fetches, size_t n_fetches, cdul_error *err) CDUL_MUST_CHECK;
 

@@ -4,7 +4,7 @@
     equal | different A B                 the same names in one order, and the same values to the bit, or not
     near A B TOLERANCE                    the same names in one order, values no further apart
     within A B                            every row of A is in B, to the bit
-    cosines SCORES LABELS                 the aggregation of the paper in numpy makes LABELS of SCORES
+    cosines SCORES LABELS S               the aggregation of the paper in numpy makes LABELS of SCORES, of S crops
     sigmoid EXPECTED LABELS T BIAS        the same with SigLIP's sigmoid, of golden/make_encoder.py's vectors
     largest WORDS CLASSES COLUMNS         cosines of CLASSES are the largest over those columns of WORDS, as in 0,1:4
 """
@@ -63,7 +63,7 @@ def within(a, b):
     assert rows and all((others[name] == rows[name]).all() for name in rows)
 
 
-def cosines(scores, result):
+def cosines(scores, result, parts):
     with safe_open(scores, "numpy") as file:
         whole, crops = (file.get_tensor(f"cosine_{part}").astype(numpy.float64) for part in ("global", "crops"))
         images, classes = json.loads(file.metadata()["images"]), json.loads(file.metadata()["classes"])
@@ -73,7 +73,7 @@ def cosines(scores, result):
         e = numpy.exp((x - x.max(-1, keepdims=True)) / 0.01)
         return e / e.sum(-1, keepdims=True)
 
-    assert crops.shape == (len(images), 9, whole.shape[1]), crops.shape
+    assert crops.shape == (len(images), int(parts), whole.shape[1]), crops.shape
     expected = (softmax(whole) + softmax(crops).max(1)) / 2  # (5) with zeta = 0, then the mean
     rows = read(result)[1]
     assert list(rows) == images

@@ -59,7 +59,7 @@ expect_exit 0 "${encode[@]}" photos -o again.safetensors --save-scores scores.sa
 check equal labels.safetensors again.safetensors
 expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -o scored.safetensors
 check equal labels.safetensors scored.safetensors
-check cosines scores.safetensors labels.safetensors
+check cosines scores.safetensors labels.safetensors 9
 expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -a global -o scored.safetensors
 check different labels.safetensors scored.safetensors
 
@@ -157,8 +157,37 @@ expect_exit 2 "${encode[@]}" photos --cache cache --grid 2x2 -o second.safetenso
 says err "cache"
 expect_exit 2 "${encode[@]}" photos --cache cache --mirror -o second.safetensors
 says err "another choice of --mirror"
+expect_exit 2 "$label" -e "$golden/dense" photos --cache cache --local dense -o second.safetensors
+says err "cache was made with another"
 expect_exit 0 "${encode[@]}" photos --mirror -o second.safetensors
 check different first.safetensors second.safetensors
+
+# Dense: the cells stand where the crops were, with and without a cache, saved or not.
+dense=("$label" -e "$golden/dense" -j 2 --local dense)
+for how in cdul zscore mean; do
+    expect_exit 0 "${dense[@]}" photos -a $how -o dense.safetensors --save-scores scores-dense.safetensors
+    [ $how != cdul ] || check cosines scores-dense.safetensors dense.safetensors 12
+    expect_exit 0 "$label" --scores scores-dense.safetensors -T 0.01 -a $how -o scored.safetensors
+    check equal dense.safetensors scored.safetensors
+    expect_exit 0 "${dense[@]}" photos -a $how --cache cache-dense -o second.safetensors
+    check near dense.safetensors second.safetensors 0.01
+done
+! grep -q embedded err || fail "a second run embeds: $(cat err)"
+expect_exit 2 "$label" -e "$golden/dense" photos --cache cache-dense -o second.safetensors
+says err "another choice of --local or --grid"
+expect_exit 0 "$label" -e "$golden/dense" photos --grid 3x4 -a mean -o second.safetensors
+check different dense.safetensors second.safetensors
+expect_exit 0 "${dense[@]}" photos -a mean --mirror -o second.safetensors
+check different dense.safetensors second.safetensors
+expect_exit 0 "${dense[@]}" photos -a global -o second.safetensors
+expect_exit 0 "$label" -e "$golden/dense" photos -a global -o scored.safetensors
+check equal second.safetensors scored.safetensors
+expect_exit 2 "${dense[@]}" photos --grid 3x3 -o none.safetensors
+says err "--grid 3x3 cuts crops, and --local dense takes"
+expect_exit 1 "${encode[@]}" photos --local dense -o none.safetensors
+says err "export the model with scripts/export_clip.py --dense"
+expect_exit 0 "$label" --inspect "$golden/dense"
+says out "3 x 4, for --local dense"
 
 # Shards: together they are the whole, row by row, and a new picture moves no other.
 for part in 1 2; do

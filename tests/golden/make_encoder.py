@@ -6,6 +6,8 @@ not square, and what a Python pipeline (Pillow, transformers, onnxruntime, numpy
     encoder/pictures/       generated, deterministic
     encoder/clip/           centre crop, free batch, image_embeds beside a pooled output, text tower without mask
     encoder/siglip/         squashed, batch fixed at 4, float16 in and out, text tower with mask, batch fixed at 1
+    encoder/dense/          squashed to 24 x 32 pixels, dense_embeds of 3 x 4 cells; expected: dense, dense_mirrored
+                            [N, 13, D] (whole picture, then cells), by numpy alone
     encoder/*/expected.safetensors   views [N, 10, D] (whole image, then 3 x 3 crops), mirrored (their means with their
                                     mirror images), text [C, D] unit vectors
     encoder/graphs/*.onnx   towers that must be refused
@@ -217,6 +219,49 @@ def make_siglip(folder):
                "text": text_vectors(folder, True).astype(numpy.float32)}, folder / "expected.safetensors")
 
 
+def make_dense(folder):
+    """Patches of 8 x 8 pixels through a weight of their own, tanh, and two projections: of each patch, and of all."""
+    rng = numpy.random.RandomState(3)
+    rows, columns, patch, channels = 3, 4, 8, 6
+    weights = {"kernel": rng.normal(0, 0.1, (channels, 3, patch, patch)), "bias": rng.normal(0, 0.3, channels),
+               "cell": rng.normal(0, 0.5, (channels, WIDTH)),
+               "projection": rng.normal(0, 0.2, (channels * rows * columns, WIDTH))}
+    weights = {name: array.astype(numpy.float32) for name, array in weights.items()}
+    node = helper.make_node
+    save(folder / "vision_model.onnx",
+         [node("Conv", ["pixel_values", "kernel", "bias"], ["edges"], strides=[patch, patch]),
+          node("Tanh", ["edges"], ["features"]),
+          node("Flatten", ["features"], ["flat"]), node("MatMul", ["flat", "projection"], ["image_embeds"]),
+          node("Reshape", ["features", "shape"], ["planes"]), node("Transpose", ["planes"], ["cells"], perm=[0, 2, 1]),
+          node("MatMul", ["cells", "cell"], ["dense_embeds"])],
+         {"pixel_values": (FLOAT, ["batch", 3, rows * patch, columns * patch])},
+         {"image_embeds": (FLOAT, ["batch", WIDTH]), "dense_embeds": (FLOAT, ["batch", rows * columns, WIDTH])},
+         {**weights, "shape": numpy.array([0, channels, rows * columns], numpy.int64)}, {"dense_grid": "3x4"})
+    write_json(folder / "config.json", {"model_type": "clip"})
+    write_json(folder / "preprocessor_config.json", {
+        "image_processor_type": "SiglipImageProcessor", "size": {"height": rows * patch, "width": columns * patch}})
+    text_rows = unit(rng.normal(0, 1, (len(CLASSES), WIDTH))).astype(numpy.float32)
+    save_file({"text_embeds": text_rows}, folder / "text.safetensors", {"classes": json.dumps(CLASSES)})
+
+    def embed(pixels):  # [3, H, W] -> whole [D], cells [rows, columns, D]
+        patches = pixels.reshape(3, rows, patch, columns, patch)
+        features = numpy.einsum("crydx,kcyx->krd", patches, weights["kernel"])
+        features = numpy.tanh(features + weights["bias"][:, None, None])
+        cells = numpy.einsum("krd,kw->rdw", features, weights["cell"])
+        return unit(features.reshape(-1) @ weights["projection"]), unit(cells)
+
+    processor = SiglipImageProcessorPil(size={"height": rows * patch, "width": columns * patch}, resample=3)
+    plain, mirrored = [], []
+    for path in sorted((HERE / "encoder" / "pictures").iterdir()):
+        pixels = numpy.asarray(processor(Image.open(path).convert("RGB"), return_tensors="np")["pixel_values"][0])
+        whole, cells = embed(pixels.astype(numpy.float64))
+        plain.append(numpy.vstack([whole, cells.reshape(-1, WIDTH)]))
+        other, other_cells = embed(pixels[..., ::-1].astype(numpy.float64))
+        mirrored.append(numpy.vstack([unit(whole + other), unit(cells + other_cells[:, ::-1]).reshape(-1, WIDTH)]))
+    save_file({"dense": numpy.stack(plain).astype(numpy.float32),
+               "dense_mirrored": numpy.stack(mirrored).astype(numpy.float32)}, folder / "expected.safetensors")
+
+
 def make_refused(folder):
     """Towers of one operator each, of shapes that a careless reader takes for an encoder."""
     node = helper.make_node
@@ -242,6 +287,17 @@ def make_refused(folder):
          {"pixel_values": (FLOAT, ["batch", 3, "height", "width"])}, {"image_embeds": (FLOAT, ["batch", "width"])})
     save(folder / "zero.onnx", [flat, node("Mul", ["a", "nought"], ["image_embeds"])], {"pixel_values": pixels},
          {"image_embeds": matrix}, {"nought": numpy.float32(0)})
+    for name, cells, width, grid in [  # one cell of 192 numbers, whatever is said of it
+            ("dense_no_grid", 1, 192, None), ("dense_odd_grid", 1, 192, "1x1x1"), ("dense_other_grid", 1, 192, "2x1"),
+            ("dense_narrow", 3, 64, "3x1"), ("dense_other_count", "cells", 192, "2x1")]:
+        free = cells == "cells"
+        save(folder / f"{name}.onnx",
+             [node("Flatten", ["pixel_values"], ["image_embeds"]),
+              node("Reshape", ["pixel_values", "shape"], ["dense_embeds"])],
+             {"pixel_values": (FLOAT, ["batch", 3, "height", "width"]) if free else pixels},
+             {"image_embeds": matrix, "dense_embeds": (FLOAT, ["batch", cells, width])},
+             {"shape": numpy.array([0, -1 if free else cells, width], numpy.int64)},
+             {"dense_grid": grid} if grid else None)
     save(folder / "wants_type.onnx", [node("Add", ["input_ids", "token_type_ids"], ["s"]),
                                       node("Cast", ["s"], ["text_embeds"], to=FLOAT)],
          {"input_ids": (INT64, ["batch", 8]), "token_type_ids": (INT64, ["batch", 8])},
@@ -269,6 +325,7 @@ def main():
     make_pictures(HERE / "encoder" / "pictures")
     make_clip(HERE / "encoder" / "clip")
     make_siglip(HERE / "encoder" / "siglip")
+    make_dense(HERE / "encoder" / "dense")
     make_refused(HERE / "encoder" / "graphs")
 
 

@@ -122,6 +122,49 @@ static void a_shard_is_written_when_it_is_full(void **state) {
     cdul_cache_close(cache);
 }
 
+static void long_rows_make_shards_of_fewer_images(void **state) {
+    (void)state;
+    enum { WIDE = 4096, SIDE = 64, ROWS = 3 }; /* 33.6 MB a row, 128 MiB a shard */
+    cdul_cache_key k = {.width = WIDE, .cells = {SIDE, SIDE}};
+    cdul_cache *cache = NULL;
+    float *views = calloc((1 + SIDE * SIDE) * WIDE, sizeof *views);
+    assert_non_null(views);
+    views[WIDE + 1] = 0.5f;
+    assert_ok(cdul_cache_open("cache", &k, NULL, &cache, &err));
+    assert_ok(cdul_cache_begin(cache, &err));
+    for (int i = 0; i < ROWS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "%d", i);
+        assert_false(cdul_path_exists("cache/000000.safetensors"));
+        assert_ok(cdul_cache_append(cache, name, name, views, &err));
+    }
+    assert_true(cdul_path_exists("cache/000000.safetensors"));
+    views[WIDE + 1] = 0;
+    cdul_cache_read(cache, cdul_cache_find(cache, "2", "2"), views);
+    assert_true(views[WIDE + 1] == 0.5f);
+    cdul_cache_close(cache);
+    free(views);
+    assert_int_equal(system("rm -rf cache"), 0);
+}
+
+static void a_cache_of_cells_is_refused_with_their_grid(void **state) {
+    (void)state;
+    cdul_cache *cache = NULL;
+    cdul_cache_key a = key(), b = key();
+    a.crops = b.crops = NULL;
+    a.cells = (cdul_cells){7, 7};
+    b.cells = (cdul_cells){14, 14};
+    assert_ok(cdul_cache_open("cache", &a, NULL, &cache, &err));
+    cdul_cache_close(cache);
+    assert_fails(cdul_cache_open("cache", &b, NULL, &cache, &err), CDUL_ERR_USAGE,
+                 "--local or --grid: 'dense 7x7', now 'dense 14x14'");
+    b = key(); /* crops */
+    assert_fails(cdul_cache_open("cache", &b, NULL, &cache, &err), CDUL_ERR_USAGE,
+                 "another choice of --local or --grid;");
+    assert_ok(cdul_cache_open("cache", &a, NULL, &cache, &err));
+    cdul_cache_close(cache);
+}
+
 static void shards_are_plain_safetensors_files(void **state) {
     (void)state;
     fill();
@@ -183,15 +226,16 @@ static void another_key_is_refused_with_the_part_that_differs(void **state) {
     fill();
     double moved[4 * S] = {0, 0, 0.5, 1, 0.25, 0, 1, 1};
     const cdul_crops other = {S, moved};
-    cdul_cache_key keys[7];
+    cdul_cache_key keys[8];
     static const char *const parts[] = {"another encoder (the image tower's file): '0000000000001234', now",
                                         "embedding width",
                                         "preprocessing: '8x8, squash', now '9x9'",
                                         "decoding of pictures",
-                                        "another grid of crops",
-                                        "another grid of crops",
-                                        "another choice of --mirror"};
-    for (int i = 0; i < 7; i++) keys[i] = key();
+                                        "another choice of --local or --grid;",
+                                        "another choice of --local or --grid;",
+                                        "another choice of --mirror",
+                                        "another choice of --local or --grid;"};
+    for (int i = 0; i < 8; i++) keys[i] = key();
     keys[0].encoder++;
     keys[1].width++;
     snprintf(keys[2].preprocess, sizeof keys[2].preprocess, "9x9");
@@ -199,7 +243,9 @@ static void another_key_is_refused_with_the_part_that_differs(void **state) {
     keys[4].crops = &other;
     keys[5].crops = NULL;
     keys[6].mirror = true;
-    for (int i = 0; i < 7; i++) {
+    keys[7].crops = NULL;
+    keys[7].cells = (cdul_cells){1, S}; /* as many as there are crops */
+    for (int i = 0; i < 8; i++) {
         cdul_cache *cache = NULL;
         assert_fails(cdul_cache_open("cache", &keys[i], NULL, &cache, &err), CDUL_ERR_USAGE, parts[i]);
         assert_non_null(strstr(err.message, "use another --cache folder"));
@@ -334,8 +380,12 @@ static void the_key_of_an_encoder_follows_its_graph_and_settings(void **state) {
     assert_ok(cdul_cache_key_of(siglip, &options, &b, &err));
     options.decode.exif = false;
     options.mirror = true;
+    options.crops = NULL;
+    options.cells = (cdul_cells){3, 4};
     assert_ok(cdul_cache_key_of(clip, &options, &c, &err));
     assert_true(!a.mirror && c.mirror);
+    assert_true(a.crops == &crops && a.cells.rows == 0);
+    assert_true(!c.crops && c.cells.rows == 3 && c.cells.columns == 4);
     assert_int_equal(a.width, WIDTH);
     assert_true(a.encoder != b.encoder);
     assert_string_not_equal(a.preprocess, b.preprocess);
@@ -349,6 +399,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(rows_come_back_before_and_after_they_are_written, start),
         cmocka_unit_test_setup(a_shard_is_written_when_it_is_full, start),
+        cmocka_unit_test_setup(long_rows_make_shards_of_fewer_images, start),
+        cmocka_unit_test_setup(a_cache_of_cells_is_refused_with_their_grid, start),
         cmocka_unit_test_setup(shards_are_plain_safetensors_files, start),
         cmocka_unit_test_setup(a_file_that_changed_is_missing_and_its_new_row_counts, start),
         cmocka_unit_test_setup(a_file_that_changes_while_it_is_embedded_is_computed_again, start),
