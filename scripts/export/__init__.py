@@ -1,0 +1,1 @@
+"""The parts of export_clip.py and embed_text.py."""
