@@ -13,9 +13,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from export import classes as class_lists
-from export import open_clip_source, transformers_source
-from export.source import ExportError
+from clip_export import classes as class_lists
+from clip_export import open_clip_source, transformers_source
+from clip_export.source import ExportError
 
 LIBRARIES = {"transformers": transformers_source, "open_clip": open_clip_source}
 

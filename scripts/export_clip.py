@@ -33,10 +33,10 @@ import numpy
 import torch
 from PIL import Image
 
-from export import check, folder_source, graph, open_clip_source, transformers_source
-from export import classes as class_lists
-from export.dense import DenseTower
-from export.source import ExportError, Tower, write_json
+from clip_export import check, folder_source, graph, open_clip_source, transformers_source
+from clip_export import classes as class_lists
+from clip_export.dense import DenseTower
+from clip_export.source import ExportError, Tower, write_json
 
 LIBRARIES = {"transformers": transformers_source, "open_clip": open_clip_source}
 PROMPTS = ["a photo of a cat", "a photo of a dining table beside a window", "bus"]
@@ -107,6 +107,8 @@ def export_vision(source, path, example, want_dense):
 
 def write_folder(args, source, photos):
     """Config files, float32 graphs, class vectors. Returns the dense tower or None."""
+    if args.output.exists() and any(args.output.iterdir()):
+        raise ExportError(f"{args.output}: not empty; what an earlier export left would be read with the new files")
     (args.output / "onnx").mkdir(parents=True, exist_ok=True)
     vision, text = (args.output / "onnx" / f"{tower}_model.onnx" for tower in ("vision", "text"))
     source.save(args.output)

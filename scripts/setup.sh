@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino]
+Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino] [export]
 
   build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
   test     build, and the tools of the tests: reference implementations (Python) in .deps/venv, clang, shellcheck,
@@ -15,6 +15,8 @@ Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino]
            1.13: cmake -DCMAKE_PREFIX_PATH=$PWD/.deps/torch2
   openvino OpenVINO as a plug-in of ONNX Runtime in .deps/openvino (x86-64; 53 MB to fetch): --provider openvino
            --provider-library .deps/openvino/libonnxruntime_providers_openvino_plugin.so
+  export   Python with torch 2.x (x86-64, CPU alone), open_clip, timm and transformers in .deps/export-venv, for
+           scripts/export_clip.py and embed_text.py and their test; 700 MB to fetch, 2 GB on disk
 
 Without arguments: build and test. System packages are installed as root or with sudo.
 TEXT
@@ -30,6 +32,8 @@ onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's
 open_clip=open_clip_torch==3.3.0 # for a file in it; nothing of it is run
 torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) # libtorch_cpu.so links to the latter two
 openvino="onnxruntime-ep-openvino==1.8.1" # needs nothing beside it but the C++ library; OpenVINO and TBB are in it
+export_packages=(torchvision==0.29.2 open_clip_torch==3.3.0 timm==1.0.31) # beside torch2's, without dependencies
+export_needs=(filelock typing-extensions sympy networkx jinja2 fsspec pyyaml regex ftfy tqdm) # theirs; Python's alone
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
@@ -191,10 +195,46 @@ setup_openvino() {
     step "openvino: ready"
 }
 
+# PyPI's torch for Linux is built for CUDA, and its Python module will not load without CUDA's libraries: 2.5 GB that
+# nothing calls on a CPU. Libraries of the same names take their place, with the functions that are asked for.
+stand_in_for_cuda() {
+    local lib=$1 name
+    objdump -T "$lib"/libtorch_{cuda,nvshmem,python}.so | awk '/\*UND\*/ { print $NF }' |
+        grep -E '^(cublas|cudnn|cufft|cusparse|cuFile|nccl|nvrtc|nvshmem)' | sort -u |
+        sed '1i #include <stdlib.h>
+            s/.*/void &(void) { abort(); }/' >"$scratch/stand_in.c"
+    gcc -w -shared -fPIC -o "$lib/libstandin.so" -Wl,-soname,libstandin.so "$scratch/stand_in.c"
+    objdump -p "$lib"/libtorch_{cuda,nvshmem,python}.so | awk '/NEEDED/ { print $2 }' |
+        grep -E '^lib(cu|nccl|nvrtc|nvshmem)' | grep -v cudart | sort -u | while read -r name; do
+        gcc -shared -o "$lib/$name" -Wl,-soname,"$name" -Wl,--no-as-needed -L"$lib" -l:libstandin.so \
+            "-Wl,-rpath,\$ORIGIN" -x c /dev/null
+    done
+}
+
+setup_export() {
+    apt_install gcc binutils python3 python3-pip python3-venv
+    local requirements python_here=$deps/export-venv/bin/python
+    requirements=$(cat scripts/requirements.txt)
+    if is_done export "${torch2[*]} ${export_packages[*]} $requirements"; then
+        step "export: ready"
+        return
+    fi
+    step "torch, open_clip and transformers in .deps/export-venv"
+    new_scratch
+    rm -rf "$deps/export-venv"
+    "$python" -m venv "$deps/export-venv"
+    "$python_here" -m pip install -q --only-binary :all: -r scripts/requirements.txt "${export_needs[@]}"
+    "$python_here" -m pip install -q --no-deps --only-binary :all: "${torch2[@]}" "${export_packages[@]}"
+    stand_in_for_cuda "$("$python_here" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch/lib"
+    "$python_here" -c 'import open_clip, timm, transformers'
+    mark_done export "${torch2[*]} ${export_packages[*]} $requirements"
+    step "export: ready (.deps/export-venv/bin/python scripts/export_clip.py --help)"
+}
+
 [ "$#" -gt 0 ] || set -- build test
 for part in "$@"; do
     case $part in
-    build | test | demo | torch2 | openvino) "setup_$part" ;;
+    build | test | demo | torch2 | openvino | export) "setup_$part" ;;
     -h | --help)
         usage
         exit 0

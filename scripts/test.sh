@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up, builds and passes all tests. Quick the second time.
+# Sets up, builds and passes all tests but the long ones of scripts/nightly.sh. Quick the second time.
 #
 #   scripts/test.sh            Debian's libtorch, release build
 #   scripts/test.sh --asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -33,4 +33,4 @@ rm -f "$build.log"
 ninja -C "$build" --quiet
 find "$build/scratch" -mindepth 2 -delete # what a test that was stopped may have left
 export CDUL_CLIP_VOCAB=$PWD/.deps/clip_vocab # CLIP's full vocabulary, for the tokenizer's test
-ctest --test-dir "$build" --output-on-failure -j "$(nproc)"
+ctest --test-dir "$build" --output-on-failure -LE nightly -j "$(nproc)"

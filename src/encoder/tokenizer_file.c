@@ -22,6 +22,12 @@ typedef struct loader {
     char *start, *end, *padding; /* texts of the special tokens; padding NULL = end */
 } loader;
 
+/* What to do where a tokenizer is not read here. MODEL is the name the folder came from, which it does not
+ * say. */
+#define EMBED_TEXT                                                                                           \
+    "write class vectors with `scripts/embed_text.py transformers MODEL --classes CLASSES -o "               \
+    "text.safetensors` and give them with --text text.safetensors"
+
 /* --- Vocabulary and merges --- */
 
 /* Id of a token, -1 if there is none. */
@@ -273,11 +279,9 @@ static bool is(const cJSON *object, const char *key, const char *text) {
 
 static cdul_status refuse(const loader *l, const char *part, const char *found, const char *wanted,
                           cdul_error *err) {
-    return cdul_fail(
-        err, CDUL_ERR_INPUT,
-        "%s: not CLIP's tokenizer: %s is '%s', expected %s; make class vectors with the model's own "
-        "library and give them with --text",
-        l->where, part, *found ? found : "missing", wanted);
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: not CLIP's tokenizer: %s is '%.200s', expected %s; " EMBED_TEXT, l->where, part,
+                     *found ? found : "missing", wanted);
 }
 
 static cdul_status check_steps(loader *l, const cJSON *json, cdul_error *err) {
@@ -364,8 +368,9 @@ cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_e
     else if (cdul_path_exists(vocab) && cdul_path_exists(merges))
         status = read_vocab_and_merges(&l, vocab, merges, err);
     else
-        status = cdul_fail(err, CDUL_ERR_INPUT,
-                           "%s: no tokenizer: neither tokenizer.json nor vocab.json and merges.txt", folder);
+        status = cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: no tokenizer: neither tokenizer.json nor vocab.json and merges.txt; " EMBED_TEXT, folder);
     if (status == CDUL_OK) status = read_specials(&l, folder, err);
     if (status == CDUL_OK)
         *out = l.tokenizer;

@@ -148,7 +148,9 @@ static void another_kind_of_tokenizer_is_named_and_refused(void **state) {
     static const struct {
         const char *from, *with, *message;
     } changes[] = {
-        {"\"type\":\"BPE\"", "\"type\":\"Unigram\"", "'Unigram', expected BPE"},
+        {"\"type\":\"BPE\"", "\"type\":\"Unigram\"",
+         "'Unigram', expected BPE; write class vectors with `scripts/embed_text.py transformers MODEL "
+         "--classes"},
         {"\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null", "end_of_word_suffix is 'missing'"},
         {"{\"type\":\"Lowercase\"}", "{\"type\":\"NFKC\"}", "normalizer"},
         {"'s|'t|", "'t|'s|", "splitting pattern"},

@@ -88,8 +88,7 @@ def of_timm(visual):
         return visual.head(trunk.head(trunk.fc_norm(x)))
 
     if blocks and pool is not None:
-        skip = 0 if getattr(trunk, "pool_include_prefix", False) else None
-        if trunk.num_prefix_tokens and skip == 0:
+        if trunk.num_prefix_tokens and getattr(trunk, "pool_include_prefix", False):
             return None  # the pool sees tokens that are no patches
         return Dense(pool, lambda x: head(alone(pool, x)))
     if blocks:
