@@ -93,7 +93,7 @@ typedef struct cdul_encoder_options {
     size_t threads;         /* of the network, within an operator; 0 = one per processor                   */
     size_t batch;           /* B: views in one run; 0 = 32, or what the graph fixes                         */
     cdul_provider provider; /* copied                                                                  */
-    const char *variant; /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32        */
+    const char *variant;    /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32        */
 } cdul_encoder_options;
 
 cdul_encoder_options cdul_encoder_defaults(void);
@@ -119,7 +119,8 @@ void cdul_encoder_close(cdul_encoder *encoder);
 size_t cdul_encoder_width(const cdul_encoder *encoder); /* D */
 size_t cdul_encoder_batch(const cdul_encoder *encoder); /* B, after asking the graph */
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder);
-/* What was assumed, or is not as asked for, a line each: for the user to read. Lives as long as the encoder. */
+/* What was assumed, or is not as asked for, a line each: for the user to read. Lives as long as the encoder.
+ */
 const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder);
 /* Who runs the image tower: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider". */
 const char *cdul_encoder_placement(const cdul_encoder *encoder);

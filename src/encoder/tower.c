@@ -335,10 +335,10 @@ cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t
     if (status != CDUL_OK) return status;
     const int64_t whole[2] = {dims[0], (int64_t)width}, dense[3] = {dims[0], (int64_t)cells, (int64_t)width};
     if (fetches[0].rank == 2 && fetches[0].dims[0] == dims[0] && fetches[0].dims[1] != (int64_t)width)
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT,
-                      "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
-                      cdul_session_path(tower->session), fetches[0].name, (long long)fetches[0].dims[1], width);
+        status = cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
+            cdul_session_path(tower->session), fetches[0].name, (long long)fetches[0].dims[1], width);
     else
         status = check_sizes(tower, &fetches[0], whole, 2, err);
     if (status == CDUL_OK && cells) status = check_sizes(tower, &fetches[1], dense, 3, err);

@@ -100,7 +100,7 @@ expect_exit 0 "$label" -e "$golden/clip" -C words.txt photos -o words.safetensor
 expect_exit 0 "$label" -e "$golden/clip" -C synonyms.txt --synonyms max photos -o largest.safetensors \
     --save-scores largest-scores.safetensors
 check largest word-scores.safetensors largest-scores.safetensors 0,1:4,4
-check cosines largest-scores.safetensors largest.safetensors
+check cosines largest-scores.safetensors largest.safetensors 9
 expect_exit 0 "$label" -e "$golden/clip" -C synonyms.txt photos -o mean.safetensors
 check different mean.safetensors largest.safetensors
 expect_exit 0 "$label" -e "$golden/clip" -C synonyms.txt photos --cache words-cache -o mean.safetensors
@@ -115,7 +115,7 @@ printf 'cat\ntable\n' >two.txt
 expect_exit 0 "$label" -e "$golden/clip" -C two.txt --background-words background.txt photos -o back.safetensors \
     --save-scores back-scores.safetensors --csv back.csv
 [ "$(head -1 back.csv)" = image,cat,table ] || fail "$(head -1 back.csv)"
-check cosines back-scores.safetensors back.safetensors
+check cosines back-scores.safetensors back.safetensors 9
 expect_exit 0 "$label" --scores back-scores.safetensors -T 0.01 -o again.safetensors
 check equal back.safetensors again.safetensors
 expect_exit 0 "$label" -e "$golden/clip" -C two.txt photos -o two.safetensors
