@@ -222,6 +222,7 @@ mkdir many
 for ((i = 0; i < 1500; i++)); do ln "photos/sub/0$((i % 4 * 3)).ppm" many/$i.ppm; done
 mkdir whole killed
 expect_exit 0 env -C whole "${encode[@]}" ../many --cache cache -o labels.safetensors
+: >err # the wait below must not see the run before
 env -C killed "${encode[@]}" ../many --cache cache --progress always -o labels.safetensors 2>err &
 job=$!
 until tr '\r' '\n' <err | grep -q ' [1-9][0-9,]*/1,500'; do
