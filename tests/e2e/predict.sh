@@ -132,7 +132,6 @@ expect_exit 1 "$predict" run photos -o kept.jsonl --html no/such/folder/report.h
 mkdir many
 python3 -c 'import os; [os.symlink("../photos/2.png", f"many/{i}.png") for i in range(20000)]'
 echo "as it was" >many.jsonl
-: >err # the wait below must not see the run before
 "$predict" run many -o many.jsonl --views grid -j 1 2>err &
 job=$!
 until compgen -G ".many.jsonl.*.tmp" >/dev/null; do
