@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scenes=${SCENES:-400} test_scenes=${TEST_SCENES:-150} size=${SIZE:-288} epochs=${EPOCHS:-6} copies=2 out=demo-out
+scenes=${SCENES:-400} test_scenes=${TEST_SCENES:-150} size=${SIZE:-336} epochs=${EPOCHS:-4} copies=2 out=demo-out
 case "${1-}" in
 '') ;;
 --quick)
