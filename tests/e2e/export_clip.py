@@ -22,6 +22,8 @@ from safetensors.numpy import save_file
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+from export_models import checkpoint, model  # noqa: E402, which needs that path
+
 logging.disable(logging.WARNING)  # that a fresh model has random weights
 torch.manual_seed(1)
 torch.set_grad_enabled(False)
@@ -38,109 +40,7 @@ def photos(folder):
         Image.fromarray(numpy.clip(smooth + noise, 0, 255).astype(numpy.uint8)).save(f"{folder}/{i}.png")
 
 
-# --- Models ---
-
-def stir(model):
-    """Weights as of a network in use: a fresh one has zeros in every residual branch, and all pictures look alike."""
-    torch.manual_seed(2)
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if not tensor.is_floating_point() or "logit" in name:
-            continue
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 2)
-        elif tensor.ndim <= 1 or "gamma" in name:
-            tensor.normal_(1 if tensor.ndim == 1 and "weight" in name else 0, 0.3)
-        elif "position" in name or "pos_embed" in name or "class_embedding" in name or "cls_token" in name:
-            tensor.normal_(0, 0.5)
-
-
-def model(architecture, folder):
-    import open_clip
-
-    config = open_clip.get_model_config(architecture)
-    vision, text = config["vision_cfg"], config["text_cfg"]
-    if architecture.startswith("RN"):
-        vision["layers"] = [1, 2, 1, 1]
-    elif "layers" in vision:
-        vision["layers"] = 2
-    if architecture == "RN50x64":
-        vision["image_size"] = 224  # its own 448 takes a minute a picture
-    if "layers" in text or "context_length" in text:
-        text["layers"], text["width"], text["heads"], text["vocab_size"] = 1, 128, 2, text.get("vocab_size", 49408)
-    if "SigLIP" in architecture:
-        text["vocab_size"] = 1000
-    text.pop("hf_tokenizer_name", None) if "SigLIP" not in architecture else None
-    preprocess = {"size": vision["image_size"]}
-    if "SigLIP" in architecture:
-        preprocess |= {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"}
-    folder = Path(folder)
-    folder.mkdir()
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
-    torch.manual_seed(3)
-    open_clip.add_model_config(folder / "open_clip_config.json")
-    built = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    stir(built)
-    torch.save(built.state_dict(), folder / "open_clip_pytorch_model.bin")
-
-
-def word_piece(folder):
-    """A tokenizer of BERT's kind, for texts of the test's alphabet."""
-    from transformers import BertTokenizerFast
-
-    letters = "abcdefghijklmnopqrstuvwxyzé"
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "photo", "of"]
-    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"))
-    tokenizer.save_pretrained(folder)
-    return len(words)
-
-
-def clip_vocabulary(folder):
-    """CLIP's own, from open_clip."""
-    import open_clip
-
-    from clip_export.open_clip_source import save_tokenizer
-    from transformers import CLIPTokenizer
-
-    save_tokenizer(open_clip.SimpleTokenizer(), folder)
-    CLIPTokenizer(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt")).save_pretrained(folder)
-
-
-def checkpoint(kind, folder):
-    import transformers
-
-    folder = Path(folder)
-    folder.mkdir()
-    shared = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
-    eyes = {**shared, "image_size": 64, "patch_size": 16}
-    if kind == "hf-clip":
-        clip_vocabulary(folder)
-        config = transformers.CLIPConfig(
-            text_config={**shared, "eos_token_id": 49407, "bos_token_id": 49406, "pad_token_id": 49407},
-            vision_config=eyes, projection_dim=96)
-        processor = transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=64)
-        built = transformers.CLIPModel(config)
-    elif kind == "hf-chinese":
-        size = word_piece(folder)
-        config = transformers.ChineseCLIPConfig(text_config={**shared, "vocab_size": size}, vision_config=eyes,
-                                                projection_dim=96)
-        processor = transformers.ChineseCLIPImageProcessor(size={"height": 64, "width": 64}, do_center_crop=False)
-        built = transformers.ChineseCLIPModel(config)
-    else:
-        size = word_piece(folder)
-        text = {**shared, "vocab_size": size, "max_position_embeddings": 24, "projection_size": 128}
-        if kind == "hf-siglip":
-            config = transformers.SiglipConfig(text_config=text, vision_config=eyes)
-            processor, built = transformers.SiglipImageProcessor(size={"height": 64, "width": 64}), None
-            built = transformers.SiglipModel(config)
-        else:
-            config = transformers.Siglip2Config(text_config=text, vision_config={**shared, "num_patches": 16, "patch_size": 16})
-            processor = transformers.Siglip2ImageProcessor(patch_size=16, max_num_patches=16)
-            built = transformers.Siglip2Model(config)
-    stir(built)
-    built.save_pretrained(folder)
-    processor.save_pretrained(folder)
-
+# --- The source model ---
 
 def source_of(library, name, size=None):
     from clip_export import open_clip_source, transformers_source
@@ -242,8 +142,8 @@ def identity_mask(length):
 def input_of(layer, run):
     """What a layer is given while `run` runs."""
     seen = []
-    handle = layer.register_forward_pre_hook(lambda _, given, named: seen.append(given[0] if given else next(iter(named.values()))),
-                                             with_kwargs=True)
+    handle = layer.register_forward_pre_hook(
+        lambda _, given, named: seen.append(given[0] if given else next(iter(named.values()))), with_kwargs=True)
     run()
     handle.remove()
     return seen[-1]
@@ -423,8 +323,9 @@ def compare(encoder, library, name):
 def every_family_of_open_clip():
     for name in "RN50", "RN50x64", "ViT-B-32", "EVA02-B-16", "convnext_base", "MobileCLIP-S1":
         model(name, f"model-{name}")
-        said = clip(0, "open_clip", f"local-dir:model-{name}", "-o", name, "--photos", *PHOTOS, "--dense", "--precision",
-                    "float16", "int8")
+        words = ["open_clip", f"local-dir:model-{name}", "--photos", *PHOTOS, "--precision", "float16", "int8"]
+        how = "dynamic" if name in ("ViT-B-32", "EVA02-B-16") else "static"
+        said = clip(0, *words, "-o", name, "--dense", "--quantise", how)
         assert "vision_model_quantized.onnx" in said and "text_model_fp16.onnx" in said, said
         print(said)
         compare(name, "open_clip", f"local-dir:model-{name}")
@@ -477,6 +378,8 @@ def reduced_in_place():
     static("reduced")
     clip(2, "folder", "reduced", "--precision", "float16", "--quantise", "static", "--photos", *PHOTOS)
     clip(2, "folder", "reduced", "-o", "elsewhere")
+    said = clip(1, "folder", "reduced", "--precision", "int8")
+    assert "most of its weights are convolutions" in said, said
 
 
 LABEL = sys.argv[1]
