@@ -9,8 +9,8 @@
     export_clip.py folder encoder/ --precision int8 --quantise static --photos mine/*.jpg
 
 The folder holds onnx/vision_model.onnx (pixel_values -> image_embeds), onnx/text_model.onnx (input_ids ->
-text_embeds) with CLIP's tokenizer, preprocessor_config.json (or open_clip_config.json where that has no words for how
-pictures are resized), config.json, and cdul.json with the model's own logit_scale (an exponent: T =
+text_embeds) with CLIP's tokenizer, preprocessor_config.json (open_clip_config.json where that has no words for how
+pictures are cropped or padded), config.json, and cdul.json with the model's own logit_scale (an exponent: T =
 1 / exp(logit_scale); Radford et al., arXiv 2103.00020, section 2.5) and logit_bias (SigLIP: Zhai et al.,
 arXiv 2303.15343). Embeddings are left as the towers give them; readers normalise. Reduced graphs lie beside the
 float32 ones: vision_model_fp16.onnx, vision_model_quantized.onnx. ONNX opset 17, any batch, fixed picture size.

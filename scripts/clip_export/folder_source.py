@@ -20,10 +20,14 @@ def find(folder, tower):
 
 
 def pixels_of(folder):
-    """PIL image -> [3, H, W], by the folder's preprocessor_config.json."""
+    """PIL image -> [3, H, W], by the folder's preprocessor_config.json or, for want of one, open_clip_config.json."""
     from transformers import AutoImageProcessor, CLIPImageProcessor
 
-    path = folder / "preprocessor_config.json"
+    path, other = folder / "preprocessor_config.json", folder / "open_clip_config.json"
+    if not path.exists() and other.exists():
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+
+        return image_transform_v2(PreprocessCfg(**json.loads(other.read_text())["preprocess_cfg"]), is_train=False)
     keys = json.loads(path.read_text())
     named = "image_processor_type" in keys or "feature_extractor_type" in keys
     processor = AutoImageProcessor.from_pretrained(str(folder)) if named else CLIPImageProcessor(**keys)

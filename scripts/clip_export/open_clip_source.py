@@ -9,19 +9,16 @@ RESAMPLE = {"nearest": 0, "bilinear": 2, "bicubic": 3}  # open_clip's names -> P
 
 def preprocessor(config):
     """open_clip's preprocess_cfg in the terms of preprocessor_config.json; None where those have no words for it:
-    padding (longest), and the shorter side of a picture for a network input that is not square."""
+    padding (longest), and the centre crop (shortest), whose corner open_clip rounds to the even neighbour and
+    transformers rounds down."""
+    if config["resize_mode"] != "squash":
+        return None
     size = config["size"]
     height, width = (size, size) if isinstance(size, int) else size
-    if config["resize_mode"] == "squash":
-        resize, crop = {"height": height, "width": width}, False
-    elif config["resize_mode"] == "shortest" and height == width:
-        resize, crop = {"shortest_edge": height}, True
-    else:
-        return None
     return {
         "do_convert_rgb": True,
-        "do_resize": True, "size": resize, "resample": RESAMPLE[config["interpolation"]],
-        "do_center_crop": crop, "crop_size": {"height": height, "width": width},
+        "do_resize": True, "size": {"height": height, "width": width}, "resample": RESAMPLE[config["interpolation"]],
+        "do_center_crop": False,
         "do_rescale": True, "rescale_factor": 1 / 255,
         "do_normalize": True, "image_mean": list(config["mean"]), "image_std": list(config["std"]),
     }
@@ -32,7 +29,7 @@ def set_size(visual, size):
     import open_clip
 
     def resized(table, grid, extra):
-        return torch.nn.Parameter(resample_positions(table.data, grid, extra), requires_grad=False)
+        return torch.nn.Parameter(resample_positions(table.data, grid, extra, antialias=True), requires_grad=False)
 
     if isinstance(visual, open_clip.modified_resnet.ModifiedResNet):
         pool = visual.attnpool
@@ -86,15 +83,16 @@ def load(name, pretrained=None, size=None, images_only=False):
     readable = isinstance(tokenizer, open_clip.SimpleTokenizer)
 
     def save(folder):
+        width = model.encode_image(torch.zeros(1, 3, *size)).shape[1]
         keys = preprocessor(config)
         if keys:
             write_json(folder / "preprocessor_config.json", keys)
         else:
             write_json(folder / "open_clip_config.json", {
-                "model_cfg": open_clip.get_model_config(name) or {}, "preprocess_cfg": config})
+                "model_cfg": {"embed_dim": width, "vision_cfg": {"image_size": config["size"]}}, "preprocess_cfg": config})
         facts = {
             "model_type": "clip" if bias is None else "siglip",
-            "projection_dim": model.encode_image(torch.zeros(1, 3, *size)).shape[1],
+            "projection_dim": width,
             "vision_config": {"image_size": size[0] if size[0] == size[1] else list(size)},
         }
         if readable:

@@ -55,16 +55,18 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def resample_positions(table, grid, extra=0):
+def resample_positions(table, grid, extra, antialias):
     """Position embeddings [extra + R * C, D] of a square grid, by bicubic interpolation for another one. The first
-    `extra` rows, of class tokens, stay. As transformers' interpolate_pos_encoding does it: no antialiasing."""
+    `extra` rows, of class tokens, stay. open_clip does it with antialiasing, transformers without; torch's two ways
+    differ when enlarging as well (a cubic of -0.5 and of -0.75)."""
     side = int((table.shape[0] - extra) ** 0.5)
     if side * side + extra != table.shape[0]:
         raise ExportError(f"--size: {table.shape[0]} position embeddings are not a square grid")
     if tuple(grid) == (side, side):
         return table
     cells = table[extra:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    cells = torch.nn.functional.interpolate(cells, size=tuple(grid), mode="bicubic", align_corners=False)
+    cells = torch.nn.functional.interpolate(cells, size=tuple(grid), mode="bicubic", align_corners=False,
+                                            antialias=antialias)
     return torch.cat([table[:extra], cells.permute(0, 2, 3, 1).reshape(grid[0] * grid[1], -1)])
 
 

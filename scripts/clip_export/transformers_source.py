@@ -13,7 +13,7 @@ def set_size(vision, size):
     table = vision.embeddings
     grid = grid_of(size, table.patch_size, "the network")
     extra = 1 if hasattr(table, "class_embedding") else 0
-    weights = resample_positions(table.position_embedding.weight.data, grid, extra)
+    weights = resample_positions(table.position_embedding.weight.data, grid, extra, antialias=False)
     table.position_embedding = torch.nn.Embedding.from_pretrained(weights)
     table.position_ids = torch.arange(len(weights))[None]
     table.image_size = size[0]  # tower() below gives no sizes that the embeddings could refuse

@@ -12,9 +12,11 @@ def stir(model):
         if not tensor.is_floating_point() or "logit" in name or "running_" in name:
             continue
         if tensor.ndim <= 1 or "gamma" in name:
-            tensor.normal_(1 if tensor.ndim == 1 and "weight" in name else 0, 0.3)
+            tensor.normal_(1 if tensor.ndim == 1 and "weight" in name else 0, 0.1)
         elif "position" in name or "pos_embed" in name or "class_embedding" in name or "cls_token" in name:
             tensor.normal_(0, 0.5)
+        elif "embed" not in name or "patch" in name:
+            tensor.normal_(0, tensor[0].numel() ** -0.5)  # what is in a picture keeps its size from layer to layer
 
 
 def settle(visual, size):
