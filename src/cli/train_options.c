@@ -53,6 +53,15 @@ static const cdul_option options[] = {
      .minimum = 32,
      .maximum = 2048,
      .help = "side of the square input; more pixels cost time and help most"},
+    {.name = "resize",
+     .type = CDUL_OPTION_CHOICE,
+     .offset = FIELD(resize),
+     .fallback = "shortest",
+     .argument = "HOW",
+     .choices = "shortest|squash",
+     .help = "how a whole image comes to that size: shortest scales its shorter side and keeps the middle "
+             "square, "
+             "squash keeps all of it and distorts it"},
     {.name = "freeze",
      .type = CDUL_OPTION_INT,
      .offset = FIELD(freeze),

@@ -45,7 +45,7 @@ static cdul_status get_numbers(const reader *r, const char *key, size_t count, f
 static cdul_status get_preprocess(const reader *r, cdul_preprocess *out, cdul_error *err) {
     const char *resize, *filter;
     float size[2];
-    *out = (cdul_preprocess){.mode = CDUL_RESIZE_SQUASH, .scale = 1.0F / 255};
+    *out = (cdul_preprocess){.scale = 1.0F / 255};
     cdul_status status = get(r, "resize", &resize, err);
     if (status || (status = get(r, "filter", &filter, err)) ||
         (status = get_numbers(r, "input_size", 2, size, err)) ||
@@ -57,15 +57,17 @@ static cdul_status get_preprocess(const reader *r, cdul_preprocess *out, cdul_er
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: metadata \"input_size\": %g is not a number of pixels (1 .. %d)", r->where,
                              (double)size[i], MAX_INPUT);
-    if (strcmp(resize, "squash"))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"resize\" is \"%s\": expected \"squash\"",
-                         r->where, resize);
+    if (strcmp(resize, "shortest") && strcmp(resize, "squash"))
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: metadata \"resize\" is \"%s\": expected \"shortest\" or \"squash\"", r->where,
+                         resize);
     if (strcmp(filter, "bilinear") && strcmp(filter, "bicubic"))
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: metadata \"filter\" is \"%s\": expected \"bilinear\" or \"bicubic\"", r->where,
                          filter);
     out->height = (size_t)size[0];
     out->width = (size_t)size[1];
+    out->mode = strcmp(resize, "squash") ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
     out->filter = strcmp(filter, "bicubic") ? CDUL_BILINEAR : CDUL_BICUBIC;
     return CDUL_OK;
 }

@@ -68,6 +68,7 @@ static void add_views(cJSON *key, const cdul_image_views *views) {
                                 views->decode.background[2]);
     cJSON_AddNumberToObject(key, "width", (double)p->width);
     cJSON_AddNumberToObject(key, "height", (double)p->height);
+    cJSON_AddNumberToObject(key, "resize", p->mode);
     cJSON_AddNumberToObject(key, "filter", p->filter);
     cJSON_AddNumberToObject(key, "scale", (double)p->scale);
     cJSON_AddItemToObject(key, "mean", cJSON_CreateDoubleArray(mean, 3));

@@ -11,7 +11,7 @@
 typedef struct cdul_image_views {
     const cdul_dataset *data;
     cdul_decode_options decode;
-    cdul_preprocess preprocess; /* mode SQUASH                                                          */
+    cdul_preprocess preprocess; /* of the whole                                                         */
     cdul_augment_options augment;
     bool plain;
     uint64_t seed;

@@ -34,7 +34,7 @@ cdul_status cdul_model_describe(const cdul_resnet *net, const cdul_model_facts *
                 cJSON_AddNumberToObject(d, "bn_eps", net->options.arch->bn_eps) &&
                 cJSON_AddItemToObject(d, "classes", strings(facts->classes)) &&
                 cJSON_AddItemToObject(d, "input_size", cJSON_CreateIntArray(size, 2)) &&
-                cJSON_AddStringToObject(d, "resize", "squash") &&
+                cJSON_AddStringToObject(d, "resize", p->mode == CDUL_RESIZE_SQUASH ? "squash" : "shortest") &&
                 cJSON_AddStringToObject(d, "filter", p->filter == CDUL_BICUBIC ? "bicubic" : "bilinear") &&
                 cJSON_AddItemToObject(d, "mean", floats(p->mean, 3)) &&
                 cJSON_AddItemToObject(d, "std", floats(p->std, 3)) &&

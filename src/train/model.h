@@ -14,7 +14,7 @@
  *   - bn_eps: 1e-3
  *   - classes: [C names]
  *   - input_size: [height, width] in pixels
- *   - resize, filter: "squash", "bilinear": how images come to that size
+ *   - resize, filter: "shortest" or "squash", "bilinear": how images come to that size
  *   - mean, std: [r, g, b]; input = (pixel / 255 - mean) / std
  *   - thresholds: [C]; a score of at least this is a positive
  *   - provenance: object, what it was trained on and how

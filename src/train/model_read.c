@@ -52,17 +52,18 @@ static cdul_status read_numbers(const cJSON *description, const char *fact, cons
 static cdul_status read_preprocess(const cJSON *description, const char *path, cdul_preprocess *out,
                                    cdul_error *err) {
     double size[2], mean[3], std[3];
-    const char *filter = NULL;
+    const char *filter = NULL, *resize = NULL;
     cdul_status status = read_numbers(description, "input_size", path, 2, size, err);
     if (status == CDUL_OK) status = read_numbers(description, "mean", path, 3, mean, err);
     if (status == CDUL_OK) status = read_numbers(description, "std", path, 3, std, err);
+    if (status == CDUL_OK) status = cdul_json_string(description, "resize", path, &resize, NULL, err);
     if (status == CDUL_OK) status = cdul_json_string(description, "filter", path, &filter, NULL, err);
     if (status != CDUL_OK) return status;
     if (!(size[0] >= 1 && size[0] <= 65536 && size[1] >= 1 && size[1] <= 65536))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: input size %g x %g", path, size[0], size[1]);
     *out = (cdul_preprocess){.width = (size_t)size[1],
                              .height = (size_t)size[0],
-                             .mode = CDUL_RESIZE_SQUASH,
+                             .mode = strcmp(resize, "squash") ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH,
                              .filter = strcmp(filter, "bicubic") ? CDUL_BILINEAR : CDUL_BICUBIC,
                              .scale = 1 / 255.0f};
     for (int i = 0; i < 3; i++) {

@@ -36,6 +36,7 @@ typedef struct cdul_train_options {
     int bn;           /* CDUL_BN_FROZEN: batch norm keeps statistics and weights everywhere              */
     bool head_bias;   /* a new head starts from the labels' class means                                  */
     long long size;   /* side of the input, pixels                                                       */
+    int resize;       /* of a whole image to that: CDUL_RESIZE_SHORTEST, CDUL_RESIZE_SQUASH              */
 
     /* Optimisation */
     long long epochs, batch;

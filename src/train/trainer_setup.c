@@ -144,7 +144,7 @@ static cdul_status choose_views(cdul_trainer *t, const cdul_safetensors *weights
     views->augment = (cdul_augment_options){o->crop_scale_min, o->flip, o->jitter, o->jitter, o->jitter};
     cdul_preprocess *p = &views->preprocess;
     p->width = p->height = (size_t)o->size;
-    p->mode = CDUL_RESIZE_SQUASH;
+    p->mode = (cdul_resize_mode)o->resize;
     p->filter = CDUL_BILINEAR;
     p->scale = 1 / 255.0f;
     memcpy(p->mean, imagenet_mean, sizeof imagenet_mean);

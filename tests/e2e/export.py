@@ -69,7 +69,7 @@ def check_graph(run):
     assert len(properties) == len(model.metadata_props), "a metadata key occurs twice"
     assert json.loads(properties["classes"]) == CLASSES
     assert json.loads(properties["input_size"]) == [64, 64]
-    assert properties["resize"] == "squash"
+    assert properties["resize"] in ("shortest", "squash")
     thresholds = json.loads(properties["thresholds"])
     assert len(thresholds) == len(CLASSES) and all(0 <= threshold <= 1 for threshold in thresholds)
     assert isinstance(json.loads(properties["provenance"]), dict)
@@ -103,8 +103,18 @@ def graph(run, folder, predictions):
     with open(predictions, newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["image", *CLASSES], header
-    pixels = numpy.stack([numpy.asarray(Image.open(f"{folder}/{row[0]}").convert("RGB").resize(
-        (64, 64), filters[properties["filter"]]), numpy.float32) / 255 for row in rows]).transpose(0, 3, 1, 2)
+    filter_ = filters[properties["filter"]]
+
+    def view(path):  # shortest: torchvision's Resize(64) and CenterCrop(64)
+        image = Image.open(path).convert("RGB")
+        if properties["resize"] == "squash":
+            return image.resize((64, 64), filter_)
+        scaled = image.resize([int(64 * side / min(image.size)) for side in image.size], filter_)
+        left, top = (round((side - 64) / 2) for side in scaled.size)
+        return scaled.crop((left, top, left + 64, top + 64))
+
+    pixels = numpy.stack([numpy.asarray(view(f"{folder}/{row[0]}"), numpy.float32) / 255 for row in rows])
+    pixels = pixels.transpose(0, 3, 1, 2)
     near(f"{run}: cdul-predict and onnxruntime", numpy.array([row[1:] for row in rows], numpy.float32),
          session.run(None, {"image": pixels})[0])
 

@@ -19,9 +19,12 @@ fi
 
 "$python" "$check" pictures photos labels.csv
 for arch in resnet18 resnet50-caffe; do
-    "$bin/cdul-train" -l labels.csv --arch $arch --size 64 --batch 4 --epochs 1 --lr 1e-3 --head-lr-mult 10 --bn train \
+    resize=squash
+    [ $arch = resnet18 ] || resize=shortest
+    "$bin/cdul-train" -l labels.csv --arch $arch --size 64 --resize $resize --batch 4 --epochs 1 --lr 1e-3 --head-lr-mult 10 --bn train \
         --precision fp32 --holdout 0 -j 1 -q photos -o $arch
     "$bin/cdul-predict" $arch photos -t 0 -f csv -o $arch.csv -j 1 -q
+    grep -q "\"resize\":[[:space:]]*\"$resize\"" $arch/model.json
     "$python" "$check" graph $arch photos $arch.csv
 done
 if ! "$torchvision" -c 'import torchvision' 2>missing.txt; then
