@@ -287,18 +287,32 @@ static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdu
     return status;
 }
 
+/* What says how images are embedded means nothing where none are. */
+static cdul_status check_unused(const cdul_label_options *o, cdul_error *err) {
+    const char *work = o->merge ? "--merge" : o->scores ? "--scores" : NULL;
+    const char *unused = o->encoder                     ? "--encoder"
+                         : o->variant                   ? "--variant"
+                         : o->text                      ? "--text"
+                         : o->cache                     ? "--cache"
+                         : o->mirror                    ? "--mirror"
+                         : o->local == CDUL_LOCAL_DENSE ? "--local dense"
+                         : o->save_scores               ? "--save-scores"
+                                                        : NULL;
+    if (!work || !unused) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_USAGE, "%s embeds no images, so %s has no use: leave it out", work,
+                     unused);
+}
+
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     /* the grid has no default in the table, so that one given with --local dense shows */
     cdul_label_options effective = *(const cdul_label_options *)user;
     const cdul_label_options *o = &effective;
     if (!effective.grid && effective.local == CDUL_LOCAL_CROPS) effective.grid = "3x3";
     if (o->inspect) return inspect(o, cli, err);
-    if (o->variant && (o->merge || o->scores))
-        return cdul_fail(err, CDUL_ERR_USAGE, "--variant is a choice of the encoder's files; %s uses none",
-                         o->merge ? "--merge" : "--scores");
-    if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
-    cdul_status status = check_outputs(o, err);
+    cdul_status status = check_unused(o, err);
     if (status) return status;
+    if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
+    if ((status = check_outputs(o, err))) return status;
     if (o->merge) return merge(o, cli, err);
     if (o->scores) return label_scores(o, cli, err);
     if (!o->encoder)

@@ -271,7 +271,11 @@ expect_exit 0 "$label" -e "$published" --variant fp16 -C classes.txt photos -o f
 says err "the text tower has no variant 'fp16': onnx/text_model.onnx, in float32, is used"
 expect_exit 1 "$label" -e "$published" --variant int8 -C classes.txt photos -o none.safetensors
 says err "no variant 'int8' of the image tower; there are: float32 (without --variant), fp16, q4, quantized"
-expect_exit 2 "$label" --scores scores.safetensors -T 0.01 --variant fp16 -o none.safetensors
-says err "--variant"
+for unused in "--variant fp16" "--cache cache" "--mirror" "--local dense" "--save-scores new.safetensors" "-e $golden/clip"; do
+    expect_exit 2 "$label" --scores scores.safetensors -T 0.01 $unused -o none.safetensors
+    says err "--scores embeds no images, so --"
+    expect_exit 2 "$label" --merge part-1.safetensors part-2.safetensors $unused -o none.safetensors
+    says err "--merge embeds no images, so --"
+done
 [ ! -e none.safetensors ] || fail "a mistake left an output"
 echo "label.sh: passed"
