@@ -163,6 +163,7 @@ typedef struct cdul_text {
     size_t *class_of;     /* [R] whose word a row is, never falling; NULL: row c is that of name c        */
     size_t width;         /* D */
     float *vectors;       /* [R, D] */
+    size_t prompts;       /* embedded; 0: the vectors are a file's                                        */
     size_t cut_prompts;   /* prompts longer than the text tower's context, which lost their end           */
 } cdul_text;
 

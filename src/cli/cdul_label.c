@@ -38,9 +38,10 @@ static cdul_status choose_score(const cdul_label_options *o, const cdul_encoder_
     double bias = isnan(o->bias) ? known->bias : o->bias;
     if (is_zscore(o)) {
         out->temperature = 1; /* not used */
-        if (o->score == CDUL_CHOICE_NONE && isnan(o->bias)) return CDUL_OK;
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "--aggregate zscore standardises cosines instead: leave --score and --bias out");
+        if (o->score == CDUL_CHOICE_NONE && isnan(o->temperature) && isnan(o->bias)) return CDUL_OK;
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--aggregate zscore standardises cosines instead: leave --score, --temperature and --bias out");
     }
     if (!sigmoid && !isnan(o->bias))
         return cdul_fail(err, CDUL_ERR_USAGE,
@@ -168,6 +169,8 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, labe
         templates = &r->templates;
     }
     if (!status) status = cdul_encoder_text(r->encoder, &r->classes, templates, o->text, &r->text, err);
+    if (!status && r->text.prompts == 0 && templates->count > 0)
+        cdul_warn(cli->reporter, "class vectors come from a file: --template and --templates have no use");
     if (!status && r->text.cut_prompts)
         cdul_warn(cli->reporter, "%zu prompts are longer than the encoder's context and were cut",
                   r->text.cut_prompts);

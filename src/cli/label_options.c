@@ -1,5 +1,6 @@
 #include "cli/label_options.h"
 
+#include "cdul/encoder.h"
 #include "cli/image_options.h"
 #include "cli/programs.h"
 
@@ -55,10 +56,10 @@ static const cdul_option options[] = {
      .letter = 't',
      .type = CDUL_OPTION_STRINGS,
      .offset = FIELD(template),
-     .fallback = "a photo of a {}",
      .argument = "TEXT",
      .group = "Prompts",
-     .help = "prompt with {} in place of the class; may be repeated, embeddings are averaged"},
+     .help = "prompt with {} in place of the class, by default \"" CDUL_DEFAULT_TEMPLATE
+             "\"; may be repeated, embeddings are averaged"},
     {.name = "templates",
      .type = CDUL_OPTION_CHOICE,
      .offset = FIELD(templates),

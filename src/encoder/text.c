@@ -239,6 +239,7 @@ static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, cons
         return status;
     }
     for (size_t i = 0; i < context; i++) mask[i] = i < used;
+    out->prompts++;
     out->cut_prompts += cut;
     p->row_of[p->waiting++] = row;
     return p->waiting == p->text.batch ? prompts_run(p, out, err) : CDUL_OK;

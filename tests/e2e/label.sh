@@ -91,7 +91,9 @@ says err "give --bias"
 expect_exit 2 "${encode[@]}" photos --bias -1 -o none.safetensors
 says err "--bias does nothing to a softmax"
 expect_exit 2 "${siglip[@]}" -a zscore --bias -1 -o none.safetensors
-says err "leave --score and --bias out"
+says err "leave --score, --temperature and --bias out"
+expect_exit 2 "${encode[@]}" photos -a zscore -T 0.1 -o none.safetensors
+says err "leave --score, --temperature and --bias out"
 
 # Synonyms: the largest cosine of a class's words, as if each word were a class.
 printf 'cat\nanimal\tdog, horse, cow\ntable\n' >synonyms.txt
@@ -167,12 +169,17 @@ dense=("$label" -e "$golden/dense" -j 2 --local dense)
 for how in cdul zscore mean; do
     expect_exit 0 "${dense[@]}" photos -a $how -o dense.safetensors --save-scores scores-dense.safetensors
     [ $how != cdul ] || check cosines scores-dense.safetensors dense.safetensors 12
-    expect_exit 0 "$label" --scores scores-dense.safetensors -T 0.01 -a $how -o scored.safetensors
+    divisor=(-T 0.01)
+    [ $how != zscore ] || divisor=()
+    expect_exit 0 "$label" --scores scores-dense.safetensors "${divisor[@]}" -a $how -o scored.safetensors
     check equal dense.safetensors scored.safetensors
     expect_exit 0 "${dense[@]}" photos -a $how --cache cache-dense -o second.safetensors
     check near dense.safetensors second.safetensors 0.01
 done
 ! grep -q embedded err || fail "a second run embeds: $(cat err)"
+! grep -q template err || fail "templates that nobody gave: $(cat err)"
+expect_exit 0 "${dense[@]}" photos -t "a {}" -o second.safetensors
+says err "class vectors come from a file: --template and --templates have no use"
 expect_exit 2 "$label" -e "$golden/dense" photos --cache cache-dense -o second.safetensors
 says err "another choice of --local or --grid"
 expect_exit 0 "$label" -e "$golden/dense" photos --grid 3x4 -a mean -o second.safetensors
