@@ -291,19 +291,55 @@ static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdu
 }
 
 /* What says how images are embedded means nothing where none are. */
-static cdul_status check_unused(const cdul_label_options *o, cdul_error *err) {
+static const char *unused_without_images(const cdul_label_options *o) {
+    return o->encoder                         ? "--encoder"
+           : o->variant                       ? "--variant"
+           : o->text                          ? "--text"
+           : o->template.count > 0            ? "--template"
+           : o->templates != CDUL_CHOICE_NONE ? "--templates"
+           : o->cache                         ? "--cache"
+           : o->mirror                        ? "--mirror"
+           : o->local == CDUL_LOCAL_DENSE     ? "--local dense"
+           : o->shard                         ? "--shard"
+           : o->save_scores                   ? "--save-scores"
+                                              : NULL;
+}
+
+/* Merged labels stay as their parts' runs made them. */
+static const char *unused_in_merge(const cdul_label_options *o) {
+    return o->scores                        ? "--scores"
+           : o->classes                     ? "--classes"
+           : o->background_words            ? "--background-words"
+           : o->score != CDUL_CHOICE_NONE   ? "--score"
+           : !isnan(o->temperature)         ? "--temperature"
+           : !isnan(o->bias)                ? "--bias"
+           : !isnan(o->calibrate_positives) ? "--calibrate-positives"
+                                            : NULL;
+}
+
+static cdul_status check_unused(const cdul_label_options *o, const cdul_cli *cli, cdul_error *err) {
     const char *work = o->merge ? "--merge" : o->scores ? "--scores" : NULL;
-    const char *unused = o->encoder                     ? "--encoder"
-                         : o->variant                   ? "--variant"
-                         : o->text                      ? "--text"
-                         : o->cache                     ? "--cache"
-                         : o->mirror                    ? "--mirror"
-                         : o->local == CDUL_LOCAL_DENSE ? "--local dense"
-                         : o->save_scores               ? "--save-scores"
-                                                        : NULL;
-    if (!work || !unused) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_USAGE, "%s embeds no images, so %s has no use: leave it out", work,
-                     unused);
+    const char *unused = work ? unused_without_images(o) : NULL;
+    if (unused)
+        return cdul_fail(err, CDUL_ERR_USAGE, "%s embeds no images, so %s has no use: leave it out", work,
+                         unused);
+    if (o->merge && (unused = unused_in_merge(o)))
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--merge changes no label, so %s has no use: give it to the runs of the parts",
+                         unused);
+    if (!o->merge && o->scores && cli->common->positional.count > 0)
+        return cdul_fail(err, CDUL_ERR_USAGE, "--scores looks at no images, so '%s' has no use: leave it out",
+                         cli->common->positional.items[0]);
+    return CDUL_OK;
+}
+
+/* A config may hold what only some aggregators read: no mistake, but worth a word. */
+static void warn_unread(const cdul_label_options *o, const cdul_cli *cli) {
+    if (o->zeta != 0 && o->aggregate != CDUL_AGGREGATE_CDUL)
+        cdul_warn(cli->reporter, "--zeta %g has no use: only --aggregate cdul reads it", o->zeta);
+    if (o->lambda != 0 && o->aggregate == CDUL_AGGREGATE_GLOBAL)
+        cdul_warn(cli->reporter, "--lambda %g has no use: --aggregate global leaves the crops out",
+                  o->lambda);
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
@@ -312,11 +348,12 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_label_options *o = &effective;
     if (!effective.grid && effective.local == CDUL_LOCAL_CROPS) effective.grid = "3x3";
     if (o->inspect) return inspect(o, cli, err);
-    cdul_status status = check_unused(o, err);
+    cdul_status status = check_unused(o, cli, err);
     if (status) return status;
     if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
     if ((status = check_outputs(o, err))) return status;
     if (o->merge) return merge(o, cli, err);
+    warn_unread(o, cli);
     if (o->scores) return label_scores(o, cli, err);
     if (!o->encoder)
         return cdul_fail(err, CDUL_ERR_USAGE,

@@ -23,19 +23,40 @@ static cdul_status hash_file(const char *path, uint64_t *hash, cdul_error *err) 
     return status;
 }
 
+/* The files beside a graph that hold weights of it: onnx.proto's TensorProto.external_data, entries whose key
+ * is "location", found by their bytes. That spares a parser and gigabytes; what weights look like it by
+ * chance names no file. */
+static cdul_status external_files(const cdul_mapping *graph, const char *path, cdul_strings *out,
+                                  cdul_error *err) {
+    static const char key[] = "\x0a\x08location\x12"; /* field 1, 8 bytes; then field 2: length, text */
+    const size_t length = sizeof key - 1, folder = (size_t)(cdul_path_base(path) - path);
+    const char *at = (const char *)graph->data, *end = at + graph->size;
+    cdul_status status = CDUL_OK;
+    while (!status && (at = memmem(at, (size_t)(end - at), key, length))) {
+        at += length;
+        size_t size = at < end ? (unsigned char)*at : 0; /* names of 128 bytes and more are not written */
+        if (size == 0 || size > 127 || size >= (size_t)(end - at)) continue;
+        char name[4096];
+        int wrote = snprintf(name, sizeof name, "%.*s%.*s", (int)folder, path, (int)size, at + 1);
+        if (wrote < 0 || (size_t)wrote >= sizeof name || !cdul_path_exists(name)) continue;
+        bool known = false;
+        for (size_t i = 0; i < out->count && !known; i++) known = strcmp(out->items[i], name) == 0;
+        if (!known) status = cdul_strings_add(out, name, err);
+    }
+    return status;
+}
+
 /* The graph and, where its weights lie beside it, those too. */
 static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err) {
-    static const char *const suffixes[] = {"", "_data", ".data"};
-    size_t size = strlen(path) + 8;
-    char *name = malloc(size);
-    if (!name) return cdul_fail_memory(err, "path");
-    cdul_status status = CDUL_OK;
+    cdul_mapping graph = {0};
+    cdul_strings files = {0};
     *hash = 0;
-    for (size_t i = 0; status == CDUL_OK && i < sizeof suffixes / sizeof *suffixes; i++) {
-        snprintf(name, size, "%s%s", path, suffixes[i]);
-        if (i == 0 || cdul_path_exists(name)) status = hash_file(name, hash, err);
-    }
-    free(name);
+    cdul_status status = cdul_mapping_open(path, &graph, err);
+    if (!status) *hash = XXH3_64bits_withSeed(graph.data, graph.size, *hash);
+    if (!status) status = external_files(&graph, path, &files, err);
+    for (size_t i = 0; !status && i < files.count; i++) status = hash_file(files.items[i], hash, err);
+    cdul_mapping_close(&graph);
+    cdul_strings_free(&files);
     return status;
 }
 

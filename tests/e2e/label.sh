@@ -269,6 +269,19 @@ says err "no/such/folder"
 expect_exit 0 "$label" --inspect "$golden/clip"
 says out "32"
 
+# Weights in a file of their own, whatever its name, belong to the encoder that a cache is made for.
+cp -r "$golden/clip" apart
+"$python" - apart/onnx/vision_model.onnx <<'PYTHON'
+import sys
+import onnx
+onnx.save(onnx.load(sys.argv[1]), sys.argv[1], save_as_external_data=True, location="the weights.bin", size_threshold=0)
+PYTHON
+expect_exit 0 "$label" -e apart -C classes.txt photos --cache cache-apart -o apart.safetensors
+check near labels.safetensors apart.safetensors 0.01
+printf '\377' | dd of="apart/onnx/the weights.bin" bs=1 seek=1001 conv=notrunc status=none
+expect_exit 2 "$label" -e apart -C classes.txt photos --cache cache-apart -o none.safetensors
+says err "this cache was made with another encoder"
+
 # Variants of an encoder's graphs are chosen, never taken in silence.
 published=$here/../golden/layouts/transformers_js
 expect_exit 0 "$label" --inspect "$published" --variant quantized
@@ -278,11 +291,21 @@ expect_exit 0 "$label" -e "$published" --variant fp16 -C classes.txt photos -o f
 says err "the text tower has no variant 'fp16': onnx/text_model.onnx, in float32, is used"
 expect_exit 1 "$label" -e "$published" --variant int8 -C classes.txt photos -o none.safetensors
 says err "no variant 'int8' of the image tower; there are: float32 (without --variant), fp16, q4, quantized"
-for unused in "--variant fp16" "--cache cache" "--mirror" "--local dense" "--save-scores new.safetensors" "-e $golden/clip"; do
+for unused in "--variant fp16" "--cache cache" "--mirror" "--local dense" "--save-scores new.safetensors" "-e $golden/clip" "--templates simple" "--shard 1/2"; do
     expect_exit 2 "$label" --scores scores.safetensors -T 0.01 $unused -o none.safetensors
     says err "--scores embeds no images, so --"
     expect_exit 2 "$label" --merge part-1.safetensors part-2.safetensors $unused -o none.safetensors
     says err "--merge embeds no images, so --"
 done
+for unused in "-C classes.txt" "-T 0.01" "--scores scores.safetensors" "--calibrate-positives 2"; do
+    expect_exit 2 "$label" --merge part-1.safetensors part-2.safetensors $unused -o none.safetensors
+    says err "--merge changes no label, so -"
+done
+expect_exit 2 "$label" --scores scores.safetensors -T 0.01 photos -o none.safetensors
+says err "--scores looks at no images, so 'photos' has no use"
+expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -a max --zeta 0.4 -o scored.safetensors
+says err "--zeta 0.4 has no use: only --aggregate cdul reads it"
+expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -a global --lambda 1 -o scored.safetensors
+says err "--lambda 1 has no use: --aggregate global leaves the crops out"
 [ ! -e none.safetensors ] || fail "a mistake left an output"
 echo "label.sh: passed"
