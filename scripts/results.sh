@@ -66,6 +66,12 @@ labels_table() {
     cache=cache-windows label_row "z-scores, half-size windows" zscore-windows --aggregate zscore --grid 3x3:0.5
     cache=cache-mirror label_row "z-scores, half-size windows and mirror images" \
         zscore-mirror --aggregate zscore --grid 3x3:0.5 --mirror
+    for divisor in 1 4; do # of the stand-in's logits, 2 elsewhere
+        local encoder=$out/encoder-divisor$divisor
+        [ -f "$encoder/cdul.json" ] ||
+            /usr/bin/python3 scripts/demo/make_encoder.py --packages .deps/demo/python --divisor $divisor -o "$encoder"
+        cache=cache-divisor$divisor label_row "CDUL, another stand-in: logits divided by $divisor" divisor$divisor
+    done
 }
 
 # dense_rows SIDE: labels by the stand-in with dense output, its input SIDE pixels wide.

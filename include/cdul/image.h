@@ -111,6 +111,11 @@ typedef struct cdul_preprocess {
 cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,
                                   const cdul_rect *rect, uint8_t *scratch, float *out,
                                   cdul_error *err) CDUL_MUST_CHECK;
+/* Its two steps, for who changes pixels in between: the view as pixels [height, width, 3], */
+cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul_image *image,
+                                   const cdul_rect *rect, uint8_t *pixels, cdul_error *err) CDUL_MUST_CHECK;
+/* and pixels to planes. */
+void cdul_preprocess_planes(const cdul_preprocess *preprocess, const uint8_t *pixels, float *out);
 
 /* --- Listing --- */
 

@@ -1,4 +1,6 @@
 """Models of open_clip: by architecture and weights, from a folder (local-dir:PATH) or the hub (hf-hub:NAME)."""
+import warnings
+
 import torch
 
 from . import dense
@@ -65,12 +67,21 @@ def tokenizer_of(name):
                           "the image tower alone") from error
 
 
+def other_gelu(name):
+    return name.removesuffix("-quickgelu") if name.endswith("-quickgelu") else name + "-quickgelu"
+
+
 def load(name, pretrained=None, size=None, images_only=False):
     import open_clip
 
     torch.backends.mha.set_fastpath_enabled(False)  # a fused operator that ONNX has no counterpart of
     settings = {"force_preprocess_cfg": {"size": size}} if size else {}
-    model = open_clip.create_model(name, pretrained=pretrained, **settings).eval()
+    with warnings.catch_warnings():  # of a wrong activation open_clip only warns, and source and graph would agree on it
+        warnings.filterwarnings("error", "QuickGELU mismatch")
+        try:
+            model = open_clip.create_model(name, pretrained=pretrained, **settings).eval()
+        except UserWarning as error:
+            raise ExportError(f"{error} Name the architecture that the weights were trained with: {other_gelu(name)}") from error
     if size:
         set_size(model.visual, size)
     config = dict(open_clip.get_model_preprocess_cfg(model))

@@ -2,9 +2,9 @@
 """Composes scenes of several objects, with known truth, from packaged pictures: the demo's photographs.
 
 Two to four photographic cut-outs (Debian tuxpaint-stamps-default) are laid on a random crop of a photographic
-wallpaper (mate-backgrounds, plasma-workspace-wallpapers), turned, scaled and mirrored at random. stamps.json names
-the cut-outs of each class; no cut-out of a training scene appears in a test scene. Scene i depends on the seed and
-i alone, so the pictures are the same at any number of processes.
+wallpaper (mate-backgrounds, plasma-workspace-wallpapers), turned, scaled, mirrored and changed a little in brightness
+and saturation at random. stamps.json names the cut-outs of each class; no cut-out of a training scene appears in a test
+scene. Scene i depends on the seed and i alone, so the pictures are the same at any number of processes.
 
 Writes into the output folder:
     train/NNNN.jpg, test/NNNN.jpg   480 x 360 JPEG
@@ -21,12 +21,13 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 WIDTH, HEIGHT = 480, 360
 OBJECTS = (2, 4)    # per scene, both included
 SIDE = (110, 190)   # longest side of a cut-out, pixels
 TURN = 12           # degrees, either way
+COLOUR = (0.85, 1.15)  # factors of brightness and of saturation
 MAX_HIDDEN = 0.15   # of the smaller of two cut-outs' boxes
 QUALITY = 90
 SPLITS = ("train", "test")
@@ -53,9 +54,11 @@ def background(random, table):
 
 
 def cut_out(random, path):
-    """The stamp with its alpha channel, mirrored half of the time, turned, scaled to its longest side."""
+    """The stamp with its alpha channel, changed in colour, mirrored half of the time, turned, scaled to its longest side."""
     with Image.open(path) as image:
         image = image.convert("RGBA")
+    for change in (ImageEnhance.Brightness, ImageEnhance.Color):
+        image = change(image).enhance(random.uniform(*COLOUR))
     if random.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     side = random.uniform(*SIDE)

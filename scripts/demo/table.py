@@ -51,6 +51,7 @@ def main():
         rows = [
             ("encoder, whole image", out / "global.safetensors", 1, cost["one view"]),
             ("CDUL labels", out / "cdul.safetensors", 10, cost["ten views"]),
+            ("z-score labels", out / "zscore.safetensors", 10, cost["ten views"]),
             ("classifier, alignment off", out / "scores-off.csv", 1, cost["classifier"]),
             ("classifier, alignment on", out / "scores-on.csv", 1, cost["classifier"]),
         ]
@@ -63,7 +64,7 @@ def main():
             split_truth(out / "scenes/truth.csv", part, truth)
             for name, path, *_ in rows + [refined] * (part == "train"):
                 measures[part, name] = evaluate(programs / "cdul-eval", truth, [path])
-        for name, _, views, ms in [*rows[:2], refined, *rows[2:]]:
+        for name, _, views, ms in [*rows[:3], refined, *rows[3:]]:
             line = f"{name:28}"
             for part in ("train", "test"):
                 found = measures.get((part, name))

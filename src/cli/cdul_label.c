@@ -241,8 +241,8 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
                  o->cache ? o->cache : "");
     if (status) return status;
     r->result.labels.config = cdul_options_json(cli->program, o);
-    status = write_labels(o, cli, &r->result, cdul_seconds() - start, err);
-    return status ? status : write_skipped(o, cli, &r->skipped, err);
+    status = write_skipped(o, cli, &r->skipped, err);
+    return status ? status : write_labels(o, cli, &r->result, cdul_seconds() - start, err);
 }
 
 /* --- The other work --- */
@@ -292,17 +292,24 @@ static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdu
 
 /* What says how images are embedded means nothing where none are. */
 static const char *unused_without_images(const cdul_label_options *o) {
-    return o->encoder                         ? "--encoder"
-           : o->variant                       ? "--variant"
-           : o->text                          ? "--text"
-           : o->template.count > 0            ? "--template"
-           : o->templates != CDUL_CHOICE_NONE ? "--templates"
-           : o->cache                         ? "--cache"
-           : o->mirror                        ? "--mirror"
-           : o->local == CDUL_LOCAL_DENSE     ? "--local dense"
-           : o->shard                         ? "--shard"
-           : o->save_scores                   ? "--save-scores"
-                                              : NULL;
+    const struct {
+        bool given;
+        const char *option;
+    } all[] = {{o->encoder, "--encoder"},
+               {o->variant, "--variant"},
+               {o->text, "--text"},
+               {o->template.count > 0, "--template"},
+               {o->templates != CDUL_CHOICE_NONE, "--templates"},
+               {o->grid, "--grid"},
+               {o->local == CDUL_LOCAL_DENSE, "--local dense"},
+               {o->mirror, "--mirror"},
+               {o->cache, "--cache"},
+               {o->shard, "--shard"},
+               {o->batch != CDUL_INT_NONE, "--batch"},
+               {o->save_scores, "--save-scores"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].given) return all[i].option;
+    return NULL;
 }
 
 /* Merged labels stay as their parts' runs made them. */
@@ -348,7 +355,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_label_options *o = &effective;
     if (!effective.grid && effective.local == CDUL_LOCAL_CROPS) effective.grid = "3x3";
     if (o->inspect) return inspect(o, cli, err);
-    cdul_status status = check_unused(o, cli, err);
+    cdul_status status = check_unused(user, cli, err);
     if (status) return status;
     if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
     if ((status = check_outputs(o, err))) return status;

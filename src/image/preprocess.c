@@ -54,22 +54,21 @@ static void resized_size(const cdul_preprocess *p, const cdul_image *image, size
     }
 }
 
-static cdul_status fill_scratch(const cdul_preprocess *p, const cdul_image *image, const cdul_rect *rect,
-                                uint8_t *scratch, cdul_error *err) {
+static cdul_status fill_pixels(const cdul_preprocess *p, const cdul_image *image, const cdul_rect *rect,
+                               uint8_t *pixels, cdul_error *err) {
     if (rect || p->mode == CDUL_RESIZE_SQUASH)
-        return cdul_image_resize(image, rect, p->width, p->height, p->filter, scratch, err);
+        return cdul_image_resize(image, rect, p->width, p->height, p->filter, pixels, err);
     size_t width, height;
     resized_size(p, image, &width, &height);
     fit across = center(width, p->width, p->crop_floor), down = center(height, p->height, p->crop_floor);
     if (across.count < p->width || down.count < p->height) {
         const uint8_t black[3] = {0, 0, 0};
         const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : black;
-        for (size_t i = 0; i < p->width * p->height; i++) memcpy(scratch + 3 * i, fill, 3);
+        for (size_t i = 0; i < p->width * p->height; i++) memcpy(pixels + 3 * i, fill, 3);
     }
     cdul_rect window = {across.first, down.first, across.count, down.count};
     return cdul_image_resize_window(image, NULL, width, height, p->filter, &window,
-                                    scratch + (down.offset * p->width + across.offset) * 3, p->width * 3,
-                                    err);
+                                    pixels + (down.offset * p->width + across.offset) * 3, p->width * 3, err);
 }
 
 static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
@@ -83,17 +82,24 @@ static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
     return CDUL_OK;
 }
 
+cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul_image *image,
+                                   const cdul_rect *rect, uint8_t *pixels, cdul_error *err) {
+    cdul_status status = check(preprocess, err);
+    return status ? status : fill_pixels(preprocess, image, rect, pixels, err);
+}
+
+void cdul_preprocess_planes(const cdul_preprocess *preprocess, const uint8_t *pixels, float *out) {
+    size_t plane = preprocess->width * preprocess->height;
+    for (size_t c = 0; c < 3; c++) {
+        const float scale = preprocess->scale, mean = preprocess->mean[c], std = preprocess->std[c];
+        for (size_t i = 0; i < plane; i++)
+            out[c * plane + i] = ((float)pixels[3 * i + c] * scale - mean) / std;
+    }
+}
+
 cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,
                                   const cdul_rect *rect, uint8_t *scratch, float *out, cdul_error *err) {
-    const cdul_preprocess *p = preprocess;
-    cdul_status status = check(p, err);
-    if (status == CDUL_OK) status = fill_scratch(p, image, rect, scratch, err);
-    if (status != CDUL_OK) return status;
-    size_t plane = p->width * p->height;
-    for (size_t c = 0; c < 3; c++) {
-        const float scale = p->scale, mean = p->mean[c], std = p->std[c];
-        for (size_t i = 0; i < plane; i++)
-            out[c * plane + i] = ((float)scratch[3 * i + c] * scale - mean) / std;
-    }
-    return CDUL_OK;
+    cdul_status status = cdul_preprocess_pixels(preprocess, image, rect, scratch, err);
+    if (status == CDUL_OK) cdul_preprocess_planes(preprocess, scratch, out);
+    return status;
 }

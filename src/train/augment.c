@@ -21,7 +21,7 @@ static cdul_rect centre_rect(size_t width, size_t height) {
 }
 
 static cdul_rect draw_rect(cdul_random *random, double scale, size_t width, size_t height) {
-    if (scale >= 1) return (cdul_rect){0, 0, width, height};
+    if (scale >= 1) return (cdul_rect){0};
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         double area = (double)width * (double)height * uniform(random, scale, 1);
         double ratio = exp(uniform(random, log(RATIO_MIN), log(RATIO_MAX)));
@@ -92,24 +92,13 @@ void cdul_augment_flip(uint8_t *pixels, size_t width, size_t height) {
     }
 }
 
-/* [H, W, 3] bytes to normalised planes, as cdul_preprocess_apply ends. */
-static void to_planes(const cdul_preprocess *preprocess, const uint8_t *pixels, float *out) {
-    size_t count = preprocess->width * preprocess->height;
-    for (size_t channel = 0; channel < 3; channel++) {
-        float mean = preprocess->mean[channel], std = preprocess->std[channel];
-        float *plane = out + channel * count;
-        for (size_t i = 0; i < count; i++)
-            plane[i] = ((float)pixels[3 * i + channel] * preprocess->scale - mean) / std;
-    }
-}
-
 cdul_status cdul_augment_apply(const cdul_augmentation *drawn, const cdul_preprocess *preprocess,
                                const cdul_image *image, uint8_t *scratch, float *out, cdul_error *err) {
-    cdul_status status = cdul_image_resize(image, &drawn->rect, preprocess->width, preprocess->height,
-                                           preprocess->filter, scratch, err);
+    const cdul_rect *rect = drawn->rect.width ? &drawn->rect : NULL;
+    cdul_status status = cdul_preprocess_pixels(preprocess, image, rect, scratch, err);
     if (status != CDUL_OK) return status;
     if (drawn->flip) cdul_augment_flip(scratch, preprocess->width, preprocess->height);
     cdul_augment_colour(scratch, preprocess->width, preprocess->height, drawn);
-    to_planes(preprocess, scratch, out);
+    cdul_preprocess_planes(preprocess, scratch, out);
     return CDUL_OK;
 }

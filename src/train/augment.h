@@ -16,7 +16,8 @@ typedef struct cdul_augment_options {
 
 /* What was drawn for one view. */
 typedef struct cdul_augmentation {
-    cdul_rect rect; /* the part of the image that is squashed to the network's input                    */
+    cdul_rect rect; /* the part of the image that is squashed to the network's input; width 0 = no crop: the
+                       plain view, by the preprocessing's own mode                                      */
     bool flip;
     size_t order[3];  /* of the colour changes: 0 brightness, 1 contrast, 2 saturation                    */
     double factor[3]; /* of each, 1 = unchanged                                                           */

@@ -31,7 +31,7 @@ static cdul_status bad_loss(const cdul_trainer *t, const cdul_batch *batch, doub
                                    t->data.labels.images.items[batch->rows[i]]);
     return cdul_fail(
         err, CDUL_ERR_RUNTIME,
-        "the loss is %g at epoch %zu, step %zu (images %s%s): lower lr or head-lr, or train with "
+        "the loss is %g at epoch %zu, step %zu (images %s%s): lower --lr or --head-lr-mult, or train with "
         "--precision fp32; the last checkpoint is kept",
         loss, t->epoch + 1, t->step + 1, names, batch->count > 4 ? ", ..." : "");
 }

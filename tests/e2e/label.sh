@@ -291,7 +291,7 @@ expect_exit 0 "$label" -e "$published" --variant fp16 -C classes.txt photos -o f
 says err "the text tower has no variant 'fp16': onnx/text_model.onnx, in float32, is used"
 expect_exit 1 "$label" -e "$published" --variant int8 -C classes.txt photos -o none.safetensors
 says err "no variant 'int8' of the image tower; there are: float32 (without --variant), fp16, q4, quantized"
-for unused in "--variant fp16" "--cache cache" "--mirror" "--local dense" "--save-scores new.safetensors" "-e $golden/clip" "--templates simple" "--shard 1/2"; do
+for unused in "--variant fp16" "--cache cache" "--mirror" "--local dense" "--save-scores new.safetensors" "-e $golden/clip" "--templates simple" "--shard 1/2" "--grid 2x2"; do
     expect_exit 2 "$label" --scores scores.safetensors -T 0.01 $unused -o none.safetensors
     says err "--scores embeds no images, so --"
     expect_exit 2 "$label" --merge part-1.safetensors part-2.safetensors $unused -o none.safetensors

@@ -43,6 +43,14 @@ static void a_plain_view_is_the_whole_image_squashed(void **state) {
     cdul_augmentation nothing = {{0, 0, image.width, image.height}, false, {0, 1, 2}, {1, 1, 1}};
     assert_ok(cdul_augment_apply(&nothing, &views.preprocess, &image, scratch, want, &err));
     assert_memory_equal(got, want, sizeof got);
+    /* Without crops training sees what alignment and prediction see, the middle square too. */
+    views.preprocess.mode = CDUL_RESIZE_SHORTEST;
+    views.augment = (cdul_augment_options){.scale = 1};
+    read_record(&views, 2, want);
+    assert_memory_not_equal(got, want, sizeof got);
+    views.plain = false;
+    read_record(&views, 2, got);
+    assert_memory_equal(got, want, sizeof got);
     cdul_image_free(&image);
     cdul_dataset_free(&data);
 }
