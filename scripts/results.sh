@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the tables of docs/results.md, and "dense" that of docs/encoders.md.
+# Prints the tables of docs/results.md, and "dense" that of docs/encoders.md. "bfloat16" tells what that rounding does to the labels.
 #
-#   scripts/results.sh DATA OUT [labels|dense|students|students448]...
+#   scripts/results.sh DATA OUT [labels|bfloat16|dense|students|students448]...
 #
 # DATA holds photographs with ground truth: images/, train.txt, val.txt (paths relative to DATA) and labels.csv
 # (image,<class>... with 1, 0 = difficult, -1) for the classes of configs/voc2007-classes.txt. Students are trained on train.txt without its labels.
@@ -74,6 +74,28 @@ labels_table() {
     done
 }
 
+# The stand-in's network in bfloat16, by PyTorch and Pillow; last, with probabilities cut off at 0.001.
+bfloat16_table() {
+    local part how
+    row "labels, network in bfloat16: mAP / BCE / mass" train val
+    for part in train val; do
+        [ -f "$out/bfloat16-$part.safetensors" ] || /usr/bin/python3 scripts/demo/bfloat16_scores.py --packages .deps/demo/python \
+            --text "$out/text.safetensors" --root "$data" --list "$data/$part.txt" -o "$out/bfloat16-$part.safetensors"
+        for how in global cdul zscore; do
+            local temperature=(-T 0.1)
+            [ $how != zscore ] || temperature=()
+            "$bin/cdul-label" -q --scores "$out/bfloat16-$part.safetensors" -a $how "${temperature[@]}" \
+                -o "$out/bfloat16-$how-$part.safetensors" --csv "$out/bfloat16-$how-$part.csv"
+        done
+        awk -F, -v OFS=, 'NR > 1 { for (i = 2; i <= NF; i++) $i = $i < 0.001 ? 0.001 : $i > 0.999 ? 0.999 : $i } 1' \
+            "$out/bfloat16-global-$part.csv" >"$out/bfloat16-cut-$part.csv"
+    done
+    for how in global cdul zscore; do
+        row "$how" "$(evaluate "$out/bfloat16-$how-train.safetensors")" "$(evaluate "$out/bfloat16-$how-val.safetensors")"
+    done
+    row "global, cut off at 0.001" "$(evaluate "$out/bfloat16-cut-train.csv")" "$(evaluate "$out/bfloat16-cut-val.csv")"
+}
+
 # dense_rows SIDE: labels by the stand-in with dense output, its input SIDE pixels wide.
 dense_rows() {
     local encoder=$out/encoder-dense$1 cache=cache-dense$1 how
@@ -141,9 +163,10 @@ students448_table() {
 for table in "$@"; do
     case $table in
     labels) labels_table ;;
+    bfloat16) bfloat16_table ;;
     dense) dense_table ;;
     students) labels_table >/dev/null && students_table ;;
     students448) labels_table >/dev/null && students448_table ;;
-    *) echo "results: unknown table $table: labels, dense, students or students448" >&2 && exit 2 ;;
+    *) echo "results: unknown table $table: labels, bfloat16, dense, students or students448" >&2 && exit 2 ;;
     esac
 done

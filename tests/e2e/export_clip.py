@@ -332,6 +332,24 @@ def every_family_of_open_clip():
         compare(name, "open_clip", f"local-dir:model-{name}")
 
 
+def the_wrong_activation():
+    """OpenAI's weights want QuickGELU; open_clip loads them without it and warns. Both sides would agree on it."""
+    import open_clip.factory
+    from clip_export import open_clip_source
+    from clip_export.source import ExportError
+
+    torch.save(open_clip.create_model("RN50").state_dict(), "rn50.pt")
+    open_clip.factory.download_pretrained = lambda *args, **options: "rn50.pt"
+    try:
+        open_clip_source.load("RN50", "openai")
+    except ExportError as error:
+        assert str(error).endswith("RN50-quickgelu"), error
+        print("QuickGELU: refused without its name")
+    else:
+        raise AssertionError("RN50 takes weights of RN50-quickgelu")
+    open_clip_source.load("RN50-quickgelu", "openai")
+
+
 def sigmoid_of_open_clip():
     model("ViT-B-16-SigLIP", "model-siglip")  # its tokenizer cannot be had without the hub
     said = clip(1, "open_clip", "local-dir:model-siglip", "-o", "siglip")
@@ -388,5 +406,5 @@ photos("photos")
 PHOTOS = sorted(map(str, Path("photos").iterdir()))
 Path("classes.txt").write_text("cat\ndining table\ttable, dining table\ncafé\n")
 for test in (every_family_of_transformers, every_family_of_open_clip, sigmoid_of_open_clip, other_sizes, reduced_in_place,
-             templates, lambda: large("RN50")):
+             the_wrong_activation, templates, lambda: large("RN50")):
     test()
