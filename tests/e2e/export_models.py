@@ -80,36 +80,42 @@ def clip_vocabulary(folder):
     CLIPTokenizer(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt")).save_pretrained(folder)
 
 
-def checkpoint(kind, folder):
+def checkpoint(kind, folder, wide=False):
+    """Of transformers, two layers deep: tiny, or with the widths and sizes of the family's base model."""
     import transformers
 
     folder = Path(folder)
     folder.mkdir()
-    shared = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
-    eyes = {**shared, "image_size": 64, "patch_size": 16}
+    shared = {"num_hidden_layers": 2} if wide else \
+        {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+    patch, side = (32 if kind == "hf-clip" else 16, 224) if wide else (16, 64)
+    eyes = {**shared, "image_size": side, "patch_size": patch}
+    joint = {} if wide else {"projection_dim": 96}
     if kind == "hf-clip":
         clip_vocabulary(folder)
         config = transformers.CLIPConfig(
             text_config={**shared, "eos_token_id": 49407, "bos_token_id": 49406, "pad_token_id": 49407},
-            vision_config=eyes, projection_dim=96)
-        processor = transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=64)
+            vision_config=eyes, **joint)
+        processor = transformers.CLIPImageProcessor(size={"shortest_edge": side}, crop_size=side)
         built = transformers.CLIPModel(config)
     elif kind == "hf-chinese":
         size = word_piece(folder)
-        config = transformers.ChineseCLIPConfig(text_config={**shared, "vocab_size": size}, vision_config=eyes,
-                                                projection_dim=96)
-        processor = transformers.ChineseCLIPImageProcessor(size={"height": 64, "width": 64}, do_center_crop=False)
+        config = transformers.ChineseCLIPConfig(text_config={**shared, "vocab_size": size}, vision_config=eyes, **joint)
+        processor = transformers.ChineseCLIPImageProcessor(size={"height": side, "width": side}, do_center_crop=False)
         built = transformers.ChineseCLIPModel(config)
     else:
         size = word_piece(folder)
-        text = {**shared, "vocab_size": size, "max_position_embeddings": 24, "projection_size": 128}
+        width = 768 if wide else 128
+        text = {**shared, "vocab_size": size, "max_position_embeddings": 24, "projection_size": width}
         if kind == "hf-siglip":
             config = transformers.SiglipConfig(text_config=text, vision_config=eyes)
-            processor, built = transformers.SiglipImageProcessor(size={"height": 64, "width": 64}), None
+            processor = transformers.SiglipImageProcessor(size={"height": side, "width": side})
             built = transformers.SiglipModel(config)
         else:
-            config = transformers.Siglip2Config(text_config=text, vision_config={**shared, "num_patches": 16, "patch_size": 16})
-            processor = transformers.Siglip2ImageProcessor(patch_size=16, max_num_patches=16)
+            patches = (side // patch) ** 2
+            config = transformers.Siglip2Config(
+                text_config=text, vision_config={**shared, "num_patches": patches, "patch_size": patch})
+            processor = transformers.Siglip2ImageProcessor(patch_size=patch, max_num_patches=patches)
             built = transformers.Siglip2Model(config)
     stir(built)
     built.save_pretrained(folder)
