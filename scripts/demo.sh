@@ -2,14 +2,14 @@
 # The main job end to end, on composed scenes whose truth is known: pseudo-labels from a zero-shot encoder, a classifier
 # trained on them with and without gradient alignment, predictions, a table of what each is worth, and a report.
 #
-#   scripts/demo.sh            about a quarter of an hour on two cores
-#   scripts/demo.sh --quick    about four minutes: fewer and smaller scenes, to see that everything works
+#   scripts/demo.sh            less than a quarter of an hour on two cores
+#   scripts/demo.sh --quick    three to four minutes: fewer and smaller scenes, to see that everything works
 #
 # SCENES, TEST_SCENES, SIZE and EPOCHS in the environment override the sizes. Results go to demo-out/. Ground truth is used for the table alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scenes=${SCENES:-400} test_scenes=${TEST_SCENES:-150} size=${SIZE:-336} epochs=${EPOCHS:-4} copies=2 out=demo-out
+scenes=${SCENES:-360} test_scenes=${TEST_SCENES:-140} size=${SIZE:-320} epochs=${EPOCHS:-4} copies=2 out=demo-out
 case "${1-}" in
 '') ;;
 --quick)
