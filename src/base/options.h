@@ -52,9 +52,8 @@ typedef struct cdul_program {
     const char *const *examples; /* pairs: what it does, the command; NULL-terminated                  */
     const cdul_option *options;
     size_t options_size; /* sizeof the options struct                                             */
-    /* More lines for --version, of linked libraries; *text is freed. `options` is the program's struct. May
-     * be NULL. */
-    cdul_status (*versions)(const void *options, char **text, cdul_error *err);
+    /* More lines for --version, of linked libraries. `options` is the program's struct. May be NULL. */
+    cdul_status (*versions)(const void *options, FILE *out, cdul_error *err);
 } cdul_program;
 
 /* What every program has: -c, --set, --print-config, -v, -q, --progress, -j, --help, --version, --generate.

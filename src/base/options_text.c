@@ -173,10 +173,14 @@ cdul_status cdul_options_write_version(const cdul_program *program, const void *
     const char *compiler = "gcc " __VERSION__;
 #endif
     char *more = NULL;
-    cdul_status status = program->versions ? program->versions(options, &more, err) : CDUL_OK;
+    size_t size = 0;
+    FILE *lines = open_memstream(&more, &size); /* a failure leaves `out` empty */
+    if (!lines) return cdul_fail_memory(err, "versions");
+    cdul_status status = program->versions ? program->versions(options, lines, err) : CDUL_OK;
+    if (fclose(lines) != 0 && status == CDUL_OK) status = cdul_fail_memory(err, "versions");
     if (status == CDUL_OK)
-        fprintf(out, "%s %s\ncompiler %.*s\n%s", program->name, CDUL_VERSION, (int)strcspn(compiler, "("),
-                compiler, more ? more : "");
+        fprintf(out, "%s %s\ncompiler %.*s\ncJSON %s\n%s", program->name, CDUL_VERSION,
+                (int)strcspn(compiler, "("), compiler, cJSON_Version(), more);
     free(more);
     return status;
 }

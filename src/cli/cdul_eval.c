@@ -2,6 +2,7 @@
 #include "cli/eval_options.h"
 #include "cli/programs.h"
 #include "cli/run.h"
+#include "eval/versions.h"
 #include "report/curves.h"
 #include "report/evaluation.h"
 
@@ -56,6 +57,12 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     return status;
 }
 
+static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
+    (void)options, (void)err;
+    cdul_eval_versions(out);
+    return CDUL_OK;
+}
+
 int main(int argc, char **argv) {
-    return cdul_cli_main(&cdul_program_eval, NULL, run, argc, argv);
+    return cdul_cli_main(&cdul_program_eval, versions, run, argc, argv);
 }

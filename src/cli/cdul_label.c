@@ -4,9 +4,12 @@
 #include "cli/label_options.h"
 #include "cli/programs.h"
 #include "cli/run.h"
+#include "encoder/versions.h"
+#include "image/versions.h"
 #include "label/pipeline.h"
 #include "label/shard.h"
 #include "label/summary.h"
+#include "label/versions.h"
 #include "onnx/session.h"
 
 #include <math.h>
@@ -14,9 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cdul_status versions(const void *user, char **text, cdul_error *err) {
+static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
     const cdul_label_options *o = user;
-    return cdul_session_versions(o->provider.library, text, err);
+    cdul_image_versions(out);
+    cdul_encoder_versions(out);
+    cdul_label_versions(out);
+    return cdul_session_versions(o->provider.library, out, err);
 }
 
 /* --- Options to settings --- */

@@ -4,6 +4,7 @@
 #include "cli/predict_options.h"
 #include "cli/programs.h"
 #include "cli/run.h"
+#include "image/versions.h"
 #include "onnx/session.h"
 #include "predict/thresholds.h"
 #include "report/html.h"
@@ -250,9 +251,10 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     return status;
 }
 
-static cdul_status versions(const void *user, char **text, cdul_error *err) {
+static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
     const cdul_predict_options *o = user;
-    return cdul_session_versions(o->provider.library, text, err);
+    cdul_image_versions(out);
+    return cdul_session_versions(o->provider.library, out, err);
 }
 
 int main(int argc, char **argv) {

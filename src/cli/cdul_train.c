@@ -3,9 +3,11 @@
 #include "cli/programs.h"
 #include "cli/run.h"
 #include "cli/train_options.h"
-#include "torch/torch.h"
+#include "eval/versions.h"
+#include "image/versions.h"
 #include "train/export.h"
 #include "train/trainer.h"
+#include "train/versions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +25,12 @@ static void restart_without_spinning(int argc, char **argv) {
     if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);
 }
 
-static cdul_status versions(const void *options, char **text, cdul_error *err) {
-    (void)options;
-    char line[64];
-    snprintf(line, sizeof line, "libtorch %s\n", cdul_torch_version());
-    *text = strdup(line);
-    return *text ? CDUL_OK : cdul_fail_memory(err, "--version");
+static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
+    (void)options, (void)err;
+    cdul_image_versions(out);
+    cdul_eval_versions(out);
+    cdul_train_versions(out);
+    return CDUL_OK;
 }
 
 static void summarise(const cdul_train_options *options, const cdul_train_result *result, cdul_cli *cli) {

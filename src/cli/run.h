@@ -18,9 +18,9 @@ typedef struct cdul_cli {
 typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error *err);
 
 /* Parses argv, answers --help and the like, catches SIGINT and SIGTERM, runs the work and prints its failure
- * as one line, `cdul-label: ...`. `versions` (may be NULL) gives the lines for --version that only a program
+ * as one line, `cdul-label: ...`. `versions` (may be NULL) writes the lines for --version that only a program
  * which links the libraries can. Returns the exit code. */
-typedef cdul_status cdul_cli_versions(const void *options, char **text, cdul_error *err);
+typedef cdul_status cdul_cli_versions(const void *options, FILE *out, cdul_error *err);
 int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run, int argc,
                   char **argv);
 

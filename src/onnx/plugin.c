@@ -157,12 +157,10 @@ cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, cons
     return status;
 }
 
-cdul_status cdul_session_versions(const char *library, char **out, cdul_error *err) {
+cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) {
     cdul_session s = {.path = (char *)(uintptr_t)library}; /* for messages */
     plugin_devices plugin = {.count = 0};
     char list[400] = "";
-    size_t size = sizeof list + 200;
-    *out = NULL;
     cdul_status status = CDUL_OK;
     if (library) status = cdul_session_start(&s, err);
     if (library && status == CDUL_OK) status = load(&s, library, &plugin, err);
@@ -171,9 +169,9 @@ cdul_status cdul_session_versions(const char *library, char **out, cdul_error *e
     if (s.env) s.api->ReleaseEnv(s.env);
     if (status != CDUL_OK) return status;
     char *built_in = cdul_session_providers();
-    if (built_in && (*out = malloc(size += strlen(built_in))))
-        snprintf(*out, size, "onnxruntime %s\nproviders %s\n%s%s%s", cdul_session_runtime_version(), built_in,
-                 library ? "plug-in providers " : "", list, library ? "\n" : "");
+    if (!built_in) return cdul_fail_memory(err, "versions");
+    fprintf(out, "onnxruntime %s\nproviders %s\n", cdul_session_runtime_version(), built_in);
+    if (library) fprintf(out, "plug-in providers %s\n", list);
     free(built_in);
-    return *out ? CDUL_OK : cdul_fail_memory(err, "versions");
+    return CDUL_OK;
 }

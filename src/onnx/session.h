@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct cdul_session_options {
     size_t threads; /* that work inside an operator; 0 = one per processor                            */
@@ -100,9 +101,9 @@ const char *cdul_session_runtime_version(void);
 /* Providers the library was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees. NULL: no
  * memory. */
 char *cdul_session_providers(void);
-/* The version and the providers as lines for --version; with a plug-in's `library` (or NULL) also what that
- * brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". The caller frees *out. Errors of
- * the plug-in are those of cdul_session_open. */
-cdul_status cdul_session_versions(const char *library, char **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Writes the version and the providers as lines for --version; with a plug-in's `library` (or NULL) also what
+ * that brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". Errors of the plug-in are
+ * those of cdul_session_open. */
+cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 [ "$#" -ge 2 ] || { echo "usage: export.sh FOLDER_OF_PROGRAMS PYTHON [PYTHON_WITH_TORCHVISION]" >&2; exit 2; }
-bin=$(realpath "$1") python=$(realpath -s "$(command -v "$2")") torchvision=${3:-/usr/bin/python3}
+bin=$(realpath "$1") python=$(realpath -sm "$(command -v "$2" || echo "$2")") torchvision=${3:-/usr/bin/python3}
 check=$(cd "$(dirname "$0")" && pwd)/export.py
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

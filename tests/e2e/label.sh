@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 [ "$#" -eq 2 ] || { echo "usage: label.sh FOLDER_OF_PROGRAMS PYTHON" >&2; exit 2; }
-label=$(realpath "$1")/cdul-label python=$(realpath -s "$(command -v "$2")")
+label=$(realpath "$1")/cdul-label python=$(realpath -sm "$(command -v "$2" || echo "$2")")
 here=$(cd "$(dirname "$0")" && pwd)
 golden=$here/../golden/encoder
 scratch=$(mktemp -d)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which program links what, through however many libraries: cdul-train alone knows libtorch, cdul-label and cdul-predict
-# ONNX Runtime, cdul-eval neither. And libcdul exports what its headers declare, no more.
+# ONNX Runtime, cdul-eval neither. --version names them. And libcdul exports what its headers declare, no more.
 #   links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -27,6 +27,20 @@ links "$bin/cdul-eval" "" libonnxruntime libtorch libc10 libprotobuf
 [ -n "${CDUL_SANITIZE:-}" ] || links "$bin/cdul-eval" "" libstdc++ # sanitizers bring it
 links "$library" libonnxruntime libtorch libc10 libprotobuf
 [ ! -e "$bin/cdul-train" ] || links "$bin/cdul-train" libtorch libonnxruntime
+
+# reports PROGRAM LIBRARY...: --version has a line with the version of each of these and of no other.
+reports() {
+    local program=$1 found
+    shift
+    [ -e "$bin/cdul-$program" ] || return 0 # a build without it
+    found=$("$bin/cdul-$program" --version | awk 'NR > 2 && $1 != "providers" { print $1 (NF == 2 && $2 ~ /^[0-9]/ ? "" : "?") }')
+    [ "$found" = "$(printf '%s\n' "$@")" ] || fail "cdul-$program --version: $found"
+}
+
+reports label cJSON libjpeg-turbo libpng libwebp utf8proc xxHash OpenMP onnxruntime
+reports predict cJSON libjpeg-turbo libpng libwebp onnxruntime
+reports eval cJSON expat OpenMP
+reports train cJSON libjpeg-turbo libpng libwebp expat OpenMP protobuf-c libtorch
 
 exported=$(nm -D --defined-only "$library" | awk '{ print $3 }' | sort)
 declared=$(grep -hoE 'cdul_[a-z0-9_]+\(' "$headers"/*.h | tr -d '(' | sort -u)

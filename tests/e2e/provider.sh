@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 [ "$#" -eq 4 ] || { echo "usage: provider.sh FOLDER_OF_PROGRAMS ANY_PROCESSOR.so DEPS PYTHON" >&2; exit 2; }
-bin=$(realpath "$1") shim=$(realpath "$2") deps=$(realpath "$3") python=$(realpath -s "$4")
+bin=$(realpath "$1") shim=$(realpath "$2") deps=$(realpath "$3") python=$(realpath -sm "$4")
 here=$(cd "$(dirname "$0")" && pwd)
 golden=$here/../golden
 plugin=$deps/openvino/libonnxruntime_providers_openvino_plugin.so

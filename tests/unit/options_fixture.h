@@ -128,12 +128,10 @@ static const cdul_option wash_table[] = {
     {0},
 };
 
-static cdul_status paint_versions(const void *user, char **text, cdul_error *failure) {
+static cdul_status paint_versions(const void *user, FILE *out, cdul_error *failure) {
     const paint_options *options = user;
+    fprintf(out, "easel 1.2\nfor %lld coats\n", options->coats);
     if (options->coats == 9) return cdul_fail(failure, CDUL_ERR_USAGE, "no easel bears 9 coats");
-    *text = malloc(80);
-    if (!*text) return cdul_fail_memory(failure, "text");
-    snprintf(*text, 80, "easel 1.2\nfor %lld coats\n", options->coats);
     return CDUL_OK;
 }
 

@@ -29,6 +29,7 @@ static void assert_continues(const cdul_train_options *options) {
     assert_ok(cdul_checkpoint_save(&first->trainer, "half.safetensors", &err));
     fixture_close(first);
     second = fixture_open(options);
+    assert_int_equal(second->trainer.cache != NULL, options->freeze > 0);
     assert_ok(cdul_checkpoint_load(&second->trainer, "half.safetensors", &err));
     assert_int_equal(second->trainer.epoch, 1);
     assert_true(second->trainer.step > 0);
@@ -52,6 +53,17 @@ static void training_goes_on_to_the_same_bits_with_sgd_average_and_batch_norm(vo
     options.bn = CDUL_BN_TRAIN;
     options.ema = 0.99;
     options.jitter = 0.2;
+    assert_continues(&options);
+}
+
+/* Epochs see different copies, so the second must go on with the second copy. */
+static void training_goes_on_to_the_same_bits_from_cached_activations(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.freeze = 3;
+    options.activation_copies = 2;
+    options.activation_cache = "cache";
+    options.bn = CDUL_BN_TRAIN;
     assert_continues(&options);
 }
 
@@ -146,6 +158,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_goes_on_to_the_same_bits_with_adamw),
         cmocka_unit_test(training_goes_on_to_the_same_bits_with_sgd_average_and_batch_norm),
+        cmocka_unit_test(training_goes_on_to_the_same_bits_from_cached_activations),
         cmocka_unit_test(labels_that_have_not_moved_stay_exactly_the_initial_ones),
         cmocka_unit_test(skipped_images_are_remembered),
         cmocka_unit_test(other_options_are_refused_and_named),

@@ -70,6 +70,60 @@ static void an_augmented_view_changes_with_the_epoch_only(void **state) {
     cdul_dataset_free(&data);
 }
 
+static cdul_status no_skip(void *user, size_t row, const char *reason, cdul_error *e) {
+    (void)user;
+    return cdul_fail(e, CDUL_ERR_INPUT, "row %zu is skipped: %s", row, reason);
+}
+
+/* All records of an epoch, in batches of 4, with so many threads of the loader. */
+static void read_epoch(const cdul_source *source, const size_t *rows, size_t count, size_t threads,
+                       float *out) {
+    cdul_loader_options options = {4, threads, no_skip, NULL};
+    cdul_loader *loader = NULL;
+    assert_ok(cdul_loader_open(source, rows, count, &options, &loader, &err));
+    size_t records = 0;
+    for (;;) {
+        cdul_batch batch;
+        int end;
+        assert_ok(cdul_loader_next(loader, &batch, &end, &err));
+        if (end) break;
+        assert_true(records + batch.count <= count);
+        assert_memory_equal(batch.rows, rows + records, batch.count * sizeof *rows);
+        memcpy(out + records * RECORD, batch.data, batch.count * source->bytes);
+        records += batch.count;
+    }
+    assert_int_equal(records, count);
+    cdul_loader_close(loader);
+}
+
+/* Every chance that a view has: crop, mirror and colours. */
+static void augmented_views_are_the_same_at_any_thread_count(void **state) {
+    (void)state;
+    enum { ROWS = 5 * FIXTURE_IMAGES };
+    cdul_dataset data = {0};
+    assert_ok(cdul_dataset_open(&fixture_dataset_options, &data, &err));
+    cdul_image_views views = views_of(&data);
+    views.augment.brightness = views.augment.contrast = views.augment.saturation = 0.4;
+    cdul_source source = cdul_image_views_source(&views);
+    size_t rows[ROWS];
+    for (size_t i = 0; i < ROWS; i++) rows[i] = i * 7 % FIXTURE_IMAGES;
+    float *want = malloc(ROWS * source.bytes), *got = malloc(ROWS * source.bytes);
+    assert_non_null(want);
+    assert_non_null(got);
+    for (views.epoch = 0; views.epoch < 2; views.epoch++) {
+        for (size_t i = 0; i < ROWS; i++) read_record(&views, rows[i], want + i * RECORD);
+        for (size_t threads = 0; threads <= 4; threads++) {
+            memset(got, 0, ROWS * source.bytes);
+            read_epoch(&source, rows, ROWS, threads, got);
+            if (memcmp(got, want, ROWS * source.bytes) != 0)
+                fail_msg("%zu threads: other bytes in epoch %zu", threads, views.epoch);
+        }
+    }
+    free(want);
+    free(got);
+    cdul_dataset_free(&data);
+}
+
 static void a_damaged_image_is_an_input_error_that_names_it(void **state) {
     (void)state;
     fixture_photos("broken");
@@ -89,6 +143,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_view_is_the_whole_image_squashed),
         cmocka_unit_test(an_augmented_view_changes_with_the_epoch_only),
+        cmocka_unit_test(augmented_views_are_the_same_at_any_thread_count),
         cmocka_unit_test(a_damaged_image_is_an_input_error_that_names_it),
     };
     return cmocka_run_group_tests(tests, fixture_setup, NULL);

@@ -74,6 +74,7 @@ static void version_names_program_compiler_and_libraries(void **state) {
     assert_true(r.done);
     assert_int_equal(strncmp(r.text, "cdul-paint 0.", 13), 0);
     assert_contains(r.text, "\ncompiler ");
+    assert_contains(r.text, "\ncJSON 1.");
     assert_contains(r.text, "\neasel 1.2\n");
     release(&r);
     /* whatever the order, libraries may depend on options */

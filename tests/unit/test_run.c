@@ -24,10 +24,10 @@ static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
     return CDUL_OK;
 }
 
-static cdul_status versions(const void *options, char **text, cdul_error *err) {
-    (void)options;
-    *text = strdup("library 1.2\n");
-    return *text ? CDUL_OK : cdul_fail_memory(err, "text");
+static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
+    (void)options, (void)err;
+    fputs("library 1.2\n", out);
+    return CDUL_OK;
 }
 
 typedef struct outcome {
