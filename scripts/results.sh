@@ -76,24 +76,20 @@ labels_table() {
 
 # The stand-in's network in bfloat16, by PyTorch and Pillow; last, with probabilities cut off at 0.001.
 bfloat16_table() {
-    local part how
-    row "labels, network in bfloat16: mAP / BCE / mass" train val
-    for part in train val; do
-        [ -f "$out/bfloat16-$part.safetensors" ] || /usr/bin/python3 scripts/demo/bfloat16_scores.py --packages .deps/demo/python \
-            --text "$out/text.safetensors" --root "$data" --list "$data/$part.txt" -o "$out/bfloat16-$part.safetensors"
-        for how in global cdul zscore; do
-            local temperature=(-T 0.1)
-            [ $how != zscore ] || temperature=()
-            "$bin/cdul-label" -q --scores "$out/bfloat16-$part.safetensors" -a $how "${temperature[@]}" \
-                -o "$out/bfloat16-$how-$part.safetensors" --csv "$out/bfloat16-$how-$part.csv"
-        done
-        awk -F, -v OFS=, 'NR > 1 { for (i = 2; i <= NF; i++) $i = $i < 0.001 ? 0.001 : $i > 0.999 ? 0.999 : $i } 1' \
-            "$out/bfloat16-global-$part.csv" >"$out/bfloat16-cut-$part.csv"
-    done
+    local how scores=$out/bfloat16-scores.safetensors
+    row "labels, network in bfloat16: mAP / BCE / mass" - val
+    [ -f "$scores" ] || /usr/bin/python3 scripts/demo/bfloat16_scores.py --packages .deps/demo/python \
+        --text "$out/text.safetensors" --root "$data" --list "$data/val.txt" -o "$scores"
     for how in global cdul zscore; do
-        row "$how" "$(evaluate "$out/bfloat16-$how-train.safetensors")" "$(evaluate "$out/bfloat16-$how-val.safetensors")"
+        local temperature=(-T 0.1)
+        [ $how != zscore ] || temperature=()
+        "$bin/cdul-label" -q --scores "$scores" -a $how "${temperature[@]}" -o "$out/bfloat16-$how.safetensors" \
+            --csv "$out/bfloat16-$how.csv"
+        row "$how" - "$(evaluate "$out/bfloat16-$how.safetensors")"
     done
-    row "global, cut off at 0.001" "$(evaluate "$out/bfloat16-cut-train.csv")" "$(evaluate "$out/bfloat16-cut-val.csv")"
+    awk -F, -v OFS=, 'NR > 1 { for (i = 2; i <= NF; i++) $i = $i < 0.001 ? 0.001 : $i > 0.999 ? 0.999 : $i } 1' \
+        "$out/bfloat16-global.csv" >"$out/bfloat16-cut.csv"
+    row "global, cut off at 0.001" - "$(evaluate "$out/bfloat16-cut.csv")"
 }
 
 # dense_rows SIDE: labels by the stand-in with dense output, its input SIDE pixels wide.
