@@ -75,7 +75,7 @@ static bool classify(const char *place, const char *stem, tower_role *role, cons
     bool free_name = strstr(stem, "visual") != NULL;
     if (!free_name) {
         *role = TEXT;
-        if (has_base(stem, "text_model", variant)) return true;
+        if (has_base(stem, "text_model", variant) || has_base(stem, "text", variant)) return true;
         free_name = strstr(stem, "textual") != NULL;
     }
     if (free_name) *variant = free_variant(stem);

@@ -66,7 +66,8 @@ static cdul_status find_provider(const cdul_session *s, const char *wanted, size
     char *available = cdul_session_providers();
     cdul_fail(err, CDUL_ERR_USAGE,
               "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built with %s; name one of "
-              "them, the library of a plug-in, or build cdul with another ONNX Runtime",
+              "them, give a plug-in that brings it with --provider-library, or build cdul with another ONNX "
+              "Runtime",
               s->path, (int)length, wanted, cdul_session_runtime_version(), available ? available : "?");
     free(available);
     return CDUL_ERR_USAGE;

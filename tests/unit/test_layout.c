@@ -255,6 +255,8 @@ static void towers_are_found_by_name(void **state) {
                   "visual/model.onnx", "chosen/textual/model.onnx", false);
     assert_string_equal(layout.tokenizer, "chosen/textual");
     cdul_layout_free(&layout);
+    assert_chosen(FILES("visual.onnx", "text.onnx"), NULL, "visual.onnx", "chosen/text.onnx", false);
+    cdul_layout_free(&layout);
     const char *const *free_names = FILES("clip-b32-visual-float16.onnx", "clip-b32-visual-float32.onnx",
                                           "clip-b32-visual-quint8.onnx", "clip-b32-textual-float32.onnx");
     assert_chosen(free_names, NULL, "clip-b32-visual-float32.onnx", "chosen/clip-b32-textual-float32.onnx",
