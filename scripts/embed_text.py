@@ -35,7 +35,7 @@ def main():
         vectors = class_lists.class_vectors(source.embed, classes, templates)
     except (ExportError, OSError) as error:
         sys.exit(f"embed_text: {error}")
-    class_lists.write_text(args.output, classes, vectors)
+    class_lists.write_text(args.output, classes, vectors, source)
     print(f"wrote {args.output}: {len(classes)} classes, {vectors.shape[1]} wide, {len(templates)} templates")
 
 

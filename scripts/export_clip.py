@@ -122,7 +122,7 @@ def write_folder(args, source, photos):
     if args.classes:
         classes = class_lists.read_classes(args.classes)
         vectors = class_lists.class_vectors(source.embed, classes, class_lists.templates_of(args))
-        class_lists.write_text(args.output / "text.safetensors", classes, vectors)
+        class_lists.write_text(args.output / "text.safetensors", classes, vectors, source)
     elif source.embed and not source.text:
         source.notes.append(f"text: cdul does not read {source.tokenizer_name}; write class vectors with\n"
                             f"  scripts/embed_text.py {args.library} {args.model}"

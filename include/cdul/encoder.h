@@ -165,9 +165,11 @@ typedef struct cdul_text {
     float *vectors;       /* [R, D] */
     size_t prompts;       /* embedded; 0: the vectors are a file's                                        */
     size_t cut_prompts;   /* prompts longer than the text tower's context, which lost their end           */
+    double logit_scale, logit_bias; /* the model's own, if the vectors are a file's that has them; else NAN */
 } cdul_text;
 
-/* Reads text.safetensors: `text_embeds` [C, D], metadata `classes`; rows are normalised. */
+/* Reads text.safetensors: `text_embeds` [C, D], metadata `classes` and, optional, `logit_scale` and
+ * `logit_bias`; rows are normalised. */
 cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) CDUL_MUST_CHECK;
 /* The same file; background words are names like others in it. A text of several rows a name is
  * CDUL_ERR_USAGE: the file has no place for them. */

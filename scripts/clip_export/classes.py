@@ -64,10 +64,13 @@ def class_vectors(embed, classes, templates):
     return unit(sums).astype(numpy.float32)
 
 
-def write_text(path, classes, vectors):
+def write_text(path, classes, vectors, source):
     from safetensors.numpy import save_file
 
-    save_file({"text_embeds": vectors}, path, {"classes": json.dumps([name for name, _ in classes], ensure_ascii=False)})
+    facts = {"logit_scale": source.logit_scale, "logit_bias": source.logit_bias}
+    save_file({"text_embeds": vectors}, path, {
+        "classes": json.dumps([name for name, _ in classes], ensure_ascii=False),
+        **{key: repr(value) for key, value in facts.items() if value is not None}})
 
 
 def add_options(parser):

@@ -3,6 +3,7 @@
 #include "base/safetensors.h"
 #include "encoder/encoder_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,19 @@ static cdul_status allocate(cdul_text *text, size_t rows, size_t width, cdul_err
     text->width = width;
     text->vectors = calloc(rows ? rows : 1, width * sizeof *text->vectors);
     return text->vectors ? CDUL_OK : cdul_fail_memory(err, "class vectors");
+}
+
+/* A number in the file's metadata; NAN if it has none. */
+static cdul_status read_number(const cdul_safetensors *file, const char *key, const char *path, double *out,
+                               cdul_error *err) {
+    const char *text = cdul_safetensors_metadata(file, key);
+    *out = NAN;
+    if (!text) return CDUL_OK;
+    cJSON *number = cJSON_ParseWithOpts(text, NULL, true);
+    if (cJSON_IsNumber(number) && isfinite(number->valuedouble)) *out = number->valuedouble;
+    cJSON_Delete(number);
+    if (isfinite(*out)) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata '%s' is '%s', expected a number", path, key, text);
 }
 
 cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
@@ -36,6 +50,8 @@ cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
     if (status == CDUL_OK && shape[0] == 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it", path);
     if (status == CDUL_OK) status = cdul_safetensors_expect(file, "text_embeds", 2, shape, &view, err);
+    if (status == CDUL_OK) status = read_number(file, "logit_scale", path, &out->logit_scale, err);
+    if (status == CDUL_OK) status = read_number(file, "logit_bias", path, &out->logit_bias, err);
     if (status == CDUL_OK) status = allocate(out, shape[0], shape[1], err);
     if (status == CDUL_OK) cdul_tensor_to_f32(&view, 0, view.elements, out->vectors);
     for (size_t c = 0; status == CDUL_OK && c < shape[0]; c++)
@@ -125,6 +141,8 @@ static cdul_status text_from_file(const char *path, const cdul_classes *classes,
     if (status == CDUL_OK) status = choose_names(classes, &all.classes, &out->classes, err);
     if (status == CDUL_OK) status = allocate(out, out->classes.count, width, err);
     if (status == CDUL_OK) out->background = classes->background;
+    out->logit_scale = all.logit_scale;
+    out->logit_bias = all.logit_bias;
     if (status == CDUL_OK && out->background == out->classes.count)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
     for (size_t c = 0; status == CDUL_OK && c < out->classes.count; c++) {
@@ -286,7 +304,7 @@ static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *cl
 
 cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes, const cdul_strings *templates,
                               const char *text_path, cdul_text *out, cdul_error *err) {
-    *out = (cdul_text){0};
+    *out = (cdul_text){.logit_scale = NAN, .logit_bias = NAN};
     char *inside = cdul_path_join(e->folder, "text.safetensors");
     cdul_status status;
     if (!inside)

@@ -84,6 +84,22 @@ expect_exit 2 "$label" -e unknown -C four.txt photos -o none.safetensors
 says err "give --temperature --bias"
 expect_exit 2 "$label" -e unknown -C four.txt photos -T 0.1 -o none.safetensors
 says err "give --bias"
+# A file of class vectors may know what the folder does not.
+"$python" - "$golden/siglip/expected.safetensors" four.txt <<'PYTHON'
+import json
+import math
+import sys
+from safetensors.numpy import load_file, save_file
+vectors = {"text_embeds": load_file(sys.argv[1])["text"]}
+names = [line.split("\t")[0] for line in open(sys.argv[2], encoding="utf-8").read().splitlines()]
+facts = {"classes": json.dumps(names), "logit_scale": repr(-math.log(0.05)), "logit_bias": "3"}
+save_file(vectors, "knows.safetensors", facts)
+save_file(vectors, "wrong.safetensors", facts | {"logit_bias": "three"})
+PYTHON
+expect_exit 0 "$label" -e unknown --text knows.safetensors "$golden/pictures" -o given.safetensors
+check sigmoid "$golden/siglip/expected.safetensors" given.safetensors 0.05 3
+expect_exit 1 "$label" -e unknown --text wrong.safetensors "$golden/pictures" -o none.safetensors
+says err "metadata 'logit_bias' is 'three', expected a number"
 expect_exit 2 "$label" --scores scores.safetensors --score sigmoid -o none.safetensors
 says err "give --temperature --bias"
 expect_exit 2 "${encode[@]}" photos --score sigmoid -o none.safetensors
