@@ -69,7 +69,7 @@ static cdul_status read_open_clip(const cJSON *model, const char *path, cdul_enc
     return status;
 }
 
-/* open_clip_config.json, where there is no config.json to tell the same. */
+/* open_clip_config.json, where no config.json tells what model it is. */
 static cdul_status read_open_clip_config(const char *folder, cdul_encoder_config *out, cdul_error *err) {
     cJSON *json = NULL;
     char *path = NULL;
@@ -85,15 +85,16 @@ static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdu
     cJSON *json = NULL;
     char *path = NULL;
     cdul_status status = read_optional(folder, "config.json", &json, &path, err);
-    if (status == CDUL_OK && !json) status = read_open_clip_config(folder, out, err);
+    /* immich's config.json is open_clip's model_cfg */
+    const cJSON *vision = cJSON_GetObjectItemCaseSensitive(json, "vision_cfg");
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "model_type");
+    if (status == CDUL_OK && !vision && !type) status = read_open_clip_config(folder, out, err);
     if (status == CDUL_OK && json) {
         status = copy_string(json, "model_type", path, &out->model_type, err);
         if (status == CDUL_OK) status = read_count(json, "projection_dim", path, &out->projection, err);
-        out->sigmoid = out->model_type && strncmp(out->model_type, "siglip", 6) == 0; /* or siglip2, ... */
+        if (out->model_type) out->sigmoid = strncmp(out->model_type, "siglip", 6) == 0; /* or siglip2, ... */
         if (is_clip(out->model_type)) assume_clip(out);
-        /* immich's is open_clip's model_cfg */
-        if (status == CDUL_OK && !out->model_type && cJSON_GetObjectItemCaseSensitive(json, "vision_cfg"))
-            status = read_open_clip(json, path, out, err);
+        if (status == CDUL_OK && !out->model_type && vision) status = read_open_clip(json, path, out, err);
         const cJSON *text = cJSON_GetObjectItemCaseSensitive(json, "text_config");
         if (status == CDUL_OK && cJSON_IsObject(text))
             status = read_count(text, "max_position_embeddings", path, &out->context, err);

@@ -25,8 +25,8 @@ typedef struct loader {
 /* What to do where a tokenizer is not read here. MODEL is the name the folder came from, which it does not
  * say. */
 #define EMBED_TEXT                                                                                           \
-    "write class vectors with `scripts/embed_text.py transformers MODEL --classes CLASSES -o "               \
-    "text.safetensors` and give them with --text text.safetensors"
+    "write class vectors with `.deps/export-venv/bin/python scripts/embed_text.py transformers MODEL "       \
+    "--classes CLASSES -o text.safetensors` and give them with --text text.safetensors"
 
 /* --- Vocabulary and merges --- */
 

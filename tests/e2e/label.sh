@@ -298,6 +298,15 @@ printf '\377' | dd of="apart/onnx/the weights.bin" bs=1 seek=1001 conv=notrunc s
 expect_exit 2 "$label" -e apart -C classes.txt photos --cache cache-apart -o none.safetensors
 says err "this cache was made with another encoder"
 
+# A config.json that does not say what model it is hides nothing.
+cp -r "$here/../golden/layouts/open_clip_shortest" described
+expect_exit 0 "$label" --inspect described
+cp out described.txt
+printf '{"architectures": ["Model"]}' >described/config.json
+expect_exit 0 "$label" --inspect described
+same described.txt out
+grep -q 'temperature: *0.01' out || fail "open_clip_config.json was not read: $(cat out)"
+
 # Variants of an encoder's graphs are chosen, never taken in silence.
 published=$here/../golden/layouts/transformers_js
 expect_exit 0 "$label" --inspect "$published" --variant quantized

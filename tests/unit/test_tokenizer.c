@@ -149,7 +149,8 @@ static void another_kind_of_tokenizer_is_named_and_refused(void **state) {
         const char *from, *with, *message;
     } changes[] = {
         {"\"type\":\"BPE\"", "\"type\":\"Unigram\"",
-         "'Unigram', expected BPE; write class vectors with `scripts/embed_text.py transformers MODEL "
+         "'Unigram', expected BPE; write class vectors with `.deps/export-venv/bin/python "
+         "scripts/embed_text.py transformers MODEL "
          "--classes"},
         {"\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null", "end_of_word_suffix is 'missing'"},
         {"{\"type\":\"Lowercase\"}", "{\"type\":\"NFKC\"}", "normalizer"},
