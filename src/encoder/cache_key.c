@@ -38,10 +38,10 @@ static cdul_status external_files(const cdul_mapping *graph, const char *path, c
         if (size == 0 || size > 127 || size >= (size_t)(end - at)) continue;
         char name[4096];
         int wrote = snprintf(name, sizeof name, "%.*s%.*s", (int)folder, path, (int)size, at + 1);
-        if (wrote < 0 || (size_t)wrote >= sizeof name || !cdul_path_exists(name)) continue;
-        bool known = false;
+        if (wrote < 0 || (size_t)wrote >= sizeof name) continue;
+        bool known = false; /* nearly always: hundreds of tensors lie in one file */
         for (size_t i = 0; i < out->count && !known; i++) known = strcmp(out->items[i], name) == 0;
-        if (!known) status = cdul_strings_add(out, name, err);
+        if (!known && cdul_path_exists(name)) status = cdul_strings_add(out, name, err);
     }
     return status;
 }
