@@ -5,7 +5,7 @@ import subprocess
 
 import numpy
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -31,22 +31,18 @@ def photographs(work):
     return files
 
 
-def save_graph(path, nodes, inputs, outputs, constants):
-    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs + outputs]
-    graph = helper.make_graph(nodes, "bench", value[:len(inputs)], value[len(inputs):],
-                              [numpy_helper.from_array(array, name) for name, array in constants.items()])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-
-
 def no_network(work):
     """An encoder folder with CLIP's preprocessing and next to no network: means of 56 x 56 pixels."""
     folder = work / "no-network"
     if not (folder / "cdul.json").exists():
         folder.mkdir(exist_ok=True)
-        save_graph(folder / "vision_model.onnx",
-                   [helper.make_node("AveragePool", ["pixel_values"], ["cells"], kernel_shape=[56, 56], strides=[56, 56]),
-                    helper.make_node("Flatten", ["cells"], ["image_embeds"])],
-                   [("pixel_values", ["batch", 3, 224, 224])], [("image_embeds", ["batch", 48])], {})
+        graph = helper.make_graph(
+            [helper.make_node("AveragePool", ["pixel_values"], ["cells"], kernel_shape=[56, 56], strides=[56, 56]),
+             helper.make_node("Flatten", ["cells"], ["image_embeds"])], "bench",
+            [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, 224, 224])],
+            [helper.make_tensor_value_info("image_embeds", TensorProto.FLOAT, ["batch", 48])])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+                  folder / "vision_model.onnx")
         (folder / "preprocessor_config.json").write_text(json.dumps({
             "image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 224}, "crop_size": 224,
             "image_mean": CLIP_MEAN, "image_std": CLIP_STD}))

@@ -104,6 +104,13 @@ static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdu
     return status;
 }
 
+cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *err) {
+    if (fabs(scale) < 20) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: logit_scale is %g; it is an exponent, such as 4.605 for a factor of 100", where,
+                     scale);
+}
+
 static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cdul_error *err) {
     cJSON *json = NULL;
     char *path = NULL;
@@ -113,11 +120,7 @@ static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cd
     if (status == CDUL_OK && json) {
         status = copy_string(json, "provenance", path, &out->provenance, err);
         if (status == CDUL_OK) status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
-        /* a factor of 100 written where its logarithm belongs would make every label 0 or 1 */
-        if (status == CDUL_OK && found && !(fabs(scale) < 20))
-            status = cdul_fail(err, CDUL_ERR_INPUT,
-                               "%s: logit_scale is %g; it is an exponent, such as 4.605 for a factor of 100",
-                               path, scale);
+        if (status == CDUL_OK && found) status = cdul_logit_scale_check(scale, path, err);
         if (status == CDUL_OK && found) {
             out->has_scale = true;
             out->logit_scale = scale;

@@ -22,6 +22,9 @@ typedef struct cdul_encoder_config {
 
 cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out,
                                      cdul_error *err) CDUL_MUST_CHECK;
+/* A factor, such as 100, written where its logarithm belongs would make every label 0 or 1: CDUL_ERR_INPUT.
+ */
+cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_encoder_config_free(cdul_encoder_config *config);
 
 struct cdul_encoder {

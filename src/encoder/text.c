@@ -51,6 +51,8 @@ cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it", path);
     if (status == CDUL_OK) status = cdul_safetensors_expect(file, "text_embeds", 2, shape, &view, err);
     if (status == CDUL_OK) status = read_number(file, "logit_scale", path, &out->logit_scale, err);
+    if (status == CDUL_OK && !isnan(out->logit_scale))
+        status = cdul_logit_scale_check(out->logit_scale, path, err);
     if (status == CDUL_OK) status = read_number(file, "logit_bias", path, &out->logit_bias, err);
     if (status == CDUL_OK) status = allocate(out, shape[0], shape[1], err);
     if (status == CDUL_OK) cdul_tensor_to_f32(&view, 0, view.elements, out->vectors);

@@ -95,11 +95,14 @@ names = [line.split("\t")[0] for line in open(sys.argv[2], encoding="utf-8").rea
 facts = {"classes": json.dumps(names), "logit_scale": repr(-math.log(0.05)), "logit_bias": "3"}
 save_file(vectors, "knows.safetensors", facts)
 save_file(vectors, "wrong.safetensors", facts | {"logit_bias": "three"})
+save_file(vectors, "factor.safetensors", facts | {"logit_scale": "100"})
 PYTHON
 expect_exit 0 "$label" -e unknown --text knows.safetensors "$golden/pictures" -o given.safetensors
 check sigmoid "$golden/siglip/expected.safetensors" given.safetensors 0.05 3
 expect_exit 1 "$label" -e unknown --text wrong.safetensors "$golden/pictures" -o none.safetensors
 says err "metadata 'logit_bias' is 'three', expected a number"
+expect_exit 1 "$label" -e unknown --text factor.safetensors "$golden/pictures" -o none.safetensors
+says err "logit_scale is 100; it is an exponent"
 expect_exit 2 "$label" --scores scores.safetensors --score sigmoid -o none.safetensors
 says err "give --temperature --bias"
 expect_exit 2 "${encode[@]}" photos --score sigmoid -o none.safetensors
