@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$#" -le 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-packages=(numpy==1.26.4 Pillow onnx onnxruntime safetensors tokenizers transformers)
+packages=(numpy==1.26.4 Pillow onnx onnx_ir onnxruntime safetensors tokenizers transformers)
 tests=(layout encoder embed text cache tokenizer preprocess preprocess_config session)
 
 if [ "$#" -eq 1 ]; then
@@ -31,7 +31,7 @@ python=$scratch/venv/bin/python
 find "$scratch/open_clip" -maxdepth 1 -name 'open_clip_torch-*' -printf '%f\n'
 
 cp -r tests/golden "$scratch/golden"
-for name in encoder tokenizer layouts preprocess; do
+for name in encoder tokenizer layouts dialects preprocess; do
     case $name in
     layouts | preprocess) argument=("$scratch/open_clip") ;;
     *) argument=() ;;

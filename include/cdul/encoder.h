@@ -106,7 +106,7 @@ typedef struct cdul_encoder cdul_encoder;
  *                                        *textual*.onnx, or model.onnx, which may hold both towers
  *   preprocessor_config.json             how a picture becomes [3, H, W]; or open_clip_config.json, or
  *                                        preprocess_cfg.json
- *   config.json                          optional: model_type, widths
+ *   config.json                          optional: model_type, widths, sizes
  *   tokenizer.json | vocab.json + merges.txt   with the text tower
  *   cdul.json                            optional: {"logit_scale": exponent, "provenance": text}
  *   text.safetensors                     optional: class vectors instead of a text tower

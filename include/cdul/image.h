@@ -88,21 +88,24 @@ cdul_rect cdul_crops_rect(const cdul_crops *crops, size_t s, size_t width, size_
 
 typedef enum cdul_resize_mode {
     CDUL_RESIZE_SHORTEST, /* shorter side to `shortest`, then centre crop (CLIP's)                       */
-    CDUL_RESIZE_SQUASH,   /* both sides, aspect ratio not kept                                           */
-    CDUL_RESIZE_LONGEST,  /* the whole image inside the input, centred, padded with `fill` (open_clip's) */
+    CDUL_RESIZE_SQUASH,  /* both sides, aspect ratio not kept; then centre crop, if squash_width is set     */
+    CDUL_RESIZE_LONGEST, /* the whole image inside the input, centred, padded with `fill` (open_clip's) */
 } cdul_resize_mode;
 
 typedef struct cdul_preprocess {
     size_t width, height; /* of the network's input, pixels                                             */
     size_t shortest;      /* SHORTEST: the side before the centre crop (an image that is then smaller than
                              the input is padded with black); 0 = as small as covers the input           */
+    size_t squash_width, squash_height; /* SQUASH: the size before a centre crop, likewise; 0 = the
+                                           input's                                                       */
     cdul_resize_mode mode;
     cdul_filter filter;
     float scale;           /* uint8 to float: 1/255                                                      */
     float mean[3], std[3]; /* RGB: out = (pixel * scale - mean) / std                                    */
     uint8_t fill[3];       /* LONGEST: padding                                                           */
-    bool crop_floor;       /* an odd margin is halved down (transformers); false = to the even neighbour, as
-                              torchvision's and so open_clip's centre crop does                                */
+    bool crop_floor;       /* a centre crop halves odd margins down and odd padding up (transformers with
+                              Pillow); false = margins to the even neighbour, padding down (torchvision,
+                              open_clip)                                                                 */
 } cdul_preprocess;
 
 /* Writes one view as planes [3, height, width]. `rect` NULL: the whole image in the reference's own way

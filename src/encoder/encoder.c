@@ -27,7 +27,8 @@ static cdul_tower_hints hints_of(const cdul_encoder *e) {
     return (cdul_tower_hints){e->config.model_type, e->config.projection};
 }
 
-/* A free length of the text that idles beside pictures: what optimum traces its graphs with. */
+/* The length of the text that idles beside pictures, where nothing says it: what optimum traces its graphs
+ * with. */
 #define IDLE_CONTEXT 16
 
 static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
@@ -37,8 +38,11 @@ static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
     if (status != CDUL_OK) return status;
     const int64_t *dims = e->vision.input->dims;
     cdul_preprocess *p = &e->preprocess;
-    status = cdul_preprocess_read(e->folder, dims[2] > 0 ? (size_t)dims[2] : 0,
-                                  dims[3] > 0 ? (size_t)dims[3] : 0, p, &e->notes, err);
+    const cdul_input_size known = {.height = dims[2] > 0 ? (size_t)dims[2] : 0,
+                                   .width = dims[3] > 0 ? (size_t)dims[3] : 0,
+                                   .model_height = e->config.image_height,
+                                   .model_width = e->config.image_width};
+    status = cdul_preprocess_read(e->folder, &known, p, &e->notes, err);
     if (status == CDUL_OK && e->vision.both)
         status = cdul_tower_idle(&e->vision, p->height, p->width,
                                  e->config.context ? e->config.context : IDLE_CONTEXT, err);
@@ -158,8 +162,9 @@ static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error
         fprintf(stream, "  cannot be used: %s\n", why.message);
         return CDUL_OK;
     }
-    fprintf(stream, "  input:     %s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
-            text.tower.mask ? " and attention_mask" : "");
+    fprintf(stream, "  input:     %s%s%s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
+            text.tower.mask ? " and attention_mask" : "", text.tower.types ? " and token_type_ids" : "",
+            text.tower.places ? " and position_ids" : "");
     fprintf(stream, "  output:    %s (%s)\n", cdul_port_describe(text.tower.output, port, sizeof port),
             text.tower.chosen);
     fprintf(stream, "  runs on:   %s\n", cdul_session_placement(text.tower.session));
@@ -175,8 +180,11 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     fprintf(stream, "encoder:     %s%s%s\n", e->folder, e->config.model_type ? ", model_type " : "",
             e->config.model_type ? e->config.model_type : "");
     if (e->config.provenance) fprintf(stream, "provenance:  %s\n", e->config.provenance);
-    fprintf(stream, "image tower: %s%s\n", cdul_session_path(e->vision.session),
-            e->vision.both ? " (both towers: every run embeds a row of text as well)" : "");
+    fprintf(stream, "image tower: %s", cdul_session_path(e->vision.session));
+    if (e->vision.both)
+        fprintf(stream, " (both towers: every run embeds a text of %lld tokens as well)",
+                (long long)e->vision.idle[0].dims[1]);
+    fprintf(stream, "\n");
     fprintf(stream, "  input:     %s, %zu views a run%s\n",
             cdul_port_describe(e->vision.input, port, sizeof port), e->batch,
             e->vision.batch ? " (fixed by the graph)" : "");

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "encoder/preprocess_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -98,6 +99,11 @@ static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdu
         const cJSON *text = cJSON_GetObjectItemCaseSensitive(json, "text_config");
         if (status == CDUL_OK && cJSON_IsObject(text))
             status = read_count(text, "max_position_embeddings", path, &out->context, err);
+        if (!vision) vision = cJSON_GetObjectItemCaseSensitive(json, "vision_config");
+        if (!vision) vision = json; /* a vision model's own */
+        if (status == CDUL_OK)
+            status = cdul_preprocess_sides(cJSON_GetObjectItemCaseSensitive(vision, "image_size"),
+                                           "image_size", path, &out->image_height, &out->image_width, err);
     }
     cJSON_Delete(json);
     free(path);

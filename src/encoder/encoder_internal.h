@@ -8,8 +8,9 @@
 
 /* What config.json and cdul.json say. */
 typedef struct cdul_encoder_config {
-    char *model_type;   /* NULL if not said                                                            */
-    size_t projection;  /* projection_dim, 0 if not said                                               */
+    char *model_type;  /* NULL if not said                                                            */
+    size_t projection; /* projection_dim, 0 if not said                                               */
+    size_t image_height, image_width; /* image_size of vision_config, 0 if not said                    */
     size_t context;     /* text_config.max_position_embeddings; CLIP's 77; 0 if not known              */
     bool has_scale;     /* logit_scale is known                                                        */
     double logit_scale; /* exponent: cosines are multiplied by exp(logit_scale)                        */

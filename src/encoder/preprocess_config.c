@@ -191,47 +191,76 @@ static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width
                      r->where);
 }
 
-/* Mode and sizes from do_resize, size, do_center_crop and crop_size. */
-static cdul_status read_geometry(const reader *r, size_t graph_height, size_t graph_width,
-                                 cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
-    bool resize = true, crop = false;
-    size_t shortest = 0, height = 0, width = 0, crop_height = 0, crop_width = 0;
-    cdul_status status = read_switch(r, "do_resize", true, &resize, err);
-    if (status == CDUL_OK)
-        status = read_switch(r, "do_center_crop", r->class_ && r->class_->center_crop, &crop, err);
-    if (status == CDUL_OK && resize) status = read_size(r, &shortest, &height, &width, err);
-    if (status == CDUL_OK && crop) status = read_crop_size(r, &crop_height, &crop_width, err);
-    if (status != CDUL_OK) return status;
-
-    if (!resize && !crop && graph_height &&
-        graph_width) { /* pictures come as they are: the graph has no choice */
-        out->mode = CDUL_RESIZE_SQUASH;
-        out->height = graph_height;
-        out->width = graph_width;
-        return cdul_strings_add(notes, "do_resize is false: pictures are squashed to what the graph takes",
-                                err);
+/* For a file that fixes no size and has no crop: pictures are squashed to what the graph takes; else to the
+ * file's size, which a processor that does not resize leaves unread; else to the model's. */
+static cdul_status squash(const reader *r, bool resize, const cdul_input_size *known, cdul_preprocess *out,
+                          cdul_strings *notes, cdul_error *err) {
+    const bool graph_has_it = known->height && known->width;
+    const char *source = "the file's size";
+    size_t shortest = 0;
+    out->mode = CDUL_RESIZE_SQUASH;
+    if (!graph_has_it && present(r, "size")) {
+        cdul_status status = read_size(r, &shortest, &out->height, &out->width, err);
+        if (status != CDUL_OK) return status;
+        if (shortest) out->height = out->width = shortest;
+    } else {
+        source = cdul_preprocess_known_size(known, &out->height, &out->width);
     }
-    if (!resize)
+    if (!source && resize) return missing(r, "size", err);
+    if (!source)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: do_resize is false, so pictures of any size would go in; set it, with a size",
                          r->where);
-    if (shortest && !crop)
+    return cdul_preprocess_note(notes,
+                                resize ? "the preprocessor file has no size: pictures are squashed"
+                                       : "do_resize is false: pictures are squashed",
+                                out->height, out->width, source, err);
+}
+
+/* crop_size; where there is none, and no class to have a default, the input's size from elsewhere. */
+static cdul_status settle_crop(const reader *r, const cdul_input_size *known, cdul_preprocess *out,
+                               cdul_strings *notes, cdul_error *err) {
+    const char *source = NULL;
+    if (!r->class_ && !present(r, "crop_size"))
+        source = cdul_preprocess_known_size(known, &out->height, &out->width);
+    if (!source) return read_crop_size(r, &out->height, &out->width, err);
+    return cdul_preprocess_note(notes, "the preprocessor file has no crop_size: pictures are cropped",
+                                out->height, out->width, source, err);
+}
+
+/* Mode and sizes from do_resize, size, do_center_crop and crop_size. */
+static cdul_status read_geometry(const reader *r, const cdul_input_size *known, cdul_preprocess *out,
+                                 cdul_strings *notes, cdul_error *err) {
+    bool resize = true, crop = false;
+    size_t height = 0, width = 0;
+    cdul_status status = read_switch(r, "do_resize", true, &resize, err);
+    if (status == CDUL_OK)
+        status = read_switch(r, "do_center_crop", r->class_ && r->class_->center_crop, &crop, err);
+    if (status != CDUL_OK) return status;
+    if (!crop && (!resize || (!r->class_ && !present(r, "size"))))
+        return squash(r, resize, known, out, notes, err);
+    if (!resize)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: do_resize is false, so the centre crop would be of pictures of any size, which "
+                         "is not supported; set it, with a size",
+                         r->where);
+    status = read_size(r, &out->shortest, &height, &width, err);
+    if (status == CDUL_OK && crop) status = settle_crop(r, known, out, notes, err);
+    if (status != CDUL_OK) return status;
+    if (out->shortest && !crop)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: size.shortest_edge without do_center_crop gives every picture its own shape; "
                          "set do_center_crop, or size to {\"height\": h, \"width\": w}",
                          r->where);
-    if (shortest && (crop_height > shortest || crop_width > shortest))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: crop_size %zu x %zu is larger than size.shortest_edge %zu",
-                         r->where, crop_width, crop_height, shortest);
-    if (!shortest && crop && (crop_height != height || crop_width != width))
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: a centre crop to %zu x %zu after squashing to %zu x %zu is not supported",
-                         r->where, crop_width, crop_height, width, height);
-    out->mode = shortest ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
+    out->mode = out->shortest ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
     out->crop_floor = true; /* transformers' way; torchvision rounds */
-    out->shortest = shortest;
-    out->height = shortest ? crop_height : height;
-    out->width = shortest ? crop_width : width;
+    if (!crop) {
+        out->height = height;
+        out->width = width;
+    } else if (!out->shortest && (out->height != height || out->width != width)) {
+        out->squash_height = height;
+        out->squash_width = width;
+    }
     return CDUL_OK;
 }
 
@@ -305,22 +334,47 @@ static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_erro
 
 /* --- The file --- */
 
-cdul_status cdul_preprocess_fit(size_t height, size_t width, cdul_preprocess *out, cdul_strings *notes,
+const char *cdul_preprocess_known_size(const cdul_input_size *known, size_t *height, size_t *width) {
+    const bool graph = known->height && known->width;
+    *height = graph ? known->height : known->model_height;
+    *width = graph ? known->width : known->model_width;
+    return graph ? "what the graph takes" : *height ? "image_size in config.json" : NULL;
+}
+
+cdul_status cdul_preprocess_note(cdul_strings *notes, const char *what, size_t height, size_t width,
+                                 const char *source, cdul_error *err) {
+    char note[200];
+    snprintf(note, sizeof note, "%s to %zu x %zu, %s", what, width, height, source);
+    return cdul_strings_add(notes, note, err);
+}
+
+/* side * to / from, rounded, at least 1. */
+static size_t scaled(size_t side, size_t from, size_t to) {
+    const size_t size = (side * to + from / 2) / from;
+    return size ? size : 1;
+}
+
+cdul_status cdul_preprocess_fit(const cdul_input_size *known, cdul_preprocess *out, cdul_strings *notes,
                                 cdul_error *err) {
-    if (!height) height = out->height;
-    if (!width) width = out->width;
+    const size_t height = known->height ? known->height : out->height;
+    const size_t width = known->width ? known->width : out->width;
     if (height == out->height && width == out->width) return CDUL_OK;
     char note[200];
     snprintf(note, sizeof note,
              "the graph takes %zu x %zu pixels, the preprocessor file says %zu x %zu: the graph's "
              "size is used",
              width, height, out->width, out->height);
+    /* the same share is cropped away, or padding */
     if (out->shortest) {
+        bool covers = out->shortest >= out->height && out->shortest >= out->width;
         size_t smaller = out->height < out->width ? out->height : out->width;
-        size_t wanted = height < width ? height : width;
-        out->shortest = (out->shortest * wanted + smaller / 2) / smaller; /* the same share is cropped away */
-        if (out->shortest < height) out->shortest = height;
-        if (out->shortest < width) out->shortest = width;
+        out->shortest = scaled(out->shortest, smaller, height < width ? height : width);
+        if (covers && out->shortest < height) out->shortest = height;
+        if (covers && out->shortest < width) out->shortest = width;
+    }
+    if (out->squash_width) {
+        out->squash_height = scaled(out->squash_height, out->height, height);
+        out->squash_width = scaled(out->squash_width, out->width, width);
     }
     out->height = height;
     out->width = width;
@@ -351,7 +405,7 @@ static cdul_status open_file(const char *folder, char **path, cJSON **json, cons
     return CDUL_OK;
 }
 
-cdul_status cdul_preprocess_read(const char *folder, size_t height, size_t width, cdul_preprocess *out,
+cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *known, cdul_preprocess *out,
                                  cdul_strings *notes, cdul_error *err) {
     char *path = NULL;
     cJSON *json = NULL;
@@ -360,7 +414,7 @@ cdul_status cdul_preprocess_read(const char *folder, size_t height, size_t width
     bool found = true;
     cdul_status status = open_file(folder, &path, &json, &r.json, err);
     if (status == CDUL_OK && !path) {
-        status = cdul_preprocess_open_clip(folder, height, width, out, notes, &found, err);
+        status = cdul_preprocess_open_clip(folder, known, out, notes, &found, err);
         if (status == CDUL_OK && !found)
             status = cdul_fail(err, CDUL_ERR_INPUT,
                                "%s: no preprocessor_config.json, nor open_clip's configuration: how pictures "
@@ -377,9 +431,9 @@ cdul_status cdul_preprocess_read(const char *folder, size_t height, size_t width
     }
     status = find_class(&r, err);
     if (status == CDUL_OK) status = check_keys(&r, err);
-    if (status == CDUL_OK) status = read_geometry(&r, height, width, out, notes, err);
+    if (status == CDUL_OK) status = read_geometry(&r, known, out, notes, err);
     if (status == CDUL_OK) status = read_numbers(&r, out, err);
-    if (status == CDUL_OK) status = cdul_preprocess_fit(height, width, out, notes, err);
+    if (status == CDUL_OK) status = cdul_preprocess_fit(known, out, notes, err);
 done:
     cJSON_Delete(json);
     free(path);
@@ -395,6 +449,9 @@ void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
                  p->crop_floor ? "floor" : "round");
     else if (p->mode == CDUL_RESIZE_SHORTEST)
         snprintf(side, sizeof side, " that covers it then centre crop (%s)",
+                 p->crop_floor ? "floor" : "round");
+    else if (p->mode == CDUL_RESIZE_SQUASH && p->squash_width)
+        snprintf(side, sizeof side, " to %zux%zu then centre crop (%s)", p->squash_width, p->squash_height,
                  p->crop_floor ? "floor" : "round");
     if (p->mode == CDUL_RESIZE_LONGEST)
         snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);

@@ -26,10 +26,9 @@ static cdul_status read_choice(const cJSON *cfg, const char *key, const char *wh
     return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s '%s' is not one of open_clip's", where, key, text);
 }
 
-/* A number (a square), [side] or [height, width]; absent: left as it is. */
-static cdul_status read_size(const cJSON *item, const char *key, const char *where, size_t *height,
-                             size_t *width, cdul_error *err) {
-    if (!item) return CDUL_OK;
+cdul_status cdul_preprocess_sides(const cJSON *item, const char *key, const char *where, size_t *height,
+                                  size_t *width, cdul_error *err) {
+    if (!item || cJSON_IsNull(item)) return CDUL_OK;
     int count = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : 0;
     const cJSON *first = count ? cJSON_GetArrayItem(item, 0) : item;
     const cJSON *second = count == 2 ? cJSON_GetArrayItem(item, 1) : first;
@@ -79,10 +78,24 @@ static cdul_status check_keys(const cJSON *cfg, const char *where, cdul_error *e
     return CDUL_OK;
 }
 
+static cdul_status take_known_size(const cdul_input_size *known, const char *where, cdul_preprocess *out,
+                                   cdul_strings *notes, cdul_error *err) {
+    const char *source = cdul_preprocess_known_size(known, &out->height, &out->width);
+    if (!source)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: no size of the pictures: neither the graph, nor preprocess_cfg's size, nor "
+                         "vision_cfg's image_size says it",
+                         where);
+    if (known->height && known->width) return CDUL_OK; /* that of open_clip's own default: the model's */
+    return cdul_preprocess_note(notes, "preprocess_cfg has no size: pictures are resized", out->height,
+                                out->width, source, err);
+}
+
 /* `cfg` is the PreprocessCfg, or NULL: all defaults. `image_size`: the model's own, which open_clip prefers
  * to the size in there, or NULL. */
-static cdul_status read_cfg(const cJSON *cfg, const cJSON *image_size, const char *where, size_t height,
-                            size_t width, cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
+static cdul_status read_cfg(const cJSON *cfg, const cJSON *image_size, const char *where,
+                            const cdul_input_size *known, cdul_preprocess *out, cdul_strings *notes,
+                            cdul_error *err) {
     static const char *const modes[] = {"shortest", "squash", "longest", NULL}; /* as cdul_resize_mode */
     static const char *const filters[] = {"bicubic", "bilinear", "random", NULL};
     static const char *const colours[] = {"RGB", NULL};
@@ -93,28 +106,20 @@ static cdul_status read_cfg(const cJSON *cfg, const cJSON *image_size, const cha
     if (status == CDUL_OK) status = read_choice(cfg, "interpolation", where, filters, &filter, err);
     if (status == CDUL_OK) status = read_colours(cfg, where, out, err);
     if (status == CDUL_OK)
-        status = read_size(member(cfg, "size"), "size", where, &out->height, &out->width, err);
+        status = cdul_preprocess_sides(member(cfg, "size"), "size", where, &out->height, &out->width, err);
     if (status == CDUL_OK)
-        status = read_size(image_size, "image_size", where, &out->height, &out->width, err);
+        status = cdul_preprocess_sides(image_size, "image_size", where, &out->height, &out->width, err);
+    if (status == CDUL_OK && !out->height) status = take_known_size(known, where, out, notes, err);
     if (status != CDUL_OK) return status;
-    if (!out->height) {
-        out->height = height;
-        out->width = width;
-    }
-    if (!out->height || !out->width)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: no size of the pictures: neither the graph, nor preprocess_cfg's size, nor "
-                         "vision_cfg's image_size says it",
-                         where);
     out->mode = (cdul_resize_mode)mode;
-    if ((status = cdul_preprocess_fit(height, width, out, notes, err)) != CDUL_OK) return status;
+    if ((status = cdul_preprocess_fit(known, out, notes, err)) != CDUL_OK) return status;
     /* open_clip resizes to a shape that is not square in its own way, which does not pass the filter on */
     bool own_way = mode == CDUL_RESIZE_SHORTEST && out->height != out->width;
     out->filter = filter == 1 && !own_way ? CDUL_BILINEAR : CDUL_BICUBIC;
     return CDUL_OK;
 }
 
-cdul_status cdul_preprocess_open_clip(const char *folder, size_t height, size_t width, cdul_preprocess *out,
+cdul_status cdul_preprocess_open_clip(const char *folder, const cdul_input_size *known, cdul_preprocess *out,
                                       cdul_strings *notes, bool *found, cdul_error *err) {
     static const char *const names[] = {"open_clip_config.json", "preprocess_cfg.json",
                                         "visual/preprocess_cfg.json"};
@@ -134,7 +139,7 @@ cdul_status cdul_preprocess_open_clip(const char *folder, size_t height, size_t 
         if (status == CDUL_OK && (!cJSON_IsObject(json) || (cfg && !cJSON_IsObject(cfg))))
             status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected JSON objects", path);
         if (status == CDUL_OK)
-            status = read_cfg(cfg, member(vision, "image_size"), path, height, width, out, notes, err);
+            status = read_cfg(cfg, member(vision, "image_size"), path, known, out, notes, err);
         cJSON_Delete(json);
         free(path);
         return status;

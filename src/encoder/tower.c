@@ -179,6 +179,14 @@ static cdul_status choose_pixels(cdul_tower *tower, bool combined, cdul_error *e
     return CDUL_OK;
 }
 
+/* Where the tower keeps a text input that is not the ids; NULL: there is no such input. */
+static const cdul_port **text_input(cdul_tower *tower, const char *name) {
+    if (strcmp(name, "attention_mask") == 0) return &tower->mask;
+    if (strcmp(name, "token_type_ids") == 0) return &tower->types;
+    if (strcmp(name, "position_ids") == 0) return &tower->places;
+    return NULL;
+}
+
 /* Of a graph of both towers, all inputs but the pixels. */
 static cdul_status choose_tokens(cdul_tower *tower, cdul_error *err) {
     size_t count = 0, pixels = tower->both ? 1 : 0;
@@ -186,14 +194,13 @@ static cdul_status choose_tokens(cdul_tower *tower, cdul_error *err) {
     for (size_t i = 0; i < count; i++) {
         if (tower->both && inputs[i].rank == 4 && is_float(&inputs[i])) continue;
         bool ids = count == 1 + pixels || strcmp(inputs[i].name, "input_ids") == 0;
-        if (!ids && strcmp(inputs[i].name, "attention_mask") != 0)
-            return refuse_input(tower, &inputs[i], "only input_ids and attention_mask", err);
+        const cdul_port **place = ids ? &tower->input : text_input(tower, inputs[i].name);
+        if (!place)
+            return refuse_input(tower, &inputs[i],
+                                "only input_ids, attention_mask, token_type_ids and position_ids", err);
         if (inputs[i].rank != 2 || !is_integer(&inputs[i]))
             return refuse_input(tower, &inputs[i], "integers [B, L]", err);
-        if (ids)
-            tower->input = &inputs[i];
-        else
-            tower->mask = &inputs[i];
+        *place = &inputs[i];
     }
     if (!tower->input)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: no input input_ids", cdul_session_path(tower->session));
@@ -231,83 +238,84 @@ cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision, c
     return status;
 }
 
-/* Sets dims of one thing that idles; false: no memory for its numbers. */
-static bool idle_feed(cdul_tower *tower, const cdul_port *port, const size_t *free_dims, size_t copies,
-                      size_t size, size_t *count) {
-    cdul_feed *feed = &tower->idle[0];
-    *feed = (cdul_feed){.name = port->name, .rank = port->rank};
-    *count = 1;
-    for (size_t i = 0; i < port->rank; i++) {
-        size_t dim = fixed(port->dims[i]) ? fixed(port->dims[i]) : free_dims[i];
-        feed->dims[i] = (int64_t)dim;
-        if (__builtin_mul_overflow(*count, dim, count)) return false;
-    }
-    tower->nothing = *count <= SIZE_MAX / copies / size ? calloc(*count * copies, size) : NULL;
-    tower->n_idle = 1;
-    return tower->nothing != NULL;
-}
-
-cdul_status cdul_tower_idle(cdul_tower *tower, size_t height, size_t width, size_t context, cdul_error *err) {
-    const size_t picture[4] = {1, 3, height, width}, text[2] = {1, context};
-    size_t count = 0;
-    if (tower->input->rank == 2) { /* this is the text tower */
-        if (!idle_feed(tower, find_input(tower->session, 4, is_float), picture, 1, sizeof(float), &count))
-            return cdul_fail_memory(err, "network input");
-        tower->idle[0].f32 = tower->nothing;
-        return CDUL_OK;
-    }
-    cdul_tower other = {.session = tower->session, .both = true};
-    cdul_status status = choose_tokens(&other, err);
-    if (status != CDUL_OK) return status;
-    if (!idle_feed(tower, other.input, text, 2, sizeof(int64_t), &count))
-        return cdul_fail_memory(err, "network input");
-    int64_t *tokens = tower->nothing; /* ids, then the mask: a row that lets nothing through may give NaN */
-    for (size_t i = 0; i < count; i++) tokens[count + i] = 1;
-    tower->idle[0].i64 = tokens;
-    if (other.mask) {
-        tower->idle[1] = tower->idle[0];
-        tower->idle[1].name = other.mask->name;
-        tower->idle[1].i64 = tokens + count;
-        tower->n_idle = 2;
-    }
-    return CDUL_OK;
-}
-
 /* --- Running --- */
 
-static cdul_status run(cdul_tower *tower, const cdul_feed *feed, const int64_t *mask, cdul_fetch *fetches,
-                       size_t n_fetches, cdul_error *err) {
-    cdul_feed feeds[4] = {*feed};
-    size_t n_feeds = 1;
-    if (tower->mask) {
-        feeds[n_feeds] = *feed;
-        feeds[n_feeds].name = tower->mask->name;
-        feeds[n_feeds++].i64 = mask;
+/* What texts are fed besides their ids and mask: zeros, places 0 .. L - 1, and ones, each [rows, length]. */
+static int64_t *make_constants(size_t rows, size_t length) {
+    size_t count = 0;
+    if (__builtin_mul_overflow(rows, length, &count)) return NULL;
+    int64_t *numbers = count <= SIZE_MAX / 3 ? calloc(3 * count, sizeof *numbers) : NULL;
+    for (size_t i = 0; numbers && i < count; i++) {
+        numbers[count + i] = (int64_t)(i % length);
+        numbers[2 * count + i] = 1;
     }
-    for (size_t i = 0; i < tower->n_idle; i++) feeds[n_feeds++] = tower->idle[i];
-    return cdul_session_run(tower->session, feeds, n_feeds, fetches, n_fetches, err);
+    return numbers;
 }
 
-cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, size_t *out, cdul_error *err) {
+/* The input itself and, of a text tower, what else its graph takes. Returns how many feeds these are. */
+static size_t all_inputs(const cdul_tower *tower, const cdul_feed *input, const int64_t *mask,
+                         const int64_t *constants, cdul_feed *feeds) {
+    const size_t count = (size_t)(input->dims[0] * input->dims[1]);
+    const cdul_port *ports[] = {tower->mask, tower->types, tower->places};
+    const int64_t *values[] = {mask, constants, constants ? constants + count : NULL};
+    size_t n = 0;
+    feeds[n++] = *input;
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
+        if (!ports[i]) continue;
+        feeds[n] = *input;
+        feeds[n].name = ports[i]->name;
+        feeds[n].i64 = values[i];
+        if (ports[i] != tower->mask && ports[i]->dims[0] == 1) feeds[n].dims[0] = 1; /* one row for all */
+        n++;
+    }
+    return n;
+}
+
+static cdul_status run(cdul_tower *tower, const cdul_feed *input, const int64_t *mask, cdul_fetch *fetches,
+                       size_t n_fetches, cdul_error *err) {
+    cdul_feed feeds[8];
+    int64_t *constants = NULL;
+    if (tower->types || tower->places) {
+        constants = make_constants((size_t)input->dims[0], (size_t)input->dims[1]);
+        if (!constants) return cdul_fail_memory(err, "network input");
+    }
+    size_t n_feeds = all_inputs(tower, input, mask, constants, feeds);
+    for (size_t i = 0; i < tower->n_idle; i++) feeds[n_feeds++] = tower->idle[i];
+    cdul_status status = cdul_session_run(tower->session, feeds, n_feeds, fetches, n_fetches, err);
+    free(constants);
+    return status;
+}
+
+/* Runs an image tower once on black pictures. The caller frees fetch->values. */
+static cdul_status run_blank(cdul_tower *tower, size_t height, size_t width, cdul_fetch *fetch,
+                             cdul_error *err) {
     const size_t rows = tower->batch ? tower->batch : 1;
     size_t count = 0;
-    *out = fixed(tower->output->dims[1]);
-    if (*out) return CDUL_OK;
     float *blank =
         __builtin_mul_overflow(rows, 3 * height * width, &count) ? NULL : calloc(count, sizeof *blank);
     if (!blank) return cdul_fail_memory(err, "network input");
-    cdul_fetch fetch = {.name = tower->output->name};
+    *fetch = (cdul_fetch){.name = tower->output->name};
     const cdul_feed feed = {.name = tower->input->name,
                             .f32 = blank,
                             .rank = 4,
                             .dims = {(int64_t)rows, 3, (int64_t)height, (int64_t)width}};
-    cdul_status status = run(tower, &feed, NULL, &fetch, 1, err);
-    if (status == CDUL_OK && (fetch.rank != 2 || fetch.dims[1] <= 0))
+    cdul_status status = run(tower, &feed, NULL, fetch, 1, err);
+    free(blank);
+    return status;
+}
+
+cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, size_t *out, cdul_error *err) {
+    cdul_fetch fetch;
+    *out = fixed(tower->output->dims[1]);
+    if (*out) return CDUL_OK;
+    cdul_status status = run_blank(tower, height, width, &fetch, err);
+    if (status != CDUL_OK) return status;
+    if (fetch.rank != 2 || fetch.dims[1] <= 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: output %s is not a matrix [B, D]",
                            cdul_session_path(tower->session), fetch.name);
-    if (status == CDUL_OK) *out = (size_t)fetch.dims[1];
+    else
+        *out = (size_t)fetch.dims[1];
     free(fetch.values);
-    free(blank);
     return status;
 }
 
@@ -349,4 +357,54 @@ cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t
     free(fetches[0].values);
     free(fetches[1].values);
     return status;
+}
+
+/* --- What idles --- */
+
+static cdul_status idle_picture(cdul_tower *tower, size_t height, size_t width, cdul_error *err) {
+    const cdul_port *port = find_input(tower->session, 4, is_float);
+    const size_t free_dims[4] = {1, 3, height, width};
+    size_t count = 1;
+    cdul_feed *feed = &tower->idle[0];
+    *feed = (cdul_feed){.name = port->name, .rank = 4};
+    for (size_t i = 0; i < 4; i++) {
+        size_t dim = fixed(port->dims[i]) ? fixed(port->dims[i]) : free_dims[i];
+        feed->dims[i] = (int64_t)dim;
+        if (__builtin_mul_overflow(count, dim, &count)) return cdul_fail_memory(err, "network input");
+    }
+    feed->f32 = tower->nothing = calloc(count, sizeof *feed->f32);
+    tower->n_idle = 1;
+    return tower->nothing ? CDUL_OK : cdul_fail_memory(err, "network input");
+}
+
+/* Token 0, and a mask of ones: a row that lets nothing through may give NaN. */
+static cdul_status idle_text(cdul_tower *tower, const cdul_tower *text, size_t length, cdul_error *err) {
+    const size_t rows = text->batch ? text->batch : 1;
+    free(tower->nothing);
+    int64_t *numbers = make_constants(rows, length);
+    tower->nothing = numbers;
+    if (!numbers) return cdul_fail_memory(err, "network input");
+    const cdul_feed ids = {
+        .name = text->input->name, .i64 = numbers, .rank = 2, .dims = {(int64_t)rows, (int64_t)length}};
+    tower->n_idle = all_inputs(text, &ids, numbers + 2 * rows * length, numbers, tower->idle);
+    return CDUL_OK;
+}
+
+#define SHORT_TEXT 2 /* tokens: as many as start and end */
+
+cdul_status cdul_tower_idle(cdul_tower *tower, size_t height, size_t width, size_t context, cdul_error *err) {
+    if (tower->input->rank == 2) return idle_picture(tower, height, width, err); /* this is the text tower */
+    cdul_tower text = {.session = tower->session, .both = true};
+    cdul_status status = choose_tokens(&text, err);
+    if (status != CDUL_OK) return status;
+    size_t length = fixed(text.input->dims[1]);
+    status = idle_text(tower, &text, length ? length : SHORT_TEXT, err);
+    if (status != CDUL_OK || length) return status;
+    cdul_fetch fetch;
+    cdul_error why;
+    /* a graph may say that it takes any length, and not do so; another cause will show again */
+    if (run_blank(tower, height, width, &fetch, &why) != CDUL_OK)
+        return idle_text(tower, &text, context, err);
+    free(fetch.values);
+    return CDUL_OK;
 }

@@ -19,9 +19,10 @@ static size_t round_half(size_t twice) {
     return twice % 2 ? half + half % 2 : half;
 }
 
-/* torchvision.transforms.functional.center_crop: a smaller image is padded, (target - size) // 2 in front. */
+/* center_crop of torchvision.transforms.functional, or with `floor` of transformers.image_transforms: a
+ * smaller image is padded, (target - size) / 2 in front, which the former rounds down and the latter up. */
 static fit center(size_t size, size_t target, bool floor) {
-    if (size < target) return (fit){size, 0, size, (target - size) / 2};
+    if (size < target) return (fit){size, 0, size, (target - size + floor) / 2};
     return (fit){size, floor ? (size - target) / 2 : round_half(size - target), target, 0};
 }
 
@@ -40,8 +41,8 @@ static void resized_size(const cdul_preprocess *p, const cdul_image *image, size
     size_t w = image->width, h = image->height;
     double across = (double)w / (double)p->width, down = (double)h / (double)p->height;
     if (p->mode == CDUL_RESIZE_SQUASH) {
-        *width = p->width;
-        *height = p->height;
+        *width = p->squash_width ? p->squash_width : p->width;
+        *height = p->squash_height ? p->squash_height : p->height;
     } else if (p->mode == CDUL_RESIZE_SHORTEST && (p->shortest || p->width == p->height)) {
         size_t shortest = p->shortest ? p->shortest : p->width;
         *width = w <= h ? shortest : longer_side(shortest, w, h);
@@ -56,7 +57,7 @@ static void resized_size(const cdul_preprocess *p, const cdul_image *image, size
 
 static cdul_status fill_pixels(const cdul_preprocess *p, const cdul_image *image, const cdul_rect *rect,
                                uint8_t *pixels, cdul_error *err) {
-    if (rect || p->mode == CDUL_RESIZE_SQUASH)
+    if (rect || (p->mode == CDUL_RESIZE_SQUASH && !p->squash_width))
         return cdul_image_resize(image, rect, p->width, p->height, p->filter, pixels, err);
     size_t width, height;
     resized_size(p, image, &width, &height);

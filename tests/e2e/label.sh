@@ -317,6 +317,9 @@ says out "vision_model_quantized.onnx"
 says out "note:        the text tower has no variant 'quantized'"
 expect_exit 0 "$label" -e "$published" --variant fp16 -C classes.txt photos -o fp16.safetensors
 says err "the text tower has no variant 'fp16': onnx/text_model.onnx, in float32, is used"
+for variant in int8 uint8 q4 q4f16 bnb4; do
+    expect_exit 0 "$label" -e "$here/../golden/layouts/quantised" --variant "$variant" -C classes.txt photos -o "$variant.safetensors"
+done
 expect_exit 1 "$label" -e "$published" --variant int8 -C classes.txt photos -o none.safetensors
 says err "no variant 'int8' of the image tower; there are: float32 (without --variant), fp16, q4, quantized"
 for unused in "--variant fp16" "--cache cache" "--mirror" "--local dense" "--save-scores new.safetensors" "-e $golden/clip" "--templates simple" "--shard 1/2" "--grid 2x2"; do

@@ -61,7 +61,11 @@ static void an_export_without_projection_is_told(void **state) {
                  "pooler_output is 192 wide, the text tower's text_embeds 8");
     copy(CDUL_GOLDEN "/encoder/graphs/wants_type.onnx", "made/text_model.onnx");
     assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
-                 "token_type_ids int64 [?, 8]: expected only input_ids and attention_mask");
+                 "pooler_output is 192 wide, the text tower's text_embeds 8");
+    copy(CDUL_GOLDEN "/encoder/graphs/two_inputs.onnx", "made/text_model.onnx");
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+                 "input pixel_values float32 [?, 3, 8, 8]: expected only input_ids, attention_mask, "
+                 "token_type_ids and position_ids");
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
 }
@@ -128,6 +132,39 @@ static void widths_and_sizes_that_the_graph_leaves_free_are_found(void **state) 
     assert_int_equal(cdul_encoder_width(encoder), 192);
     assert_int_equal(cdul_encoder_preprocess(encoder)->width, 8);
     cdul_encoder_close(encoder);
+}
+
+static void the_models_size_is_used_when_nothing_else_says_one(void **state) {
+    (void)state;
+    static const char sizeless[] = "{\"image_processor_type\": \"CLIPImageProcessor\", \"do_resize\": false, "
+                                   "\"do_center_crop\": false}";
+    static const struct {
+        const char *config;
+        size_t height, width;
+    } cases[] = {
+        {"{\"model_type\": \"clip\", \"vision_config\": {\"image_size\": 8}}", 8, 8},
+        {"{\"vision_cfg\": {\"image_size\": [6, 8]}}", 6, 8},
+        {"{\"model_type\": \"clip_vision_model\", \"image_size\": 12}", 12, 12},
+    };
+    cdul_encoder *encoder = NULL;
+    make_folder("free_width");
+    write_text("made/preprocessor_config.json", sizeless);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_text("made/config.json", cases[i].config);
+        encoder = open_encoder("made", 0);
+        assert_int_equal(cdul_encoder_preprocess(encoder)->height, cases[i].height);
+        assert_int_equal(cdul_encoder_preprocess(encoder)->width, cases[i].width);
+        cdul_encoder_close(encoder);
+    }
+    char *text = description("made");
+    assert_non_null(strstr(text, "pictures are squashed to 12 x 12, image_size in config.json"));
+    free(text);
+    write_text("made/config.json", "{\"vision_config\": {\"image_size\": null}}");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "do_resize is false, so pictures of any size would go in");
+    write_text("made/config.json", "{\"vision_config\": {\"image_size\": \"large\"}}");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "config.json: image_size is neither a number of pixels nor [height, width]");
 }
 
 static void folders_that_lack_a_part_say_which(void **state) {
@@ -260,6 +297,7 @@ int main(void) {
         cmocka_unit_test(an_output_is_told_by_its_width),
         cmocka_unit_test(graphs_of_both_towers_are_checked),
         cmocka_unit_test(widths_and_sizes_that_the_graph_leaves_free_are_found),
+        cmocka_unit_test(the_models_size_is_used_when_nothing_else_says_one),
         cmocka_unit_test(folders_that_lack_a_part_say_which),
         cmocka_unit_test(scores_are_the_trained_ones),
         cmocka_unit_test(what_was_understood_is_described),

@@ -1,5 +1,5 @@
 /* Encoder folders as they are published, against transformers, open_clip and onnxruntime in Python
- * (golden/make_layouts.py); and the choice of files within a folder. */
+ * (golden/make_layouts.py, make_dialects.py); and the choice of files within a folder. */
 #include "encoder_fixture.h"
 
 #include "encoder/layout.h"
@@ -14,7 +14,7 @@ typedef struct layout_case {
     const char *name;
     size_t height, width;
     bool text;
-    const char *variants[4];
+    const char *variants[6];
 } layout_case;
 
 static const layout_case cases[] = {
@@ -28,6 +28,11 @@ static const layout_case cases[] = {
     {"open_clip_shortest", 20, 28, false, {NULL}},
     {"mobileclip", 24, 24, false, {NULL}},
     {"chinese_clip", 24, 28, false, {NULL}},
+    {"bert_inputs", 24, 24, true, {NULL}},
+    {"quantised", 24, 24, true, {"int8", "uint8", "q4", "bnb4", "q4f16"}},
+    {"squash_crop", 20, 24, false, {NULL}},
+    {"squash_pad", 24, 28, false, {NULL}},
+    {"shortest_pad", 24, 28, false, {NULL}},
 };
 
 static const char *folder_of(const layout_case *c) {
@@ -133,25 +138,38 @@ static void views_are_those_of_the_reference(void **state) {
     }
 }
 
+static void check_texts(const char *folder, const char *variant, const char *tensor,
+                        const cdul_classes *classes) {
+    char *pattern[] = {"{}"};
+    const cdul_strings templates = {pattern, 1, 1};
+    cdul_text text;
+    cdul_encoder *encoder = open_variant(folder, variant);
+    float *want = expected(folder, tensor, 4 * D);
+    assert_int_equal(cdul_encoder_notes(encoder)->count, 0); /* such as: another variant is used */
+    assert_ok(cdul_encoder_text(encoder, classes, &templates, NULL, &text, &err));
+    assert_int_equal(text.cut_prompts, 0);
+    double cosine = worst_cosine(text.vectors, want, 4, D);
+    if (!(cosine >= 0.9999)) fail_msg("%s, %s: cosine %.6f", folder, tensor, cosine);
+    print_message("%-20s %-16s cosine %.7f\n", cdul_path_base(folder), tensor, cosine);
+    free(want);
+    cdul_text_free(&text);
+    cdul_encoder_close(encoder);
+}
+
 static void texts_are_those_of_the_reference(void **state) {
     (void)state;
     static const char names[] = "cat\nzebra\ncaf\xc3\xa9\na horse\n";
-    char *pattern[] = {"{}"};
-    const cdul_strings templates = {pattern, 1, 1};
     cdul_classes classes;
     assert_ok(cdul_classes_parse(names, sizeof names - 1, "classes.txt", &classes, &err));
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         if (!cases[k].text) continue;
-        cdul_text text;
-        cdul_encoder *encoder = open_variant(folder_of(&cases[k]), NULL);
-        float *want = expected(folder_of(&cases[k]), "text", 4 * D);
-        assert_ok(cdul_encoder_text(encoder, &classes, &templates, NULL, &text, &err));
-        assert_int_equal(text.cut_prompts, 0);
-        double cosine = worst_cosine(text.vectors, want, 4, D);
-        if (!(cosine >= 0.9999)) fail_msg("%s: text cosine %.6f", cases[k].name, cosine);
-        free(want);
-        cdul_text_free(&text);
-        cdul_encoder_close(encoder);
+        check_texts(folder_of(&cases[k]), NULL, "text", &classes);
+    }
+    static const char *const variants[] = {"int8", "uint8", "q4", "bnb4"};
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+        char tensor[40];
+        snprintf(tensor, sizeof tensor, "text_%s", variants[v]);
+        check_texts(LAYOUTS "/quantised", variants[v], tensor, &classes);
     }
     cdul_classes_free(&classes);
 }
@@ -183,7 +201,14 @@ static void choices_are_described(void **state) {
         {"immich", NULL, "temperature: 0.01"},
         {"immich", NULL, "CLIP BPE, 514 tokens, context 12"},
         {"clip_variants", NULL, "clip-tiny-textual-float32.onnx"},
-        {"optimum", NULL, "model.onnx (both towers: every run embeds a row of text as well)"},
+        /* its text runs at its full length alone, whatever it says; the other's at any */
+        {"optimum", NULL, "model.onnx (both towers: every run embeds a text of 12 tokens as well)"},
+        {"bert_inputs", NULL, "model.onnx (both towers: every run embeds a text of 2 tokens as well)"},
+        {"bert_inputs", NULL, "and attention_mask and token_type_ids and position_ids"},
+        {"quantised", "int8", "onnx/text_model_int8.onnx"},
+        {"quantised", NULL, "input_ids int64 [?, 12] and attention_mask and position_ids"},
+        {"squash_crop", NULL, "24x20, squash to 31x26 then centre crop (floor), bicubic"},
+        {"shortest_pad", NULL, "28x24, shortest 19 then centre crop (floor), bicubic"},
         {"optimum", NULL, "model.onnx (the same graph)"},
         {"optimum", NULL, "pixel_values float32 [?, ?, ?, ?]"},
         {"open_clip_longest", NULL, "28x20, longest, padded with 77 77 77, bilinear"},

@@ -7,8 +7,8 @@
 static cdul_error err;
 static cdul_strings notes;
 
-static cdul_status read_from(const char *name, const char *json, size_t height, size_t width,
-                             cdul_preprocess *out) {
+static cdul_status read_knowing(const char *name, const char *json, const cdul_input_size *known,
+                                cdul_preprocess *out) {
     char path[100];
     static const char *const names[] = {"folder/preprocessor_config.json", "folder/processor_config.json",
                                         "folder/open_clip_config.json", "folder/preprocess_cfg.json"};
@@ -17,7 +17,14 @@ static cdul_status read_from(const char *name, const char *json, size_t height, 
     assert_ok(cdul_path_make_folder("folder", &err));
     assert_ok(cdul_file_write_all(path, json, strlen(json), &err));
     cdul_strings_free(&notes);
-    return cdul_preprocess_read("folder", height, width, out, &notes, &err);
+    return cdul_preprocess_read("folder", known, out, &notes, &err);
+}
+
+/* The graph takes height x width; 0: any. */
+static cdul_status read_from(const char *name, const char *json, size_t height, size_t width,
+                             cdul_preprocess *out) {
+    const cdul_input_size known = {.height = height, .width = width};
+    return read_knowing(name, json, &known, out);
 }
 
 static cdul_preprocess good(const char *json) {
@@ -75,6 +82,25 @@ static void dictionaries_as_sizes_say_what_they_are(void **state) {
              "\"crop_size\": {\"height\": 200, \"width\": 300}}");
     assert_int_equal(p.height, 200);
     assert_int_equal(p.width, 300);
+}
+
+static void crops_need_not_be_of_the_size_before(void **state) {
+    (void)state;
+    cdul_preprocess p = good("{\"image_processor_type\": \"CLIPImageProcessor\", \"size\": 200}");
+    assert_int_equal(p.mode, CDUL_RESIZE_SHORTEST);
+    assert_int_equal(p.shortest, 200);
+    assert_int_equal(p.width, 224);
+    p = good(
+        "{\"image_processor_type\": \"CLIPImageProcessor\", \"size\": {\"height\": 256, \"width\": 192}}");
+    assert_int_equal(p.mode, CDUL_RESIZE_SQUASH);
+    assert_int_equal(p.squash_height, 256);
+    assert_int_equal(p.squash_width, 192);
+    assert_int_equal(p.height, 224);
+    assert_int_equal(p.width, 224);
+    assert_true(p.crop_floor);
+    p = good(
+        "{\"image_processor_type\": \"CLIPImageProcessor\", \"size\": {\"height\": 224, \"width\": 224}}");
+    assert_int_equal(p.squash_width, 0);
 }
 
 static void steps_that_are_off_stay_off(void **state) {
@@ -135,10 +161,8 @@ static void what_is_not_understood_is_an_error(void **state) {
     assert_refused(CLIP("\"crop_size\": {\"shortest_edge\": 224}"), "crop_size is neither");
     assert_refused(CLIP("\"do_center_crop\": false"), "gives every picture its own shape");
     assert_refused(CLIP("\"do_center_crop\": 1"), "do_center_crop");
-    assert_refused(CLIP("\"size\": 200"), "crop_size 224 x 224 is larger than size.shortest_edge 200");
-    assert_refused(CLIP("\"size\": {\"height\": 256, \"width\": 256}"),
-                   "a centre crop to 224 x 224 after squashing");
-    assert_refused(CLIP("\"do_resize\": false"), "do_resize is false");
+    assert_refused(CLIP("\"do_resize\": false"),
+                   "do_resize is false, so the centre crop would be of pictures");
     assert_refused(CLIP("\"image_mean\": [0.5, 0.5]"), "image_mean is not three");
     assert_refused(CLIP("\"image_std\": [0.5, 0.5, 0]"), "image_std is not three positive");
     assert_refused(CLIP("\"rescale_factor\": -1"), "rescale_factor -1");
@@ -156,6 +180,16 @@ static void the_graphs_size_wins_and_is_noted(void **state) {
     assert_ok(read_from("preprocessor_config.json", clip, 112, 112, &p));
     assert_int_equal(p.width, 112);
     assert_int_equal(p.shortest, 128); /* the same share is cropped away */
+    assert_ok(read_from("preprocessor_config.json",
+                        "{\"image_processor_type\": \"CLIPImageProcessor\", \"size\": 200}", 112, 112, &p));
+    assert_int_equal(p.shortest, 100); /* or is padding */
+    assert_ok(read_from("preprocessor_config.json",
+                        "{\"image_processor_type\": \"CLIPImageProcessor\", "
+                        "\"size\": {\"height\": 256, \"width\": 240}}",
+                        112, 336, &p));
+    assert_int_equal(p.squash_height, 128);
+    assert_int_equal(p.squash_width, 360);
+    assert_ok(read_from("preprocessor_config.json", clip, 112, 112, &p));
     assert_int_equal(notes.count, 1);
     assert_non_null(
         strstr(notes.items[0], "the graph takes 112 x 112 pixels, the preprocessor file says 224 x 224"));
@@ -169,10 +203,11 @@ static void the_graphs_size_wins_and_is_noted(void **state) {
     assert_int_equal(p.width, 256);
 }
 
-/* RADIO's file: the graph normalises, and takes one size whatever the file says. */
-static void without_resizing_the_graph_says_the_size(void **state) {
+/* RADIO's file: the graph normalises. */
+static void without_resizing_pictures_are_squashed(void **state) {
     (void)state;
     cdul_preprocess p;
+    const cdul_input_size model = {.model_height = 32, .model_width = 40};
     static const char radio[] =
         "{\"image_processor_type\": \"CLIPImageProcessor\", \"do_resize\": false, \"do_normalize\": false, "
         "\"do_center_crop\": false, \"size\": {\"shortest_edge\": 432}}";
@@ -181,9 +216,64 @@ static void without_resizing_the_graph_says_the_size(void **state) {
     assert_int_equal(p.height, 48);
     assert_int_equal(p.width, 64);
     assert_int_equal(notes.count, 1);
-    assert_non_null(strstr(notes.items[0], "pictures are squashed to what the graph takes"));
-    assert_fails(read_from("preprocessor_config.json", radio, 0, 0, &p), CDUL_ERR_INPUT,
-                 "do_resize is false");
+    assert_string_equal(notes.items[0],
+                        "do_resize is false: pictures are squashed to 64 x 48, what the graph takes");
+    assert_ok(read_knowing("preprocessor_config.json", radio, &model, &p));
+    assert_int_equal(p.mode, CDUL_RESIZE_SQUASH);
+    assert_int_equal(p.height, 432);
+    assert_int_equal(p.width, 432);
+    assert_int_equal(notes.count, 1);
+    assert_string_equal(notes.items[0],
+                        "do_resize is false: pictures are squashed to 432 x 432, the file's size");
+    static const char sizeless[] = "{\"image_processor_type\": \"CLIPImageProcessor\", \"do_resize\": false, "
+                                   "\"do_center_crop\": false}";
+    assert_ok(read_knowing("preprocessor_config.json", sizeless, &model, &p));
+    assert_int_equal(p.height, 32);
+    assert_int_equal(p.width, 40);
+    assert_string_equal(notes.items[0],
+                        "do_resize is false: pictures are squashed to 40 x 32, image_size in config.json");
+    assert_fails(read_from("preprocessor_config.json", sizeless, 0, 0, &p), CDUL_ERR_INPUT,
+                 "do_resize is false, so pictures of any size would go in");
+}
+
+/* For want of the graph's, the file's and the class's. */
+static void the_models_size_comes_last(void **state) {
+    (void)state;
+    cdul_preprocess p;
+    const cdul_input_size model = {.model_height = 32, .model_width = 40};
+#define NO_CLASS(rest)                                                                                       \
+    "{\"do_resize\": true, \"resample\": 3, \"do_rescale\": true, \"do_normalize\": false, " rest "}"
+    assert_ok(read_knowing("preprocessor_config.json", NO_CLASS("\"do_center_crop\": false"), &model, &p));
+    assert_int_equal(p.mode, CDUL_RESIZE_SQUASH);
+    assert_int_equal(p.height, 32);
+    assert_int_equal(p.width, 40);
+    assert_string_equal(notes.items[0],
+                        "the preprocessor file has no size: pictures are squashed to 40 x 32, "
+                        "image_size in config.json");
+    static const char uncropped[] = NO_CLASS("\"do_center_crop\": true, \"size\": {\"shortest_edge\": 44}");
+    assert_ok(read_knowing("preprocessor_config.json", uncropped, &model, &p));
+    assert_int_equal(p.mode, CDUL_RESIZE_SHORTEST);
+    assert_int_equal(p.shortest, 44);
+    assert_int_equal(p.height, 32);
+    assert_string_equal(notes.items[0], "the preprocessor file has no crop_size: pictures are cropped to "
+                                        "40 x 32, image_size in config.json");
+    assert_ok(read_from("preprocessor_config.json", uncropped, 28, 28, &p));
+    assert_int_equal(p.width, 28);
+    assert_non_null(strstr(notes.items[0], "what the graph takes"));
+    assert_fails(read_knowing("preprocessor_config.json", NO_CLASS("\"do_center_crop\": true"), &model, &p),
+                 CDUL_ERR_INPUT, "key 'size' is missing"); /* what is before the crop is not known */
+    assert_ok(read_knowing("preprocess_cfg.json", "{}", &model, &p));
+    assert_int_equal(p.height, 32);
+    assert_int_equal(p.width, 40);
+    assert_string_equal(
+        notes.items[0],
+        "preprocess_cfg has no size: pictures are resized to 40 x 32, image_size in config.json");
+    assert_ok(read_knowing("preprocess_cfg.json", "{\"size\": 48}", &model, &p));
+    assert_int_equal(p.height, 48);
+    assert_int_equal(notes.count, 0);
+    assert_ok(read_knowing("preprocessor_config.json", "{\"image_processor_type\": \"CLIPImageProcessor\"}",
+                           &model, &p));
+    assert_int_equal(p.height, 224); /* as transformers does */
 }
 
 /* Sizes and defaults as open_clip.create_model and transform.py take them; pixels: golden/make_layouts.py. */
@@ -260,7 +350,8 @@ static void newer_files_nest_it_in_processor_config(void **state) {
     assert_fails(read_from("processor_config.json", "{\"processor_class\": \"CLIPProcessor\"}", 0, 0, &p),
                  CDUL_ERR_INPUT, "no image processor");
     remove("folder/processor_config.json");
-    assert_fails(cdul_preprocess_read("folder", 0, 0, &p, &notes, &err), CDUL_ERR_INPUT,
+    const cdul_input_size any = {0};
+    assert_fails(cdul_preprocess_read("folder", &any, &p, &notes, &err), CDUL_ERR_INPUT,
                  "no preprocessor_config.json");
 }
 
@@ -282,17 +373,23 @@ static void settings_as_text_differ_when_pixels_would(void **state) {
     q.crop_floor = false;
     cdul_preprocess_text(&q, b, sizeof b);
     assert_string_not_equal(a, b);
+    p = good(
+        "{\"image_processor_type\": \"CLIPImageProcessor\", \"size\": {\"height\": 256, \"width\": 240}}");
+    cdul_preprocess_text(&p, a, sizeof a);
+    assert_non_null(strstr(a, "224x224, squash to 240x256 then centre crop (floor), bicubic"));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_as_sizes_are_the_shorter_side_for_clip),
         cmocka_unit_test(dictionaries_as_sizes_say_what_they_are),
+        cmocka_unit_test(crops_need_not_be_of_the_size_before),
         cmocka_unit_test(steps_that_are_off_stay_off),
         cmocka_unit_test(without_a_class_every_key_must_be_there),
         cmocka_unit_test(what_is_not_understood_is_an_error),
         cmocka_unit_test(the_graphs_size_wins_and_is_noted),
-        cmocka_unit_test(without_resizing_the_graph_says_the_size),
+        cmocka_unit_test(without_resizing_pictures_are_squashed),
+        cmocka_unit_test(the_models_size_comes_last),
         cmocka_unit_test(open_clips_configurations_are_read),
         cmocka_unit_test(what_open_clip_does_not_know_is_an_error),
         cmocka_unit_test(newer_files_nest_it_in_processor_config),
