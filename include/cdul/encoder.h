@@ -108,7 +108,8 @@ typedef struct cdul_encoder cdul_encoder;
  *                                        preprocess_cfg.json
  *   config.json                          optional: model_type, widths, sizes
  *   tokenizer.json | vocab.json + merges.txt   with the text tower
- *   cdul.json                            optional: {"logit_scale": exponent, "provenance": text}
+ *   cdul.json                            optional: {"logit_scale": exponent, "logit_bias": number,
+ *                                        "provenance": text}; a graph may tell the first two itself
  *   text.safetensors                     optional: class vectors instead of a text tower
  * Everything is checked here: what is not understood is CDUL_ERR_INPUT, never a guess. The image tower loads
  * now, the text tower when it is first used. `options` NULL = defaults. */
@@ -129,10 +130,11 @@ const char *cdul_encoder_placement(const cdul_encoder *encoder);
 typedef struct cdul_encoder_score {
     bool sigmoid; /* sigmoid(cos / T + bias), each class by itself: model_type siglip or siglip2, or a bias
                      is known; else softmax over classes of cos / T                                */
-    double temperature; /* T = 1 / exp(logit_scale): cdul.json's logit_scale; else 0.01 for model_type clip,
-                           where training ends (the scale is clipped at 100; config.json's
-                           logit_scale_init_value is where it begins); else NAN, not known              */
-    double bias;        /* cdul.json's logit_bias; NAN = not known                                       */
+    double temperature; /* T = 1 / exp(logit_scale), cdul.json's or the graph's own; else 0.01 for CLIP;
+                           else NAN, not known                                                         */
+    bool assumed; /* T is CLIP's 0.01 only because training ends there, where the scale is clipped at 100
+                     (config.json's logit_scale_init_value is where it begins)                         */
+    double bias;  /* logit_bias; NAN = not known                                                       */
 } cdul_encoder_score;
 
 cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *encoder);

@@ -235,7 +235,9 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
         (status = list_images(o, cli, r, err)))
         return status;
     cdul_encoder_score known = cdul_encoder_score_of(r->encoder);
-    if (isnan(known.temperature)) known.temperature = exp(-r->text.logit_scale);
+    bool text_knows = !isnan(r->text.logit_scale);
+    if (text_knows && (known.assumed || isnan(known.temperature)))
+        known.temperature = exp(-r->text.logit_scale);
     if (isnan(known.bias)) known.bias = r->text.logit_bias;
     if ((status = choose_score(o, &known, o->encoder, &settings.aggregate, err)) ||
         (status = open_cache(o, cli, &embed, r, err)))

@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "encoder/encoder_internal.h"
 #include "encoder/preprocess_config.h"
+#include "encoder/scale.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
     if (status == CDUL_OK) status = cdul_layout_find(folder, options->variant, &e->layout, err);
     if (status == CDUL_OK) status = open_vision(e, err);
     if (status == CDUL_OK) status = settle_text(e, err);
+    if (status == CDUL_OK) status = cdul_scale_from_graph(e, err);
     if (status != CDUL_OK) {
         cdul_encoder_close(e);
         return status;
@@ -141,6 +143,7 @@ const char *cdul_encoder_placement(const cdul_encoder *encoder) {
 cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
     const cdul_encoder_config *config = &e->config;
     return (cdul_encoder_score){.sigmoid = config->sigmoid,
+                                .assumed = config->scale_assumed,
                                 .temperature = config->has_scale ? exp(-config->logit_scale) : NAN,
                                 .bias = config->has_bias ? config->logit_bias : NAN};
 }
@@ -208,7 +211,7 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     else
         fprintf(stream, "temperature: not known: give --temperature\n");
     if (score.sigmoid && e->config.has_bias)
-        fprintf(stream, "bias:        %g (cdul.json)\n", score.bias);
+        fprintf(stream, "bias:        %g (%s)\n", score.bias, e->config.bias_source);
     else if (score.sigmoid)
         fprintf(stream, "bias:        not known: give --bias\n");
     for (size_t i = 0; i < e->notes.count; i++) fprintf(stream, "note:        %s\n", e->notes.items[i]);

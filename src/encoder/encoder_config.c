@@ -50,11 +50,23 @@ static bool is_clip(const char *model_type) {
     return model_type && (strcmp(model_type, "clip") == 0 || strcmp(model_type, "chinese_clip") == 0);
 }
 
+void cdul_encoder_config_scale(cdul_encoder_config *config, double scale, const char *source) {
+    config->has_scale = true;
+    config->scale_assumed = false;
+    config->logit_scale = scale;
+    config->scale_source = source;
+}
+
+void cdul_encoder_config_bias(cdul_encoder_config *config, double bias, const char *source) {
+    config->has_bias = config->sigmoid = true;
+    config->logit_bias = bias;
+    config->bias_source = source;
+}
+
 static void assume_clip(cdul_encoder_config *out) {
     out->context = CLIP_CONTEXT;
-    out->has_scale = true;
-    out->logit_scale = log(CLIP_FINAL_SCALE);
-    out->scale_source = "where CLIP's training ends";
+    cdul_encoder_config_scale(out, log(CLIP_FINAL_SCALE), "where CLIP's training ends");
+    out->scale_assumed = true;
 }
 
 /* open_clip's description of a model: a CLIP unless it starts with a bias, as its SigLIPs do. */
@@ -120,21 +132,16 @@ cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *
 static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cdul_error *err) {
     cJSON *json = NULL;
     char *path = NULL;
-    double scale = 0;
-    bool found = false;
+    double scale = 0, bias = 0;
+    bool found = false, found_bias = false;
     cdul_status status = read_optional(folder, "cdul.json", &json, &path, err);
     if (status == CDUL_OK && json) {
         status = copy_string(json, "provenance", path, &out->provenance, err);
         if (status == CDUL_OK) status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
         if (status == CDUL_OK && found) status = cdul_logit_scale_check(scale, path, err);
-        if (status == CDUL_OK && found) {
-            out->has_scale = true;
-            out->logit_scale = scale;
-            out->scale_source = "cdul.json";
-        }
-        if (status == CDUL_OK)
-            status = cdul_json_number(json, "logit_bias", path, &out->logit_bias, &out->has_bias, err);
-        if (out->has_bias) out->sigmoid = true;
+        if (status == CDUL_OK) status = cdul_json_number(json, "logit_bias", path, &bias, &found_bias, err);
+        if (status == CDUL_OK && found) cdul_encoder_config_scale(out, scale, "cdul.json");
+        if (status == CDUL_OK && found_bias) cdul_encoder_config_bias(out, bias, "cdul.json");
     }
     cJSON_Delete(json);
     free(path);

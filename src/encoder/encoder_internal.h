@@ -13,11 +13,13 @@ typedef struct cdul_encoder_config {
     size_t image_height, image_width; /* image_size of vision_config, 0 if not said                    */
     size_t context;     /* text_config.max_position_embeddings; CLIP's 77; 0 if not known              */
     bool has_scale;     /* logit_scale is known                                                        */
+    bool scale_assumed; /* only because CLIPs end there: whoever knows it replaces it                   */
     double logit_scale; /* exponent: cosines are multiplied by exp(logit_scale)                        */
     const char *scale_source;
     bool sigmoid;  /* trained with a sigmoid and a bias, known or not: SigLIP                           */
-    bool has_bias; /* cdul.json has a logit_bias                                                         */
+    bool has_bias; /* logit_bias is known                                                               */
     double logit_bias;
+    const char *bias_source;
     char *provenance; /* cdul.json's, or NULL                                                           */
 } cdul_encoder_config;
 
@@ -26,6 +28,9 @@ cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *ou
 /* A factor, such as 100, written where its logarithm belongs would make every label 0 or 1: CDUL_ERR_INPUT.
  */
 cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *err) CDUL_MUST_CHECK;
+/* Both with where the number is from, a literal. A bias makes scores a sigmoid's. */
+void cdul_encoder_config_scale(cdul_encoder_config *config, double scale, const char *source);
+void cdul_encoder_config_bias(cdul_encoder_config *config, double bias, const char *source);
 void cdul_encoder_config_free(cdul_encoder_config *config);
 
 struct cdul_encoder {
