@@ -1,4 +1,4 @@
-"""Models of random weights for export_clip.py: whole architectures with few layers."""
+"""Models of random weights for export_clip.py: whole architectures, with few layers unless `full`."""
 import json
 from pathlib import Path
 
@@ -29,16 +29,16 @@ def settle(visual, size):
     visual.eval()
 
 
-def model(architecture, folder):
+def model(architecture, folder, full=False):
     import open_clip
 
     config = open_clip.get_model_config(architecture)
     vision, text = config["vision_cfg"], config["text_cfg"]
-    if architecture.startswith("RN"):
+    if architecture.startswith("RN") and not full:
         vision["layers"] = [1, 2, 1, 1]
-    elif "layers" in vision:
+    elif "layers" in vision and not full:
         vision["layers"] = 2
-    if architecture == "RN50x64":
+    if architecture == "RN50x64" and not full:
         vision["image_size"] = 224  # its own 448 takes a minute a picture
     if "layers" in text or "context_length" in text:
         text["layers"], text["width"], text["heads"], text["vocab_size"] = 1, 128, 2, text.get("vocab_size", 49408)
