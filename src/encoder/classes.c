@@ -63,16 +63,53 @@ static cdul_status read_class(const place *at, const char *end, cdul_classes *ou
     return cdul_strings_add(words, out->names.items[out->names.count - 1], err);
 }
 
-/* Names the two lines; only called when it is known that there are such. */
-static cdul_status report_duplicate(const cdul_strings *names, const size_t *lines, const char *where,
-                                    cdul_error *err) {
-    for (size_t i = 0; i < names->count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(names->items[i], names->items[j]) == 0)
-                return cdul_fail(err, CDUL_ERR_INPUT,
-                                 "%s: line %zu, byte 1: class '%s' is on line %zu already", where, lines[i],
-                                 names->items[i], lines[j]);
-    return CDUL_ERR_INPUT;
+/* Classes whose `keys` are equal are an error that names both lines. */
+static cdul_status check_distinct(const cdul_strings *keys, const cdul_strings *names, const size_t *lines,
+                                  const char *where, cdul_error *err) {
+    cdul_index *index = NULL;
+    cdul_status status = cdul_index_new(keys, &index, err);
+    cdul_index_free(index);
+    if (status != CDUL_ERR_INPUT) return status;
+    size_t i = 1, j = 0;
+    while (strcmp(keys->items[i], keys->items[j]) != 0)
+        if (++j == i) i++, j = 0;
+    if (strcmp(names->items[i], names->items[j]) == 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu, byte 1: class '%s' is on line %zu already",
+                         where, lines[i], names->items[i], lines[j]);
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: line %zu, byte 1: class '%s' has the prompts of '%s' on line %zu, as an encoder "
+                     "sees neither case nor spacing: leave one out, or give it other words after a tab",
+                     where, lines[i], names->items[i], names->items[j], lines[j]);
+}
+
+/* Adds a key that two classes share if their names are one to CLIP's tokenizer, and so are their words. */
+static cdul_status add_key(const char *name, const cdul_strings *words, cdul_strings *keys, cdul_error *err) {
+    size_t size = strlen(name), folded_size = 0;
+    for (size_t w = 0; w < words->count; w++) size += 1 + strlen(words->items[w]);
+    char *line = malloc(size + 1), *end = line, *folded = NULL;
+    if (!line) return cdul_fail_memory(err, "classes");
+    end = stpcpy(end, name);
+    for (size_t w = 0; w < words->count; w++) {
+        *end++ = 0x1f; /* no white space, which would be folded */
+        end = stpcpy(end, words->items[w]);
+    }
+    cdul_status status = cdul_unicode_fold(line, size, &folded, &folded_size, err);
+    if (status == CDUL_OK) status = cdul_strings_add_n(keys, folded, folded_size, err);
+    free(folded);
+    free(line);
+    return status;
+}
+
+static cdul_status check_classes(const cdul_classes *classes, const size_t *lines, const char *where,
+                                 cdul_error *err) {
+    const cdul_strings *names = &classes->names;
+    cdul_strings keys = {0};
+    cdul_status status = check_distinct(names, names, lines, where, err);
+    for (size_t c = 0; status == CDUL_OK && c < names->count; c++)
+        status = add_key(names->items[c], &classes->words[c], &keys, err);
+    if (status == CDUL_OK) status = check_distinct(&keys, names, lines, where, err);
+    cdul_strings_free(&keys);
+    return status;
 }
 
 static cdul_status grow(cdul_classes *out, size_t **lines, size_t capacity, cdul_error *err) {
@@ -90,7 +127,6 @@ static cdul_status parse(const char *text, size_t size, const char *where, cdul_
     const char *end = text + size;
     size_t capacity = 0;
     place at = {where, text, 1};
-    cdul_index *index = NULL;
     cdul_status status = CDUL_OK;
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) at.line_start += 3;
     for (const char *stop; status == CDUL_OK && at.line_start < end; at.line_start = stop + 1, at.line++) {
@@ -107,11 +143,7 @@ static cdul_status parse(const char *text, size_t size, const char *where, cdul_
     }
     if (status == CDUL_OK && out->names.count == 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it; write one a line", where);
-    if (status == CDUL_OK) {
-        status = cdul_index_new(&out->names, &index, err);
-        if (status == CDUL_ERR_INPUT) status = report_duplicate(&out->names, *lines, where, err);
-    }
-    cdul_index_free(index);
+    if (status == CDUL_OK) status = check_classes(out, *lines, where, err);
     if (status != CDUL_OK) cdul_classes_free(out);
     return status;
 }

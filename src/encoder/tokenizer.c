@@ -11,41 +11,6 @@
  *   4. the rest is split by the pattern 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
  *   5. each piece is a word of bytes for BPE */
 
-/* --- 2: normalisation --- */
-
-/* Code points after NFC to UTF-8 in `out`. Every point needs at most 4 bytes, or 3 for the one that becomes
- * two. */
-static size_t fold(const int32_t *points, size_t count, char *out) {
-    size_t size = 0;
-    bool space = false;
-    for (size_t i = 0; i < count; i++) {
-        bool was_space = space;
-        space = cdul_unicode_is_space(points[i]);
-        if (space) {
-            if (!was_space) out[size++] = ' ';
-            continue;
-        }
-        int32_t lower[2];
-        size_t n = cdul_unicode_lower(points[i], lower);
-        for (size_t k = 0; k < n; k++) size += cdul_utf8_put(lower[k], (unsigned char *)out + size);
-    }
-    return size;
-}
-
-static cdul_status normalise(const char *text, size_t length, char **out, size_t *size, cdul_error *err) {
-    int32_t *points = NULL;
-    size_t count = 0;
-    cdul_status status = cdul_unicode_nfc(text, length, &points, &count, err);
-    if (status != CDUL_OK) return status;
-    *out = malloc(4 * count + 1);
-    if (*out)
-        *size = fold(points, count, *out);
-    else
-        status = cdul_fail_memory(err, "text");
-    free(points);
-    return status;
-}
-
 /* --- 4: splitting --- */
 
 typedef enum kind { SPACE, LETTER, NUMBER, OTHER } kind;
@@ -166,7 +131,7 @@ static cdul_status encode_raw(const cdul_tokenizer *t, const char *text, size_t 
                               cdul_error *err) {
     char *normal = NULL;
     size_t size = 0;
-    cdul_status status = normalise(text, length, &normal, &size, err);
+    cdul_status status = cdul_unicode_fold(text, length, &normal, &size, err);
     if (status == CDUL_OK) status = cut_added(t, true, normal, size, split, out, err);
     free(normal);
     return status;

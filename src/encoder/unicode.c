@@ -48,6 +48,40 @@ size_t cdul_unicode_lower(int32_t c, int32_t out[2]) {
     return 1;
 }
 
+/* Code points after NFC to UTF-8 in `out`. Every point needs at most 4 bytes, or 3 for the one that becomes
+ * two. */
+static size_t fold(const int32_t *points, size_t count, char *out) {
+    size_t size = 0;
+    bool space = false;
+    for (size_t i = 0; i < count; i++) {
+        bool was_space = space;
+        space = cdul_unicode_is_space(points[i]);
+        if (space) {
+            if (!was_space) out[size++] = ' ';
+            continue;
+        }
+        int32_t lower[2];
+        size_t n = cdul_unicode_lower(points[i], lower);
+        for (size_t k = 0; k < n; k++) size += cdul_utf8_put(lower[k], (unsigned char *)out + size);
+    }
+    out[size] = '\0';
+    return size;
+}
+
+cdul_status cdul_unicode_fold(const char *text, size_t length, char **out, size_t *size, cdul_error *err) {
+    int32_t *points = NULL;
+    size_t count = 0;
+    cdul_status status = cdul_unicode_nfc(text, length, &points, &count, err);
+    if (status != CDUL_OK) return status;
+    *out = malloc(4 * count + 1);
+    if (*out)
+        *size = fold(points, count, *out);
+    else
+        status = cdul_fail_memory(err, "text");
+    free(points);
+    return status;
+}
+
 bool cdul_unicode_is_space(int32_t c) {
     return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||

@@ -60,6 +60,28 @@ static void mistakes_are_named_with_line_and_byte(void **state) {
     assert_refused("ok\ncut \xf0\x9f\x90", "line 2, byte 5: not UTF-8");
 }
 
+static void names_that_an_encoder_reads_alike_are_named_with_both_lines(void **state) {
+    (void)state;
+    assert_refused("Cat\ndog\n\ncat\n",
+                   "classes.txt: line 4, byte 1: class 'cat' has the prompts of 'Cat' on line 1");
+    assert_refused("dining  table\ndining\xc2\xa0table\n",
+                   "on line 1, as an encoder sees neither case nor spacing");
+    assert_refused("CAF\xc3\x89\ncafe\xcc\x81\n", "line 2, byte 1: class 'cafe\xcc\x81' has the prompts of");
+    assert_refused("Cat\tkitten, Tom\ncat\tKitten,tom\n", "line 2, byte 1");
+    assert_refused("cat\tkitten\ncat\ttom\n", "class 'cat' is on line 1 already");
+}
+
+static void names_in_other_case_with_words_of_their_own_are_two_classes(void **state) {
+    (void)state;
+    static const char text[] = "polish\tshoe polish\nPolish\tPolish person\nMouse\nmouse\tcomputer mouse\n"
+                               "bird\tcrane, Crane\ncrane\n";
+    cdul_classes classes;
+    assert_ok(parse(text, sizeof text - 1, &classes));
+    assert_int_equal(classes.names.count, 6);
+    assert_int_equal(classes.words[4].count, 2); /* a word counts as often as it stands there */
+    cdul_classes_free(&classes);
+}
+
 /* Reads `text` as background words of `classes`. */
 static cdul_status add(cdul_classes *classes, const char *text) {
     assert_ok(cdul_file_write_all("background.txt", text, strlen(text), &err));
@@ -93,6 +115,7 @@ static void background_words_that_mean_a_class_are_named_with_their_line(void **
         {"puppy\n", "line 1: background word 'puppy' is a name or word of class 'dog'"},
         {"animals\tbird, puppy\n", "line 1: background word 'puppy'"},
         {"sky\nsky\n", "line 2, byte 1: class 'sky' is on line 1 already"},
+        {"sky\nSky\n", "line 2, byte 1: class 'Sky' has the prompts of 'sky' on line 1"},
         {"\tsky\n", "line 1, byte 1: the class has no name"},
         {"sky\t\n", "line 1, byte 5: a prompt word is empty"},
         {"", "no classes in it"},
@@ -125,6 +148,8 @@ int main(void) {
         cmocka_unit_test(a_line_is_a_name_with_or_without_words),
         cmocka_unit_test(a_file_is_read_like_its_text),
         cmocka_unit_test(mistakes_are_named_with_line_and_byte),
+        cmocka_unit_test(names_that_an_encoder_reads_alike_are_named_with_both_lines),
+        cmocka_unit_test(names_in_other_case_with_words_of_their_own_are_two_classes),
         cmocka_unit_test(background_words_come_behind_the_classes),
         cmocka_unit_test(background_words_that_mean_a_class_are_named_with_their_line),
         cmocka_unit_test(ten_thousand_classes_are_read),

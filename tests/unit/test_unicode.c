@@ -57,6 +57,23 @@ static void lower_case_is_that_of_single_characters(void **state) {
     assert_int_equal(out[0], 0x732b);
 }
 
+static void check_fold(const char *text, const char *want) {
+    char *folded = NULL;
+    size_t size = 0;
+    assert_ok(cdul_unicode_fold(text, strlen(text), &folded, &size, &err));
+    assert_string_equal(folded, want);
+    assert_int_equal(size, strlen(want));
+    free(folded);
+}
+
+static void folding_takes_away_case_and_spacing(void **state) {
+    (void)state;
+    check_fold("", "");
+    check_fold("Dining \t\xc2\xa0 TABLE ", "dining table ");
+    check_fold("CAFE\xcc\x81", "caf\xc3\xa9");
+    check_fold("\xc4\xb0", "i\xcc\x87");
+}
+
 static void kinds_are_those_of_the_general_category(void **state) {
     (void)state;
     const int32_t letters[] = {'a', 0xe9, 0x732b, 0x2b0, 0x1c5, 0x5d0},
@@ -87,6 +104,7 @@ int main(void) {
         cmocka_unit_test(utf8_is_accepted_only_in_its_shortest_form),
         cmocka_unit_test(composition_is_canonical),
         cmocka_unit_test(lower_case_is_that_of_single_characters),
+        cmocka_unit_test(folding_takes_away_case_and_spacing),
         cmocka_unit_test(kinds_are_those_of_the_general_category),
         cmocka_unit_test(code_points_survive_the_way_through_utf8),
     };
