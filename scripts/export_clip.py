@@ -33,10 +33,10 @@ import numpy
 import torch
 from PIL import Image
 
-from clip_export import check, folder_source, graph, open_clip_source, transformers_source
+from clip_export import ExportError, check, folder_source, graph, open_clip_source, transformers_source
 from clip_export import classes as class_lists
 from clip_export.dense import DenseTower
-from clip_export.source import ExportError, Tower, write_json
+from clip_export.source import Tower, write_json
 
 LIBRARIES = {"transformers": transformers_source, "open_clip": open_clip_source}
 PROMPTS = ["a photo of a cat", "a photo of a dining table beside a window", "bus"]
@@ -121,8 +121,10 @@ def write_folder(args, source, photos):
                      {"provenance": source.name})
     if args.classes:
         classes = class_lists.read_classes(args.classes)
-        vectors = class_lists.class_vectors(source.embed, classes, class_lists.templates_of(args))
+        vectors, cut = class_lists.class_vectors(source, classes, class_lists.templates_of(args))
         class_lists.write_text(args.output / "text.safetensors", classes, vectors, source)
+        if cut:
+            source.notes.append(class_lists.cut_note(cut))
     elif source.embed and not source.text:
         source.notes.append(f"text: cdul does not read {source.tokenizer_name}; write class vectors with\n"
                             f"  scripts/embed_text.py {args.library} {args.model}"

@@ -32,7 +32,8 @@ onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's
 open_clip=open_clip_torch==3.3.0 # for a file in it; nothing of it is run
 torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) # libtorch_cpu.so links to the latter two
 openvino="onnxruntime-ep-openvino==1.8.1" # needs nothing beside it but the C++ library; OpenVINO and TBB are in it
-export_packages=(torchvision==0.29.2 open_clip_torch==3.3.0 timm==1.0.31) # beside torch2's, without dependencies
+# beside torch2's, without dependencies; sentencepiece reads SigLIP's vocabulary
+export_packages=(torchvision==0.29.2 open_clip_torch==3.3.0 timm==1.0.31 sentencepiece==0.2.3)
 export_needs=(filelock typing-extensions sympy networkx jinja2 fsspec pyyaml regex ftfy tqdm) # theirs; Python's alone
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates

@@ -4,8 +4,8 @@ import json
 import numpy
 import torch
 
-from . import check
-from .source import ExportError, Source
+from . import ExportError, check
+from .source import Source
 
 PLACES = ("onnx", ".")
 

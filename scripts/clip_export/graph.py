@@ -7,7 +7,7 @@ import numpy
 import onnx
 import torch
 
-from .source import ExportError
+from . import ExportError
 
 OPSET = 17
 ONE_FILE = 1900 << 20  # bytes of weights: protobuf ends at 2 GiB

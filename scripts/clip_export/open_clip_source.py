@@ -3,8 +3,9 @@ import warnings
 
 import torch
 
-from . import dense
-from .source import ExportError, Source, grid_of, resample_positions, write_json
+from . import ExportError, dense
+from .source import Source, grid_of, resample_positions, write_json
+from .texts import first_line
 
 RESAMPLE = {"nearest": 0, "bilinear": 2, "bicubic": 3}  # open_clip's names -> PIL's numbers
 
@@ -62,9 +63,21 @@ def tokenizer_of(name):
 
     try:
         return open_clip.get_tokenizer(name)
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{name}: its tokenizer cannot be had ({str(error).splitlines()[0]}); --images-only exports "
-                          "the image tower alone") from error
+    except (ImportError, OSError, ValueError) as error:
+        raise ExportError(f"{name}: its tokenizer cannot be had ({first_line(error)}); --images-only exports the image "
+                          "tower alone") from error
+
+
+def cut_of(tokenizer):
+    """Texts -> how many of them do not fit."""
+    import open_clip
+
+    context = tokenizer.context_length
+    if isinstance(tokenizer, open_clip.SimpleTokenizer):
+        return lambda texts: sum(len(tokenizer.encode(text)) + 2 > context for text in texts)
+    room = context - (tokenizer.tokenizer_mode == "clips")  # which puts a token of its own at the end
+    return lambda texts: sum(len(ids) > room for ids in tokenizer.tokenizer(
+        [tokenizer.clean_fn(text) for text in texts], verbose=False).input_ids)
 
 
 def other_gelu(name):
@@ -122,6 +135,7 @@ def load(name, pretrained=None, size=None, images_only=False):
         source.notes.append("random weights: give --pretrained; labels from these mean nothing")
     if tokenizer:
         source.embed = lambda texts: model.encode_text(tokenizer(texts))
+        source.cut = cut_of(tokenizer)
     if readable:
         source.text, source.tokens = model.encode_text, tokenizer
     elif tokenizer:

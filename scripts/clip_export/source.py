@@ -5,9 +5,7 @@ from typing import Any, Callable
 
 import torch
 
-
-class ExportError(Exception):
-    """What the user must know; printed as one line."""
+from . import ExportError
 
 
 @dataclass
@@ -33,6 +31,7 @@ class Source:
     text: Callable = None # input_ids [B, L] -> [B, D], where cdul reads the tokenizer; traced
     tokens: Callable = None    # list of texts -> input_ids [B, L], likewise
     embed: Callable = None     # list of texts -> [B, D], by the library's own call; None with images_only
+    cut: Callable = None       # list of texts -> how many of them the context cuts; None with images_only
     tokenizer_name: str = ""   # its class
     output: str = "image_embeds"  # of the image graph
     notes: list = field(default_factory=list)

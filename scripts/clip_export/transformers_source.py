@@ -1,11 +1,10 @@
 """Checkpoints of transformers: CLIP, Chinese-CLIP, SigLIP, SigLIP 2; a folder or a name on the hub."""
 import torch
 
-from . import dense
-from .source import ExportError, Source, grid_of, resample_positions, write_json
+from . import ExportError, dense, texts
+from .source import Source, grid_of, resample_positions, write_json
 
 FAMILIES = ("clip", "chinese_clip", "siglip", "siglip2")
-CHINESE_CLIP_CONTEXT = 52  # what Chinese-CLIP was trained with (arXiv 2211.01335); the config speaks of BERT's 512
 
 
 def set_size(vision, size):
@@ -81,32 +80,6 @@ def processor_of(name, size):
     return processor
 
 
-def tokenizer_of(name):
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{name}: its tokenizer cannot be had ({str(error).splitlines()[0]}); --images-only exports "
-                          "the image tower alone") from error
-
-
-def text_call(model, tokenizer):
-    """texts -> arguments of get_text_features, padded as each family was trained."""
-    family, length = model.config.model_type, model.config.text_config.max_position_embeddings
-    lower = family == "siglip" and "Gemma" in type(tokenizer).__name__  # SigLIP 2 of fixed size: trained on lower case
-
-    def call(texts):
-        texts = [text.lower() for text in texts] if lower else texts
-        if family == "chinese_clip":
-            return dict(tokenizer(texts, padding=True, truncation=True, return_tensors="pt",
-                                  max_length=min(length, CHINESE_CLIP_CONTEXT)))
-        return {"input_ids": tokenizer(texts, padding="max_length", truncation=True, max_length=length,
-                                       return_tensors="pt").input_ids}
-
-    return call
-
-
 def load(name, pretrained=None, size=None, images_only=False):
     from transformers import AutoConfig, AutoModel
 
@@ -146,14 +119,16 @@ def load(name, pretrained=None, size=None, images_only=False):
             source.reference = lambda x: model.get_image_features(pixel_values=x).pooler_output
     source.pixels = lambda image: processor(image, return_tensors="pt").pixel_values[0]
 
-    tokenizer = None if images_only else tokenizer_of(name)
+    tokenizer = None if images_only else texts.tokenizer_of(name)
     readable = tokenizer is not None and type(tokenizer).__name__.startswith("CLIPTokenizer")
     source.tokenizer_name = type(tokenizer).__name__
     if tokenizer is not None:
-        call = text_call(model, tokenizer)
-        source.embed = lambda texts: model.get_text_features(**call(texts)).pooler_output
+        prompts = texts.Prompts(tokenizer, family, model.config.text_config.max_position_embeddings)
+        fields = None if family == "chinese_clip" else ["input_ids"]  # the others were trained on their padding
+        source.embed = lambda rows: model.get_text_features(**prompts(rows, "pt", fields)).pooler_output
+        source.cut = prompts.cut
     if readable:
-        source.tokens = lambda texts: call(texts)["input_ids"]
+        source.tokens = lambda rows: prompts(rows, "pt")["input_ids"]
         source.text = lambda ids: model.get_text_features(input_ids=ids).pooler_output
 
     def save(folder):

@@ -18,11 +18,11 @@ import onnxruntime
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-from export_models import checkpoint, model  # noqa: E402, which needs that path
+from export_models import checkpoint, model, word_piece  # noqa: E402, which needs that path
 
 logging.disable(logging.WARNING)  # that a fresh model has random weights
 torch.manual_seed(1)
@@ -336,7 +336,7 @@ def the_wrong_activation():
     """OpenAI's weights want QuickGELU; open_clip loads them without it and warns. Both sides would agree on it."""
     import open_clip.factory
     from clip_export import open_clip_source
-    from clip_export.source import ExportError
+    from clip_export import ExportError
 
     torch.save(open_clip.create_model("RN50").state_dict(), "rn50.pt")
     open_clip.factory.download_pretrained = lambda *args, **options: "rn50.pt"
@@ -359,6 +359,23 @@ def sigmoid_of_open_clip():
     compare("siglip", "open_clip", "local-dir:model-siglip")
 
 
+def folder_of_open_clip():
+    """embed_text.py folder, where open_clip's configuration is the only one, against embed_text.py open_clip."""
+    from clip_export import graph, open_clip_source
+    from clip_export.source import Tower
+
+    shutil.copytree("siglip", "siglip-whole")
+    Path("siglip-whole/config.json").unlink()
+    shutil.copy("model-siglip/open_clip_config.json", "siglip-whole")
+    for place in "model-siglip", "siglip-whole":
+        word_piece(Path(place))
+    net = open_clip_source.load("local-dir:model-siglip").modules
+    graph.export(Tower(net, net.encode_text), torch.ones(2, 64, dtype=torch.long), Path("siglip-whole/onnx/text_model.onnx"),
+                 "input_ids", ["text_embeds"], {})
+    Path("odd.txt").write_text("Bus_Stop!\ndining  table\ncafé (of a photo)\n")
+    same_vectors(["folder", "siglip-whole"], ["open_clip", "local-dir:model-siglip", "-o", "odd.safetensors"], "odd.txt")
+
+
 def every_family_of_transformers():
     for name in "hf-clip", "hf-siglip", "hf-siglip2", "hf-chinese":
         checkpoint(name, f"model-{name}")
@@ -369,11 +386,70 @@ def every_family_of_transformers():
             assert not Path(name, "onnx", "text_model.onnx").exists() and not list(Path(name).glob("token*")), name
             if name == "hf-siglip":
                 words = command.split()
-                subprocess.run([sys.executable, SCRIPTS / "embed_text.py", *words[1:]], check=True)
+                embed_text(*words[1:])
             else:
                 clip(0, "transformers", f"model-{name}", "-o", f"{name}-text", "--classes", "classes.txt")
                 shutil.copy(f"{name}-text/text.safetensors", name)
         compare(name, "transformers", f"model-{name}")
+
+
+class TextTower(torch.nn.Module):
+    def __init__(self, net, names):
+        super().__init__()
+        self.net, self.names = net, names
+
+    def forward(self, *fields):
+        return self.net.get_text_features(**dict(zip(self.names, fields))).pooler_output
+
+
+def export_text(source, folder):
+    """What export_clip.py leaves out as cdul does not read it: tokenizer and text tower, as others publish them."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    tokenizer.save_pretrained(folder)
+    net = transformers.AutoModel.from_pretrained(source, attn_implementation="eager").eval()
+    given = tokenizer(["a photo of a cat", "bus"], padding="max_length", max_length=24, return_tensors="pt")
+    names = list(given) if "chinese" in source else ["input_ids"]
+    with contextlib.redirect_stderr(io.StringIO()):  # the tracer's remarks
+        torch.onnx.export(TextTower(net, names), tuple(given[name] for name in names), f"{folder}/onnx/text_model.onnx",
+                          opset_version=17, dynamo=False, input_names=names, output_names=["text_embeds"],
+                          dynamic_axes={name: {0: "batch", 1: "sequence"} for name in names} | {"text_embeds": {0: "batch"}})
+    return names
+
+
+def embed_text(*words):
+    """Runs embed_text.py, and returns its warnings."""
+    done = subprocess.run([sys.executable, SCRIPTS / "embed_text.py", *words], capture_output=True, text=True)
+    assert done.returncode == 0, (words, done.stderr)
+    return done.stderr
+
+
+def same_vectors(folder, library, classes):
+    embed_text(*folder, "-C", classes)
+    embed_text(*library, "-C", classes)
+    ours, theirs = (load_file(path)["text_embeds"] for path in (f"{folder[1]}/text.safetensors", library[-1]))
+    apart = min(abs(theirs[i] - theirs[j]).max() for i in range(len(theirs)) for j in range(i))
+    print(f"{folder[1]}: class vectors differ by {abs(ours - theirs).max():.2g}, two classes by {apart:.2g}")
+    assert abs(ours - theirs).max() < 0.01 * apart, folder
+
+
+def folders_with_text_towers():
+    """embed_text.py folder against embed_text.py transformers, which makes the library's own calls."""
+    for name in "hf-siglip", "hf-siglip2", "hf-chinese":
+        folder = f"{name}-whole"
+        shutil.copytree(name, folder)
+        names = export_text(f"model-{name}", folder)
+        assert ("token_type_ids" in names) == (name == "hf-chinese"), names
+        same_vectors(["folder", folder], ["transformers", f"model-{name}", "-o", f"{name}.text.safetensors"], "classes.txt")
+
+
+def prompts_that_are_cut():
+    Path("long.txt").write_text("cat\nlong\t" + "horse " * 100 + "\n")
+    for words in (["open_clip", "local-dir:model-ViT-B-32"], ["transformers", "model-hf-clip"],
+                  ["transformers", "model-hf-siglip"], ["transformers", "model-hf-chinese"]):
+        said = embed_text(*words, "-C", "long.txt", "-o", "long.safetensors")
+        assert "warning: 1 prompts are longer than the encoder's context and were cut" in said, (words, said)
 
 
 def other_sizes():
@@ -405,6 +481,7 @@ LABEL = sys.argv[1]
 photos("photos")
 PHOTOS = sorted(map(str, Path("photos").iterdir()))
 Path("classes.txt").write_text("cat\ndining table\ttable, dining table\ncafé\n")
-for test in (every_family_of_transformers, every_family_of_open_clip, sigmoid_of_open_clip, other_sizes, reduced_in_place,
-             the_wrong_activation, templates, lambda: large("RN50")):
+for test in (every_family_of_transformers, folders_with_text_towers, every_family_of_open_clip, prompts_that_are_cut,
+             sigmoid_of_open_clip, folder_of_open_clip, other_sizes, reduced_in_place, the_wrong_activation, templates,
+             lambda: large("RN50")):
     test()
