@@ -42,11 +42,13 @@ typedef struct cdul_classes {
     cdul_strings *words; /* [C + B] what prompts say for each: its words, or its name if it has none       */
     size_t background;   /* B                                                                              */
     cdul_synonyms synonyms;
+    char *path, *background_path; /* the files they were read from, for messages; or NULL                 */
 } cdul_classes;
 
 /* Reads classes.txt, UTF-8: a class a line, `name` or `name<TAB>words, comma separated`. Empty lines are
  * skipped, spaces around names and words dropped. A duplicate name, an empty name or word, a NUL or invalid
- * UTF-8 is CDUL_ERR_INPUT with line and byte (both from 1). */
+ * UTF-8 is CDUL_ERR_INPUT with line and byte (both from 1). So are two classes whose names and words are the
+ * same but for case and spacing, which CLIP's tokenizer does not see. */
 cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *err) CDUL_MUST_CHECK;
 /* The same from memory; `where` stands for the path in errors. */
 cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
@@ -170,11 +172,10 @@ typedef struct cdul_text {
     double logit_scale, logit_bias; /* the model's own, if the vectors are a file's that has them; else NAN */
 } cdul_text;
 
-/* Reads text.safetensors: `text_embeds` [C, D], metadata `classes` and, optional, `logit_scale` and
- * `logit_bias`; rows are normalised. */
+/* Reads text.safetensors: `text_embeds` [R, D], metadata `classes` and, optional, `logit_scale`, `logit_bias`
+ * and, for several rows a name, `class_of`; rows are normalised. */
 cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) CDUL_MUST_CHECK;
-/* The same file; background words are names like others in it. A text of several rows a name is
- * CDUL_ERR_USAGE: the file has no place for them. */
+/* The same file; background words are names like others in it. */
 cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_text_free(cdul_text *text);
 
@@ -182,10 +183,10 @@ void cdul_text_free(cdul_text *text);
  *   text_path given       rows of that file by name
  *   else a text tower     every template filled with every word of the class, embedded, normalised, averaged,
  *                         normalised (Radford et al. 2021, section 3.1.4); `templates` NULL = the default one
- *   else text.safetensors in the encoder folder, as above
+ *   else, or if its tokenizer is not read here, text.safetensors in the encoder folder, as above
  * `classes` NULL, or with background words alone or nothing: all other names of the file. A name that the
- * file lacks is CDUL_ERR_INPUT; so is a file whose width is not the encoder's. A file with CDUL_SYNONYMS_MAX
- * is CDUL_ERR_USAGE: it has one vector a name. */
+ * file lacks is CDUL_ERR_INPUT; so is a file whose width is not the encoder's. A file must have a vector a
+ * word for CDUL_SYNONYMS_MAX and a vector a name for CDUL_SYNONYMS_MEAN, else CDUL_ERR_USAGE. */
 cdul_status cdul_encoder_text(cdul_encoder *encoder, const cdul_classes *classes,
                               const cdul_strings *templates, const char *text_path, cdul_text *out,
                               cdul_error *err) CDUL_MUST_CHECK;

@@ -175,6 +175,8 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, labe
         templates = &r->templates;
     }
     if (!status) status = cdul_encoder_text(r->encoder, &r->classes, templates, o->text, &r->text, err);
+    if (!status && r->text.prompts == 0 && !o->text)
+        cdul_say(cli->reporter, "class vectors: text.safetensors in %s", o->encoder);
     if (!status && r->text.prompts == 0 && templates->count > 0)
         cdul_warn(cli->reporter, "class vectors come from a file: --template and --templates have no use");
     if (!status && r->text.cut_prompts)

@@ -73,9 +73,11 @@ static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *opt
     const cdul_provider *from = &options->provider;
     e->session = cdul_session_defaults();
     e->session.threads = options->threads;
+    e->variant = options->variant ? strdup(options->variant) : NULL;
     e->provider = strdup(from->name ? from->name : "cpu");
     e->library = from->library ? strdup(from->library) : NULL;
-    if (!e->provider || (from->library && !e->library)) return cdul_fail_memory(err, "encoder");
+    if (!e->provider || (from->library && !e->library) || (options->variant && !e->variant))
+        return cdul_fail_memory(err, "encoder");
     e->session.provider.name = e->provider;
     e->session.provider.library = e->library;
     return cdul_strings_copy(&from->options, &e->session.provider.options, err);
@@ -112,6 +114,7 @@ void cdul_encoder_close(cdul_encoder *e) {
     cdul_strings_free(&e->notes);
     cdul_layout_free(&e->layout);
     free(e->folder);
+    free(e->variant);
     free(e->provider);
     free(e->library);
     cdul_strings_free(&e->session.provider.options);
@@ -148,22 +151,28 @@ cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
                                 .bias = config->has_bias ? config->logit_bias : NAN};
 }
 
+/* Class vectors that lie in the folder; `none` is said if there are not any. */
+static cdul_status describe_text_file(const cdul_encoder *e, const char *none, FILE *stream,
+                                      cdul_error *err) {
+    char *path = cdul_path_join(e->folder, "text.safetensors");
+    if (!path) return cdul_fail_memory(err, "path");
+    fprintf(stream, "text:        %s\n", cdul_path_exists(path) ? "text.safetensors" : none);
+    free(path);
+    return CDUL_OK;
+}
+
 static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error *err) {
     cdul_text_tower text;
     cdul_error why;
     char port[160];
-    if (!e->layout.text) {
-        char *path = cdul_path_join(e->folder, "text.safetensors");
-        if (!path) return cdul_fail_memory(err, "path");
-        fprintf(stream, "text:        %s\n",
-                cdul_path_exists(path) ? "text.safetensors" : "none: give class vectors with --text");
-        free(path);
-        return CDUL_OK;
-    }
+    if (!e->layout.text) return describe_text_file(e, "none: give class vectors with --text", stream, err);
     fprintf(stream, "text tower:  %s%s\n", e->layout.text, e->vision.both ? " (the same graph)" : "");
     if (cdul_text_tower_open(e, &text, &why) != CDUL_OK) { /* class vectors made elsewhere do without it */
         fprintf(stream, "  cannot be used: %s\n", why.message);
-        return CDUL_OK;
+        if (!text.foreign) return CDUL_OK;
+        why.message[0] = '\0';
+        cdul_text_advise(e, NULL, NULL, &why);
+        return describe_text_file(e, why.message, stream, err);
     }
     fprintf(stream, "  input:     %s%s%s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
             text.tower.mask ? " and attention_mask" : "", text.tower.types ? " and token_type_ids" : "",

@@ -35,6 +35,7 @@ void cdul_encoder_config_free(cdul_encoder_config *config);
 
 struct cdul_encoder {
     char *folder;
+    char *variant;                /* as asked for, or NULL                                               */
     char *provider, *library;     /* copies that `session` points to                                        */
     cdul_session_options session; /* for both towers; owns .provider.options                             */
     cdul_encoder_config config;
@@ -65,11 +66,26 @@ typedef struct cdul_text_tower {
     cdul_tokenizer *tokenizer;
     size_t context; /* L */
     size_t batch;   /* prompts in one run */
+    bool foreign; /* after a failure: for its tokenizer, which is of a kind that is not read here          */
 } cdul_text_tower;
 
-/* `encoder` must have a text graph. */
+/* `encoder` must have a text graph. On failure all but `foreign` is empty. */
 cdul_status cdul_text_tower_open(const cdul_encoder *encoder, cdul_text_tower *out,
                                  cdul_error *err) CDUL_MUST_CHECK;
 void cdul_text_tower_close(cdul_text_tower *text);
+
+/* Adds to the error of a foreign tokenizer the command that writes class vectors. `classes` and `templates`
+ * are those asked for, or NULL. */
+void cdul_text_advise(const cdul_encoder *encoder, const cdul_classes *classes, const cdul_strings *templates,
+                      cdul_error *err);
+
+/* The name that a row belongs to. */
+const char *cdul_text_class(const cdul_text *text, size_t row);
+/* `text` gets `rows` zeroed vectors. */
+cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width, cdul_error *err) CDUL_MUST_CHECK;
+
+/* The vectors of `classes` from text.safetensors; all of the file's if that is NULL. */
+cdul_status cdul_text_choose(const char *path, const cdul_classes *classes, size_t width, cdul_text *out,
+                             cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -1,7 +1,6 @@
 #include "base/file.h"
-#include "base/json.h"
-#include "base/safetensors.h"
 #include "encoder/encoder_internal.h"
+#include "encoder/tokenizer_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,162 +8,13 @@
 
 #define PROMPT_BATCH 32 /* prompts in one run of a text tower that takes any number */
 
-/* --- The file --- */
-
-/* Gives `text` zeroed vectors. */
-static cdul_status allocate(cdul_text *text, size_t rows, size_t width, cdul_error *err) {
-    text->rows = rows;
-    text->width = width;
-    text->vectors = calloc(rows ? rows : 1, width * sizeof *text->vectors);
-    return text->vectors ? CDUL_OK : cdul_fail_memory(err, "class vectors");
-}
-
-/* A number in the file's metadata; NAN if it has none. */
-static cdul_status read_number(const cdul_safetensors *file, const char *key, const char *path, double *out,
-                               cdul_error *err) {
-    const char *text = cdul_safetensors_metadata(file, key);
-    *out = NAN;
-    if (!text) return CDUL_OK;
-    cJSON *number = cJSON_ParseWithOpts(text, NULL, true);
-    if (cJSON_IsNumber(number) && isfinite(number->valuedouble)) *out = number->valuedouble;
-    cJSON_Delete(number);
-    if (isfinite(*out)) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata '%s' is '%s', expected a number", path, key, text);
-}
-
-cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
-    *out = (cdul_text){0};
-    cdul_safetensors *file = NULL;
-    cdul_tensor_view view;
-    cdul_index *index = NULL;
-    size_t shape[2] = {0, 0};
-    cdul_status status = cdul_safetensors_open(path, &file, err);
-    if (status != CDUL_OK) return status;
-    const char *classes = cdul_safetensors_metadata(file, "classes");
-    if (!classes)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no metadata 'classes' (a JSON list of names)", path);
-    if (status == CDUL_OK) status = cdul_json_to_strings(classes, strlen(classes), path, &out->classes, err);
-    if (status == CDUL_OK && (status = cdul_index_new(&out->classes, &index, err)) != CDUL_OK)
-        cdul_error_prefix(err, "%s: classes", path);
-    shape[0] = out->classes.count;
-    if (status == CDUL_OK && shape[0] == 0)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it", path);
-    if (status == CDUL_OK) status = cdul_safetensors_expect(file, "text_embeds", 2, shape, &view, err);
-    if (status == CDUL_OK) status = read_number(file, "logit_scale", path, &out->logit_scale, err);
-    if (status == CDUL_OK && !isnan(out->logit_scale))
-        status = cdul_logit_scale_check(out->logit_scale, path, err);
-    if (status == CDUL_OK) status = read_number(file, "logit_bias", path, &out->logit_bias, err);
-    if (status == CDUL_OK) status = allocate(out, shape[0], shape[1], err);
-    if (status == CDUL_OK) cdul_tensor_to_f32(&view, 0, view.elements, out->vectors);
-    for (size_t c = 0; status == CDUL_OK && c < shape[0]; c++)
-        if (!cdul_unit(out->vectors + c * out->width, out->width))
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: the vector of class '%s' is zero or not finite",
-                               path, out->classes.items[c]);
-    cdul_index_free(index);
-    cdul_safetensors_close(file);
-    if (status != CDUL_OK) cdul_text_free(out);
-    return status;
-}
-
-cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) {
-    if (text->class_of)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s: the file holds one vector a class, and this text has one a word", path);
-    char *classes = NULL;
-    cdul_safetensors_writer *writer = NULL;
-    cdul_status status = cdul_json_from_strings(&text->classes, &classes, err);
-    if (status != CDUL_OK) return status;
-    const cdul_metadata metadata = {"classes", classes};
-    const cdul_tensor_decl tensor = {"text_embeds", CDUL_F32, 2, {text->classes.count, text->width}};
-    status = cdul_safetensors_create(path, &metadata, 1, &tensor, 1, &writer, err);
-    if (status == CDUL_OK)
-        status = cdul_safetensors_append(writer, text->vectors,
-                                         text->classes.count * text->width * sizeof *text->vectors, err);
-    if (status == CDUL_OK)
-        status = cdul_safetensors_commit(&writer, err);
-    else
-        cdul_safetensors_discard(&writer);
-    free(classes);
-    return status;
-}
-
-void cdul_text_free(cdul_text *text) {
-    cdul_strings_free(&text->classes);
-    free(text->class_of);
-    free(text->vectors);
-    *text = (cdul_text){0};
-}
-
-static cdul_status fail_missing(const cdul_text *all, const char *name, const char *path, cdul_error *err) {
-    const char *nearest =
-        cdul_strings_nearest(name, (const char *const *)all->classes.items, all->classes.count);
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: no vector for class '%s'%s%s%s", path, name,
-                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-}
-
-/* The names that a text is to have: those of `classes`, or if it has background words alone, first what else
- * is in the file. */
-static cdul_status choose_names(const cdul_classes *classes, const cdul_strings *all, cdul_strings *out,
-                                cdul_error *err) {
-    cdul_index *background = NULL;
-    if (classes->names.count > classes->background) return cdul_strings_copy(&classes->names, out, err);
-    cdul_status status = cdul_index_new(&classes->names, &background, err);
-    for (size_t i = 0; status == CDUL_OK && i < all->count; i++)
-        if (cdul_index_find(background, all->items[i]) == CDUL_NOT_FOUND)
-            status = cdul_strings_add(out, all->items[i], err);
-    for (size_t i = 0; status == CDUL_OK && i < classes->names.count; i++)
-        status = cdul_strings_add(out, classes->names.items[i], err);
-    cdul_index_free(background);
-    return status;
-}
-
-/* Rows of a file for `classes`; all of them if that is NULL. */
-static cdul_status text_from_file(const char *path, const cdul_classes *classes, size_t width, cdul_text *out,
-                                  cdul_error *err) {
-    cdul_text all;
-    cdul_index *index = NULL;
-    if (classes && classes->synonyms == CDUL_SYNONYMS_MAX)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s: has one vector a class, so there is no largest over a class's words "
-                         "(--synonyms max)",
-                         path);
-    cdul_status status = cdul_text_read(path, &all, err);
-    if (status == CDUL_OK && all.width != width)
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT,
-                      "%s: class vectors are %zu wide, the encoder's image vectors %zu: they are not of one "
-                      "model, or one side lacks its projection",
-                      path, all.width, width);
-    if (status == CDUL_OK && !classes) {
-        *out = all;
-        return CDUL_OK;
-    }
-    if (status == CDUL_OK) status = cdul_index_new(&all.classes, &index, err);
-    if (status == CDUL_OK) status = choose_names(classes, &all.classes, &out->classes, err);
-    if (status == CDUL_OK) status = allocate(out, out->classes.count, width, err);
-    if (status == CDUL_OK) out->background = classes->background;
-    out->logit_scale = all.logit_scale;
-    out->logit_bias = all.logit_bias;
-    if (status == CDUL_OK && out->background == out->classes.count)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
-    for (size_t c = 0; status == CDUL_OK && c < out->classes.count; c++) {
-        size_t row = cdul_index_find(index, out->classes.items[c]);
-        if (row == CDUL_NOT_FOUND)
-            status = fail_missing(&all, out->classes.items[c], path, err);
-        else
-            memcpy(out->vectors + c * width, all.vectors + row * width, width * sizeof *out->vectors);
-    }
-    cdul_index_free(index);
-    cdul_text_free(&all);
-    return status;
-}
-
 /* --- The text tower --- */
 
 cdul_status cdul_text_tower_open(const cdul_encoder *e, cdul_text_tower *out, cdul_error *err) {
     *out = (cdul_text_tower){0};
-    cdul_status status = cdul_encoder_text_graph(e, &out->tower, err);
-    if (status == CDUL_OK) status = cdul_tokenizer_open(e->layout.tokenizer, &out->tokenizer, err);
+    bool foreign = false;
+    cdul_status status = cdul_tokenizer_open_or_tell(e->layout.tokenizer, &out->tokenizer, &foreign, err);
+    if (status == CDUL_OK) status = cdul_encoder_text_graph(e, &out->tower, err);
     if (status == CDUL_OK) {
         int64_t length = out->tower.input->dims[1], width = out->tower.output->dims[1];
         out->context = length > 0 ? (size_t)length : e->config.context;
@@ -182,6 +32,7 @@ cdul_status cdul_text_tower_open(const cdul_encoder *e, cdul_text_tower *out, cd
                                out->tower.output->name, (size_t)width);
     }
     if (status != CDUL_OK) cdul_text_tower_close(out);
+    out->foreign = foreign;
     return status;
 }
 
@@ -189,6 +40,52 @@ void cdul_text_tower_close(cdul_text_tower *text) {
     cdul_tower_close(&text->tower);
     cdul_tokenizer_close(text->tokenizer);
     *text = (cdul_text_tower){0};
+}
+
+/* " word", in quotes where the shell would take it apart. */
+static void put_word(FILE *command, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%";
+    if (*word && !word[strspn(word, plain)]) {
+        fprintf(command, " %s", word);
+        return;
+    }
+    fputs(" '", command);
+    for (; *word; word++) {
+        if (*word == '\'')
+            fputs("'\\''", command);
+        else
+            fputc(*word, command);
+    }
+    fputc('\'', command);
+}
+
+void cdul_text_advise(const cdul_encoder *e, const cdul_classes *classes, const cdul_strings *templates,
+                      cdul_error *err) {
+    static const cdul_classes unknown = {.path = NULL};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *command = err ? open_memstream(&text, &size) : NULL;
+    if (!command) return; /* the error stands without */
+    if (!classes) classes = &unknown;
+    fputs(".deps/venv/bin/python scripts/embed_text.py folder", command);
+    put_word(command, e->folder);
+    if (e->variant) {
+        fputs(" --variant", command);
+        put_word(command, e->variant);
+    }
+    fputs(" --classes", command);
+    put_word(command, classes->path ? classes->path : "classes.txt");
+    if (classes->background_path) {
+        fputs(" --background-words", command);
+        put_word(command, classes->background_path);
+    }
+    if (classes->synonyms == CDUL_SYNONYMS_MAX) fputs(" --synonyms max", command);
+    const cdul_error why = *err;
+    if (fclose(command) == 0)
+        (void)cdul_fail(err, CDUL_ERR_INPUT, "%s%swrite class vectors into the folder with `%s`%s",
+                        why.message, *why.message ? "; " : "", text,
+                        templates && templates->count ? " and the same --template or --templates" : "");
+    free(text);
 }
 
 /* Prompts that wait for a run: row of the text that each belongs to, ids and mask [batch, L]. */
@@ -220,10 +117,6 @@ static void prompts_close(prompts *p) {
     free(p->rows);
 }
 
-static const char *class_of_row(const cdul_text *text, size_t row) {
-    return text->classes.items[text->class_of ? text->class_of[row] : row];
-}
-
 /* Embeds what waits and adds each unit vector to the sum of its row. */
 static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     if (p->waiting == 0) return CDUL_OK;
@@ -236,7 +129,7 @@ static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
         float *row = p->rows + i * out->width, *sum = out->vectors + p->row_of[i] * out->width;
         if (!cdul_unit(row, out->width))
             return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the vector of class '%s' is zero or not finite",
-                             cdul_session_path(p->text.tower.session), class_of_row(out, p->row_of[i]));
+                             cdul_session_path(p->text.tower.session), cdul_text_class(out, p->row_of[i]));
         for (size_t d = 0; d < out->width; d++) sum[d] += row[d];
     }
     p->waiting = 0;
@@ -255,7 +148,7 @@ static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, cons
             cdul_tokenizer_encode(p->text.tokenizer, prompt, strlen(prompt), context, ids, &used, &cut, err);
     free(prompt);
     if (status != CDUL_OK) {
-        cdul_error_prefix(err, "class '%s'", class_of_row(out, row));
+        cdul_error_prefix(err, "class '%s'", cdul_text_class(out, row));
         return status;
     }
     for (size_t i = 0; i < context; i++) mask[i] = i < used;
@@ -271,22 +164,25 @@ static cdul_status allocate_rows(const cdul_classes *classes, size_t width, cdul
     cdul_status status = cdul_strings_copy(&classes->names, &out->classes, err);
     out->background = classes->background;
     if (status != CDUL_OK || classes->synonyms == CDUL_SYNONYMS_MEAN)
-        return status != CDUL_OK ? status : allocate(out, count, width, err);
+        return status != CDUL_OK ? status : cdul_text_allocate(out, count, width, err);
     for (size_t c = 0; c < count; c++) rows += classes->words[c].count;
     if (!(out->class_of = calloc(rows, sizeof *out->class_of))) return cdul_fail_memory(err, "class vectors");
     for (size_t c = 0, row = 0; c < count; c++)
         for (size_t w = 0; w < classes->words[c].count; w++) out->class_of[row++] = c;
-    return allocate(out, rows, width, err);
+    return cdul_text_allocate(out, rows, width, err);
 }
 
-/* w_c = normalise(mean over templates and words of normalise(E_text(prompt))); or the same for each word */
+/* w_c = normalise(mean over templates and words of normalise(E_text(prompt))); or the same for each word.
+ * *foreign: the tokenizer is not read here, and `out` is empty. */
 static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *classes,
-                                   const cdul_strings *templates, cdul_text *out, cdul_error *err) {
+                                   const cdul_strings *templates, cdul_text *out, bool *foreign,
+                                   cdul_error *err) {
     char *standard[] = {CDUL_DEFAULT_TEMPLATE};
     const cdul_strings fallback = {standard, 1, 1};
     if (!templates || templates->count == 0) templates = &fallback;
     prompts p;
     cdul_status status = prompts_open(e, &p, err);
+    *foreign = p.text.foreign;
     if (status == CDUL_OK) status = allocate_rows(classes, e->width, out, err);
     for (size_t c = 0, word = 0; status == CDUL_OK && c < classes->names.count; c++)
         for (size_t w = 0; status == CDUL_OK && w < classes->words[c].count; w++, word++)
@@ -297,12 +193,35 @@ static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *cl
     for (size_t r = 0; status == CDUL_OK && r < out->rows; r++)
         if (!cdul_unit(out->vectors + r * out->width, out->width))
             status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the prompts of class '%s' cancel out",
-                               e->layout.text, class_of_row(out, r));
+                               e->layout.text, cdul_text_class(out, r));
     prompts_close(&p);
     return status;
 }
 
 /* --- Choosing --- */
+
+/* `inside`: text.safetensors of the folder, if there is one. */
+static cdul_status text_from_folder(const cdul_encoder *e, const cdul_classes *classes,
+                                    const cdul_strings *templates, const char *inside, cdul_text *out,
+                                    cdul_error *err) {
+    bool foreign = false;
+    cdul_status status = CDUL_OK;
+    if (e->layout.text && classes && classes->names.count > classes->background) {
+        status = text_from_tower(e, classes, templates, out, &foreign, err);
+        if (!foreign) return status;
+    }
+    if (cdul_path_exists(inside)) return cdul_text_choose(inside, classes, e->width, out, err);
+    if (foreign) {
+        cdul_text_advise(e, classes, templates, err);
+        return status;
+    }
+    if (e->layout.text)
+        return cdul_fail(err, CDUL_ERR_USAGE, "no classes: give --classes, a file with one name a line");
+    return cdul_fail(err, CDUL_ERR_USAGE,
+                     "%s: no text tower (text_model.onnx) and no text.safetensors in it: give class vectors "
+                     "with --text",
+                     e->folder);
+}
 
 cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes, const cdul_strings *templates,
                               const char *text_path, cdul_text *out, cdul_error *err) {
@@ -312,19 +231,9 @@ cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes, cons
     if (!inside)
         status = cdul_fail_memory(err, "path");
     else if (text_path)
-        status = text_from_file(text_path, classes, e->width, out, err);
-    else if (e->layout.text && classes && classes->names.count > classes->background)
-        status = text_from_tower(e, classes, templates, out, err);
-    else if (cdul_path_exists(inside))
-        status = text_from_file(inside, classes, e->width, out, err);
-    else if (e->layout.text)
-        status = cdul_fail(err, CDUL_ERR_USAGE, "no classes: give --classes, a file with one name a line");
+        status = cdul_text_choose(text_path, classes, e->width, out, err);
     else
-        status =
-            cdul_fail(err, CDUL_ERR_USAGE,
-                      "%s: no text tower (text_model.onnx) and no text.safetensors in it: give class vectors "
-                      "with --text",
-                      e->folder);
+        status = text_from_folder(e, classes, templates, inside, out, err);
     free(inside);
     if (status != CDUL_OK) cdul_text_free(out);
     return status;

@@ -20,13 +20,8 @@ typedef struct loader {
     int32_t *ids; /* [tokens.count] */
     cdul_index *index;
     char *start, *end, *padding; /* texts of the special tokens; padding NULL = end */
+    bool foreign;                /* see cdul_tokenizer_open_or_tell */
 } loader;
-
-/* What to do where a tokenizer is not read here. MODEL is the name the folder came from, which it does not
- * say. */
-#define EMBED_TEXT                                                                                           \
-    "write class vectors with `.deps/export-venv/bin/python scripts/embed_text.py transformers MODEL "       \
-    "--classes CLASSES -o text.safetensors` and give them with --text text.safetensors"
 
 /* --- Vocabulary and merges --- */
 
@@ -200,6 +195,7 @@ static cdul_status read_added(loader *l, const cJSON *list, cdul_error *err) {
         for (size_t i = 0; status == CDUL_OK && !on && i < sizeof unsupported / sizeof *unsupported; i++)
             status = cdul_json_bool(item, unsupported[i], l->where, &on, &found, err);
         if (status != CDUL_OK) return status;
+        l->foreign = on;
         if (on || !*text || !id_of(cJSON_GetObjectItemCaseSensitive(item, "id"), &id))
             return cdul_fail(
                 err, CDUL_ERR_INPUT,
@@ -277,11 +273,11 @@ static bool is(const cJSON *object, const char *key, const char *text) {
     return strcmp(text_of(object, key), text) == 0;
 }
 
-static cdul_status refuse(const loader *l, const char *part, const char *found, const char *wanted,
+static cdul_status refuse(loader *l, const char *part, const char *found, const char *wanted,
                           cdul_error *err) {
-    return cdul_fail(err, CDUL_ERR_INPUT,
-                     "%s: not CLIP's tokenizer: %s is '%.200s', expected %s; " EMBED_TEXT, l->where, part,
-                     *found ? found : "missing", wanted);
+    l->foreign = true;
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: not CLIP's tokenizer: %s is '%.200s', expected %s", l->where,
+                     part, *found ? found : "missing", wanted);
 }
 
 static cdul_status check_steps(loader *l, const cJSON *json, cdul_error *err) {
@@ -310,7 +306,7 @@ static cdul_status check_steps(loader *l, const cJSON *json, cdul_error *err) {
     return CDUL_OK;
 }
 
-static cdul_status check_model(const loader *l, const cJSON *model, cdul_error *err) {
+static cdul_status check_model(loader *l, const cJSON *model, cdul_error *err) {
     if (!is(model, "type", "BPE")) return refuse(l, "model.type", text_of(model, "type"), "BPE", err);
     if (!is(model, "end_of_word_suffix", "</w>"))
         return refuse(l, "model.end_of_word_suffix", text_of(model, "end_of_word_suffix"), "</w>", err);
@@ -355,7 +351,14 @@ static cdul_status read_vocab_and_merges(loader *l, const char *vocab, const cha
 
 /* --- Opening --- */
 
-cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_error *err) {
+static cdul_status no_tokenizer(loader *l, const char *folder, cdul_error *err) {
+    l->foreign = true;
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: no tokenizer: neither tokenizer.json nor vocab.json and merges.txt", folder);
+}
+
+cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out, bool *foreign,
+                                        cdul_error *err) {
     *out = NULL;
     loader l = {.tokenizer = calloc(1, sizeof(cdul_tokenizer))};
     char *single = cdul_path_join(folder, "tokenizer.json");
@@ -368,14 +371,13 @@ cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_e
     else if (cdul_path_exists(vocab) && cdul_path_exists(merges))
         status = read_vocab_and_merges(&l, vocab, merges, err);
     else
-        status = cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: no tokenizer: neither tokenizer.json nor vocab.json and merges.txt; " EMBED_TEXT, folder);
+        status = no_tokenizer(&l, folder, err);
     if (status == CDUL_OK) status = read_specials(&l, folder, err);
     if (status == CDUL_OK)
         *out = l.tokenizer;
     else
         cdul_tokenizer_close(l.tokenizer);
+    *foreign = l.foreign;
     cdul_index_free(l.index);
     cdul_strings_free(&l.tokens);
     free(l.ids);
@@ -386,6 +388,11 @@ cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_e
     free(vocab);
     free(merges);
     return status;
+}
+
+cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_error *err) {
+    bool foreign;
+    return cdul_tokenizer_open_or_tell(folder, out, &foreign, err);
 }
 
 void cdul_tokenizer_close(cdul_tokenizer *tokenizer) {

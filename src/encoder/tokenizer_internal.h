@@ -23,4 +23,9 @@ struct cdul_tokenizer {
     size_t size;
 };
 
+/* As cdul_tokenizer_open. *foreign, on failure: no file is damaged, but what is there, if anything, is of a
+ * kind that is not read here. */
+cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out, bool *foreign,
+                                        cdul_error *err) CDUL_MUST_CHECK;
+
 #endif

@@ -69,12 +69,143 @@ static void words_of_a_class_keep_vectors_of_their_own_for_the_largest(void **st
     for (size_t row = 0; row < 4; row++) /* each the mean of its prompts alone */
         assert_true(worst_cosine(text.vectors + row * WIDTH, want + (row % 2 ? 3 : 0) * WIDTH, 1, WIDTH) >=
                     0.9999);
-    assert_fails(cdul_text_write("words.safetensors", &text, &err), CDUL_ERR_USAGE, "one vector a class");
-    cdul_text_free(&text);
-    assert_fails(cdul_encoder_text(encoder, &classes, NULL, "words.safetensors", &text, &err), CDUL_ERR_USAGE,
-                 "--synonyms max");
     free(want);
+    cdul_text_free(&text);
     cdul_strings_free(&templates);
+    cdul_classes_free(&classes);
+    cdul_encoder_close(encoder);
+}
+
+/* Class vectors of `lines`, with a vector a word. */
+static void embed_words(cdul_encoder *encoder, const char *lines, const char *path, cdul_text *out) {
+    cdul_classes classes;
+    assert_ok(cdul_classes_parse(lines, strlen(lines), "classes.txt", &classes, &err));
+    classes.synonyms = CDUL_SYNONYMS_MAX;
+    assert_ok(cdul_encoder_text(encoder, &classes, NULL, path, out, &err));
+    cdul_classes_free(&classes);
+}
+
+static void a_file_keeps_a_vector_for_each_word(void **state) {
+    (void)state;
+    const size_t class_of[] = {0, 1, 1};
+    cdul_classes classes;
+    cdul_text text, some;
+    cdul_encoder *encoder = open_encoder(CLIP, 0);
+    embed_words(encoder, "both\tcat, horse\ndog\nhorse\n", NULL, &text);
+    assert_ok(cdul_text_write("words.safetensors", &text, &err));
+    embed_words(encoder, "horse\nboth\n", "words.safetensors", &some);
+    assert_int_equal(some.rows, 3);
+    assert_memory_equal(some.class_of, class_of, sizeof class_of);
+    const size_t from[] = {3, 0, 1};
+    for (size_t i = 0; i < 3 * WIDTH; i++)
+        assert_true(fabsf(some.vectors[i] - text.vectors[from[i / WIDTH] * WIDTH + i % WIDTH]) < 1e-6f);
+    cdul_text_free(&some);
+
+    /* of a file of the one kind the other cannot be made */
+    assert_ok(cdul_classes_parse("both\n", 5, "classes.txt", &classes, &err));
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, "words.safetensors", &some, &err), CDUL_ERR_USAGE,
+                 "has a vector for each word, which only --synonyms max reads");
+    assert_ok(cdul_encoder_text(encoder, &classes, NULL, NULL, &some, &err));
+    assert_ok(cdul_text_write("means.safetensors", &some, &err));
+    cdul_text_free(&some);
+    classes.synonyms = CDUL_SYNONYMS_MAX;
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, "means.safetensors", &some, &err), CDUL_ERR_USAGE,
+                 "--synonyms max needs one a word: write it again with embed_text.py --synonyms max");
+    cdul_classes_free(&classes);
+    cdul_text_free(&text);
+    cdul_encoder_close(encoder);
+}
+
+/* Writes two vectors for the classes cat and dog with that metadata `class_of`. */
+static void write_class_of(const char *class_of) {
+    const cdul_metadata metadata[] = {{"classes", "[\"cat\",\"dog\"]"}, {"class_of", class_of}};
+    const cdul_tensor_decl tensor = {"text_embeds", CDUL_F32, 2, {2, 2}};
+    const float vectors[] = {1, 0, 0, 1};
+    cdul_safetensors_writer *writer = NULL;
+    assert_ok(cdul_safetensors_create("class_of.safetensors", metadata, 2, &tensor, 1, &writer, &err));
+    assert_ok(cdul_safetensors_append(writer, vectors, sizeof vectors, &err));
+    assert_ok(cdul_safetensors_commit(&writer, &err));
+}
+
+static void rows_of_no_class_are_refused(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"[0,0]",       "[0,2]", "[1,1]", "[1,0]",  "[0,1,1]", "[0,0.5]",
+                                        "[0,\"dog\"]", "[]",    "{}",    "[-1,0]", "0"};
+    cdul_text text;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_class_of(wrong[i]);
+        cdul_status status = cdul_text_read("class_of.safetensors", &text, &err);
+        if (status != CDUL_ERR_INPUT) fail_msg("%s: %d", wrong[i], (int)status);
+    }
+    write_class_of("[0,2]");
+    assert_fails(cdul_text_read("class_of.safetensors", &text, &err), CDUL_ERR_INPUT,
+                 "metadata 'class_of': entry 2: expected a list that counts up");
+    write_class_of("[0,1]");
+    assert_ok(cdul_text_read("class_of.safetensors", &text, &err));
+    cdul_text_free(&text);
+}
+
+/* A folder with CLIP's golden text tower and a tokenizer that is not CLIP's. */
+static void make_foreign(const char *folder) {
+    char path[600];
+    static const char *const files[] = {"config.json", "preprocessor_config.json", "onnx/vision_model.onnx",
+                                        "onnx/text_model.onnx"};
+    snprintf(path, sizeof path, "%s/onnx", folder);
+    assert_ok(cdul_path_make_folder(path, &err));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char from[600];
+        snprintf(from, sizeof from, CLIP "/%s", files[i]);
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        copy(from, path);
+    }
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    write_text(path, "{\"model\": {\"type\": \"Unigram\"}}");
+    snprintf(path, sizeof path, "%s/text.safetensors", folder);
+    remove(path);
+}
+
+static void a_foreign_tokenizer_is_answered_with_a_command(void **state) {
+    (void)state;
+    cdul_classes classes;
+    cdul_text text;
+    char *pattern[] = {"a {}"};
+    const cdul_strings templates = {pattern, 1, 1};
+    make_foreign("it's foreign");
+    cdul_encoder *encoder = open_encoder("it's foreign", 0);
+    write_text("two names.txt", "cat\nhorse\n");
+    assert_ok(cdul_classes_read("two names.txt", &classes, &err));
+    assert_fails(
+        cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+        "model.type is 'Unigram', expected BPE; write class vectors into the folder with "
+        "`.deps/venv/bin/python scripts/embed_text.py folder 'it'\\''s foreign' --classes 'two names.txt'`");
+    write_text("background.txt", "sky\n");
+    assert_ok(cdul_classes_read_background("background.txt", &classes, &err));
+    classes.synonyms = CDUL_SYNONYMS_MAX;
+    assert_fails(cdul_encoder_text(encoder, &classes, &templates, NULL, &text, &err), CDUL_ERR_INPUT,
+                 "--background-words background.txt --synonyms max` and the same --template or --templates");
+    cdul_classes_free(&classes);
+    cdul_encoder_close(encoder);
+}
+
+static void class_vectors_in_the_folder_stand_in_for_a_foreign_tokenizer(void **state) {
+    (void)state;
+    cdul_classes classes;
+    cdul_text text, got;
+    make_classes(&classes);
+    cdul_encoder *encoder = open_encoder(CLIP, 0);
+    assert_ok(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err));
+    cdul_encoder_close(encoder);
+    make_foreign("foreign");
+    assert_ok(cdul_text_write("foreign/text.safetensors", &text, &err));
+    encoder = open_encoder("foreign", 0);
+    assert_ok(cdul_encoder_text(encoder, &classes, NULL, NULL, &got, &err));
+    assert_int_equal(got.prompts, 0);
+    for (size_t i = 0; i < 4 * WIDTH; i++) assert_true(fabsf(got.vectors[i] - text.vectors[i]) < 1e-6f);
+    cdul_text_free(&got);
+    write_text("foreign/tokenizer.json", "{\"model\": "); /* damaged is not foreign */
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &got, &err), CDUL_ERR_INPUT,
+                 "tokenizer.json");
+    cdul_text_free(&text);
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
 }
@@ -192,6 +323,10 @@ int main(void) {
         cmocka_unit_test(class_vectors_are_those_of_the_python_pipeline),
         cmocka_unit_test(words_of_a_class_are_averaged),
         cmocka_unit_test(words_of_a_class_keep_vectors_of_their_own_for_the_largest),
+        cmocka_unit_test(a_file_keeps_a_vector_for_each_word),
+        cmocka_unit_test(rows_of_no_class_are_refused),
+        cmocka_unit_test(a_foreign_tokenizer_is_answered_with_a_command),
+        cmocka_unit_test(class_vectors_in_the_folder_stand_in_for_a_foreign_tokenizer),
         cmocka_unit_test(background_words_have_vectors_like_classes),
         cmocka_unit_test(prompts_that_are_cut_are_counted),
         cmocka_unit_test(text_file_round_trip_and_choice_by_name),

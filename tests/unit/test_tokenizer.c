@@ -149,9 +149,7 @@ static void another_kind_of_tokenizer_is_named_and_refused(void **state) {
         const char *from, *with, *message;
     } changes[] = {
         {"\"type\":\"BPE\"", "\"type\":\"Unigram\"",
-         "'Unigram', expected BPE; write class vectors with `.deps/export-venv/bin/python "
-         "scripts/embed_text.py transformers MODEL "
-         "--classes"},
+         "other/tokenizer.json: not CLIP's tokenizer: model.type is 'Unigram', expected BPE"},
         {"\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null", "end_of_word_suffix is 'missing'"},
         {"{\"type\":\"Lowercase\"}", "{\"type\":\"NFKC\"}", "normalizer"},
         {"'s|'t|", "'t|'s|", "splitting pattern"},
