@@ -1,5 +1,6 @@
 /* Pixels to a network's input, as torchvision (Resize, CenterCrop, Pad, ToTensor, Normalize) and open_clip
  * (resize modes) do it. Sizes are whole numbers that those two round differently in different places. */
+#include "base/clones.h"
 #include "image/resize.h"
 
 #include <math.h>
@@ -89,13 +90,22 @@ cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul
     return status ? status : fill_pixels(preprocess, image, rect, pixels, err);
 }
 
+/* All three channels in one loop, or compilers do not see that the bytes are neighbours. */
+FOR_AVX2_TOO static void split(const cdul_preprocess *p, const uint8_t *restrict pixels, float *restrict red,
+                               float *restrict green, float *restrict blue, size_t n) {
+    const float scale = p->scale, *mean = p->mean, *std = p->std;
+    const float mean0 = mean[0], mean1 = mean[1], mean2 = mean[2], std0 = std[0], std1 = std[1],
+                std2 = std[2];
+    for (size_t i = 0; i < n; i++) {
+        red[i] = ((float)pixels[3 * i] * scale - mean0) / std0;
+        green[i] = ((float)pixels[3 * i + 1] * scale - mean1) / std1;
+        blue[i] = ((float)pixels[3 * i + 2] * scale - mean2) / std2;
+    }
+}
+
 void cdul_preprocess_planes(const cdul_preprocess *preprocess, const uint8_t *pixels, float *out) {
     size_t plane = preprocess->width * preprocess->height;
-    for (size_t c = 0; c < 3; c++) {
-        const float scale = preprocess->scale, mean = preprocess->mean[c], std = preprocess->std[c];
-        for (size_t i = 0; i < plane; i++)
-            out[c * plane + i] = ((float)pixels[3 * i + c] * scale - mean) / std;
-    }
+    split(preprocess, pixels, out, out + plane, out + 2 * plane, plane);
 }
 
 cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,

@@ -5,6 +5,8 @@
  * Both passes run over long rows of neighbouring bytes with one coefficient, which compilers vectorise. */
 #include "image/resize.h"
 
+#include "base/clones.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,22 +135,6 @@ static span reach(const axis *a) {
     const span *last = &a->spans[a->count - 1];
     return (span){first, last->first + last->count - first};
 }
-
-/* The two inner loops multiply 32-bit integers, which SSE2 cannot do four at a time: a copy for AVX2 is taken
- * where the processor has it, and gives the same. ThreadSanitizer cannot bear that choice, which is made
- * while loading. */
-#if defined(__has_feature) /* clang */
-#define THREAD_SANITIZER __has_feature(thread_sanitizer)
-#elif defined(__SANITIZE_THREAD__) /* GCC */
-#define THREAD_SANITIZER 1
-#else
-#define THREAD_SANITIZER 0
-#endif
-#if defined(__x86_64__) && defined(__GLIBC__) && !THREAD_SANITIZER
-#define FOR_AVX2_TOO __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_AVX2_TOO
-#endif
 
 /* --- Columns --- */
 
