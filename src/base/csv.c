@@ -12,10 +12,12 @@ struct cdul_csv {
     unsigned char separator;
     unsigned char held[sizeof byte_order_mark]; /* read too far: a stack, for streams that cannot seek */
     size_t n_held;
-    size_t line;   /* of the next character, from 1    */
-    size_t record; /* line where the last record began */
-    char *field;   /* the field being read             */
+    size_t line;   /* of the next character, from 1          */
+    size_t record; /* line where the last record began       */
+    char *text;    /* the record's fields, each ended by NUL */
     size_t length, capacity;
+    size_t *starts;      /* [fields.capacity]: where each field begins in text */
+    cdul_strings fields; /* items point into text                           */
 };
 
 static int next(cdul_csv *csv) {
@@ -52,18 +54,37 @@ cdul_status cdul_csv_open(const char *path, char separator, cdul_csv **out, cdul
     return CDUL_OK;
 }
 
+static cdul_status append(cdul_csv *csv, char c, cdul_error *err) {
+    if (csv->length == csv->capacity) {
+        size_t capacity = csv->capacity ? csv->capacity * 2 : 256;
+        char *text = capacity > csv->capacity ? realloc(csv->text, capacity) : NULL;
+        if (!text) return cdul_fail_memory(err, csv->path);
+        csv->text = text;
+        csv->capacity = capacity;
+    }
+    csv->text[csv->length++] = c;
+    return CDUL_OK;
+}
+
 static cdul_status put(cdul_csv *csv, int c, cdul_error *err) {
     if (c == '\0')
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?", csv->path,
                          csv->line);
-    if (csv->length == csv->capacity) {
-        size_t capacity = csv->capacity ? csv->capacity * 2 : 256;
-        char *field = capacity > csv->capacity ? realloc(csv->field, capacity) : NULL;
-        if (!field) return cdul_fail_memory(err, csv->path);
-        csv->field = field;
-        csv->capacity = capacity;
+    return append(csv, (char)c, err);
+}
+
+static cdul_status begin_field(cdul_csv *csv, cdul_error *err) {
+    cdul_strings *fields = &csv->fields;
+    if (fields->count == fields->capacity) {
+        size_t capacity = fields->capacity ? fields->capacity * 2 : 32;
+        size_t *starts = realloc(csv->starts, capacity * sizeof *starts);
+        if (starts) csv->starts = starts;
+        char **items = starts ? realloc(fields->items, capacity * sizeof *items) : NULL;
+        if (!items) return cdul_fail_memory(err, csv->path);
+        fields->items = items;
+        fields->capacity = capacity;
     }
-    csv->field[csv->length++] = (char)c;
+    csv->starts[fields->count++] = csv->length;
     return CDUL_OK;
 }
 
@@ -93,8 +114,8 @@ static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
 /* Reads one field. *end_of_record says that the record ends behind it; *quoted, whether it stood in quotes.
  */
 static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, cdul_error *err) {
-    cdul_status status = CDUL_OK;
-    csv->length = 0;
+    cdul_status status = begin_field(csv, err);
+    if (status != CDUL_OK) return status;
     int c = next(csv);
     *quoted = c == '"';
     if (*quoted) {
@@ -116,12 +137,13 @@ static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, 
             csv->line++; /* a lone CR ends lines as well: old spreadsheets */
         }
     }
-    return CDUL_OK;
+    return append(csv, '\0', err);
 }
 
-cdul_status cdul_csv_next(cdul_csv *csv, cdul_strings *fields, bool *end, cdul_error *err) {
+cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end, cdul_error *err) {
+    *fields = &csv->fields;
     for (;;) {
-        cdul_strings_clear(fields);
+        csv->fields.count = csv->length = 0;
         int c = next(csv);
         *end = c == EOF;
         hold(csv, c);
@@ -130,12 +152,12 @@ cdul_status cdul_csv_next(cdul_csv *csv, cdul_strings *fields, bool *end, cdul_e
         bool quoted = false, end_of_record = false;
         while (!end_of_record) {
             cdul_status status = read_field(csv, &quoted, &end_of_record, err);
-            if (status == CDUL_OK) status = cdul_strings_add_n(fields, csv->field, csv->length, err);
             if (status != CDUL_OK) return status;
         }
-        if (fields->count > 1 || quoted || fields->items[0][0]) break; /* else an empty line */
+        if (csv->fields.count > 1 || quoted || csv->text[0]) break; /* else an empty line */
     }
     if (ferror(csv->stream)) return cdul_fail_errno(err, "%s: cannot be read", csv->path);
+    for (size_t i = 0; i < csv->fields.count; i++) csv->fields.items[i] = csv->text + csv->starts[i];
     return CDUL_OK;
 }
 
@@ -147,7 +169,9 @@ void cdul_csv_close(cdul_csv *csv) {
     if (!csv) return;
     if (csv->stream) fclose(csv->stream);
     free(csv->path);
-    free(csv->field);
+    free(csv->text);
+    free(csv->starts);
+    free(csv->fields.items);
     free(csv);
 }
 

@@ -108,7 +108,7 @@ void cdul_names_free(cdul_names *names) {
 typedef struct reader {
     const char *path;
     cdul_csv *csv;
-    cdul_strings fields;
+    const cdul_strings *fields; /* of the record read last                                             */
     cdul_names images;
     size_t columns; /* of the header line                                                           */
 } reader;
@@ -118,20 +118,23 @@ static cdul_status next_record(reader *r, bool *end, cdul_error *err) {
     cdul_status status = cdul_csv_next(r->csv, &r->fields, end, err);
     if (status != CDUL_OK || *end) return status;
     size_t line = cdul_csv_line(r->csv), position, known = r->images.list.count;
-    if (r->fields.count != r->columns)
+    if (r->fields->count != r->columns)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: %zu fields, the header line has %zu", r->path,
-                         line, r->fields.count, r->columns);
-    status = cdul_names_get(&r->images, r->fields.items[0], &position, err);
+                         line, r->fields->count, r->columns);
+    status = cdul_names_get(&r->images, r->fields->items[0], &position, err);
     if (status == CDUL_OK && position < known)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: image \"%s\" occurs twice", r->path, line,
-                         r->fields.items[0]);
+                         r->fields->items[0]);
     return status;
 }
 
 /* -1, 0 or 1, also as "1.0" (pandas writes columns with gaps so). */
 static bool parse_sign(const char *text, int *value) {
-    if ((text[0] == '0' || text[0] == '1') && !text[1]) { /* nearly always: strtod takes ten times as long */
-        *value = text[0] - '0';
+    bool minus = text[0] == '-';
+    char digit = text[minus];
+    if ((digit == '0' || digit == '1') &&
+        !text[minus + 1]) { /* nearly always: strtod takes ten times as long */
+        *value = minus ? '0' - digit : digit - '0';
         return true;
     }
     char *rest;
@@ -146,9 +149,9 @@ static cdul_status parse_row(const reader *r, const cdul_strings *classes, uint8
                              cdul_error *err) {
     for (size_t c = 0; c < classes->count; c++) {
         int value;
-        if (!parse_sign(r->fields.items[c + 1], &value))
+        if (!parse_sign(r->fields->items[c + 1], &value))
             return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: class \"%s\": \"%s\" is none of 1, 0, -1",
-                             r->path, cdul_csv_line(r->csv), classes->items[c], r->fields.items[c + 1]);
+                             r->path, cdul_csv_line(r->csv), classes->items[c], r->fields->items[c + 1]);
         row[c] = value > 0 ? CDUL_PRESENT : value < 0 ? CDUL_ABSENT : CDUL_DIFFICULT;
         *any_minus = *any_minus || value < 0;
     }
@@ -171,7 +174,7 @@ static cdul_status read_table(reader *r, cdul_truth *truth, cdul_error *err) {
     bool end = false, any_minus = false;
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < c && status == CDUL_OK; i++)
-        status = cdul_strings_add(&truth->classes, r->fields.items[i + 1], err);
+        status = cdul_strings_add(&truth->classes, r->fields->items[i + 1], err);
     while (status == CDUL_OK) {
         status = next_record(r, &end, err);
         if (status != CDUL_OK || end) break;
@@ -237,7 +240,7 @@ static cdul_status read_tags(reader *r, cdul_truth *truth, cdul_error *err) {
     while (status == CDUL_OK) {
         status = next_record(r, &end, err);
         if (status != CDUL_OK || end) break;
-        status = cdul_strings_add(&tags, r->fields.items[1], err);
+        status = cdul_strings_add(&tags, r->fields->items[1], err);
     }
     if (status == CDUL_OK) status = find_separator(&tags, r->path, &separator, err);
     for (size_t i = 0; i < tags.count && status == CDUL_OK; i++)
@@ -261,14 +264,13 @@ static cdul_status read_csv(const char *path, cdul_truth *truth, cdul_error *err
     bool end = false;
     cdul_status status = cdul_csv_open(path, ',', &r.csv, err);
     if (status == CDUL_OK) status = cdul_csv_next(r.csv, &r.fields, &end, err);
-    if (status == CDUL_OK && (end || r.fields.count < 2))
+    if (status == CDUL_OK && (end || r.fields->count < 2))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no header line image,<class>... or image,tags", path);
     if (status == CDUL_OK) {
-        r.columns = r.fields.count;
-        status = lists_tags(&r.fields) ? read_tags(&r, truth, err) : read_table(&r, truth, err);
+        r.columns = r.fields->count;
+        status = lists_tags(r.fields) ? read_tags(&r, truth, err) : read_table(&r, truth, err);
     }
     cdul_csv_close(r.csv);
-    cdul_strings_free(&r.fields);
     cdul_names_free(&r.images);
     return status;
 }

@@ -135,10 +135,10 @@ cdul_status cdul_labels_write(const char *path, const cdul_labels *labels, cdul_
 
 /* --- CSV: image,<class>... --- */
 
-static cdul_status read_csv_header(cdul_csv *csv, const char *path, cdul_strings *fields,
-                                   cdul_strings *classes, cdul_error *err) {
+static cdul_status read_csv_header(cdul_csv *csv, const char *path, cdul_strings *classes, cdul_error *err) {
     bool end = false;
-    cdul_status status = cdul_csv_next(csv, fields, &end, err);
+    const cdul_strings *fields = NULL;
+    cdul_status status = cdul_csv_next(csv, &fields, &end, err);
     if (status != CDUL_OK) return status;
     if (end)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: empty; expected a header line image,<class>...", path);
@@ -192,11 +192,11 @@ static cdul_status grow_rows(cdul_labels *labels, size_t *capacity, cdul_error *
 
 static cdul_status read_csv(const char *path, size_t *blanks, cdul_labels *labels, cdul_error *err) {
     cdul_csv *csv = NULL;
-    cdul_strings fields = {0};
+    const cdul_strings *fields = NULL;
     size_t capacity = 0;
     bool end = false;
     cdul_status status = cdul_csv_open(path, ',', &csv, err);
-    if (status == CDUL_OK) status = read_csv_header(csv, path, &fields, &labels->classes, err);
+    if (status == CDUL_OK) status = read_csv_header(csv, path, &labels->classes, err);
     if (status == CDUL_OK) status = grow_rows(labels, &capacity, err);
     while (status == CDUL_OK) {
         status = cdul_csv_next(csv, &fields, &end, err);
@@ -204,10 +204,9 @@ static cdul_status read_csv(const char *path, size_t *blanks, cdul_labels *label
         status = grow_rows(labels, &capacity, err);
         if (status != CDUL_OK) break;
         float *row = labels->values + labels->images.count * labels->classes.count;
-        status = parse_row(&fields, &labels->classes, blanks, row, path, cdul_csv_line(csv), err);
-        if (status == CDUL_OK) status = cdul_strings_add(&labels->images, fields.items[0], err);
+        status = parse_row(fields, &labels->classes, blanks, row, path, cdul_csv_line(csv), err);
+        if (status == CDUL_OK) status = cdul_strings_add(&labels->images, fields->items[0], err);
     }
-    cdul_strings_free(&fields);
     cdul_csv_close(csv);
     return status;
 }
