@@ -64,7 +64,7 @@ static cdul_status export_model(const char *folder, const char *output, cdul_cli
     cdul_preprocess preprocess;
     cJSON *description = NULL;
     cdul_status status = cdul_model_read(path, &net, &preprocess, &description, err);
-    if (status == CDUL_OK) status = cdul_export_onnx(output, net, &preprocess, description, err);
+    if (status == CDUL_OK) status = cdul_export_onnx(output, net, &preprocess, description, NULL, err);
     if (status == CDUL_OK)
         cdul_say(cli->reporter, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl", output,
                  output);

@@ -225,6 +225,15 @@ double cdul_tensor_item(cdul_scope *scope, const cdul_tensor *x) {
     return item;
 }
 
+void cdul_tensor_range(cdul_scope *scope, const cdul_tensor *x, double *low, double *high) {
+    *low = *high = 0;
+    run(scope, "range", [&] {
+        auto [least, most] = at::aminmax(value(x));
+        *low = least.item().toDouble();
+        *high = most.item().toDouble();
+    });
+}
+
 void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y) {
     run_unrecorded(scope, "copy", [&] { value(x).copy_(value(y)); });
 }

@@ -136,6 +136,8 @@ cdul_tensor *cdul_tensor_affine(cdul_scope *scope, const cdul_tensor *x, double 
 cdul_tensor *cdul_tensor_rsqrt(cdul_scope *scope, const cdul_tensor *x);
 cdul_tensor *cdul_tensor_sum(cdul_scope *scope, const cdul_tensor *x);         /* of all elements -> [] */
 cdul_tensor *cdul_tensor_log_softmax(cdul_scope *scope, const cdul_tensor *x); /* over the last axis */
+/* Smallest and largest element; 0 and 0 after a failure. */
+void cdul_tensor_range(cdul_scope *scope, const cdul_tensor *x, double *low, double *high);
 /* Mean over all elements of -(y log sigmoid(x) + (1 - y) log(1 - sigmoid(x))); y in [0, 1] -> []. */
 cdul_tensor *cdul_tensor_bce_with_logits(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 /* x <- x + weight (y - x): a moving average. Not recorded for backward. */

@@ -1,6 +1,7 @@
 #include "train/export.h"
 
 #include "train/onnx_graph.h"
+#include "train/quantise.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,8 +10,32 @@
 typedef struct exporter {
     onnx_graph *graph;
     double bn_eps;
-    cdul_scope *scope; /* keeps the first failure of reading a tensor */
+    cdul_scope *scope;         /* keeps the first failure of reading a tensor */
+    const cdul_ranges *ranges; /* NULL: float32 */
+    size_t next;               /* of the ranges */
 } exporter;
+
+/* A value of the graph, and in eight bits the size of its steps. */
+typedef struct value {
+    char *name;
+    float scale;
+} value;
+
+/* What may be rounded to eight bits is, if that is wanted. */
+static value rounded(exporter *e, char *name) {
+    value x = {name, 0};
+    if (!e->ranges) return x;
+    size_t i = e->next++;
+    x.name = onnx_quantised(e->graph, name, e->ranges->low[i], e->ranges->high[i], &x.scale);
+    return x;
+}
+
+/* After a ReLU nothing is below 0, and rounding to what is above is one. */
+static value relu(exporter *e, char *name) {
+    return rounded(e, e->ranges ? name
+                                : onnx_node(e->graph, "Relu", onnx_name(e->graph, "%s.relu", name),
+                                            (char *[]){name, NULL}));
+}
 
 static float *read_tensor(const exporter *e, const cdul_tensor *tensor, size_t count) {
     float *values = malloc(count * sizeof *values);
@@ -38,9 +63,9 @@ static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight,
     free(var);
 }
 
-/* x -> conv(x) with batch norm folded in, under the name `name`. */
-static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, const char *name, char **x,
-                            cdul_error *err) {
+/* *out = conv(x) with batch norm folded in, under the name `name`. */
+static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, const char *name, value x,
+                            char **out, cdul_error *err) {
     onnx_graph *graph = e->graph;
     int64_t outputs = (int64_t)unit->outputs, k = (int64_t)unit->kernel, s = (int64_t)unit->stride,
             p = (k - 1) / 2;
@@ -53,9 +78,14 @@ static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, con
     else
         fold(e, unit, weight, bias, err, &status);
     if (!status) {
-        char *w = onnx_constant(graph, onnx_name(graph, "%s.weight", name), 4, shape, weight);
-        char *b = onnx_constant(graph, onnx_name(graph, "%s.bias", name), 1, &outputs, bias);
-        *x = onnx_node(graph, "Conv", onnx_name(graph, "%s", name), (char *[]){*x, w, b, NULL});
+        char *w, *b;
+        if (e->ranges) {
+            onnx_quantised_filters(graph, name, shape, weight, bias, x.scale, &w, &b);
+        } else {
+            w = onnx_constant(graph, onnx_name(graph, "%s.weight", name), 4, shape, weight);
+            b = onnx_constant(graph, onnx_name(graph, "%s.bias", name), 1, &outputs, bias);
+        }
+        *out = onnx_node(graph, "Conv", onnx_name(graph, "%s", name), (char *[]){x.name, w, b, NULL});
         onnx_ints(graph, "kernel_shape", 2, (int64_t[]){k, k});
         onnx_ints(graph, "strides", 2, (int64_t[]){s, s});
         onnx_ints(graph, "pads", 4, (int64_t[]){p, p, p, p});
@@ -65,27 +95,25 @@ static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, con
     return status;
 }
 
-static char *relu(onnx_graph *graph, char *x) {
-    return onnx_node(graph, "Relu", onnx_name(graph, "%s.relu", x), (char *[]){x, NULL});
-}
-
-static cdul_status add_block(const exporter *e, const cdul_resnet_block *block, size_t index, char **x,
+static cdul_status add_block(exporter *e, const cdul_resnet_block *block, size_t index, value *x,
                              cdul_error *err) {
     onnx_graph *graph = e->graph;
-    char *shortcut = *x, name[64];
+    value shortcut = *x;
+    char name[64], *out = NULL;
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < block->count && !status; i++) {
         snprintf(name, sizeof name, "layer%zu.%zu.conv%zu", block->stage, index, i + 1);
-        status = add_unit(e, &block->units[i], name, x, err);
-        if (i + 1 < block->count) *x = relu(graph, *x);
+        status = add_unit(e, &block->units[i], name, *x, &out, err);
+        *x = i + 1 < block->count ? relu(e, out) : rounded(e, out);
     }
     if (!status && block->projects) {
         snprintf(name, sizeof name, "layer%zu.%zu.downsample", block->stage, index);
-        status = add_unit(e, &block->shortcut, name, &shortcut, err);
+        status = add_unit(e, &block->shortcut, name, shortcut, &out, err);
+        shortcut = rounded(e, out);
     }
     if (status) return status;
     char *sum = onnx_name(graph, "layer%zu.%zu", block->stage, index);
-    *x = relu(graph, onnx_node(graph, "Add", sum, (char *[]){*x, shortcut, NULL}));
+    *x = relu(e, onnx_node(graph, "Add", sum, (char *[]){x->name, shortcut.name, NULL}));
     return CDUL_OK;
 }
 
@@ -101,12 +129,17 @@ static char *add_input(onnx_graph *graph, const cdul_preprocess *preprocess) {
     return onnx_node(graph, "Div", onnx_name(graph, "normalised"), (char *[]){centred, deviation, NULL});
 }
 
-static char *add_stem_pool(onnx_graph *graph, char *x) {
-    x = onnx_node(graph, "MaxPool", onnx_name(graph, "maxpool"), (char *[]){relu(graph, x), NULL});
+/* The largest of rounded numbers is one of them: the range of what goes in is that of what comes out. */
+static value add_stem_pool(exporter *e, char *x) {
+    onnx_graph *graph = e->graph;
+    value in = relu(e, x);
+    value out = {onnx_node(graph, "MaxPool", onnx_name(graph, "maxpool"), (char *[]){in.name, NULL}), 0};
     onnx_ints(graph, "kernel_shape", 2, (int64_t[]){3, 3});
     onnx_ints(graph, "strides", 2, (int64_t[]){2, 2});
     onnx_ints(graph, "pads", 4, (int64_t[]){1, 1, 1, 1});
-    return x;
+    if (!e->ranges) return out;
+    e->next--;
+    return rounded(e, out.name);
 }
 
 static cdul_status add_head(const exporter *e, const cdul_resnet *net, char *x, cdul_error *err) {
@@ -131,17 +164,18 @@ static cdul_status add_head(const exporter *e, const cdul_resnet *net, char *x, 
     return status;
 }
 
-static cdul_status add_network(const exporter *e, const cdul_resnet *net, const cdul_preprocess *preprocess,
+static cdul_status add_network(exporter *e, const cdul_resnet *net, const cdul_preprocess *preprocess,
                                cdul_error *err) {
-    char *x = add_input(e->graph, preprocess);
-    cdul_status status = add_unit(e, &net->stem, "conv1", &x, err);
+    char *stem = NULL;
+    value x = rounded(e, add_input(e->graph, preprocess));
+    cdul_status status = add_unit(e, &net->stem, "conv1", x, &stem, err);
     if (status) return status;
-    x = add_stem_pool(e->graph, x);
+    x = add_stem_pool(e, stem);
     for (size_t i = 0, index = 0; i < net->block_count && !status; i++) {
         index = i && net->blocks[i].stage == net->blocks[i - 1].stage ? index + 1 : 0;
         status = add_block(e, &net->blocks[i], index, &x, err);
     }
-    return status ? status : add_head(e, net, x, err);
+    return status ? status : add_head(e, net, x.name, err);
 }
 
 static cdul_status add_description(onnx_graph *graph, const cJSON *description, cdul_error *err) {
@@ -155,10 +189,11 @@ static cdul_status add_description(onnx_graph *graph, const cJSON *description, 
 }
 
 cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_preprocess *preprocess,
-                             const cJSON *description, cdul_error *err) {
+                             const cJSON *description, const cdul_ranges *ranges, cdul_error *err) {
     cdul_scope scope = {.no_grad = true};
     cdul_status status = CDUL_OK;
-    exporter e = {.graph = onnx_graph_new(), .bn_eps = net->options.arch->bn_eps, .scope = &scope};
+    exporter e = {
+        .graph = onnx_graph_new(), .bn_eps = net->options.arch->bn_eps, .scope = &scope, .ranges = ranges};
     if (!e.graph) return cdul_fail_memory(err, "ONNX graph");
     if ((status = add_network(&e, net, preprocess, err))) goto done;
     if ((status = cdul_scope_close(&scope, err))) goto done; /* a tensor that could not be read */

@@ -15,8 +15,11 @@
     13 /* Conv 11, Gemm 13, Relu 13, GlobalAveragePool 1, MaxPool 12: read by any runtime since 2020 */
 #define CDUL_ONNX_IR_VERSION 7
 
-/* `description` is what cdul_model_describe made of the same network and preprocessing. Atomic. */
+/* `description` is what cdul_model_describe made of the same network and preprocessing. With `ranges`, what
+ * cdul_resnet_observe saw of it, convolutions and additions are in eight bits (quantise.h); NULL: in float32.
+ * Atomic. */
 cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_preprocess *preprocess,
-                             const cJSON *description, cdul_error *err) CDUL_MUST_CHECK;
+                             const cJSON *description, const cdul_ranges *ranges,
+                             cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

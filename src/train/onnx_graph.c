@@ -80,6 +80,10 @@ void onnx_graph_free(onnx_graph *g) {
     free(g);
 }
 
+void onnx_fail(onnx_graph *g) {
+    g->failed = true;
+}
+
 char *onnx_name(onnx_graph *g, const char *format, ...) {
     char text[128];
     va_list args;
@@ -127,24 +131,28 @@ void onnx_output(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
     g->graph.output = append(g, g->graph.output, &g->graph.n_output, value_info(g, name, rank, dims));
 }
 
-char *onnx_constant(onnx_graph *g, char *name, size_t rank, const int64_t *dims, const float *values) {
+char *onnx_typed_constant(onnx_graph *g, char *name, onnx_type type, size_t rank, const int64_t *dims,
+                          const void *values, size_t size) {
     size_t count = 1;
     for (size_t i = 0; i < rank; i++) count *= (size_t)dims[i];
     Onnx__TensorProto *tensor = NEW(g, Onnx__TensorProto, ONNX__TENSOR_PROTO__INIT);
     int64_t *shape = copy(g, dims, rank * sizeof *dims);
-    /* raw_data is little-endian float32, as this machine's memory is (base/safetensors.c relies on it too).
-     */
-    uint8_t *bytes = copy(g, values, count * sizeof *values);
+    /* raw_data is little-endian, as this machine's memory is (base/safetensors.c relies on it too). */
+    uint8_t *bytes = copy(g, values, count * size);
     if (g->failed) return NULL;
     tensor->name = name;
     tensor->n_dims = rank;
     tensor->dims = shape;
     tensor->has_data_type = 1;
-    tensor->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    tensor->data_type = (int32_t)type;
     tensor->has_raw_data = 1;
-    tensor->raw_data = (ProtobufCBinaryData){.len = count * sizeof *values, .data = bytes};
+    tensor->raw_data = (ProtobufCBinaryData){.len = count * size, .data = bytes};
     g->graph.initializer = append(g, g->graph.initializer, &g->graph.n_initializer, tensor);
     return name;
+}
+
+char *onnx_constant(onnx_graph *g, char *name, size_t rank, const int64_t *dims, const float *values) {
+    return onnx_typed_constant(g, name, ONNX_FLOAT, rank, dims, values, sizeof *values);
 }
 
 char *onnx_node(onnx_graph *g, const char *op, char *output, char *const *inputs) {

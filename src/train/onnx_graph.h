@@ -13,6 +13,9 @@ typedef struct onnx_graph onnx_graph;
 onnx_graph *onnx_graph_new(void); /* NULL without memory */
 void onnx_graph_free(onnx_graph *graph);
 
+/* Records a caller's own failure to get memory. */
+void onnx_fail(onnx_graph *graph);
+
 /* Names a value: "stem/conv". Lives as long as the graph; NULL after a failure. */
 char *onnx_name(onnx_graph *graph, const char *format, ...) CDUL_PRINTF(2, 3);
 
@@ -21,6 +24,10 @@ void onnx_input(onnx_graph *graph, char *name, size_t rank, const int64_t *dims)
 void onnx_output(onnx_graph *graph, char *name, size_t rank, const int64_t *dims);
 /* A float32 constant; the values are copied. Returns `name`. */
 char *onnx_constant(onnx_graph *graph, char *name, size_t rank, const int64_t *dims, const float *values);
+/* Likewise, of another type: `size` bytes an element. */
+typedef enum onnx_type { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_INT32 = 6 } onnx_type;
+char *onnx_typed_constant(onnx_graph *graph, char *name, onnx_type type, size_t rank, const int64_t *dims,
+                          const void *values, size_t size);
 
 /* A node of type `op` with one output, named `output`, which is returned. `inputs` ends in NULL. */
 char *onnx_node(onnx_graph *graph, const char *op, char *output, char *const *inputs);

@@ -6,6 +6,7 @@
 
 #include "base/safetensors.h"
 #include "torch/torch.h"
+#include "train/ranges.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -117,5 +118,9 @@ cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, const cdul_resnet *net,
  */
 cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
                                           size_t upto);
+/* Passes normalised images [B, 3, H, W] through the network in evaluation mode and widens `ranges` by the
+ * activations. */
+void cdul_resnet_observe(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
+                         cdul_ranges *ranges);
 
 #endif

@@ -8,13 +8,15 @@
 typedef struct pass {
     double eps;
     bool batch_statistics;
-    cdul_dtype dtype; /* of activations */
+    cdul_dtype dtype;    /* of activations */
+    cdul_ranges *ranges; /* that activations are reported to, or NULL */
 } pass;
 
-static pass pass_of(const cdul_resnet *net, size_t stage, bool training) {
+static pass pass_of(const cdul_resnet *net, size_t stage, bool training, cdul_ranges *ranges) {
     return (pass){.eps = net->options.arch->bn_eps,
                   .batch_statistics = training && !net->options.freeze_bn && stage > net->options.freeze,
-                  .dtype = net->options.bfloat16 ? CDUL_BF16 : CDUL_F32};
+                  .dtype = net->options.bfloat16 ? CDUL_BF16 : CDUL_F32,
+                  .ranges = ranges};
 }
 
 static cdul_tensor *convolve(cdul_scope *s, const cdul_resnet_unit *u, pass p, const cdul_tensor *x,
@@ -45,15 +47,26 @@ static cdul_tensor *unit(cdul_scope *s, const cdul_resnet_unit *u, pass p, const
 static cdul_tensor *stem(cdul_scope *outer, const cdul_resnet *net, pass p, const cdul_tensor *x) {
     cdul_scope s = cdul_scope_inside(outer);
     cdul_tensor *y = cdul_tensor_relu_(&s, unit(&s, &net->stem, p, x));
+    cdul_ranges_observe(p.ranges, &s, y);
     return cdul_scope_yield(&s, outer, cdul_tensor_max_pool2d(&s, y, 3, 2, 1), "stem");
 }
 
 static cdul_tensor *block(cdul_scope *outer, const cdul_resnet_block *b, pass p, const cdul_tensor *x) {
     cdul_scope s = cdul_scope_inside(outer);
     cdul_tensor *y = unit(&s, &b->units[0], p, x);
-    for (size_t i = 1; i < b->count; i++) y = unit(&s, &b->units[i], p, cdul_tensor_relu_(&s, y));
-    const cdul_tensor *shortcut = b->projects ? unit(&s, &b->shortcut, p, x) : x;
+    for (size_t i = 1; i < b->count; i++) {
+        y = cdul_tensor_relu_(&s, y);
+        cdul_ranges_observe(p.ranges, &s, y);
+        y = unit(&s, &b->units[i], p, y);
+    }
+    cdul_ranges_observe(p.ranges, &s, y);
+    const cdul_tensor *shortcut = x;
+    if (b->projects) {
+        shortcut = unit(&s, &b->shortcut, p, x);
+        cdul_ranges_observe(p.ranges, &s, shortcut);
+    }
     y = cdul_tensor_relu_(&s, cdul_tensor_add_(&s, y, shortcut));
+    cdul_ranges_observe(p.ranges, &s, y);
     char where[32];
     snprintf(where, sizeof where, "layer%zu", b->stage);
     return cdul_scope_yield(&s, outer, y, where);
@@ -62,15 +75,16 @@ static cdul_tensor *block(cdul_scope *outer, const cdul_resnet_block *b, pass p,
 /* Stages from + 1 .. upto. Each activation is dropped once the next is made: what backward needs, autograd
  * holds itself. */
 static cdul_tensor *stages(cdul_scope *s, const cdul_resnet *net, const cdul_tensor *x, size_t from,
-                           size_t upto, bool training) {
-    pass p = pass_of(net, 1, training);
+                           size_t upto, bool training, cdul_ranges *ranges) {
+    pass p = pass_of(net, 1, training, ranges);
     cdul_tensor *y = cdul_tensor_cast(s, cdul_tensor_to(s, x, net->options.device), p.dtype);
     if (net->options.channels_last) y = cdul_tensor_channels_last(s, y);
+    cdul_ranges_observe(ranges, s, y);
     if (from == 0) y = stem(s, net, p, y);
     for (size_t i = 0; i < net->block_count; i++) {
         const cdul_resnet_block *b = &net->blocks[i];
         if (b->stage <= from || b->stage > upto) continue;
-        cdul_tensor *next = block(s, b, pass_of(net, b->stage, training), y);
+        cdul_tensor *next = block(s, b, pass_of(net, b->stage, training, ranges), y);
         cdul_tensor_drop(s, y);
         y = next;
     }
@@ -80,13 +94,19 @@ static cdul_tensor *stages(cdul_scope *s, const cdul_resnet *net, const cdul_ten
 cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
                                           size_t upto) {
     cdul_scope s = cdul_scope_inside(scope);
-    return cdul_scope_yield(&s, scope, stages(&s, net, x, 0, upto, false), "resnet");
+    return cdul_scope_yield(&s, scope, stages(&s, net, x, 0, upto, false, NULL), "resnet");
 }
 
 cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
                                       size_t from, bool training) {
     cdul_scope s = cdul_scope_inside(scope);
-    cdul_tensor *y = cdul_tensor_mean_hw(&s, stages(&s, net, x, from, CDUL_RESNET_STAGES, training));
+    cdul_tensor *y = cdul_tensor_mean_hw(&s, stages(&s, net, x, from, CDUL_RESNET_STAGES, training, NULL));
     y = cdul_tensor_linear(&s, y, net->head_weight, net->head_bias);
     return cdul_scope_yield(&s, scope, y, net->options.arch->name);
+}
+
+void cdul_resnet_observe(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
+                         cdul_ranges *ranges) {
+    ranges->next = 0;
+    cdul_tensor_drop(scope, stages(scope, net, x, 0, CDUL_RESNET_STAGES, false, ranges));
 }

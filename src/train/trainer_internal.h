@@ -72,6 +72,9 @@ cdul_status cdul_trainer_train(cdul_trainer *trainer, cdul_epoch_record *record,
                                cdul_error *err) CDUL_MUST_CHECK;
 /* Logits of the subset's plain views, in evaluation mode, by the averaged weights if there are any. */
 cdul_status cdul_trainer_predict(cdul_trainer *trainer, cdul_subset subset, cdul_error *err) CDUL_MUST_CHECK;
+/* Ranges of the network's activations, over some of the training images. ranges->count is 0 if none of them
+ * could be read. */
+cdul_status cdul_trainer_observe(cdul_trainer *trainer, cdul_ranges *ranges, cdul_error *err) CDUL_MUST_CHECK;
 /* Exchanges weights and averages. Nothing without EMA. */
 void cdul_trainer_swap_average(cdul_trainer *trainer);
 
@@ -90,7 +93,7 @@ cdul_status cdul_trainer_trim_log(const cdul_trainer *trainer, cdul_error *err) 
 
 /* --- trainer_output.c --- */
 
-/* model.safetensors, labels.safetensors, model.json, model.onnx. */
+/* model.safetensors, labels.safetensors, model.json, model.onnx, model_int8.onnx. */
 cdul_status cdul_trainer_write(cdul_trainer *trainer, cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- checkpoint.c --- */

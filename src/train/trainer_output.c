@@ -38,28 +38,41 @@ static cdul_status make_thresholds(const cdul_trainer *t, float *thresholds, cdu
     return status;
 }
 
+/* model.onnx, and model_int8.onnx: the same in eight bits, for cdul-predict to choose. */
+static cdul_status write_graphs(cdul_trainer *t, const cJSON *description, cdul_error *err) {
+    char *path = cdul_path_join(t->options->output, "model.onnx");
+    char *int8 = cdul_path_join(t->options->output, "model_int8.onnx");
+    cdul_ranges ranges;
+    cdul_status status = path && int8 ? CDUL_OK : cdul_fail_memory(err, "the model");
+    const cdul_preprocess *preprocess = &t->plain.preprocess;
+    if (status == CDUL_OK) status = cdul_export_onnx(path, t->net, preprocess, description, NULL, err);
+    if (status == CDUL_OK) status = cdul_trainer_observe(t, &ranges, err);
+    if (status == CDUL_OK && ranges.count > 0)
+        status = cdul_export_onnx(int8, t->net, preprocess, description, &ranges, err);
+    free(path);
+    free(int8);
+    return status;
+}
+
 static cdul_status write_model(cdul_trainer *t, const cJSON *provenance, cdul_error *err) {
     char *model = cdul_path_join(t->options->output, "model.safetensors");
-    char *onnx = cdul_path_join(t->options->output, "model.onnx");
     char *facts_path = cdul_path_join(t->options->output, "model.json");
     float *thresholds = malloc(t->c * sizeof *thresholds);
     cJSON *description = NULL;
-    cdul_status status = model && onnx && facts_path && thresholds ? make_thresholds(t, thresholds, err)
-                                                                   : cdul_fail_memory(err, "the model");
+    cdul_status status = model && facts_path && thresholds ? make_thresholds(t, thresholds, err)
+                                                           : cdul_fail_memory(err, "the model");
     cdul_model_facts facts = {&t->data.labels.classes, &t->plain.preprocess, thresholds, provenance};
     if (status == CDUL_OK) status = cdul_model_describe(t->net, &facts, &description, err);
     if (status == CDUL_OK) {
         cdul_trainer_swap_average(t);
         status = cdul_model_write(model, t->net, description, err);
-        if (status == CDUL_OK)
-            status = cdul_export_onnx(onnx, t->net, &t->plain.preprocess, description, err);
+        if (status == CDUL_OK) status = write_graphs(t, description, err);
         cdul_trainer_swap_average(t);
     }
     if (status == CDUL_OK) status = cdul_json_write(facts_path, description, err);
     cJSON_Delete(description);
     free(thresholds);
     free(facts_path);
-    free(onnx);
     free(model);
     return status;
 }
