@@ -23,6 +23,7 @@ typedef struct cdul_classifier_options {
     size_t threads;         /* of the network, within an operator; 0 = one per processor                   */
     size_t batch;           /* B: views in one run; 0 = 8                                                  */
     cdul_provider provider; /* used while the classifier is opened                                     */
+    cdul_inference precision; /* not AUTO, which cdul_classifier_choose settles; default FP32           */
 } cdul_classifier_options;
 
 cdul_classifier_options cdul_classifier_defaults(void);
@@ -68,6 +69,16 @@ typedef struct cdul_predict_settings {
 } cdul_predict_settings;
 
 cdul_predict_settings cdul_predict_defaults(void);
+
+/* Opens the model as cdul_classifier_open does, in the fastest precision whose scores differ from float32's
+ * by CDUL_SCORE_BOUND at most on the first images: int8 on the CPU if the model has it, bfloat16 on OpenVINO;
+ * else, and for too few images to be worth the trial, float32. `note`, for the user, says what was found;
+ * empty if nothing was tried. options->precision is not read. */
+#define CDUL_SCORE_BOUND 0.1
+cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
+                                   const cdul_strings *paths, const cdul_decode_options *decode,
+                                   cdul_classifier **out, char *note, size_t size,
+                                   cdul_error *err) CDUL_MUST_CHECK;
 
 /* What becomes of each image, in order. */
 typedef struct cdul_predict_sink {

@@ -5,6 +5,8 @@
 
 #include "cdul/strings.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -17,7 +19,17 @@ typedef struct cdul_provider {
     const char *name;
     const char *library;  /* path of the plug-in that brings the provider, NULL = built in                 */
     cdul_strings options; /* the provider's own, each "key=value"; ONNX Runtime hands them on              */
+    bool bfloat16; /* compute a float32 graph in bfloat16: OpenVINO on a processor that has it; with others
+                      opening is CDUL_ERR_USAGE                                                        */
 } cdul_provider;
+
+/* Which numbers a network computes in. */
+typedef enum cdul_inference {
+    CDUL_INFERENCE_AUTO, /* the fastest of these that agrees with float32 on the images in hand         */
+    CDUL_INFERENCE_FP32,
+    CDUL_INFERENCE_BF16, /* as cdul_provider.bfloat16                                                   */
+    CDUL_INFERENCE_INT8, /* the graph's own variant in eight bits, a file beside it                     */
+} cdul_inference;
 
 #ifdef __cplusplus
 }

@@ -79,14 +79,29 @@ static void drop_thumbnail(void *kept) {
 
 /* --- From options --- */
 
+static cdul_status choose_classifier(job *j, const char *model, const cdul_classifier_options *options,
+                                     char *note, size_t size, cdul_error *err) {
+    cdul_decode_options decode = cdul_decode_defaults();
+    decode.exif = j->options->exif;
+    cdul_status status = cdul_colour_parse(j->options->background, decode.background, err);
+    return status
+               ? status
+               : cdul_classifier_choose(model, options, &j->paths, &decode, &j->classifier, note, size, err);
+}
+
 static cdul_status open_classifier(job *j, cdul_error *err) {
     cdul_classifier_options options = cdul_classifier_defaults();
     options.threads = j->cli->common->threads;
     options.batch = (size_t)j->options->batch;
     options.provider = j->options->provider;
+    options.precision = (cdul_inference)j->options->precision;
     const char *model = j->cli->common->positional.items[0];
-    cdul_status status = cdul_classifier_open(model, &options, &j->classifier, err);
+    char note[160] = "";
+    cdul_status status = options.precision == CDUL_INFERENCE_AUTO
+                             ? choose_classifier(j, model, &options, note, sizeof note, err)
+                             : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
+    if (note[0]) cdul_say(j->cli->reporter, "precision: %s", note);
     j->classes = cdul_classifier_classes(j->classifier);
     if (strcmp(cdul_classifier_placement(j->classifier), "CPU") != 0)
         cdul_say(j->cli->reporter, "provider: %s", cdul_classifier_placement(j->classifier));

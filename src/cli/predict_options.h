@@ -29,6 +29,7 @@ typedef struct cdul_predict_options {
 
     /* Engine */
     cdul_provider provider;
+    int precision;   /* cdul_inference                                                                */
     long long batch; /* views in one run                                                              */
 } cdul_predict_options;
 

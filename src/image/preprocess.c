@@ -1,6 +1,6 @@
 /* Pixels to a network's input, as torchvision (Resize, CenterCrop, Pad, ToTensor, Normalize) and open_clip
  * (resize modes) do it. Sizes are whole numbers that those two round differently in different places. */
-#include "base/clones.h"
+#include "base/processor.h"
 #include "image/resize.h"
 
 #include <math.h>

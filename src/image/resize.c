@@ -5,7 +5,7 @@
  * Both passes run over long rows of neighbouring bytes with one coefficient, which compilers vectorise. */
 #include "image/resize.h"
 
-#include "base/clones.h"
+#include "base/processor.h"
 
 #include <math.h>
 #include <stdlib.h>

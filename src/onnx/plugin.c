@@ -1,5 +1,6 @@
 /* Execution providers that come as a library of their own, registered by path. */
 #include "base/file.h"
+#include "base/processor.h"
 #include "onnx/session_internal.h"
 
 #include <limits.h>
@@ -143,16 +144,24 @@ cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, cons
         /* OpenVINO does not see the session's number of threads, and on processors that have bfloat16 it
          * would silently compute in that. */
         snprintf(config, sizeof config,
-                 "{\"CPU\":{\"INFERENCE_PRECISION_HINT\":\"f32\",\"INFERENCE_NUM_THREADS\":\"%d\"}}",
-                 threads);
-        if (strcmp(name, "OpenVINO") == 0 && strcmp(kind, "CPU") == 0)
-            cdul_provider_pairs_default(pairs, "load_config", config);
+                 "{\"CPU\":{\"INFERENCE_PRECISION_HINT\":\"%s\",\"INFERENCE_NUM_THREADS\":\"%d\"}}",
+                 from->bfloat16 ? "bf16" : "f32", threads);
+        bool openvino = strcmp(name, "OpenVINO") == 0 && strcmp(kind, "CPU") == 0;
+        if (from->bfloat16 && !(openvino && cdul_processor_has_bfloat16()))
+            status = cdul_provider_refuse_bfloat16(s, err);
+        else if (from->bfloat16 && cdul_provider_pairs_get(pairs, "load_config"))
+            status = cdul_fail(err, CDUL_ERR_USAGE,
+                               "%s: the provider option load_config says the precision itself: leave "
+                               "--precision bf16 out",
+                               s->path);
+        if (openvino) cdul_provider_pairs_default(pairs, "load_config", config);
+    }
+    if (status == CDUL_OK)
         status =
             cdul_session_check(s,
                                s->api->SessionOptionsAppendExecutionProvider_V2(
                                    options, s->env, &device, 1, pairs->keys, pairs->values, pairs->count),
                                CDUL_ERR_USAGE, s->provider, err);
-    }
     free(plugin.devices);
     return status;
 }

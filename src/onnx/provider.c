@@ -1,3 +1,4 @@
+#include "base/processor.h"
 #include "onnx/session_internal.h"
 
 #include <sched.h>
@@ -178,10 +179,19 @@ static cdul_status append_builtin(cdul_session *s, OrtSessionOptions *options, c
                               CDUL_ERR_RUNTIME, s->provider, err);
 }
 
+cdul_status cdul_provider_refuse_bfloat16(const cdul_session *s, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_USAGE,
+                     "%s: bfloat16 is for --provider openvino on a processor that has it, and %s; leave "
+                     "--precision bf16 out",
+                     s->path,
+                     cdul_processor_has_bfloat16() ? "another provider is chosen" : "this one has not");
+}
+
 static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options, const cdul_provider *from,
                                    int threads, cdul_error *err) {
     cdul_provider_pairs pairs;
     cdul_status status = cdul_provider_pairs_read(&from->options, &pairs, err);
+    if (status == CDUL_OK && from->bfloat16 && !from->library) status = cdul_provider_refuse_bfloat16(s, err);
     if (status == CDUL_OK)
         status = from->library ? cdul_plugin_append(s, options, from, &pairs, threads, err)
                                : append_builtin(s, options, from->name ? from->name : "cpu", &pairs, err);

@@ -52,6 +52,7 @@ void cdul_provider_pairs_free(cdul_provider_pairs *pairs);
 const char *cdul_provider_pairs_get(const cdul_provider_pairs *pairs, const char *key);
 /* For keys that the user did not give; `key` and `value` are borrowed. Only once. */
 void cdul_provider_pairs_default(cdul_provider_pairs *pairs, const char *key, const char *value);
+cdul_status cdul_provider_refuse_bfloat16(const cdul_session *session, cdul_error *err);
 
 /* Appends the provider that `from` names, of its plug-in library. `threads` is for providers that do not see
  * the session's. */

@@ -5,6 +5,7 @@
 #include "label/model_card.h"
 #include "onnx/session.h"
 #include "predict/combine.h"
+#include "predict/precision.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ struct cdul_classifier {
 };
 
 cdul_classifier_options cdul_classifier_defaults(void) {
-    return (cdul_classifier_options){.batch = BATCH, .provider = {.name = "cpu"}};
+    return (cdul_classifier_options){
+        .batch = BATCH, .provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_FP32};
 }
 
 cdul_predict_settings cdul_predict_defaults(void) {
@@ -31,6 +33,38 @@ cdul_predict_settings cdul_predict_defaults(void) {
 }
 
 /* --- Opening --- */
+
+/* "run/model.onnx" -> "run/model_int8.onnx" */
+static char *int8_name(const char *path) {
+    static const char ending[] = ".onnx", int8[] = "_int8.onnx";
+    size_t length = strlen(path);
+    if (length >= sizeof ending && strcmp(path + length - (sizeof ending - 1), ending) == 0)
+        length -= sizeof ending - 1;
+    char *name = malloc(length + sizeof int8);
+    if (name) sprintf(name, "%.*s%s", (int)length, path, int8);
+    return name;
+}
+
+char *cdul_classifier_int8_path(const char *path) {
+    char *graph = cdul_path_is_folder(path) ? cdul_path_join(path, "model.onnx") : strdup(path);
+    char *name = graph ? int8_name(graph) : NULL;
+    free(graph);
+    return name;
+}
+
+static cdul_status find_int8(const char *path, char **out, cdul_error *err) {
+    *out = cdul_classifier_int8_path(path);
+    if (!*out) return cdul_fail_memory(err, "path");
+    if (cdul_path_exists(*out)) return CDUL_OK;
+    cdul_status status =
+        cdul_fail(err, CDUL_ERR_INPUT,
+                  "%s: no such file, so this model has no int8: cdul-train writes it when a run is finished; "
+                  "or use --precision fp32",
+                  *out);
+    free(*out);
+    *out = NULL;
+    return status;
+}
 
 static cdul_status find_graph(const char *path, char **out, cdul_error *err) {
     bool is_folder = cdul_path_is_folder(path);
@@ -105,9 +139,13 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
     cdul_session_options session = cdul_session_defaults();
     session.threads = options->threads;
     session.provider = options->provider;
+    session.provider.bfloat16 = options->precision == CDUL_INFERENCE_BF16;
+    bool int8 = options->precision == CDUL_INFERENCE_INT8;
     char *graph = NULL;
     cdul_classifier *classifier = calloc(1, sizeof *classifier);
-    cdul_status status = classifier ? find_graph(path, &graph, err) : cdul_fail_memory(err, "classifier");
+    cdul_status status = !classifier ? cdul_fail_memory(err, "classifier")
+                         : int8      ? find_int8(path, &graph, err)
+                                     : find_graph(path, &graph, err);
     if (status == CDUL_OK) status = cdul_session_open(graph, &session, &classifier->session, err);
     if (status == CDUL_OK) status = read_card(classifier, err);
     free(graph);
@@ -145,6 +183,10 @@ const char *cdul_classifier_path(const cdul_classifier *classifier) {
 
 const char *cdul_classifier_placement(const cdul_classifier *classifier) {
     return cdul_session_placement(classifier->session);
+}
+
+const cdul_preprocess *cdul_classifier_preprocess(const cdul_classifier *classifier) {
+    return &classifier->card.preprocess;
 }
 
 void cdul_classifier_size(const cdul_classifier *classifier, size_t *width, size_t *height) {

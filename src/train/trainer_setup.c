@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/processor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -97,14 +98,9 @@ static cdul_status read_triple(const cdul_safetensors *file, const char *name, f
     return status;
 }
 
-/* Without instructions for it, a CPU is slower in bfloat16 than in float32. */
 static bool choose_bfloat16(int precision, cdul_device device) {
     if (precision != CDUL_PRECISION_AUTO) return precision == CDUL_PRECISION_BF16;
-#if defined(__x86_64__)
-    return device.cuda || __builtin_cpu_supports("avx512bf16");
-#else
-    return device.cuda;
-#endif
+    return device.cuda || cdul_processor_has_bfloat16();
 }
 
 static cdul_status create_network(cdul_trainer *t, const cdul_safetensors *weights, cdul_error *err) {

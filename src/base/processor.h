@@ -1,0 +1,34 @@
+/* What the processor can do.
+ *
+ * FOR_AVX2_TOO compiles a function twice, and the copy that the processor can run is chosen while the program
+ * loads: for loops that gain much from AVX2 and give the same without. Nothing but speed may depend on it: no
+ * fused multiply-add is in it. ThreadSanitizer cannot bear a choice made so early. */
+#ifndef CDUL_BASE_PROCESSOR_H
+#define CDUL_BASE_PROCESSOR_H
+
+#include <stdbool.h>
+
+#if defined(__has_feature) /* clang */
+#define CDUL_THREAD_SANITIZER __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__) /* GCC */
+#define CDUL_THREAD_SANITIZER 1
+#else
+#define CDUL_THREAD_SANITIZER 0
+#endif
+
+#if defined(__x86_64__) && defined(__GLIBC__) && !CDUL_THREAD_SANITIZER
+#define FOR_AVX2_TOO __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_AVX2_TOO
+#endif
+
+/* Products of bfloat16: without these instructions they take longer than float32's. */
+static inline bool cdul_processor_has_bfloat16(void) {
+#ifdef __x86_64__
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+#endif
