@@ -96,6 +96,9 @@ typedef struct cdul_encoder_options {
     size_t batch;           /* B: views in one run; 0 = 32, or what the graph fixes                         */
     cdul_provider provider; /* copied                                                                  */
     const char *variant;    /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32        */
+    /* Of the image tower; not AUTO, which cdul_encoder_choose settles; default FP32. INT8 is the variant int8
+     * or quantized, CDUL_ERR_INPUT if the folder has neither. The text tower stays as it is. */
+    cdul_inference precision;
 } cdul_encoder_options;
 
 cdul_encoder_options cdul_encoder_defaults(void);
@@ -117,6 +120,16 @@ typedef struct cdul_encoder cdul_encoder;
  * now, the text tower when it is first used. `options` NULL = defaults. */
 cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
                               cdul_error *err) CDUL_MUST_CHECK;
+/* Opens the folder in the fastest precision in which views of the first images have a cosine of at least
+ * CDUL_COSINE_BOUND to float32's: int8 on the CPU if the folder has it, bfloat16 on OpenVINO; else, and for
+ * too few images to be worth the trial, float32. `cache` (or NULL): if that folder holds a cache, the
+ * precision in which it was made is taken instead. `note`, for the user, says what was found; empty if
+ * nothing was tried. options->precision is not read; options->variant settles it. */
+#define CDUL_COSINE_BOUND 0.9995
+cdul_status cdul_encoder_choose(const char *folder, const cdul_encoder_options *options,
+                                const cdul_strings *paths, const cdul_decode_options *decode,
+                                const char *cache, cdul_encoder **out, char *note, size_t size,
+                                cdul_error *err) CDUL_MUST_CHECK;
 void cdul_encoder_close(cdul_encoder *encoder);
 
 size_t cdul_encoder_width(const cdul_encoder *encoder); /* D */
@@ -125,6 +138,7 @@ const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder);
 /* What was assumed, or is not as asked for, a line each: for the user to read. Lives as long as the encoder.
  */
 const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder);
+cdul_inference cdul_encoder_precision(const cdul_encoder *encoder); /* never AUTO */
 /* Who runs the image tower: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider". */
 const char *cdul_encoder_placement(const cdul_encoder *encoder);
 

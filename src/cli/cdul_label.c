@@ -156,13 +156,34 @@ static cdul_encoder_options encoder_options(const cdul_label_options *o, const c
     options.threads = cli->common->threads;
     options.provider = o->provider;
     options.variant = o->variant;
+    if (o->precision != CDUL_INFERENCE_AUTO) options.precision = (cdul_inference)o->precision;
     if (o->batch != CDUL_INT_NONE) options.batch = (size_t)o->batch;
     return options;
 }
 
-static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
-    cdul_encoder_options options = encoder_options(o, cli);
-    cdul_status status = cdul_encoder_open(o->encoder, &options, &r->encoder, err);
+/* Parts of one job must agree on the precision, and each would find its own. */
+static bool chooses(const cdul_label_options *o) {
+    return o->precision == CDUL_INFERENCE_AUTO && !o->shard;
+}
+
+static cdul_status open_tower(const cdul_label_options *o, cdul_cli *cli, const cdul_decode_options *decode,
+                              label_run *r, cdul_error *err) {
+    const cdul_encoder_options options = encoder_options(o, cli);
+    char note[160] = "";
+    if (o->variant && options.precision == CDUL_INFERENCE_INT8)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--variant %s says which graph, and --precision int8 another: leave one of them out",
+                         o->variant);
+    cdul_status status = chooses(o) ? cdul_encoder_choose(o->encoder, &options, &r->paths, decode, o->cache,
+                                                          &r->encoder, note, sizeof note, err)
+                                    : cdul_encoder_open(o->encoder, &options, &r->encoder, err);
+    if (status == CDUL_OK && note[0]) cdul_say(cli->reporter, "precision: %s", note);
+    return status;
+}
+
+static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, const cdul_decode_options *decode,
+                                label_run *r, cdul_error *err) {
+    cdul_status status = open_tower(o, cli, decode, r, err);
     for (size_t i = 0; !status && i < cdul_encoder_notes(r->encoder)->count; i++)
         cdul_warn(cli->reporter, "%s: %s", o->encoder, cdul_encoder_notes(r->encoder)->items[i]);
     if (!status && strcmp(cdul_encoder_placement(r->encoder), "CPU") != 0)
@@ -233,8 +254,8 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
                            "of them out",
                            o->grid);
     if (!status && o->local == CDUL_LOCAL_CROPS) status = cdul_crops_parse(o->grid, &r->crops, err);
-    if (status || (status = open_encoder(o, cli, r, err)) || (status = choose_locals(o, r, &embed, err)) ||
-        (status = list_images(o, cli, r, err)))
+    if (status || (status = list_images(o, cli, r, err)) ||
+        (status = open_encoder(o, cli, &embed.decode, r, err)) || (status = choose_locals(o, r, &embed, err)))
         return status;
     cdul_encoder_score known = cdul_encoder_score_of(r->encoder);
     bool text_knows = !isnan(r->text.logit_scale);
@@ -252,7 +273,9 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
                           : "nothing was kept: with --cache DIR an interrupted run goes on%s",
                  o->cache ? o->cache : "");
     if (status) return status;
-    r->result.labels.config = cdul_options_json(cli->program, o);
+    cdul_label_options made = *o;
+    made.precision = (int)cdul_encoder_precision(r->encoder);
+    r->result.labels.config = cdul_options_json(cli->program, &made);
     status = write_skipped(o, cli, &r->skipped, err);
     return status ? status : write_labels(o, cli, &r->result, cdul_seconds() - start, err);
 }

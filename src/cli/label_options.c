@@ -189,6 +189,16 @@ static const cdul_option options[] = {
          "an interrupted run goes on"},
 
     CDUL_OPTIONS_PROVIDER(FIELD(provider)),
+    {.name = "precision",
+     .type = CDUL_OPTION_CHOICE,
+     .offset = FIELD(precision),
+     .fallback = "auto",
+     .argument = "NAME",
+     .choices = "auto|fp32|bf16|int8",
+     .help =
+         "numbers of the image tower: int8 is its variant int8 or quantized, bf16 is for OpenVINO; auto is "
+         "the fastest whose vectors of the first images have a cosine of 0.9995 to fp32's; fp32 with "
+         "--shard, so that the parts agree"},
     {.name = "batch",
      .letter = 'b',
      .type = CDUL_OPTION_INT,

@@ -49,6 +49,7 @@ typedef struct cdul_label_options {
 
     /* Engine */
     cdul_provider provider;
+    int precision;   /* cdul_inference                                                                */
     long long batch; /* views in one run; CDUL_INT_NONE = what suits the graph                         */
 
     /* Other work */

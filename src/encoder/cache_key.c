@@ -60,6 +60,15 @@ static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err)
     return status;
 }
 
+/* Vectors in bfloat16 are another tower's. */
+static cdul_status hash_tower(const cdul_encoder *encoder, uint64_t *hash, cdul_error *err) {
+    static const char bfloat16[] = "bfloat16";
+    cdul_status status = hash_graph(cdul_session_path(encoder->vision.session), hash, err);
+    if (status == CDUL_OK && encoder->session.provider.bfloat16)
+        *hash = XXH3_64bits_withSeed(bfloat16, sizeof bfloat16, *hash);
+    return status;
+}
+
 cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_options *options,
                               cdul_cache_key *out, cdul_error *err) {
     const cdul_decode_options *decode = &options->decode;
@@ -69,10 +78,16 @@ cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_opti
     snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u",
              decode->exif ? "applied" : "ignored", decode->background[0], decode->background[1],
              decode->background[2]);
-    return hash_graph(cdul_session_path(encoder->vision.session), &out->encoder, err);
+    return hash_tower(encoder, &out->encoder, err);
 }
 
 /* --- As JSON --- */
+
+#define HASH_TEXT 20
+
+static void hash_text(uint64_t hash, char text[HASH_TEXT]) {
+    snprintf(text, HASH_TEXT, "%016" PRIx64, hash);
+}
 
 static cJSON *boxes_json(const cdul_crops *crops) {
     cJSON *list = cJSON_CreateArray();
@@ -96,8 +111,8 @@ static cJSON *locals_json(const cdul_cache_key *key) {
 
 /* NULL: no memory. */
 static cJSON *key_json(const cdul_cache_key *key) {
-    char encoder[20];
-    snprintf(encoder, sizeof encoder, "%016" PRIx64, key->encoder);
+    char encoder[HASH_TEXT];
+    hash_text(key->encoder, encoder);
     cJSON *json = cJSON_CreateObject(), *locals = locals_json(key);
     if (json && locals && cJSON_AddNumberToObject(json, "version", CACHE_VERSION) &&
         cJSON_AddStringToObject(json, "encoder", encoder) &&
@@ -159,6 +174,26 @@ cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key,
     }
     cJSON_Delete(ours);
     cJSON_Delete(theirs);
+    free(path);
+    return status;
+}
+
+cdul_status cdul_cache_key_encoder(const char *folder, const cdul_encoder *encoder, bool *holds, bool *same,
+                                   cdul_error *err) {
+    char *path = cdul_path_join(folder, "cache.json"), text[HASH_TEXT];
+    cJSON *json = NULL;
+    uint64_t hash = 0;
+    cdul_status status = path ? CDUL_OK : cdul_fail_memory(err, "path");
+    *same = false;
+    *holds = status == CDUL_OK && cdul_path_exists(path);
+    if (*holds) status = cdul_json_read(path, &json, err);
+    if (*holds && status == CDUL_OK) status = hash_tower(encoder, &hash, err);
+    if (*holds && status == CDUL_OK) {
+        const char *made = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "encoder"));
+        hash_text(hash, text);
+        *same = made && strcmp(made, text) == 0;
+    }
+    cJSON_Delete(json);
     free(path);
     return status;
 }

@@ -10,7 +10,11 @@
 #define DEFAULT_BATCH 32 /* views: three images of ten, and where CPU throughput has levelled off */
 
 cdul_encoder_options cdul_encoder_defaults(void) {
-    return (cdul_encoder_options){.threads = 0, .batch = 0, .provider = {.name = "cpu"}, .variant = NULL};
+    return (cdul_encoder_options){.threads = 0,
+                                  .batch = 0,
+                                  .provider = {.name = "cpu"},
+                                  .variant = NULL,
+                                  .precision = CDUL_INFERENCE_FP32};
 }
 
 bool cdul_unit(float *vector, size_t width) {
@@ -80,7 +84,26 @@ static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *opt
         return cdul_fail_memory(err, "encoder");
     e->session.provider.name = e->provider;
     e->session.provider.library = e->library;
+    e->session.provider.bfloat16 = options->precision == CDUL_INFERENCE_BF16;
+    e->precision = options->precision;
     return cdul_strings_copy(&from->options, &e->session.provider.options, err);
+}
+
+/* The image tower in eight bits, in the place of the one in float32. */
+static cdul_status take_int8(cdul_encoder *e, cdul_error *err) {
+    char *path = NULL;
+    cdul_status status = cdul_layout_int8(e->folder, &path, err);
+    if (status == CDUL_OK && !path)
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: the image tower has no variant int8 or quantized; scripts/export_clip.py folder "
+            "makes one, or use --precision fp32",
+            e->folder);
+    if (status != CDUL_OK) return status;
+    free(e->layout.vision);
+    e->layout.vision = path;
+    e->layout.combined = false;
+    return CDUL_OK;
 }
 
 cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
@@ -95,6 +118,7 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
     cdul_status status = e->folder ? keep_options(e, options, err) : cdul_fail_memory(err, "encoder");
     if (status == CDUL_OK) status = cdul_encoder_config_read(folder, &e->config, err);
     if (status == CDUL_OK) status = cdul_layout_find(folder, options->variant, &e->layout, err);
+    if (status == CDUL_OK && options->precision == CDUL_INFERENCE_INT8) status = take_int8(e, err);
     if (status == CDUL_OK) status = open_vision(e, err);
     if (status == CDUL_OK) status = settle_text(e, err);
     if (status == CDUL_OK) status = cdul_scale_from_graph(e, err);
@@ -137,6 +161,10 @@ const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder) {
 
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder) {
     return &encoder->preprocess;
+}
+
+cdul_inference cdul_encoder_precision(const cdul_encoder *encoder) {
+    return encoder->precision;
 }
 
 const char *cdul_encoder_placement(const cdul_encoder *encoder) {

@@ -43,8 +43,9 @@ struct cdul_encoder {
     cdul_tower vision;
     cdul_preprocess preprocess;
     cdul_strings notes; /* assumptions, for --inspect                                                   */
-    size_t width;       /* D                                                                            */
-    size_t batch;       /* B                                                                            */
+    cdul_inference precision; /* of the image tower                                                   */
+    size_t width; /* D                                                                            */
+    size_t batch; /* B                                                                            */
 };
 
 /* As cdul_encoder_views, but rows are left as the graph gives them, and each is followed by those of its P =

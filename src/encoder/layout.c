@@ -248,6 +248,20 @@ cdul_status cdul_layout_find(const char *folder, const char *variant, cdul_layou
     return status;
 }
 
+cdul_status cdul_layout_int8(const char *folder, char **out, cdul_error *err) {
+    static const char *const variants[] = {"int8", "quantized"};
+    graphs g = {0};
+    const graph *image = NULL;
+    *out = NULL;
+    cdul_status status = list_graphs(folder, &g, err);
+    for (size_t i = 0; status == CDUL_OK && !image && i < sizeof variants / sizeof *variants; i++)
+        status = pick(folder, &g, IMAGE, variants[i], &image, err);
+    if (status == CDUL_OK && image && !(*out = cdul_path_join(folder, image->path)))
+        status = cdul_fail_memory(err, "path");
+    free_graphs(&g);
+    return status;
+}
+
 void cdul_layout_free(cdul_layout *layout) {
     free(layout->vision);
     free(layout->text);

@@ -24,6 +24,9 @@ typedef struct cdul_layout {
  * text tower of another variant than the image tower's is chosen with a note. */
 cdul_status cdul_layout_find(const char *folder, const char *variant, cdul_layout *out,
                              cdul_error *err) CDUL_MUST_CHECK;
+/* Path of the image tower's graph in eight bits, variant int8 or else quantized; NULL if there is none. The
+ * caller frees. */
+cdul_status cdul_layout_int8(const char *folder, char **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_layout_free(cdul_layout *layout);
 
 #endif
