@@ -14,11 +14,11 @@ typedef struct cdul_csv cdul_csv;
 
 /* `separator` is ',' or '\t'. */
 cdul_status cdul_csv_open(const char *path, char separator, cdul_csv **out, cdul_error *err) CDUL_MUST_CHECK;
-/* Reads the next record. *fields are the file's own: they hold until the next call. *end is set after the last
- * record. Empty lines are skipped.
- * A quote that never closes (the message has the line where it opened), text behind a closing quote and a NUL
- * byte are CDUL_ERR_INPUT; do not read on after an error. */
-cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end, cdul_error *err) CDUL_MUST_CHECK;
+/* Reads the next record. *fields are the file's own: they hold until the next call. *end is set after the
+ * last record. Empty lines are skipped. A quote that never closes (the message has the line where it opened),
+ * text behind a closing quote and a NUL byte are CDUL_ERR_INPUT; do not read on after an error. */
+cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end,
+                          cdul_error *err) CDUL_MUST_CHECK;
 /* Line of the record read last, from 1: for errors. */
 size_t cdul_csv_line(const cdul_csv *csv);
 void cdul_csv_close(cdul_csv *csv);
