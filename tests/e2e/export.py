@@ -5,6 +5,8 @@
     export.py graph RUN FOLDER CSV       RUN/model.onnx against ONNX's checker, its metadata against the other files of
                                          the run, CSV of cdul-predict against onnxruntime on Pillow's pixels. Leaves
                                          views.f32 [4, 3, H, W] and scores.f32 [4, C] of onnxruntime in RUN
+    export.py int8 RUN FOLDER CSV        RUN/model_int8.onnx beside RUN/model.onnx and what ONNX Runtime's own quantiser
+                                         makes of that; CSV of cdul-predict against onnxruntime
     export.py torchvision RUN            those scores against torchvision's network with RUN/model.safetensors
 """
 import csv
@@ -84,7 +86,6 @@ def check_graph(run):
 
 def graph(run, folder, predictions):
     import onnxruntime
-    from PIL import Image
 
     run = pathlib.Path(run)
     properties = check_graph(run)
@@ -98,6 +99,14 @@ def graph(run, folder, predictions):
     near(f"{run}: batches of 1 and 3, and of 4", session.run(None, {"image": views})[0], scores)
     views.tofile(run / "views.f32")
     scores.tofile(run / "scores.f32")
+
+    pixels, scores = read_views(properties, folder, predictions)
+    near(f"{run}: cdul-predict and onnxruntime", scores, session.run(None, {"image": pixels})[0])
+
+
+def read_views(properties, folder, predictions):
+    """The pixels [N, 3, 64, 64] that Pillow makes of the images in a CSV of cdul-predict, and its scores."""
+    from PIL import Image
 
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     with open(predictions, newline="") as file:
@@ -114,9 +123,56 @@ def graph(run, folder, predictions):
         return scaled.crop((left, top, left + 64, top + 64))
 
     pixels = numpy.stack([numpy.asarray(view(f"{folder}/{row[0]}"), numpy.float32) / 255 for row in rows])
-    pixels = pixels.transpose(0, 3, 1, 2)
-    near(f"{run}: cdul-predict and onnxruntime", numpy.array([row[1:] for row in rows], numpy.float32),
-         session.run(None, {"image": pixels})[0])
+    return pixels.transpose(0, 3, 1, 2), numpy.array([row[1:] for row in rows], numpy.float32)
+
+
+def int8(run, folder, predictions):
+    """Rounding moves scores. It must not move them further than ONNX Runtime's quantiser does, which looks at the same
+    pictures, and weights must be within half a step of what they were."""
+    import collections
+    import logging
+    import tempfile
+
+    import onnx
+    import onnxruntime
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self, pixels):
+            self.rows = iter([{"image": row[None]} for row in pixels])
+
+        def get_next(self):
+            return next(self.rows, None)
+
+    def run_graph(path):
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": pixels})[0]
+
+    logging.disable(logging.WARNING)  # that the graph could be prepared
+    run = pathlib.Path(run)
+    plain, reduced = run / "model.onnx", run / "model_int8.onnx"
+    onnx.checker.check_model(str(reduced), full_check=True)
+    properties = {entry.key: entry.value for entry in onnx.load(str(reduced)).metadata_props}
+    assert properties == {entry.key: entry.value for entry in onnx.load(str(plain)).metadata_props}
+    pixels, scores = read_views(properties, folder, predictions)
+    ours, exact = run_graph(reduced), run_graph(plain)
+    near(f"{run}: cdul-predict and onnxruntime in int8", scores, ours)
+    with tempfile.TemporaryDirectory() as scratch:
+        theirs = f"{scratch}/theirs.onnx"
+        quantize_static(str(plain), theirs, Pictures(pixels), per_channel=True, activation_type=QuantType.QUInt8,
+                        weight_type=QuantType.QInt8, reduce_range=True, op_types_to_quantize=["Conv", "Add"])
+        other = run_graph(theirs)
+    moved, others_move = float(abs(ours - exact).max()), float(abs(other - exact).max())
+    print(f"{run}: int8 moves scores by {moved:.3g} at most, onnxruntime's own by {others_move:.3g}, spread {exact.std(0).max():.2g}")
+    assert moved <= 1.5 * others_move + 1e-3, "int8 is further off than onnxruntime's"
+
+    graphs = [onnx.load(str(path)).graph for path in (plain, reduced)]
+    before, after = ({t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer} for graph in graphs)
+    kinds = collections.Counter(node.op_type for node in graphs[1].node)
+    assert "Relu" not in kinds and kinds["Conv"] > 10, kinds
+    for name in [name.removesuffix(".rounded") for name in after if name.endswith(".weight.rounded")]:
+        rounded, steps = after[f"{name}.rounded"], after[f"{name}.scale"].reshape(-1, 1, 1, 1)
+        assert rounded.dtype == numpy.int8 and abs(rounded.astype(int)).max() <= 64, name
+        assert (abs(rounded * steps - before[name]) <= 0.501 * steps).all(), name
 
 
 def read_safetensors(path):
@@ -159,4 +215,4 @@ def torchvision_scores(run):
     near(f"{run}: the exported graph and torchvision", got, expected)
 
 
-{"pictures": pictures, "graph": graph, "torchvision": torchvision_scores}[sys.argv[1]](*sys.argv[2:])
+{"pictures": pictures, "graph": graph, "int8": int8, "torchvision": torchvision_scores}[sys.argv[1]](*sys.argv[2:])

@@ -6,6 +6,7 @@
     within A B                            every row of A is in B, to the bit
     cosines SCORES LABELS S               the aggregation of the paper in numpy makes LABELS of SCORES, of S crops
     sigmoid EXPECTED LABELS T BIAS        the same with SigLIP's sigmoid, of golden/make_encoder.py's vectors
+    noise A.onnx B.onnx                   writes A with noise in its weights as B
     largest WORDS CLASSES COLUMNS         cosines of CLASSES are the largest over those columns of WORDS, as in 0,1:4
 """
 import csv
@@ -101,4 +102,16 @@ def largest(words, classes, columns):
         assert abs(numpy.stack(expected, -1) - got).max() < 1e-6
 
 
-{f.__name__: f for f in (labels, equal, different, near, within, cosines, sigmoid, largest)}[sys.argv[1]](*sys.argv[2:])
+def noise(path, out):
+    import onnx
+
+    model, random = onnx.load(path), numpy.random.default_rng(4)
+    for tensor in model.graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        if weights.dtype == numpy.float32 and weights.size > 100:
+            noisy = weights + random.normal(0, weights.std(), weights.shape).astype(numpy.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(noisy, tensor.name))
+    onnx.save(model, out)
+
+
+{f.__name__: f for f in (labels, equal, different, near, within, cosines, sigmoid, largest, noise)}[sys.argv[1]](*sys.argv[2:])

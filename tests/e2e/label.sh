@@ -54,6 +54,36 @@ check equal labels.safetensors stdin.safetensors
 expect_exit 0 "${encode[@]}" photos -o batch.safetensors -b 7 -j 1
 check equal labels.safetensors batch.safetensors
 
+# Precision: int8 if there is enough to do and its vectors are near float32's. Here it is the same graph; then one with
+# noise in its weights.
+cp -r "$golden/clip" reduced
+mkdir dozens
+for i in {0..69}; do ln -s "$PWD/$(find photos -name "*$(printf %02d $((i % 30))).ppm")" "dozens/$i.ppm"; done
+trial=("$label" -e reduced -C classes.txt -j 2 dozens)
+expect_exit 0 "${trial[@]}" -o plain.safetensors
+! grep -q "precision:" err || fail "a choice without int8: $(cat err)"
+expect_exit 1 "${trial[@]}" -o none.safetensors --precision int8
+says err "reduced: the image tower has no variant int8 or quantized"
+expect_exit 2 "${trial[@]}" -o none.safetensors --precision bf16
+says err "bfloat16 is for --provider openvino"
+cp reduced/onnx/vision_model.onnx reduced/onnx/vision_model_int8.onnx
+expect_exit 0 "${trial[@]}" -o int8.safetensors
+says err "precision: int8, with a cosine of at least 1.00000 to float32 on the first images"
+check equal plain.safetensors int8.safetensors
+expect_exit 2 "${trial[@]}" -o none.safetensors --precision int8 --variant int8
+says err "leave one of them out"
+"$python" "$here/label.py" noise reduced/onnx/vision_model.onnx reduced/onnx/vision_model_int8.onnx
+expect_exit 0 "${trial[@]}" -o fp32.safetensors
+says err "precision: fp32, as int8 has cosines down to"
+check equal plain.safetensors fp32.safetensors
+expect_exit 0 "${trial[@]}" -o noisy.safetensors --precision int8 --cache noisy-cache
+! cmp -s plain.safetensors noisy.safetensors || fail "--precision int8 is float32"
+expect_exit 0 "${trial[@]}" -o again.safetensors --cache noisy-cache -T 0.02
+says err "precision: that of the cache"
+says err "0 embedded"
+expect_exit 0 "${trial[@]}" -o part.safetensors --shard 1/1
+! grep -q "precision:" err || fail "a part chooses for itself: $(cat err)"
+
 # Saved cosines give the same labels, to the bit; other options change them.
 expect_exit 0 "${encode[@]}" photos -o again.safetensors --save-scores scores.safetensors
 check equal labels.safetensors again.safetensors

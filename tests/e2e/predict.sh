@@ -108,6 +108,31 @@ rm bad/1.jpg bad/2.png
 expect_exit 0 "$predict" run bad -o bad.jsonl
 [ ! -e bad.jsonl.skipped.csv ] || fail "the list of an earlier run is still there"
 
+# Precision: int8 if there is enough to do and it gives the scores of float32, which the same graph does.
+mkdir dozens
+python3 -c 'import os; [os.symlink(f"../photos/{i % 4}.png", f"dozens/{i:02}.png") for i in range(70)]'
+expect_exit 0 "$predict" run dozens -f csv -o plain.csv
+! grep -q "precision:" err || fail "a choice without int8: $(cat err)"
+expect_exit 1 "$predict" run dozens --precision int8
+says err "run/model_int8.onnx: no such file, so this model has no int8"
+expect_exit 2 "$predict" run dozens --precision bf16
+says err "bfloat16 is for --provider openvino"
+cp run/model.onnx run/model_int8.onnx
+expect_exit 0 "$predict" run dozens -f csv -o int8.csv
+says err "precision: int8, scores of the first images within 0.000 of float32's"
+same plain.csv int8.csv
+for model in run run/model.onnx; do
+    expect_exit 0 "$predict" $model dozens -f csv -o int8.csv --precision int8
+    same plain.csv int8.csv
+done
+cp "$golden/unbounded.onnx" run/model_int8.onnx
+expect_exit 0 "$predict" run dozens -f csv -o fp32.csv
+says err "precision: fp32, as int8's scores of the first images are off by up to"
+same plain.csv fp32.csv
+expect_exit 0 "$predict" run photos -o few.jsonl
+! grep -q "precision:" err || fail "a trial for four images: $(cat err)"
+rm run/model_int8.onnx
+
 # Mistakes.
 expect_exit 2 "$predict" -q
 says err "no model"
