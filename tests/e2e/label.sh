@@ -80,7 +80,7 @@ expect_exit 0 "${trial[@]}" -o noisy.safetensors --precision int8 --cache noisy-
 ! cmp -s plain.safetensors noisy.safetensors || fail "--precision int8 is float32"
 expect_exit 0 "${trial[@]}" -o again.safetensors --cache noisy-cache -T 0.02
 says err "precision: that of the cache"
-says err "0 embedded"
+says err "70 of 70 images are in the cache"
 expect_exit 0 "${trial[@]}" -o part.safetensors --shard 1/1
 ! grep -q "precision:" err || fail "a part chooses for itself: $(cat err)"
 
