@@ -7,6 +7,7 @@
 #define CDUL_BASE_PROCESSOR_H
 
 #include <stdbool.h>
+#include <stdint.h> /* any header of the C library: they define __GLIBC__ */
 
 #if defined(__has_feature) /* clang */
 #define CDUL_THREAD_SANITIZER __has_feature(thread_sanitizer)
