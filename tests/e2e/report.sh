@@ -27,8 +27,12 @@ run_browser() {
         --virtual-time-budget=10000 --window-size=1280,900 "$@" 2>"$scratch/log"
 }
 
-run_browser --dump-dom "file://$scratch/page.html" >"$scratch/dom.html"
-outcome=$(grep -o 'data-outcome="[^"]*"' "$scratch/dom.html" | head -n 1 || true)
+# On a busy machine Chromium's virtual time can be over before a picture is decoded, which takes real time.
+for _ in 1 2 3; do
+    run_browser --dump-dom "file://$scratch/page.html" >"$scratch/dom.html"
+    outcome=$(grep -o 'data-outcome="[^"]*"' "$scratch/dom.html" | head -n 1 || true)
+    [ -z "$outcome" ] || break
+done
 if [ "$outcome" != 'data-outcome="passed"' ]; then
     echo "report.sh: ${outcome:-the checks did not end}" >&2
     exit 1
