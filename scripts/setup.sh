@@ -39,7 +39,7 @@ export_needs=(filelock typing-extensions sympy networkx jinja2 fsspec pyyaml reg
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
-test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck chromium python3-venv python3-torch
+test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck valgrind chromium python3-venv python3-torch
     python3-torchvision)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base
     python3-torch python3-numpy python3-pil)
