@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 """Writes tests/golden/tokenizer/: small vocabularies in CLIP's layout, over 2,000 texts, and the ids that
-transformers' CLIPTokenizer gives them.
+transformers' CLIPTokenizer and open_clip's SimpleTokenizer give them.
 
     plain/    vocab.json, merges.txt                     padding is the end token (OpenAI's checkpoints)
     single/   tokenizer.json, tokenizer_config.json      padding is "!", as in LAION's checkpoints
     texts.json, plain.ids, single.ids                    a text; then uint16: count, ids with start and end
+    open_clip/plain.ids, open_clip/clip.ids              the same by open_clip; clip: with CLIP's whole vocabulary
+    open_clip/differences.json                           vocabulary -> name of a known difference -> indices of texts
+
+A text on which the two libraries differ without one of the known differences (why_open_clip_differs) is an error.
+Needs: transformers, open_clip (scripts/setup.sh export).
 
     make_tokenizer.py --full WHEEL -o FOLDER
 
-does the same with CLIP's whole vocabulary, which PyPI's open_clip_torch carries: vocab.json, merges.txt, ids for
+writes CLIP's whole vocabulary, which PyPI's open_clip_torch carries: vocab.json, merges.txt, and transformers' ids for
 the same texts. Needs: tokenizers, transformers.
 """
 import argparse
@@ -18,6 +23,7 @@ import pathlib
 import random
 import shutil
 import struct
+import tempfile
 import unicodedata
 import zipfile
 
@@ -157,9 +163,78 @@ def write_folder(folder, merges):
         file.write("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
 
 
-def write_ids(path, tokenizer, strings):
-    rows = tokenizer(strings, truncation=True, max_length=CONTEXT)["input_ids"]
+def by_transformers(folder):
+    """texts -> rows of ids, with start and end"""
+    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    return lambda strings: tokenizer(strings, truncation=True, max_length=CONTEXT)["input_ids"]
+
+
+def by_open_clip(merges):
+    import open_clip
+
+    with tempfile.NamedTemporaryFile() as file:
+        lines = ["#version: 0.2", *(f"{a} {b}" for a, b in merges)]
+        file.write(gzip.compress("\n".join(lines).encode("utf-8")))
+        file.flush()
+        tokenizer = open_clip.SimpleTokenizer(bpe_path=file.name, context_length=CONTEXT)
+
+    def rows(strings):
+        padded = tokenizer(strings).tolist()
+        return [row[:row.index(tokenizer.eot_token_id) + 1] for row in padded]
+
+    return rows
+
+
+def write_ids(path, rows):
     path.write_bytes(b"".join(struct.pack(f"<{len(row) + 1}H", len(row), *row) for row in rows))
+
+
+def why_open_clip_differs(text, ids, transformers_rows):
+    """The name of the known difference. Two of them are tried: done to the text first, transformers gives open_clip's
+    ids."""
+    from open_clip.tokenizer import basic_clean
+
+    clean = basic_clean(text)
+    for name, changed in [("cleaning", clean), ("final sigma", unicodedata.normalize("NFC", text).lower()),
+                          ("cleaning and final sigma", clean.lower())]:
+        if transformers_rows([changed])[0] == ids:
+            return name
+    if "<|startoftext|>" in text.lower() or "<|endoftext|>" in text.lower():
+        return "special tokens"
+    if "\u0345" in text:  # a mark, but regex matches [\p{L}]+ without regard to case, and its upper case is a letter
+        return "iota subscript"
+    raise SystemExit(f"open_clip and transformers differ for no known reason: {text!a}")
+
+
+def write_open_clip(path, strings, merges, transformers_rows):
+    """Returns the known differences: name -> indices of texts."""
+    rows, differences = by_open_clip(merges)(strings), {}
+    for index, (text, ids, others) in enumerate(zip(strings, rows, transformers_rows(strings))):
+        if ids != others:
+            differences.setdefault(why_open_clip_differs(text, ids, transformers_rows), []).append(index)
+    write_ids(path, rows)
+    print(f"{path.name}: open_clip differs in", {name: len(indices) for name, indices in differences.items()})
+    return differences
+
+
+def clip_merges(compressed):
+    lines = gzip.decompress(compressed).decode("utf-8").split("\n")
+    return [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1]]
+
+
+def write_references_of_open_clip(folder, strings):
+    import open_clip
+
+    (folder / "open_clip").mkdir(exist_ok=True)
+    plain = [tuple(line.split()) for line in (folder / "plain/merges.txt").read_text("utf-8").splitlines()[1:]]
+    whole = clip_merges(pathlib.Path(open_clip.tokenizer.default_bpe()).read_bytes())
+    differences = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        write_folder(pathlib.Path(scratch), whole)
+        for name, merges, vocabulary_folder in ("plain", plain, folder / "plain"), ("clip", whole, scratch):
+            differences[name] = write_open_clip(folder / f"open_clip/{name}.ids", strings, merges,
+                                                by_transformers(vocabulary_folder))
+    (folder / "open_clip/differences.json").write_text(json.dumps(differences) + "\n")
 
 
 def main():
@@ -171,16 +246,15 @@ def main():
 
     if args.full:
         with zipfile.ZipFile(args.full) as wheel:
-            lines = gzip.decompress(wheel.read("open_clip/bpe_simple_vocab_16e6.txt.gz")).decode("utf-8").split("\n")
-        merges = [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1]]
+            merges = clip_merges(wheel.read("open_clip/bpe_simple_vocab_16e6.txt.gz"))
         write_folder(args.output, merges)
-        write_ids(args.output / "clip.ids", CLIPTokenizer.from_pretrained(args.output), strings)
+        write_ids(args.output / "clip.ids", by_transformers(args.output)(strings))
         return
 
     write_folder(args.output / "plain", train(3500))
     with open(args.output / "texts.json", "w", encoding="utf-8") as file:
         json.dump(strings, file, ensure_ascii=False, separators=(",", ":"))
-    write_ids(args.output / "plain.ids", CLIPTokenizer.from_pretrained(args.output / "plain"), strings)
+    write_ids(args.output / "plain.ids", by_transformers(args.output / "plain")(strings))
 
     single = args.output / "single"
     shutil.rmtree(single, ignore_errors=True)
@@ -198,7 +272,8 @@ def main():
         {"tokenizer_class": "CLIPTokenizer", "pad_token": "!",
          "bos_token": {"__type": "AddedToken", "content": "<|startoftext|>", "lstrip": False, "normalized": True,
                        "rstrip": False, "single_word": False}}) + "\n")
-    write_ids(args.output / "single.ids", CLIPTokenizer.from_pretrained(single), strings)
+    write_ids(args.output / "single.ids", by_transformers(single)(strings))
+    write_references_of_open_clip(args.output, strings)
 
 
 if __name__ == "__main__":
