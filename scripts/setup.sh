@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino] [export]
+Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino] [export] [export-newest]
 
   build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
   test     build, and the tools of the tests: reference implementations (Python) in .deps/venv, clang, shellcheck,
@@ -17,6 +17,8 @@ Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino] [export]
            --provider-library .deps/openvino/libonnxruntime_providers_openvino_plugin.so
   export   Python with torch 2.x (x86-64, CPU alone), open_clip, timm and transformers in .deps/export-venv, for
            scripts/export_clip.py and embed_text.py and their test; 700 MB to fetch, 2 GB on disk
+  export-newest  the same in .deps/export-newest, with the newest versions that there are instead of those that are
+           tested; made anew every time, for scripts/nightly.sh
 
 Without arguments: build and test. System packages are installed as root or with sudo.
 TEXT
@@ -212,30 +214,48 @@ stand_in_for_cuda() {
     done
 }
 
-setup_export() {
-    apt_install gcc binutils python3 python3-pip python3-venv
-    local requirements python_here=$deps/export-venv/bin/python
-    requirements=$(cat scripts/requirements.txt)
-    if is_done export "${torch2[*]} ${export_packages[*]} $requirements"; then
-        step "export: ready"
-        return
+# make_export_venv FOLDER [newest]
+make_export_venv() {
+    local python_here=$1/bin/python needs alone
+    mapfile -t needs < <(grep -v '^#' scripts/requirements.txt)
+    needs+=("${export_needs[@]}")
+    alone=("${torch2[@]}" "${export_packages[@]}")
+    if [ "${2-}" = newest ]; then
+        needs=("${needs[@]%%==*}")
+        alone=("${alone[@]%%==*}")
     fi
-    step "torch, open_clip and transformers in .deps/export-venv"
     new_scratch
-    rm -rf "$deps/export-venv"
-    "$python" -m venv "$deps/export-venv"
-    "$python_here" -m pip install -q --only-binary :all: -r scripts/requirements.txt "${export_needs[@]}"
-    "$python_here" -m pip install -q --no-deps --only-binary :all: "${torch2[@]}" "${export_packages[@]}"
+    rm -rf "$1"
+    "$python" -m venv "$1"
+    "$python_here" -m pip install -q --only-binary :all: "${needs[@]}"
+    "$python_here" -m pip install -q --no-deps --only-binary :all: "${alone[@]}"
     stand_in_for_cuda "$("$python_here" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch/lib"
     "$python_here" -c 'import open_clip, timm, transformers'
-    mark_done export "${torch2[*]} ${export_packages[*]} $requirements"
+}
+
+setup_export() {
+    apt_install gcc binutils python3 python3-pip python3-venv
+    local versions
+    versions="${torch2[*]} ${export_packages[*]} $(cat scripts/requirements.txt)"
+    if ! is_done export "$versions"; then
+        step "torch, open_clip and transformers in .deps/export-venv"
+        make_export_venv "$deps/export-venv"
+        mark_done export "$versions"
+    fi
     step "export: ready (.deps/export-venv/bin/python scripts/export_clip.py --help)"
+}
+
+setup_export-newest() {
+    apt_install gcc binutils python3 python3-pip python3-venv
+    step "the newest torch, open_clip and transformers in .deps/export-newest"
+    make_export_venv "$deps/export-newest" newest
+    step "export-newest: ready"
 }
 
 [ "$#" -gt 0 ] || set -- build test
 for part in "$@"; do
     case $part in
-    build | test | demo | torch2 | openvino | export) "setup_$part" ;;
+    build | test | demo | torch2 | openvino | export | export-newest) "setup_$part" ;;
     -h | --help)
         usage
         exit 0
