@@ -1,90 +1,98 @@
-"""The table of bench/run.sh. A row is a pair of commands that do the same work on the same files; rounds alternate between
-them, and what is printed are medians: time from start to exit, and peak memory."""
+"""The table of bench/run.sh.
+
+A row is a piece of work and the sides that do it: cdul, in one or more ways, and its peers, on the same files, weights and
+cores. A round runs each side once, one after the other; rounds repeat that, and the table has medians. A line compares
+two sides: by how many times the first is faster, or smaller. measure.py says how a run becomes a figure; most rows take what
+N more items take, so that start, loading and compilation fall out.
+
+With --size small each side runs once over little, and nothing is subtracted: it shows that the row runs."""
 import argparse
+import json
 import os
+import shutil
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import workloads
+from measure import Bench, Unavailable
+from rows import ROWS
 
-PEERS = Path(__file__).parent / "peers"
+PLUGIN = Path(__file__).parents[1] / ".deps/openvino/libonnxruntime_providers_openvino_plugin.so"
 
-
-class Row:
-    """name, unit and how a time becomes a number of it, the ratio to reach, threads, and a function work -> (ours, peer)."""
-
-    def __init__(self, name, unit, target, threads, commands, count=None):
-        self.name, self.unit, self.target, self.threads, self.commands, self.count = \
-            name, unit, target, threads, commands, count
-
-    def show(self, seconds):
-        return f"{self.count / seconds:.1f}" if self.count else f"{1000 * seconds:.0f}"
+def show(figure, unit):
+    value = {"images/s": 1 / figure if figure > 0 else float("nan"), "ms": 1000 * figure}.get(unit, figure)
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def python(script, *words):
-    return [sys.executable, PEERS / script, *words]
+def print_lines(name, row, found, absent):
+    for ours, peer, target in row.lines:
+        def cell(side):
+            if side in absent:
+                return f"{side}: {absent[side]}"
+            return f"{side}: {show(statistics.median(figure for figure, _ in found[side]), row.unit)}"
+
+        ratio = memory = ""
+        if ours in found and peer in found:
+            medians = [statistics.median(figure for figure, _ in found[side]) for side in (ours, peer)]
+            ratio = f"{medians[1] / medians[0]:.2f}"
+            memory = " / ".join(f"{max(mib for _, mib in found[side]):.0f}" for side in (ours, peer))
+        print(f"| {name} | {row.unit} | {cell(ours)} | {cell(peer)} | {ratio} | {target or ''} | {memory} |", flush=True)
 
 
-def rows(programs):
-    def preprocess(work):
-        encoder, photos = workloads.no_network(work), workloads.photographs(work)
-        return ([programs / "cdul-label", "-q", "-j", "1", "-e", encoder, *photos, "-o", work / "labels.safetensors"],
-                python("preprocess.py", *photos))
+def run_row(bench, name, row, only, rounds, log):
+    if only:
+        row.lines = [line for line in row.lines if any(word in side for word in only for side in line[:2])]
+    wanted = {side for line in row.lines for side in line[:2]}
+    found, absent = {}, {}
+    for number in range(1 if bench.small else rounds or row.rounds):
+        for side, measure in row.sides.items():
+            if side not in wanted or side in absent:
+                continue
+            try:
+                found.setdefault(side, []).append(measure())
+            except Unavailable as reason:
+                absent[side] = str(reason)
+                del found[side]
+        if number == 0 and not only:
+            row.check()
+    with open(log, "a") as file:
+        for side, values in found.items():
+            file.write(json.dumps({"row": name, "side": side, "unit": row.unit, "small": bench.small, "cores": bench.cores,
+                                   "figures": [figure for figure, _ in values], "MiB": [mib for _, mib in values],
+                                   "time": time.strftime("%Y-%m-%dT%H:%M:%S")}) + "\n")
+    print_lines(name, row, found, absent)
 
-    def evaluate(work):
-        truth, labels = workloads.labels(work)
-        return ([programs / "cdul-eval", "-j", "1", "--json", "-t", truth, labels], python("evaluate.py", truth, labels))
 
-    def start(work):
-        model, photo = workloads.classifier(work, programs), workloads.photographs(work)[0]
-        return ([programs / "cdul-predict", "-q", "-j", "1", model, photo, "-o", work / "one.jsonl"],
-                python("predict.py", model, photo))
-
-    return [
-        Row("decode, whole image and 9 crops, no network", "images/s", 4, 1, preprocess, workloads.PHOTOGRAPHS),
-        Row("evaluate 40,137 x 80 labels", "ms", 20, 1, evaluate),
-        Row("predict one image, from start to exit", "ms", 20, 1, start),
-    ]
-
-
-def run(command, threads):
-    """(seconds, peak MiB) of a command that must succeed, on `threads` cores."""
-    cores = sorted(os.sched_getaffinity(0))[:threads]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment,
-                               preexec_fn=lambda: os.sched_setaffinity(0, cores))
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if os.waitstatus_to_exitcode(status):
-        sys.exit(f"bench: {command[0]} failed:\n{said.decode()}")
-    return seconds, usage.ru_maxrss / 1024
+def processor():
+    for line in open("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return "?"
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Times cdul beside its peers.")
+    parser = argparse.ArgumentParser(prog="bench/run.sh", description="Times cdul beside its peers.")
     parser.add_argument("rows", nargs="*", metavar="ROW", help="words of a row's name; default: all rows")
-    parser.add_argument("--bin", type=Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--rounds", type=int, default=5, help="of each pair (%(default)s)")
+    parser.add_argument("--build", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, help="default: each row's own, 1 to 5; small: 1")
+    parser.add_argument("--size", choices=["small", "full"], default="full", help="small: to see that all runs")
+    parser.add_argument("--side", action="append", default=[], help="only lines with this word in a side's name; repeatable")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="cores of all sides (%(default)s)")
+    parser.add_argument("--plugin", type=Path, default=PLUGIN, help="OpenVINO's for cdul (default: scripts/setup.sh's)")
     parser.add_argument("--list", action="store_true", help="print the rows' names")
     args = parser.parse_args()
-    chosen = [row for row in rows(args.bin.resolve())
-              if not args.rows or any(word in row.name for word in args.rows)]
+    chosen = {name: make for name, make in ROWS.items() if not args.rows or any(word in name for word in args.rows)}
     if args.list:
-        return print("\n".join(row.name for row in chosen))
-    print("| row | unit | threads | cdul | Python | ratio | to reach | peak memory |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for row in chosen:
-        pair = row.commands(args.work.resolve())
-        found = [[run(command, row.threads) for command in pair] for _ in range(args.rounds)]
-        ours, peers = ([statistics.median(one[side][i] for one in found) for i in (0, 1)] for side in (0, 1))
-        print(f"| {row.name} | {row.unit} | {row.threads} | {row.show(ours[0])} | {row.show(peers[0])} | "
-              f"{peers[0] / ours[0]:.1f} | {row.target} | {ours[1]:.0f} MiB against {peers[1]:.0f} |", flush=True)
+        return print("\n".join(chosen))
+    bench = Bench(args.build.resolve(), args.size == "small", args.threads, args.plugin.resolve())
+    print(f"{processor()}, {bench.cores} cores{'; small sizes: the figures mean nothing' if bench.small else ''}\n")
+    print("| row | unit | cdul | beside | ratio | to reach | peak MiB |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    try:
+        for name, make in chosen.items():
+            run_row(bench, name, make(bench), args.side, args.rounds, args.build / "results.jsonl")
+    finally:
+        shutil.rmtree(bench.scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,41 @@
-"""CLIP's preprocessing of the whole picture and of 3x3 tiles, as transformers and open_clip do it: Pillow, then NumPy."""
+"""The views of pictures and nothing else: preprocess.py pillow|draft|torchvision LIST
+
+pillow: Pillow and torchvision's transforms, as transformers and open_clip do it. draft: the same, with libjpeg's scaled
+decoding. torchvision: its own decoder and its resizing of tensors."""
 import sys
 
-import numpy
-from PIL import Image
+import torch
 
-SIDE, GRID = 224, 3
-MEAN = numpy.array([0.48145466, 0.4578275, 0.40821073], numpy.float32)[:, None, None]
-STD = numpy.array([0.26862954, 0.26130258, 0.27577711], numpy.float32)[:, None, None]
+import views
 
 
-def views(picture):
-    scale = SIDE / min(picture.size)
-    whole = picture.resize([round(side * scale) for side in picture.size], Image.Resampling.BICUBIC)
-    left, top = (whole.width - SIDE) // 2, (whole.height - SIDE) // 2
-    yield whole.crop((left, top, left + SIDE, top + SIDE))
-    across, down = ([round(side * i / GRID) for i in range(GRID + 1)] for side in picture.size)
-    for row in range(GRID):
-        for column in range(GRID):
-            box = across[column], down[row], across[column + 1], down[row + 1]
-            yield picture.crop(box).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+def of_torchvision(path, side, grid):
+    from torchvision.io import decode_jpeg, read_file
+    from torchvision.transforms.v2 import functional
+
+    def finish(pixels):
+        return functional.normalize(functional.to_dtype(pixels, torch.float32, scale=True), views.MEAN, views.STD)
+
+    def resize(pixels, size):
+        return functional.resize(pixels, size, functional.InterpolationMode.BICUBIC, antialias=True)
+
+    picture = decode_jpeg(read_file(path))
+    height, width = picture.shape[1:]
+    across, down = views.edges(width, grid), views.edges(height, grid)
+    found = [finish(functional.center_crop(resize(picture, [side]), [side, side]))]
+    for row in range(grid):
+        for column in range(grid):
+            tile = picture[:, down[row]:down[row + 1], across[column]:across[column + 1]]
+            found.append(finish(resize(tile, [side, side])))
+    return torch.stack(found)
 
 
-for path in sys.argv[1:]:
-    with Image.open(path) as file:
-        image = file.convert("RGB")
-    batch = numpy.stack([(numpy.asarray(view, numpy.float32).transpose(2, 0, 1) / 255 - MEAN) / STD for view in views(image)])
-    assert batch.shape == (1 + GRID * GRID, 3, SIDE, SIDE)
+torch.set_num_threads(1)
+method, paths = sys.argv[1], views.read_list(sys.argv[2])
+if method == "torchvision":
+    for path in paths:
+        of_torchvision(path, 224, 3)
+else:
+    kind = views.DraftViews if method == "draft" else views.Views
+    for batch in kind(paths, 224, 3):
+        assert batch.shape == (10, 3, 224, 224)
