@@ -139,9 +139,9 @@ def label_rn50(b):
     return label_resnet(b, "RN50", 224, b.size(2, 24), 4, 3)
 
 
-@row("label, RN50x64, from files to labels")  # 448 pixels: half a minute a picture
+@row("label, RN50x64, from files to labels")  # 448 pixels, half a minute a picture
 def label_rn50x64(b):
-    return label_resnet(b, "RN50x64", b.size(128, 448), 2, 1, 1)
+    return label_resnet(b, b.size("RN50x4", "RN50x64"), b.size(128, 448), 2, 1, 1)
 
 
 def decode(b, methods, images, width, height):

@@ -222,22 +222,8 @@ def classifier(work, programs, architecture, size):
         subprocess.run([programs / "cdul-train", "-q", "-l", table, "--root", root, f"@{names}", "--init", init, "--size",
                         str(size), "--epochs", "1", "--bn", "train", "--holdout", "0", "--align", "off", "-o", folder],
                        check=True)
-        made = script("-c", INT8, folder / "model.onnx", str(size), *photographs(work, CALIBRATION)[::2])
+        made = script(ROOT / "bench" / "make_int8.py", folder / "model.onnx", str(size), *photographs(work, CALIBRATION)[::2])
         if made.returncode:
             raise RuntimeError(made.stderr)
 
     return once(work / f"run-{architecture}-{size}", make)
-
-
-INT8 = f"""
-import sys
-sys.path.append({str(ROOT / "scripts")!r})
-sys.path.append({str(ROOT / "bench" / "peers")!r})
-from pathlib import Path
-import numpy
-from clip_export import graph
-from predict import Pictures
-model, size, *photos = sys.argv[1:]
-pictures = Pictures(photos, int(size), [0] * 3, [1] * 3)
-graph.to_int8(Path(model), numpy.stack([pictures[i] for i in range(len(pictures))]))
-"""

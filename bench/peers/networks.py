@@ -4,7 +4,7 @@ import os
 
 import numpy
 
-THREADS = int(os.environ["OMP_NUM_THREADS"])
+THREADS = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count()))
 
 
 def of_torch(module, how):
