@@ -99,7 +99,7 @@ def label(b, architecture, side, images, batch, rounds, lines, engines, products
                 raise reason
 
             return "", absent
-        note = f" (cosine >= {smallest_cosine(b, encoder, options):.4f})"
+        note = f" (cosine >= {smallest_cosine(b, encoder, options):.5f})"
         return note, b.per_item(cdul(b.output("reduced.safetensors"), *options), images)
 
     sides = {"float32": b.per_item(cdul(own), images)}
@@ -174,7 +174,14 @@ def relabel(b):
     own, theirs = b.output("relabel.safetensors"), b.output("relabel-numpy.safetensors")
     sides = {"cdul": b.whole(b.program("label", "-e", encoder, "--cache", cache, "--root", root, f"@{names}", "-o", own)),
              "NumPy": b.whole(b.python("relabel.py", cache, encoder, theirs))}
-    return Row("s", sides, [("cdul", "NumPy", 3)], check=same(read_labels, 1e-3, own, theirs))
+    shards = len(list(cache.iterdir()))
+
+    def check():
+        if len(list(cache.iterdir())) > shards:
+            raise SystemExit(f"bench: {cache} was not used: cdul-label added to it")
+        same(read_labels, 1e-3, own, theirs)()
+
+    return Row("s", sides, [("cdul", "NumPy", 3)], check=check)
 
 
 # --- Training ---
