@@ -2,18 +2,14 @@
  * src/libImaging/Resample.c (separable, fixed-point coefficients, rounded to 8 bits between the passes) and
  * Geometry.c (nearest).
  *
- * Both passes run over long rows of neighbouring bytes with one coefficient, which compilers vectorise. */
+ * Both passes run over long rows of neighbouring bytes with one coefficient: resize_sums.h. */
 #include "image/resize.h"
 
-#include "base/processor.h"
+#include "image/resize_sums.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Coefficients are scaled by 2^22: 8 bits are the sample's, 2 are room for overshoot of the sum. */
-#define PRECISION_BITS (32 - 8 - 2)
-#define ONE_HALF       (1 << (PRECISION_BITS - 1))
 
 /* --- Filters: Pillow's, in its order of operations, since the last bit depends on it --- */
 
@@ -103,7 +99,7 @@ static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double sc
     }
     int32_t *to = a->coefficients + at * a->stride;
     for (size_t t = 0; t < count; t++) {
-        double w = (sum != 0 ? weights[t] / sum : weights[t]) * (1 << PRECISION_BITS);
+        double w = (sum != 0 ? weights[t] / sum : weights[t]) * (1 << CDUL_PRECISION_BITS);
         to[t] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
     }
     a->spans[at] = (span){first, count};
@@ -143,11 +139,6 @@ static span reach(const axis *a) {
 #define ROWS  16
 #define LANES (3 * ROWS)
 
-static inline uint8_t clip8(int32_t sum) {
-    sum >>= PRECISION_BITS;
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
-}
-
 static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t columns, uint8_t *block) {
     for (size_t r = 0; r < rows; r++) {
         const uint8_t *in = from + r * stride;
@@ -160,15 +151,6 @@ static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t c
     }
 }
 
-FOR_AVX2_TOO static void sum_columns(const uint8_t *block, const int32_t *coefficients, size_t count,
-                                     uint8_t *out) {
-    int32_t sums[LANES];
-    for (size_t j = 0; j < LANES; j++) sums[j] = ONE_HALF;
-    for (size_t t = 0; t < count; t++, block += LANES)
-        for (size_t j = 0; j < LANES; j++) sums[j] += coefficients[t] * block[j];
-    for (size_t j = 0; j < LANES; j++) out[j] = clip8(sums[j]);
-}
-
 /* from: first row and first needed column, [rows, *, 3]. out [rows, a->count, 3]. */
 static void resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a, uint8_t *block,
                            uint8_t *out, size_t out_stride) {
@@ -178,8 +160,8 @@ static void resize_columns(const uint8_t *from, size_t stride, size_t rows, cons
         load_block(from + y * stride, stride, n, needed.count, block);
         for (size_t x = 0; x < a->count; x++) {
             uint8_t pixels[LANES];
-            sum_columns(block + (a->spans[x].first - needed.first) * LANES, a->coefficients + x * a->stride,
-                        a->spans[x].count, pixels);
+            cdul_resize_sums(block + (a->spans[x].first - needed.first) * LANES, LANES,
+                             a->coefficients + x * a->stride, a->spans[x].count, LANES, pixels);
             uint8_t *to = out + y * out_stride + x * 3;
             for (size_t r = 0; r < n; r++, to += out_stride) {
                 to[0] = pixels[r];
@@ -192,25 +174,13 @@ static void resize_columns(const uint8_t *from, size_t stride, size_t rows, cons
 
 /* --- Rows --- */
 
-#define STRIP 256
-
-FOR_AVX2_TOO static void sum_rows(const uint8_t *from, size_t stride, const int32_t *coefficients,
-                                  size_t count, size_t bytes, uint8_t *out) {
-    int32_t sums[STRIP];
-    for (size_t j = 0; j < bytes; j++) sums[j] = ONE_HALF;
-    for (size_t t = 0; t < count; t++, from += stride)
-        for (size_t j = 0; j < bytes; j++) sums[j] += coefficients[t] * from[j];
-    for (size_t j = 0; j < bytes; j++) out[j] = clip8(sums[j]);
-}
-
 /* from: first needed row, [*, bytes] with `stride`. */
 static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const axis *a, uint8_t *out,
                         size_t out_stride) {
     size_t first = a->spans[0].first;
     for (size_t y = 0; y < a->count; y++)
-        for (size_t j = 0; j < bytes; j += STRIP)
-            sum_rows(from + (a->spans[y].first - first) * stride + j, stride, a->coefficients + y * a->stride,
-                     a->spans[y].count, bytes - j < STRIP ? bytes - j : STRIP, out + y * out_stride + j);
+        cdul_resize_sums(from + (a->spans[y].first - first) * stride, stride, a->coefficients + y * a->stride,
+                         a->spans[y].count, bytes, out + y * out_stride);
 }
 
 /* --- Both --- */
