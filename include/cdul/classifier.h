@@ -62,6 +62,7 @@ typedef enum cdul_test_views {
 
 typedef struct cdul_predict_settings {
     cdul_decode_options decode;
+    bool reduce;    /* decode large JPEGs at a part of their size, where every view keeps twice its pixels */
     size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
     cdul_test_views views;
     bool standardise; /* the score becomes sigmoid((l - mean_c l) / std_c l), l its logit: images that the

@@ -214,6 +214,7 @@ typedef struct cdul_embed_options {
     cdul_cells cells; /* cdul_encoder_cells: S = P cells instead, one pass an image; {0} = none         */
     bool mirror; /* a view's vector is the mean direction of the view and its mirror image: twice the work */
     cdul_decode_options decode;
+    bool reduce;    /* decode large JPEGs at a part of their size, where every view keeps twice its pixels */
     size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
 } cdul_embed_options;
 
@@ -250,7 +251,7 @@ typedef struct cdul_cache cdul_cache;
 typedef struct cdul_cache_key {
     uint64_t encoder;        /* XXH3-64 of the image tower's file(s)                                   */
     char preprocess[256];    /* canonical text, one per setting                                        */
-    char decode[64];         /* likewise                                                               */
+    char decode[96];         /* likewise                                                               */
     size_t width;            /* D                                                                      */
     const cdul_crops *crops; /* borrowed while the cache is open; NULL = none                          */
     cdul_cells cells;        /* instead of crops; {0} = none                                           */

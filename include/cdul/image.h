@@ -26,6 +26,9 @@ typedef struct cdul_decode_options {
     bool exif;             /* apply EXIF orientation (tag 0x0112); default true                      */
     uint8_t background[3]; /* RGB under transparent pixels; default white                            */
     size_t max_pixels;     /* larger images are refused before decoding; 0 = 179 million, as Pillow     */
+    /* A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as it is still this wide and
+     * high as it will be shown. 0, the default: in full. */
+    size_t least_width, least_height;
 } cdul_decode_options;
 
 cdul_decode_options cdul_decode_defaults(void);

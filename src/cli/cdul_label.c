@@ -247,6 +247,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     cdul_label_settings settings = settings_of(o);
     double start = cdul_seconds();
     embed.decode.exif = o->exif;
+    embed.reduce = o->reduce;
     cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
     if (!status && o->grid && o->local == CDUL_LOCAL_DENSE)
         status = cdul_fail(err, CDUL_ERR_USAGE,

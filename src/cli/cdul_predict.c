@@ -188,6 +188,7 @@ static cdul_status predict(job *j, cdul_error *err) {
                                             [CDUL_VIEWS_GRID] = CDUL_TEST_VIEWS_GRID};
     cdul_predict_settings settings = cdul_predict_defaults();
     settings.decode.exif = o->exif;
+    settings.reduce = o->reduce;
     settings.threads = j->cli->common->threads;
     settings.views = views[o->views];
     settings.standardise = o->standardise;

@@ -20,6 +20,11 @@
     {.name = "exif", .type = CDUL_OPTION_FLAG, .offset = (field), .fallback = "true",                        \
      .help = "turn images as their EXIF orientation says"}
 
+#define CDUL_OPTION_REDUCE(field)                                                                            \
+    {.name = "reduce", .type = CDUL_OPTION_FLAG, .offset = (field), .fallback = "true",                      \
+     .help = "decode a large JPEG at 1/2, 1/4 or 1/8 of its size, several times as fast, where every view "  \
+             "still has twice the pixels that it needs"}
+
 #define CDUL_OPTION_BACKGROUND(field)                                                                        \
     {.name = "background", .type = CDUL_OPTION_STRING, .offset = (field), .fallback = "ffffff",              \
      .argument = "RRGGBB", .help = "colour under transparent pixels, in hexadecimal"}

@@ -50,6 +50,7 @@ static const cdul_option options[] = {
      .command_only = true,
      .help = "label only part I of N, for N machines; an image's part depends on its name alone"},
     CDUL_OPTION_EXIF(FIELD(exif)),
+    CDUL_OPTION_REDUCE(FIELD(reduce)),
     CDUL_OPTION_BACKGROUND(FIELD(background)),
 
     {.name = "template",

@@ -21,6 +21,7 @@ typedef struct cdul_label_options {
     bool null;           /* lists are separated by NUL                                               */
     const char *shard;   /* "i/N", 1 <= i <= N, or NULL                                               */
     bool exif;
+    bool reduce; /* JPEGs while they are decoded                                                      */
     const char *background; /* "RRGGBB"                                                               */
 
     /* Prompts */

@@ -9,6 +9,7 @@ static const cdul_option options[] = {
     CDUL_OPTION_ROOT(FIELD(root), "Input"),
     CDUL_OPTION_NULL(FIELD(null)),
     CDUL_OPTION_EXIF(FIELD(exif)),
+    CDUL_OPTION_REDUCE(FIELD(reduce)),
     CDUL_OPTION_BACKGROUND(FIELD(background)),
 
     {.name = "threshold",

@@ -14,6 +14,7 @@ typedef struct cdul_predict_options {
     const char *root; /* folder that lists are relative to; NULL = the current one                     */
     bool null;        /* lists are separated by NUL                                                   */
     bool exif;
+    bool reduce; /* JPEGs while they are decoded                                                      */
     const char *background; /* "RRGGBB"                                                               */
 
     /* Prediction */

@@ -75,9 +75,9 @@ cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_opti
     *out = (cdul_cache_key){
         .width = encoder->width, .crops = options->crops, .cells = options->cells, .mirror = options->mirror};
     cdul_preprocess_text(&encoder->preprocess, out->preprocess, sizeof out->preprocess);
-    snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u",
+    snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u%s",
              decode->exif ? "applied" : "ignored", decode->background[0], decode->background[1],
-             decode->background[2]);
+             decode->background[2], options->reduce ? ", large JPEGs reduced" : "");
     return hash_tower(encoder, &out->encoder, err);
 }
 

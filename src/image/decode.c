@@ -22,8 +22,8 @@ void cdul_image_free(cdul_image *image) {
     *image = (cdul_image){0};
 }
 
-cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
-                                const cdul_decode_options *options, cdul_image *out, cdul_error *err) {
+cdul_status cdul_image_check_size(size_t width, size_t height, const cdul_decode_options *options,
+                                  cdul_error *err) {
     if (width == 0 || height == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels", width, height);
     if (width > CDUL_MAX_SIDE || height > CDUL_MAX_SIDE)
@@ -32,6 +32,13 @@ cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
     if (height > options->max_pixels / width)
         return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels exceeds the limit of %zu pixels",
                          width, height, options->max_pixels);
+    return CDUL_OK;
+}
+
+cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
+                                const cdul_decode_options *options, cdul_image *out, cdul_error *err) {
+    cdul_status status = cdul_image_check_size(width, height, options, err);
+    if (status != CDUL_OK) return status;
     if (width > SIZE_MAX / channels / height) return cdul_fail_memory(err, "pixels of an image");
     out->pixels = malloc(width * height * channels);
     if (!out->pixels) return cdul_fail_memory(err, "pixels of an image");

@@ -24,6 +24,10 @@ cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
                                 const cdul_decode_options *options, cdul_image *out,
                                 cdul_error *err) CDUL_MUST_CHECK;
 
+/* That gate alone. */
+cdul_status cdul_image_check_size(size_t width, size_t height, const cdul_decode_options *options,
+                                  cdul_error *err) CDUL_MUST_CHECK;
+
 /* Turns [H, W, 4] (alpha not premultiplied) in image->pixels into [H, W, 3] over `background`, in place and
  * rounded to nearest: what Pillow's alpha_composite gives on an opaque ground. */
 void cdul_image_composite(cdul_image *image, const uint8_t background[3]);

@@ -87,6 +87,18 @@ static void cmyk_to_rgb(cdul_image *image) {
     if (smaller) image->pixels = smaller;
 }
 
+/* By how much the picture may be smaller, 1 to 8. */
+static unsigned reduction(const reader *r) {
+    const cdul_decode_options *o = r->options;
+    if (o->least_width == 0 || o->least_height == 0) return 1;
+    bool turned = o->exif && *r->orientation >= 5; /* on its side in the file */
+    size_t width = turned ? r->jpeg.image_height : r->jpeg.image_width;
+    size_t height = turned ? r->jpeg.image_width : r->jpeg.image_height;
+    unsigned by = 1;
+    while (by < 8 && width / (2 * by) >= o->least_width && height / (2 * by) >= o->least_height) by *= 2;
+    return by;
+}
+
 /* Everything that may longjmp. Locals are not used after a jump. */
 static bool read_pixels(reader *r) {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
@@ -102,8 +114,13 @@ static bool read_pixels(reader *r) {
     bool cmyk = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
     jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     size_t channels = cmyk ? 4 : 3;
+    r->status = cdul_image_check_size(jpeg->image_width, jpeg->image_height, r->options, r->err);
+    if (r->status != CDUL_OK) return false;
+    jpeg->scale_num = 1;
+    jpeg->scale_denom = reduction(r);
+    jpeg_calc_output_dimensions(jpeg);
     r->status =
-        cdul_image_allocate(jpeg->image_width, jpeg->image_height, channels, r->options, r->out, r->err);
+        cdul_image_allocate(jpeg->output_width, jpeg->output_height, channels, r->options, r->out, r->err);
     if (r->status != CDUL_OK) return false;
 
     jpeg_start_decompress(jpeg);

@@ -2,6 +2,7 @@
 
 #include "base/prefetch.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ typedef struct runner {
     const cdul_strings *paths;
     const size_t *which;
     const cdul_view_options *options;
+    cdul_decode_options decode;
     const cdul_view_calls *calls;
     size_t n, views, view_size; /* N, V, 3 H W                                                       */
     float *slots;               /* [depth, V, 3, H, W]                                               */
@@ -35,6 +37,23 @@ typedef struct runner {
 
 size_t cdul_views_count(const cdul_view_options *options) {
     return (1 + (options->crops ? options->crops->count : 0)) * (options->mirror ? 2 : 1);
+}
+
+#define MARGIN 2 /* pixels for each that a view needs, along a side */
+
+static size_t least_side(size_t side, double share) {
+    return (size_t)ceil(MARGIN * (double)side / share);
+}
+
+void cdul_views_reduce(const cdul_preprocess *p, const cdul_crops *crops, cdul_decode_options *out) {
+    double across = 1, down = 1; /* the smallest share of the picture that is a view's */
+    for (size_t s = 0; crops && s < crops->count; s++) {
+        const double *box = crops->boxes + 4 * s;
+        across = fmin(across, box[2] - box[0]);
+        down = fmin(down, box[3] - box[1]);
+    }
+    out->least_width = least_side(p->shortest > p->width ? p->shortest : p->width, across);
+    out->least_height = least_side(p->shortest > p->height ? p->shortest : p->height, down);
 }
 
 static size_t image_at(const runner *r, size_t i) {
@@ -74,7 +93,7 @@ static cdul_status produce(void *user, size_t i, size_t slot, cdul_error *err) {
     const runner *r = user;
     size_t index = image_at(r, i);
     cdul_image image = {0};
-    cdul_status status = cdul_image_decode_file(r->paths->items[index], &r->options->decode, &image, err);
+    cdul_status status = cdul_image_decode_file(r->paths->items[index], &r->decode, &image, err);
     if (status == CDUL_OK)
         status = make_views(r, &image, r->scratch + slot * r->view_size,
                             r->slots + slot * r->views * r->view_size, err);
@@ -206,11 +225,13 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
     runner r = {.paths = paths,
                 .which = which,
                 .options = options,
+                .decode = options->decode,
                 .calls = calls,
                 .n = n,
                 .views = cdul_views_count(options),
                 .view_size = 3 * options->preprocess->height * options->preprocess->width};
     cdul_prefetch *prefetch = NULL;
+    if (options->reduce) cdul_views_reduce(options->preprocess, options->crops, &r.decode);
     /* enough images ahead to fill the next batch while this one runs */
     r.depth = options->threads + 1 + options->batch / r.views;
     cdul_status status = allocate(&r, err);

@@ -280,6 +280,7 @@ cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_stri
     cdul_view_options views = {.preprocess = &classifier->card.preprocess,
                                .mirror = settings->views == CDUL_TEST_VIEWS_FLIP,
                                .decode = settings->decode,
+                               .reduce = settings->reduce,
                                .threads = settings->threads,
                                .batch = classifier->batch,
                                .width = classifier->card.classes.count,
