@@ -32,6 +32,16 @@ def difference(pixels, picture, size, filter):
     return abs(ours - theirs).max()
 
 
+def reduced(pixels, photo):
+    """A JPEG decoded at a part of its size is Pillow's draft, by the same rule."""
+    for least in (640, 427), (320, 213), (300, 200), (160, 106), (161, 100), (80, 53), (1, 1):
+        image = Image.open(photo)
+        image.draft("RGB", least)
+        out = subprocess.run([pixels, photo, *map(str, image.size), "3", *map(str, least)], check=True, stdout=subprocess.PIPE).stdout
+        ours = numpy.frombuffer(out, numpy.uint8).reshape(image.height, image.width, 3)
+        assert (ours == numpy.asarray(image)).all(), (photo, least)
+
+
 def resized(pixels, photos):
     """From Pillow's own pixels, so that resizing alone is compared; then from the file."""
     for photo in photos:
@@ -43,6 +53,7 @@ def resized(pixels, photos):
                       for size in sizes for filter in (Filter.BICUBIC, Filter.BILINEAR, Filter.LANCZOS))
         decoded = difference(pixels, photo, image.size, Filter.BICUBIC)
         both = difference(pixels, photo, shortest, Filter.BICUBIC)
+        reduced(pixels, photo)
         print(f"{photo.name}: largest difference: resized {largest}, decoded {decoded}, both {both}")
         assert largest <= 1 and decoded <= 1 and both <= 1, photo
 
