@@ -87,9 +87,7 @@ class Bench:
                                capture_output=True)
         if asked.returncode:
             raise Unavailable("no device")
-        config = {"CPU": {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": str(self.cores)}}
-        return ["--provider", "openvino", "--provider-library", self.plugin, "--provider-option",
-                f"load_config={json.dumps(config)}"]
+        return ["--provider", "openvino", "--provider-library", self.plugin, "--precision", precision]
 
     def run(self, command, threads=None, watch=False):
         """(seconds, MiB, stdout) of a command that must succeed, on `threads` cores."""

@@ -102,9 +102,9 @@ def label(b, architecture, side, images, batch, rounds, lines, engines, products
         note = f" (cosine >= {smallest_cosine(b, encoder, options):.5f})"
         return note, b.per_item(cdul(b.output("reduced.safetensors"), *options), images)
 
-    sides = {"float32": b.per_item(cdul(own), images)}
+    sides = {"float32": b.per_item(cdul(own, "--precision", "fp32"), images)}
     notes = {}
-    for name, options_of in (("int8", lambda: ["--variant", "quantized"]), ("bfloat16", lambda: b.openvino("bf16"))):
+    for name, options_of in (("int8", lambda: ["--precision", "int8"]), ("bfloat16", lambda: b.openvino("bf16"))):
         notes[name], measure = reduced(options_of)
         sides[name + notes[name]] = measure
     for engine, name in engines.items():
@@ -275,13 +275,13 @@ def predict(b):
                "onnxruntime": "onnxruntime", "openvino": "OpenVINO"}
     theirs = {engine: b.output(f"predict-{engine}.csv") for engine in engines}
 
-    def ours(output, model, *options):
-        return b.per_item(lambda count: predict_commands(b, count)[1](output, run / model, *options), images)
+    def ours(output, *options):
+        return b.per_item(lambda count: predict_commands(b, count)[1](output, run, *options), images)
 
     run = predict_commands(b, images)[0]
-    sides = {"float32": ours(own, "model.onnx"), "int8": ours(b.output("int8.csv"), "model_quantized.onnx")}
+    sides = {"float32": ours(own, "--precision", "fp32"), "int8": ours(b.output("int8.csv"), "--precision", "int8")}
     try:
-        sides["bfloat16"] = ours(b.output("bfloat16.csv"), "model.onnx", *b.openvino("bf16"))
+        sides["bfloat16"] = ours(b.output("bfloat16.csv"), *b.openvino("bf16"))
     except Unavailable as reason:
         def absent(reason=reason):
             raise reason
@@ -301,10 +301,11 @@ def predict(b):
 @row("predict one image, from start to exit, one core")
 def start(b):
     run, cdul, peer = predict_commands(b, 1)
-    sides = {"cdul": b.whole([*cdul(b.output("one.csv"), run), "-j", "1"], 1),
+    sides = {"float32": b.whole([*cdul(b.output("one.csv"), run), "-j", "1"], 1),
+             "int8": b.whole([*cdul(b.output("one-int8.csv"), run, "--precision", "int8"), "-j", "1"], 1),
              "onnxruntime": b.whole(peer(b.output("one-onnxruntime.csv"), "onnxruntime", 0), 1),
              "torchvision": b.whole(peer(b.output("one-torch.csv"), "torch", 0), 1)}
-    return Row("ms", sides, [("cdul", "onnxruntime", 20), ("cdul", "torchvision", 20)])
+    return Row("ms", sides, [(ours, name, 20) for ours in ("float32", "int8") for name in ("onnxruntime", "torchvision")])
 
 
 @row("evaluate 40,137 x 80 labels, one core")
@@ -339,8 +340,8 @@ def memory_crops(b):
 @row("memory, predict 512 images, ResNet-50, 224 pixels")
 def memory_predict(b):
     run, cdul, peer = predict_commands(b, b.size(8, 512))
-    sides = {"cdul": b.memory(cdul(b.output("predict.csv"), run))}
+    sides = {how: b.memory(cdul(b.output("predict.csv"), run, "--precision", how)) for how in ("auto", "fp32", "int8")}
     engines = {"torch": "torchvision", "onnxruntime": "onnxruntime"}
     for engine, name in engines.items():
         sides[name] = b.memory(peer(b.output("peer.csv"), engine, b.cores))
-    return Row("MiB", sides, [("cdul", name, 3) for name in engines.values()], 1)
+    return Row("MiB", sides, [(ours, name, 3) for ours in ("auto", "fp32", "int8") for name in engines.values()], 1)

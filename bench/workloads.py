@@ -219,15 +219,12 @@ def start_weights(work, architecture):
 
 
 def classifier(work, programs, architecture, size):
-    """A run folder; what it learnt does not matter. Beside it, model.onnx in int8 with the same facts."""
+    """A run folder; what it learnt does not matter."""
     def make(folder):
         table, names, root = training(work, 16)
         init = start_weights(work, architecture) / "weights.safetensors"
         subprocess.run([programs / "cdul-train", "-q", "-l", table, "--root", root, f"@{names}", "--init", init, "--size",
                         str(size), "--epochs", "1", "--bn", "train", "--holdout", "0", "--align", "off", "-o", folder],
                        check=True)
-        made = script(ROOT / "bench" / "make_int8.py", folder / "model.onnx", str(size), *photographs(work, CALIBRATION)[::2])
-        if made.returncode:
-            raise RuntimeError(made.stderr)
 
     return once(work / f"run-{architecture}-{size}", make)
