@@ -242,6 +242,10 @@ cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *e
     return status;
 }
 
+void cdul_mapping_release(const cdul_mapping *map) {
+    if (map->data) madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED); /* only advice */
+}
+
 void cdul_mapping_close(cdul_mapping *map) {
     if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
     *map = (cdul_mapping){0};

@@ -41,6 +41,8 @@ typedef struct cdul_mapping {
 } cdul_mapping;
 
 cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *err) CDUL_MUST_CHECK;
+/* What was read of the file no longer takes memory of this process; the map stays as it is. */
+void cdul_mapping_release(const cdul_mapping *map);
 void cdul_mapping_close(cdul_mapping *map);
 
 /* --- Paths --- */

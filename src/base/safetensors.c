@@ -196,6 +196,15 @@ void cdul_safetensors_close(cdul_safetensors *file) {
     free(file);
 }
 
+void cdul_safetensors_drop_metadata(cdul_safetensors *file) {
+    cJSON_DeleteItemFromObjectCaseSensitive(file->header, CDUL_METADATA_KEY);
+    file->metadata = NULL;
+}
+
+void cdul_safetensors_release(const cdul_safetensors *file) {
+    cdul_mapping_release(&file->map);
+}
+
 size_t cdul_safetensors_count(const cdul_safetensors *file) {
     return file->count;
 }

@@ -59,6 +59,10 @@ const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, cons
 /* NULL if there is none. */
 const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *key);
 const char *cdul_safetensors_path(const cdul_safetensors *file);
+/* Frees the metadata, which may be most of the header. */
+void cdul_safetensors_drop_metadata(cdul_safetensors *file);
+/* What was read of the tensors no longer takes memory of this process; the views stay good. */
+void cdul_safetensors_release(const cdul_safetensors *file);
 void cdul_safetensors_close(cdul_safetensors *file);
 
 /* Finds tensor `name`, checks that its rank is `rank` and that every shape[i] != 0 given equals the file's;

@@ -274,6 +274,8 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
                           : "nothing was kept: with --cache DIR an interrupted run goes on%s",
                  o->cache ? o->cache : "");
     if (status) return status;
+    cdul_cache_close(r->cache); /* its index is worth the room that writing a long list of names takes */
+    r->cache = NULL;
     cdul_label_options made = *o;
     made.precision = (int)cdul_encoder_precision(r->encoder);
     r->result.labels.config = cdul_options_json(cli->program, &made);

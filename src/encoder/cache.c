@@ -39,7 +39,8 @@ struct cdul_cache {
     size_t shard_rows;   /* of a full shard: CDUL_SHARD_ROWS, or fewer if they are long */
     open_shard *shards;
     size_t n_shards;
-    unsigned next; /* number of the next shard */
+    size_t current; /* the shard looked into last */
+    unsigned next;  /* number of the next shard   */
 
     cdul_strings names; /* of all rows ever seen, [count]; of two rows of one name the later counts */
     row *rows;          /* [capacity of names] */
@@ -244,9 +245,12 @@ void cdul_cache_close(cdul_cache *c) {
 
 /* --- Reading --- */
 
-/* Checks a shard the first time it is looked into; false if its rows are lost. */
+/* Checks a shard the first time it is looked into; false if its rows are lost. Images mostly come in the
+ * order of the shards, and a cache may be larger than memory: the shard before this one is not kept there. */
 static bool shard_good(cdul_cache *c, size_t index) {
     open_shard *shard = &c->shards[index];
+    if (index != c->current) cdul_shard_release(&c->shards[c->current].data);
+    c->current = index;
     if (shard->state != UNCHECKED) return shard->state == INTACT;
     if (cdul_shard_intact(&shard->data)) {
         shard->state = INTACT;

@@ -74,6 +74,7 @@ cdul_status cdul_shard_open(const char *path, size_t width, size_t crops, cdul_s
         if (status == CDUL_OK && crops) status = read_tensor(out, "crops", 3, parts, &out->crops, err);
     }
     if (status == CDUL_OK) status = read_identities(path, files, out->rows, identities, err);
+    if (status == CDUL_OK) cdul_safetensors_drop_metadata(out->file); /* a thousand shards may be open */
     if (status != CDUL_OK) {
         cdul_shard_close(out);
         free(*identities);
@@ -87,6 +88,10 @@ bool cdul_shard_intact(const cdul_shard *shard) {
     return checksum(shard->global.data, shard->global.elements * sizeof(uint16_t), shard->crops.data,
                     shard->crops.elements * sizeof(uint16_t), &sum) &&
            sum == shard->checksum;
+}
+
+void cdul_shard_release(const cdul_shard *shard) {
+    cdul_safetensors_release(shard->file);
 }
 
 void cdul_shard_close(cdul_shard *shard) {

@@ -33,6 +33,8 @@ cdul_status cdul_shard_open(const char *path, size_t width, size_t crops, cdul_s
                             cdul_strings *names, cdul_identity **identities, cdul_error *err) CDUL_MUST_CHECK;
 /* Reads all of it and compares. */
 bool cdul_shard_intact(const cdul_shard *shard);
+/* What was read of it no longer takes memory of this process. */
+void cdul_shard_release(const cdul_shard *shard);
 void cdul_shard_close(cdul_shard *shard);
 
 /* Writes a shard whole or not at all. `global` [n, D], `crops` [n, S, D]: halves. */

@@ -263,8 +263,11 @@ static void mappings_show_the_file(void **state) {
     assert_memory_equal(map.data, "mapped", 6);
     assert_ok(write_text("in", "another")); /* the map keeps the file that it opened */
     assert_memory_equal(map.data, "mapped", 6);
+    cdul_mapping_release(&map);
+    assert_memory_equal(map.data, "mapped", 6);
     cdul_mapping_close(&map);
     cdul_mapping_close(&map);
+    cdul_mapping_release(&map);
     assert_ok(write_text("in", ""));
     assert_ok(cdul_mapping_open("in", &map, &err));
     assert_int_equal(map.size, 0);

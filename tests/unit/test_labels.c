@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/file.h"
+#include "base/safetensors.h"
 #include "cdul/labels.h"
 
 #include <math.h>
@@ -49,6 +50,37 @@ static void both_formats_keep_every_bit(void **state) {
     assert_null(again.config);
     cdul_labels_free(&again);
     cdul_labels_free(&labels);
+}
+
+/* The format allows a header of 100 MB. */
+static void names_that_no_header_takes_are_a_tensor(void **state) {
+    (void)state;
+    enum { IMAGES = 25, LENGTH = 4000000 };
+    cdul_labels labels = {0}, again = {0};
+    cdul_safetensors *file = NULL;
+    char *name = malloc(LENGTH + 1);
+    assert_non_null(name);
+    memset(name, 'x', LENGTH);
+    name[LENGTH] = '\0';
+    for (int i = 0; i < IMAGES; i++) {
+        name[0] = (char)('a' + i);
+        assert_ok(cdul_strings_add(&labels.images, name, &err));
+    }
+    assert_ok(cdul_strings_add(&labels.classes, "cat", &err));
+    assert_ok(cdul_labels_allocate(&labels, &err));
+    labels.values[IMAGES - 1] = 0.5f;
+    assert_ok(cdul_labels_write("many.safetensors", &labels, &err));
+    assert_ok(cdul_safetensors_open("many.safetensors", &file, &err));
+    assert_null(cdul_safetensors_metadata(file, "images"));
+    assert_int_equal(cdul_safetensors_find(file, "images")->dtype, CDUL_U8);
+    cdul_safetensors_close(file);
+    assert_ok(cdul_labels_read("many.safetensors", &again, &err));
+    assert_true(cdul_strings_equal(&labels.images, &again.images));
+    assert_true(again.values[IMAGES - 1] == 0.5f);
+    cdul_labels_free(&again);
+    cdul_labels_free(&labels);
+    free(name);
+    unlink("many.safetensors");
 }
 
 static void csv_is_written_for_people(void **state) {
@@ -188,6 +220,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_python_are_read),
         cmocka_unit_test(both_formats_keep_every_bit),
+        cmocka_unit_test(names_that_no_header_takes_are_a_tensor),
         cmocka_unit_test(csv_is_written_for_people),
         cmocka_unit_test(wrong_files_are_refused_with_the_reason),
         cmocka_unit_test(wrong_csv_is_refused_with_line_and_class),

@@ -48,6 +48,13 @@ static void reads_what_the_reference_wrote(void **state) {
     assert_true(view->rank == 2 && view->shape[0] == 0 && view->shape[1] == 4 && view->elements == 0);
     view = cdul_safetensors_find(file, "scalar");
     assert_true(view->rank == 0 && view->elements == 1);
+
+    cdul_safetensors_drop_metadata(file);
+    cdul_safetensors_drop_metadata(file);
+    cdul_safetensors_release(file);
+    assert_null(cdul_safetensors_metadata(file, "images"));
+    view = cdul_safetensors_find(file, "g.bool \xc3\xbc\"\n");
+    assert_memory_equal(view->data, "\1\0", 2);
     cdul_safetensors_close(file);
     cJSON_Delete(golden);
 }
