@@ -9,10 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "cdul/error.h"
+
+/* Tests leave files where they run, and ctest runs each in a folder of its own. */
+__attribute__((constructor)) static void refuse_the_source_folder(void) {
+    if (access("CMakeLists.txt", F_OK) != 0) return;
+    fputs("run this by ctest, or in an empty folder\n", stderr);
+    _exit(2);
+}
 
 /* Fails the test with the library's own message. */
 #define assert_ok(call)                                                                                      \

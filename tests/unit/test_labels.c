@@ -80,7 +80,7 @@ static void names_that_no_header_takes_are_a_tensor(void **state) {
     cdul_labels_free(&again);
     cdul_labels_free(&labels);
     free(name);
-    unlink("many.safetensors");
+    remove("many.safetensors");
 }
 
 static void csv_is_written_for_people(void **state) {
