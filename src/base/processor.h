@@ -18,9 +18,11 @@
 #endif
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !CDUL_THREAD_SANITIZER
-#define FOR_AVX2_TOO __attribute__((target_clones("avx2", "default")))
+#define FOR_AVX2_TOO   __attribute__((target_clones("avx2", "default")))
+#define FOR_AVX512_TOO __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FOR_AVX2_TOO
+#define FOR_AVX512_TOO
 #endif
 
 /* Products of bfloat16: without these instructions they take longer than float32's. */

@@ -106,5 +106,7 @@ void cdul_safetensors_discard(cdul_safetensors_writer **writer);
 /* IEEE half precision, round to nearest even. */
 uint16_t cdul_f32_to_f16(float value);
 float cdul_f16_to_f32(uint16_t value);
+/* `count` halves at `halves`, which need not be aligned. */
+void cdul_f16s_to_f32s(const void *halves, size_t count, float *out);
 
 #endif

@@ -2,6 +2,9 @@
  * the processor's rounding or denormal modes. */
 #include "base/safetensors.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 #include <string.h>
 
 static const struct {
@@ -79,6 +82,32 @@ float cdul_f16_to_f32(uint16_t value) {
     return result;
 }
 
+static void convert(const unsigned char *halves, size_t count, float *out) {
+    for (size_t i = 0; i < count; i++) {
+        uint16_t value;
+        memcpy(&value, halves + i * sizeof value, sizeof value);
+        out[i] = cdul_f16_to_f32(value);
+    }
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx,f16c"))) static size_t convert_eights(const unsigned char *halves, size_t count,
+                                                                 float *out) {
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + 2 * i))));
+    return i;
+}
+#endif
+
+void cdul_f16s_to_f32s(const void *halves, size_t count, float *out) {
+    size_t done = 0;
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("f16c")) done = convert_eights(halves, count, out);
+#endif
+    convert((const unsigned char *)halves + 2 * done, count - done, out + done);
+}
+
 /* --- Views --- */
 
 static float from_bits(uint32_t bits) {
@@ -98,12 +127,13 @@ void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count
             memcpy(&value, in + i * sizeof value, sizeof value);
             out[i] = (float)value;
         }
-    } else {
-        bool brain = view->dtype == CDUL_BF16; /* the upper half of a float32 */
+    } else if (view->dtype == CDUL_BF16) { /* the upper half of a float32 */
         for (size_t i = 0; i < count; i++) {
             uint16_t value;
             memcpy(&value, in + i * sizeof value, sizeof value);
-            out[i] = brain ? from_bits((uint32_t)value << 16) : cdul_f16_to_f32(value);
+            out[i] = from_bits((uint32_t)value << 16);
         }
+    } else {
+        cdul_f16s_to_f32s(in, count, out);
     }
 }

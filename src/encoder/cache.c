@@ -287,8 +287,8 @@ size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
     return slot - 1;
 }
 
-static void halves_to_floats(const uint16_t *halves, size_t count, float *out) {
-    for (size_t i = 0; i < count; i++) out[i] = cdul_f16_to_f32(halves[i]);
+void cdul_cache_advance(cdul_cache *c, size_t index) {
+    if (c->rows[index].shard >= 0) shard_good(c, (size_t)c->rows[index].shard);
 }
 
 void cdul_cache_read(const cdul_cache *c, size_t index, float *views) {
@@ -299,8 +299,8 @@ void cdul_cache_read(const cdul_cache *c, size_t index, float *views) {
         cdul_tensor_to_f32(&shard->global, r->at * width, width, views);
         if (parts) cdul_tensor_to_f32(&shard->crops, r->at * parts, parts, views + width);
     } else {
-        halves_to_floats(c->global + r->at * width, width, views);
-        halves_to_floats(c->crop_views + r->at * parts, parts, views + width);
+        cdul_f16s_to_f32s(c->global + r->at * width, width, views);
+        cdul_f16s_to_f32s(c->crop_views + r->at * parts, parts, views + width);
     }
 }
 

@@ -32,7 +32,7 @@ cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *er
 /* s = softmax_c(cos / T), in place (2), (4). */
 static void softmax(float *x, size_t c, double temperature) {
     float top = x[0];
-    for (size_t i = 1; i < c; i++) top = fmaxf(top, x[i]);
+    for (size_t i = 1; i < c; i++) top = x[i] > top ? x[i] : top; /* a call of fmaxf is not inlined */
     double sum = 0;
     for (size_t i = 0; i < c; i++) {
         x[i] = (float)exp((x[i] - top) / temperature);
@@ -64,9 +64,9 @@ static float aggregate_class(const cdul_aggregate_options *o, const float *crops
     double sum = 0;
     for (size_t j = 0; j < s; j++) {
         float x = crops[j * c + i];
-        second = x > alpha ? alpha : fmaxf(second, x);
-        alpha = fmaxf(alpha, x);
-        beta = fminf(beta, x);
+        second = x > alpha ? alpha : x > second ? x : second;
+        alpha = x > alpha ? x : alpha;
+        beta = x < beta ? x : beta;
         sum += x;
     }
     switch (o->aggregator) {

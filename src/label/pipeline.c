@@ -29,6 +29,8 @@ typedef struct sink {
     size_t work_size; /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch */
     float *work;      /* [block, work_size]                                                               */
     bool *missing; /* [N]: could not be read                                                              */
+    size_t *found; /* [N] with a cache: the row that holds the image from before this run, else
+                      CDUL_NOT_FOUND: looking twice would ask the file system twice                       */
 } sink;
 
 static void label_row(const sink *k, size_t slot, const float *views, float *y) {
@@ -69,9 +71,15 @@ static cdul_status fill_cache(sink *k, cdul_encoder *encoder, const cdul_embed_o
     size_t n = k->paths->count, lacking = 0;
     size_t *which = malloc(n * sizeof *which);
     if (!which) return cdul_fail_memory(err, "list of images to embed");
-    for (size_t i = 0; i < n; i++)
-        if (cdul_cache_find(k->cache, k->names->items[i], k->paths->items[i]) == CDUL_NOT_FOUND)
-            which[lacking++] = i;
+    k->found = malloc(n * sizeof *k->found);
+    if (!k->found) {
+        free(which);
+        return cdul_fail_memory(err, "list of images to embed");
+    }
+    for (size_t i = 0; i < n; i++) {
+        k->found[i] = cdul_cache_find(k->cache, k->names->items[i], k->paths->items[i]);
+        if (k->found[i] == CDUL_NOT_FOUND) which[lacking++] = i;
+    }
     cdul_status status = CDUL_OK;
     if (lacking < n) cdul_say(reporter, "%zu of %zu images are in the cache", n - lacking, n);
     if (lacking == 0) goto done;
@@ -93,16 +101,20 @@ done:
 static cdul_status label_block(sink *k, const size_t *block, size_t count, float *views, cdul_error *err) {
     size_t size = (1 + k->s) * k->d, base = k->rows;
     for (size_t j = 0; j < count; j++) {
-        size_t row = cdul_cache_find(k->cache, k->names->items[block[j]], k->paths->items[block[j]]);
-        if (row == CDUL_NOT_FOUND)
+        size_t *row = &k->found[block[j]];
+        if (*row == CDUL_NOT_FOUND)
+            *row = cdul_cache_find(k->cache, k->names->items[block[j]], k->paths->items[block[j]]);
+        if (*row == CDUL_NOT_FOUND)
             return cdul_fail(err, CDUL_ERR_IO,
                              "%s: changed or vanished while labelling; run the same command again",
                              k->paths->items[block[j]]);
-        cdul_cache_read(k->cache, row, views + j * size);
+        cdul_cache_advance(k->cache, *row);
     }
 #pragma omp parallel for schedule(static)
-    for (size_t j = 0; j < count; j++)
+    for (size_t j = 0; j < count; j++) {
+        cdul_cache_read(k->cache, k->found[block[j]], views + j * size);
         label_row(k, j, views + j * size, k->out->labels.values + (base + j) * k->c);
+    }
     cdul_status status = CDUL_OK;
     for (size_t j = 0; j < count && !status; j++) status = accept_row(k, block[j], j, err);
     return status;
@@ -145,6 +157,7 @@ static void close_sink(sink *k) {
     cdul_scores_free(k->scores);
     free(k->work);
     free(k->missing);
+    free(k->found);
 }
 
 /* The first `count` names: classes stand before background words. */

@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Classes are padded to two whole registers of 8 floats, so that the inner loop has no tail and eight sums in
- * flight. */
-enum { LANES = 16, ROWS = 4 };
+/* Classes are padded to two whole registers of 16 floats, so that the inner loop has no tail and eight sums
+ * in flight. */
+enum { LANES = 32, ROWS = 4 };
 
 cdul_status cdul_class_vectors_pack(const float *vectors, size_t c, size_t d, cdul_class_vectors *out,
                                     cdul_error *err) {
@@ -30,8 +30,8 @@ void cdul_class_vectors_free(cdul_class_vectors *vectors) {
 
 /* ROWS embeddings against LANES classes: the accumulators stay in registers and each loaded class value
  * serves ROWS products. */
-FOR_AVX2_TOO static void block(const cdul_class_vectors *v, const float *const rows[ROWS], size_t first_class,
-                               float out[ROWS][LANES]) {
+FOR_AVX512_TOO static void block(const cdul_class_vectors *v, const float *const rows[ROWS],
+                                 size_t first_class, float out[ROWS][LANES]) {
     float sum[ROWS][LANES] = {{0}};
     const float *column = v->transposed + first_class;
     for (size_t j = 0; j < v->d; j++, column += v->stride)

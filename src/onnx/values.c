@@ -93,7 +93,7 @@ void cdul_values_decode(cdul_element element, const void *data, size_t count, fl
         memcpy(out, data, count * sizeof(float));
         break;
     case CDUL_ELEMENT_F16:
-        for (size_t i = 0; i < count; i++) out[i] = cdul_f16_to_f32(((const uint16_t *)data)[i]);
+        cdul_f16s_to_f32s(data, count, out);
         break;
     case CDUL_ELEMENT_F64:
         for (size_t i = 0; i < count; i++) out[i] = (float)((const double *)data)[i];
