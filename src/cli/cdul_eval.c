@@ -12,8 +12,9 @@ static cdul_status evaluate_all(const cdul_evaluation_context *context, const cd
                                 cdul_evaluation *evaluations, cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < paths->count && status == CDUL_OK; i++)
-        status = cdul_interrupted() ? cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted")
-                                    : cdul_evaluation_run(context, paths->items[i], &evaluations[i], err);
+        status = cdul_interrupted()
+                     ? cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted: run the same command again")
+                     : cdul_evaluation_run(context, paths->items[i], &evaluations[i], err);
     return status;
 }
 

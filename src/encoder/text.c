@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/progress.h"
 #include "encoder/encoder_internal.h"
 #include "encoder/tokenizer_internal.h"
 
@@ -120,6 +121,7 @@ static void prompts_close(prompts *p) {
 /* Embeds what waits and adds each unit vector to the sum of its row. */
 static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     if (p->waiting == 0) return CDUL_OK;
+    if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     /* what a fixed batch leaves over runs with the ids of earlier prompts and is not looked at */
     size_t rows = p->text.tower.batch ? p->text.batch : p->waiting;
     const int64_t dims[2] = {(int64_t)rows, (int64_t)p->text.context};
