@@ -1,11 +1,14 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -175,6 +178,87 @@ cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
     return cdul_file_commit(&file, err);
 }
 
+/* Where the file system has none without a name, one that loses it at once. */
+static int open_unnamed(const char *folder) {
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
+    char *name = cdul_path_join(folder, ".cdul.XXXXXX");
+    fd = name ? mkostemp(name, O_CLOEXEC) : -1;
+    if (fd >= 0 && unlink(name) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    free(name);
+    return fd;
+}
+
+cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) {
+    size_t length = (size_t)(cdul_path_base(path) - path);
+    char *folder = length ? strndup(path, length) : strdup(".");
+    int fd = folder ? open_unnamed(folder) : -1;
+    *out = fd >= 0 ? fdopen(fd, "w+b") : NULL;
+    cdul_status status = *out ? CDUL_OK : cdul_fail_errno(err, "%s: no file can be created beside it", path);
+    if (!*out && fd >= 0) close(fd);
+    free(folder);
+    return status;
+}
+
+/* ".name.1234.tmp", ".name.1234-1.tmp": the process that was writing it; 0: no such name. */
+static pid_t writer_of(const char *name) {
+    static const char end[] = ".tmp";
+    size_t length = strlen(name), digits = 0;
+    if (*name != '.' || length < sizeof end || strcmp(name + length - (sizeof end - 1), end) != 0) return 0;
+    const char *at = name + length - (sizeof end - 1);
+    while (at > name && (strchr("0123456789-", at[-1]))) at--, digits++;
+    return digits && at - 1 > name && at[-1] == '.' ? (pid_t)strtol(at, NULL, 10) : 0;
+}
+
+void cdul_file_sweep(const char *folder) {
+    DIR *stream = opendir(folder);
+    for (const struct dirent *entry; stream && (entry = readdir(stream));) {
+        pid_t pid = writer_of(entry->d_name);
+        if (pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH) continue;
+        unlinkat(dirfd(stream), entry->d_name, 0);
+    }
+    if (stream) closedir(stream);
+}
+
+/* --- Locks --- */
+
+/* Whoever holds a lock may remove the file: a lock on a removed one keeps nobody out. */
+static bool still_named(int fd, const char *path) {
+    struct stat held, named;
+    return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
+cdul_status cdul_lock_try(const char *folder, int *lock, cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    *lock = -1;
+    char *path = cdul_path_join(folder, "lock");
+    if (!path) return cdul_fail_memory(err, "path");
+    for (bool again = true; again && status == CDUL_OK;) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+        bool busy = fd >= 0 && !taken && errno == EWOULDBLOCK;
+        if (!taken && !busy)
+            status = cdul_fail_errno(err, fd < 0 ? "%s: cannot be written" : "%s: cannot be locked", path);
+        if (taken && still_named(fd, path)) {
+            *lock = fd;
+            break;
+        }
+        again = taken;
+        if (fd >= 0) close(fd);
+    }
+    free(path);
+    return status;
+}
+
+void cdul_lock_release(int *lock) {
+    if (*lock >= 0) close(*lock);
+    *lock = -1;
+}
+
 /* --- Whole-file input --- */
 
 static cdul_status read_descriptor(int fd, const char *path, char **data, size_t *size, cdul_error *err) {
@@ -278,7 +362,7 @@ bool cdul_path_is_folder(const char *path) {
 
 bool cdul_path_exists(const char *path) {
     struct stat info;
-    return stat(path, &info) == 0;
+    return stat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) {
@@ -290,10 +374,12 @@ cdul_status cdul_path_make_folder(const char *path, cdul_error *err) {
         if (part[i] != '/' && part[i] != '\0') continue;
         char kept = part[i];
         part[i] = '\0';
-        /* EEXIST and the like first: mkdir on a read-only file system fails for folders that are there, too.
-         */
-        if (mkdir(part, 0777) != 0 && !cdul_path_is_folder(part))
+        /* mkdir on a read-only file system fails for folders that are there, too. */
+        int why = mkdir(part, 0777) == 0 ? 0 : errno;
+        if (why && !cdul_path_is_folder(part)) {
+            errno = why;
             status = cdul_fail_errno(err, "%s: folder cannot be made", part);
+        }
         part[i] = kept;
     }
     free(part);

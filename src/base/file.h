@@ -28,6 +28,21 @@ void cdul_file_discard(cdul_file **file);
 cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
                                 cdul_error *err) CDUL_MUST_CHECK;
 
+/* A file without a name, on the disk where `path` will be, to write and read again: it goes when it is
+ * closed. */
+cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Removes from the folder what killed processes left of files they were writing. For a caller that holds a
+ * lock on it. */
+void cdul_file_sweep(const char *folder);
+
+/* --- Locks --- */
+
+/* Takes the file "lock" of the folder for as long as the descriptor is open. -1 and no error: another process
+ * has it. A process that ends gives its locks up, however it ends. */
+cdul_status cdul_lock_try(const char *folder, int *lock, cdul_error *err) CDUL_MUST_CHECK;
+/* Gives it up. -1 is no lock. */
+void cdul_lock_release(int *lock);
+
 /* --- Whole-file input --- */
 
 /* Reads all of `path` ("-": standard input). *data is the caller's to free and ends in an extra NUL byte. */
@@ -55,6 +70,7 @@ const char *cdul_path_base(const char *path);
 /* Pointer into `path`: the extension with its dot, "" if none. */
 const char *cdul_path_extension(const char *path);
 bool cdul_path_is_folder(const char *path);
+/* False only if there is no such file: what cannot be looked at is there, and opening it says why not. */
 bool cdul_path_exists(const char *path);
 /* mkdir -p. */
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) CDUL_MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define WIDTH       79
 #define HELP_COLUMN 26 /* where the descriptions of options start */
@@ -177,10 +178,14 @@ cdul_status cdul_options_write_version(const cdul_program *program, const void *
     FILE *lines = open_memstream(&more, &size); /* a failure leaves `out` empty */
     if (!lines) return cdul_fail_memory(err, "versions");
     cdul_status status = program->versions ? program->versions(options, lines, err) : CDUL_OK;
-    if (fclose(lines) != 0 && status == CDUL_OK) status = cdul_fail_memory(err, "versions");
+    bool failed = ferror(lines) != 0;
+    failed = fclose(lines) != 0 || failed;
+    if (failed && status == CDUL_OK) status = cdul_fail_memory(err, "versions");
+    const unsigned xxhash = XXH_versionNumber();
     if (status == CDUL_OK)
-        fprintf(out, "%s %s\ncompiler %.*s\ncJSON %s\n%s", program->name, CDUL_VERSION,
-                (int)strcspn(compiler, "("), compiler, cJSON_Version(), more);
+        fprintf(out, "%s %s\ncompiler %.*s\ncJSON %s\nxxHash %u.%u.%u\n%s", program->name, CDUL_VERSION,
+                (int)strcspn(compiler, "("), compiler, cJSON_Version(), xxhash / 10000, xxhash / 100 % 100,
+                xxhash % 100, more);
     free(more);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "safetensors data is little-endian and is mapped as it is"
@@ -244,4 +245,15 @@ cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *na
 
 const char *cdul_safetensors_path(const cdul_safetensors *file) {
     return file->path;
+}
+
+cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err) {
+    const cdul_tensor_decl seal = CDUL_SEAL;
+    const cdul_tensor_view *last = file->count ? &file->entries[file->count - 1].view : NULL;
+    uint64_t said;
+    if (!last || strcmp(last->name, seal.name) != 0 || last->dtype != seal.dtype || last->elements != 1)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: has no checksum", file->path);
+    memcpy(&said, last->data, sizeof said);
+    if (said == XXH3_64bits(file->map.data, file->map.size - sizeof said)) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: damaged: its bytes do not match its checksum", file->path);
 }

@@ -63,6 +63,8 @@ const char *cdul_safetensors_path(const cdul_safetensors *file);
 void cdul_safetensors_drop_metadata(cdul_safetensors *file);
 /* What was read of the tensors no longer takes memory of this process; the views stay good. */
 void cdul_safetensors_release(const cdul_safetensors *file);
+/* Reads all of a sealed file (below) and compares. CDUL_ERR_INPUT: damaged, or without a seal. */
+cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_safetensors_close(cdul_safetensors *file);
 
 /* Finds tensor `name`, checks that its rank is `rank` and that every shape[i] != 0 given equals the file's;
@@ -88,6 +90,9 @@ typedef struct cdul_metadata {
     const char *value;
 } cdul_metadata;
 
+/* The last tensor of a sealed file: XXH3-64 of all bytes before its own. */
+#define CDUL_SEAL ((cdul_tensor_decl){"checksum", CDUL_U64, 1, {1}})
+
 typedef struct cdul_safetensors_writer cdul_safetensors_writer;
 
 /* CDUL_ERR_INPUT if the file could not be read again: a name that occurs twice or is CDUL_METADATA_KEY, too
@@ -99,6 +104,8 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
 /* Appends bytes of the tensor that is being written; may cross into the next one. */
 cdul_status cdul_safetensors_append(cdul_safetensors_writer *writer, const void *data, size_t bytes,
                                     cdul_error *err) CDUL_MUST_CHECK;
+/* Appends the tensor CDUL_SEAL, which was declared last. */
+cdul_status cdul_safetensors_seal(cdul_safetensors_writer *writer, cdul_error *err) CDUL_MUST_CHECK;
 /* Fails unless exactly the declared bytes were appended. Atomic. Frees and clears *writer either way. */
 cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_safetensors_discard(cdul_safetensors_writer **writer);

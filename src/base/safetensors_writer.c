@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define LARGEST_OFFSET ((size_t)1 << 53) /* JSON readers hold numbers in doubles */
 
@@ -13,6 +14,7 @@ struct cdul_safetensors_writer {
     cdul_file *file;
     char *path;
     size_t declared, appended; /* bytes of data */
+    XXH3_state_t *hash;        /* of all bytes so far */
 };
 
 /* The reader would refuse what these checks refuse: better now than when the file is wanted. */
@@ -101,7 +103,8 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
     cdul_safetensors_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return cdul_fail_memory(err, path);
     cdul_status status = CDUL_OK;
-    if (!(writer->path = strdup(path))) status = cdul_fail_memory(err, path);
+    writer->hash = XXH3_createState();
+    if (!(writer->path = strdup(path)) || !writer->hash) status = cdul_fail_memory(err, path);
     if (status == CDUL_OK) status = check_names(tensors, n_tensors, path, err);
     if (status == CDUL_OK) status = check_keys(metadata, n_metadata, path, err);
     if (status == CDUL_OK)
@@ -113,6 +116,9 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
         FILE *stream = cdul_file_stream(writer->file);
         fwrite(&length, sizeof length, 1, stream); /* a failure surfaces at append or commit */
         fwrite(text, 1, size, stream);
+        XXH3_64bits_reset(writer->hash);
+        XXH3_64bits_update(writer->hash, &length, sizeof length);
+        XXH3_64bits_update(writer->hash, text, size);
         *out = writer;
     } else {
         cdul_safetensors_discard(&writer);
@@ -128,8 +134,14 @@ cdul_status cdul_safetensors_append(cdul_safetensors_writer *writer, const void 
                          writer->declared);
     if (bytes && fwrite(data, 1, bytes, cdul_file_stream(writer->file)) != bytes)
         return cdul_fail_errno(err, "%s: cannot be written", writer->path);
+    if (bytes) XXH3_64bits_update(writer->hash, data, bytes);
     writer->appended += bytes;
     return CDUL_OK;
+}
+
+cdul_status cdul_safetensors_seal(cdul_safetensors_writer *writer, cdul_error *err) {
+    const uint64_t hash = XXH3_64bits_digest(writer->hash);
+    return cdul_safetensors_append(writer, &hash, sizeof hash, err);
 }
 
 cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer, cdul_error *err) {
@@ -147,6 +159,7 @@ cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer, cdul_error
 void cdul_safetensors_discard(cdul_safetensors_writer **writer) {
     if (!writer || !*writer) return;
     cdul_file_discard(&(*writer)->file);
+    XXH3_freeState((*writer)->hash);
     free((*writer)->path);
     free(*writer);
     *writer = NULL;

@@ -1,5 +1,6 @@
 #include "cli/run.h"
 
+#include "base/bus_error.h"
 #include "cli/programs.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ static cdul_status flush_output(cdul_error *err) {
 static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, cdul_error *err) {
     const cdul_common *common = cli->common;
     cdul_interrupt_install();
+    cdul_bus_error_install();
     cdul_status status = cdul_reporter_new(stderr, common->level, common->progress, &cli->reporter, err);
     if (status == CDUL_OK) status = run(options, cli, err);
     cdul_reporter_free(cli->reporter); /* the progress line ends before the error is printed */

@@ -5,12 +5,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #define FLUSH_SECONDS 300    /* a row waits no longer than this for its shard */
 #define MAX_NUMBER    999999 /* six digits in a shard's name */
@@ -176,7 +173,11 @@ static cdul_status load_new_shards(cdul_cache *c, cdul_error *err) {
     unsigned *numbers = NULL, next = c->next;
     size_t count = 0, capacity = 0;
     cdul_status status = CDUL_OK;
-    for (struct dirent *entry; status == CDUL_OK && (entry = readdir(folder));) {
+    while (status == CDUL_OK) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (!entry && errno) status = cdul_fail_errno(err, "%s: cannot be read", c->folder);
+        if (!entry) break;
         bool damaged = false;
         long number = number_of(entry->d_name, &damaged);
         if (number < (long)c->next) continue;
@@ -184,8 +185,10 @@ static cdul_status load_new_shards(cdul_cache *c, cdul_error *err) {
         if (damaged) continue;
         if (count == capacity) {
             unsigned *grown = realloc(numbers, (capacity = capacity ? 2 * capacity : 64) * sizeof *grown);
-            if (!grown) status = cdul_fail_memory(err, "cache");
-            if (!grown) break;
+            if (!grown) {
+                status = cdul_fail_memory(err, "cache");
+                break;
+            }
             numbers = grown;
         }
         numbers[count++] = (unsigned)number;
@@ -231,7 +234,7 @@ cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_
 void cdul_cache_close(cdul_cache *c) {
     if (!c) return;
     for (size_t i = 0; i < c->n_shards; i++) cdul_shard_close(&c->shards[i].data);
-    if (c->lock >= 0) close(c->lock); /* and with it the lock */
+    cdul_lock_release(&c->lock);
     cdul_strings_free(&c->names);
     free(c->shards);
     free(c->rows);
@@ -307,25 +310,13 @@ void cdul_cache_read(const cdul_cache *c, size_t index, float *views) {
 /* --- Writing --- */
 
 static cdul_status take_lock(cdul_cache *c, cdul_error *err) {
-    char *path = cdul_path_join(c->folder, "lock");
-    if (!path) return cdul_fail_memory(err, "path");
-    cdul_status status = CDUL_OK;
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (lock < 0) {
-        status = cdul_fail_errno(err, "%s: the cache cannot be written", path);
-    } else if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    cdul_status status = cdul_lock_try(c->folder, &c->lock, err);
+    if (status == CDUL_OK && c->lock < 0)
         status =
-            errno == EWOULDBLOCK
-                ? cdul_fail(err, CDUL_ERR_IO,
-                            "%s: another process is writing this cache; wait for it, or use another --cache "
-                            "folder",
-                            c->folder)
-                : cdul_fail_errno(err, "%s: cannot be locked", path);
-        close(lock);
-    } else {
-        c->lock = lock;
-    }
-    free(path);
+            cdul_fail(err, CDUL_ERR_IO,
+                      "%s: another process is writing this cache; wait for it, or use another --cache folder",
+                      c->folder);
+    if (status == CDUL_OK) cdul_file_sweep(c->folder);
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* Versions of the libraries for text and hashes, as lines for --version: "name 1.2.3". */
+/* Versions of the library for text, as a line for --version: "name 1.2.3". */
 #ifndef CDUL_ENCODER_VERSIONS_H
 #define CDUL_ENCODER_VERSIONS_H
 

@@ -4,11 +4,9 @@
 #include "base/json.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -37,68 +35,74 @@ static cdul_status hash_weights(cdul_resnet *net, unsigned long long *hash, cdul
 }
 
 /* Names, sizes and times: a changed file is seen without reading it. */
-static unsigned long long hash_images(const cdul_dataset *data) {
-    unsigned long long hash = CDUL_HASH_START;
+static cdul_status hash_images(const cdul_dataset *data, unsigned long long *hash, cdul_error *err) {
     for (size_t i = 0; i < data->labels.images.count; i++) {
-        const char *name = data->labels.images.items[i];
+        const char *name = data->labels.images.items[i], *path = data->paths.items[i];
         struct stat info = {0};
-        if (data->paths.items[i][0] && stat(data->paths.items[i], &info) != 0) info = (struct stat){0};
+        if (path[0] && stat(path, &info) != 0) {
+            if (errno != ENOENT) return cdul_fail_errno(err, "%s", path);
+            info = (struct stat){0};
+        }
         long long facts[] = {(long long)info.st_size, (long long)info.st_mtim.tv_sec,
                              (long long)info.st_mtim.tv_nsec};
-        hash = cdul_hash(hash, name, strlen(name) + 1);
-        hash = cdul_hash(hash, facts, sizeof facts);
+        *hash = cdul_hash(*hash, name, strlen(name) + 1);
+        *hash = cdul_hash(*hash, facts, sizeof facts);
     }
-    return hash;
+    return CDUL_OK;
 }
 
-static void add_hash(cJSON *key, const char *name, unsigned long long hash) {
+static bool add_hash(cJSON *key, const char *name, unsigned long long hash) {
     char text[17];
     snprintf(text, sizeof text, "%016llx", hash);
-    cJSON_AddStringToObject(key, name, text);
+    return cJSON_AddStringToObject(key, name, text) != NULL;
 }
 
-static void add_views(cJSON *key, const cdul_image_views *views) {
+/* False, here and below: no memory. A key that lacks a member would be another cache's. */
+static bool add_views(cJSON *key, const cdul_image_views *views) {
     const cdul_preprocess *p = &views->preprocess;
     const cdul_augment_options *a = &views->augment;
+    const unsigned char *background = views->decode.background;
     const double mean[3] = {(double)p->mean[0], (double)p->mean[1], (double)p->mean[2]};
     const double std[3] = {(double)p->std[0], (double)p->std[1], (double)p->std[2]};
-    cJSON_AddBoolToObject(key, "exif", views->decode.exif);
-    cJSON_AddNumberToObject(key, "background",
-                            views->decode.background[0] * 65536 + views->decode.background[1] * 256 +
-                                views->decode.background[2]);
-    cJSON_AddNumberToObject(key, "width", (double)p->width);
-    cJSON_AddNumberToObject(key, "height", (double)p->height);
-    cJSON_AddNumberToObject(key, "resize", p->mode);
-    cJSON_AddNumberToObject(key, "filter", p->filter);
-    cJSON_AddNumberToObject(key, "scale", (double)p->scale);
-    cJSON_AddItemToObject(key, "mean", cJSON_CreateDoubleArray(mean, 3));
-    cJSON_AddItemToObject(key, "std", cJSON_CreateDoubleArray(std, 3));
-    cJSON_AddNumberToObject(key, "crop_scale", a->scale);
-    cJSON_AddBoolToObject(key, "flip", a->flip);
-    cJSON_AddNumberToObject(key, "brightness", a->brightness);
-    cJSON_AddNumberToObject(key, "contrast", a->contrast);
-    cJSON_AddNumberToObject(key, "saturation", a->saturation);
-    add_hash(key, "seed", views->seed);
+    return cJSON_AddBoolToObject(key, "exif", views->decode.exif) &&
+           cJSON_AddNumberToObject(key, "background",
+                                   background[0] * 65536 + background[1] * 256 + background[2]) &&
+           cJSON_AddNumberToObject(key, "width", (double)p->width) &&
+           cJSON_AddNumberToObject(key, "height", (double)p->height) &&
+           cJSON_AddNumberToObject(key, "resize", p->mode) &&
+           cJSON_AddNumberToObject(key, "filter", p->filter) &&
+           cJSON_AddNumberToObject(key, "scale", (double)p->scale) &&
+           cJSON_AddItemToObject(key, "mean", cJSON_CreateDoubleArray(mean, 3)) &&
+           cJSON_AddItemToObject(key, "std", cJSON_CreateDoubleArray(std, 3)) &&
+           cJSON_AddNumberToObject(key, "crop_scale", a->scale) &&
+           cJSON_AddBoolToObject(key, "flip", a->flip) &&
+           cJSON_AddNumberToObject(key, "brightness", a->brightness) &&
+           cJSON_AddNumberToObject(key, "contrast", a->contrast) &&
+           cJSON_AddNumberToObject(key, "saturation", a->saturation) && add_hash(key, "seed", views->seed);
 }
 
 /* Everything the records depend on. Not the number of copies: a run with more of them adds to the cache. */
 static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net, const cdul_image_views *views,
                             cJSON **out, cdul_error *err) {
-    unsigned long long weights = CDUL_HASH_START;
+    unsigned long long weights = CDUL_HASH_START, images = CDUL_HASH_START;
     cdul_status status = hash_weights(net, &weights, err);
+    if (status == CDUL_OK) status = hash_images(data, &images, err);
     if (status != CDUL_OK) return status;
     cJSON *key = cJSON_CreateObject();
-    cJSON_AddNumberToObject(key, "format", FORMAT);
-    cJSON_AddStringToObject(key, "architecture", net->options.arch->name);
-    cJSON_AddNumberToObject(key, "stages", (double)net->options.freeze);
-    add_hash(key, "weights", weights);
-    cJSON_AddBoolToObject(key, "bfloat16", net->options.bfloat16);
-    cJSON_AddBoolToObject(key, "cuda", net->options.device.cuda);
-    add_views(key, views);
-    cJSON_AddNumberToObject(key, "images", (double)data->labels.images.count);
-    add_hash(key, "image_list", hash_images(data));
-    *out = key;
-    return key ? CDUL_OK : cdul_fail_memory(err, "the key of the activation cache");
+    bool good = cJSON_AddNumberToObject(key, "format", FORMAT) &&
+                cJSON_AddStringToObject(key, "architecture", net->options.arch->name) &&
+                cJSON_AddNumberToObject(key, "stages", (double)net->options.freeze) &&
+                add_hash(key, "weights", weights) &&
+                cJSON_AddBoolToObject(key, "bfloat16", net->options.bfloat16) &&
+                cJSON_AddBoolToObject(key, "cuda", net->options.device.cuda) && add_views(key, views) &&
+                cJSON_AddNumberToObject(key, "images", (double)data->labels.images.count) &&
+                add_hash(key, "image_list", images);
+    if (good) {
+        *out = key;
+        return CDUL_OK;
+    }
+    cJSON_Delete(key);
+    return cdul_fail_memory(err, "the key of the activation cache");
 }
 
 /* Creates <folder>/<hash of key>/key.json, or checks the one that is there. */
@@ -153,8 +157,8 @@ static cdul_status read_skipped(const cdul_activations *cache, cdul_dataset *dat
         char *end = NULL;
         unsigned long long row = strtoull(list.items[i], &end, 10);
         if (end == list.items[i] || *end || row >= cache->images)
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: skipped: no row \"%s\"; delete the file",
-                               cdul_safetensors_path(file), list.items[i]);
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: skipped: no row \"%s\"", cdul_safetensors_path(file),
+                               list.items[i]);
         else
             status = cdul_dataset_skip(data, (size_t)row, list.items[i + 1], err);
     }
@@ -162,41 +166,58 @@ static cdul_status read_skipped(const cdul_activations *cache, cdul_dataset *dat
     return status;
 }
 
-cdul_status cdul_activations_open_shard(cdul_activations *cache, cdul_dataset *data, size_t pass,
-                                        size_t shard, cdul_error *err) {
-    char *path = cdul_activations_shard_path(cache, pass, shard);
-    if (!path) return cdul_fail_memory(err, "a path");
+static cdul_status read_shard(cdul_activations *cache, cdul_dataset *data, size_t pass, size_t shard,
+                              cdul_safetensors *file, cdul_error *err) {
     size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
     size_t shape[4] = {rows, cache->shape[0], cache->shape[1], cache->shape[2]};
-    cdul_safetensors **file = &cache->passes[pass].shards[shard];
     cdul_tensor_view view;
-    cdul_status status = cdul_safetensors_open(path, file, err);
-    if (status == CDUL_OK) status = cdul_safetensors_expect(*file, "activations", 4, shape, &view, err);
+    cdul_status status = cdul_safetensors_expect(file, "activations", 4, shape, &view, err);
     if (status == CDUL_OK && view.dtype != CDUL_F16)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: activations are not F16; delete the file", path);
-    if (status == CDUL_OK) status = read_skipped(cache, data, *file, err);
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: activations are not F16", cdul_safetensors_path(file));
+    if (status == CDUL_OK) status = read_skipped(cache, data, file, err);
     if (status == CDUL_OK) cache->passes[pass].data[shard] = view.data;
+    return status;
+}
+
+cdul_status cdul_activations_open_shard(cdul_activations *cache, cdul_dataset *data, size_t pass,
+                                        size_t shard, bool check, cdul_error *err) {
+    char *path = cdul_activations_shard_path(cache, pass, shard);
+    if (!path) return cdul_fail_memory(err, "a path");
+    cdul_safetensors *file = NULL;
+    cdul_status status = cdul_safetensors_open(path, &file, err);
+    if (status == CDUL_OK && check) status = cdul_safetensors_check(file, err);
+    if (status == CDUL_OK) status = read_shard(cache, data, pass, shard, file, err);
+    if (status == CDUL_OK)
+        cache->passes[pass].shards[shard] = file;
+    else
+        cdul_safetensors_close(file);
     free(path);
     return status;
 }
 
-static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data, size_t *missing_rows,
-                               cdul_error *err) {
-    cdul_status status = CDUL_OK;
+/* Opens what is there; what is damaged counts as missing, and the new shard takes its place. */
+static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data, cdul_reporter *reporter,
+                               size_t *missing_rows, cdul_error *err) {
     *missing_rows = 0;
     for (size_t pass = 0; pass <= cache->options.copies; pass++) {
-        for (size_t shard = 0; shard < cache->shard_count && status == CDUL_OK; shard++) {
+        for (size_t shard = 0; shard < cache->shard_count; shard++) {
             char *path = cdul_activations_shard_path(cache, pass, shard);
             if (!path) return cdul_fail_memory(err, "a path");
-            size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
-            if (cdul_path_exists(path))
-                status = cdul_activations_open_shard(cache, data, pass, shard, err);
-            else
-                *missing_rows += rows;
+            bool there = cdul_path_exists(path);
             free(path);
+            cdul_error why = {{0}};
+            cdul_status status =
+                there ? cdul_activations_open_shard(cache, data, pass, shard, true, &why) : CDUL_OK;
+            if (status == CDUL_ERR_INPUT)
+                cdul_warn(reporter, "%s; it is computed again", why.message);
+            else if (status != CDUL_OK)
+                return cdul_fail(err, status, "%s", why.message);
+            size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
+            if (!cache->passes[pass].shards[shard]) *missing_rows += rows;
+            if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         }
     }
-    return status;
+    return CDUL_OK;
 }
 
 /* --- Opening --- */
@@ -204,25 +225,13 @@ static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data, size
 /* A run at work on the same cache is waited for: its shards are then found. */
 static cdul_status take_lock(const cdul_activations *cache, cdul_reporter *reporter, int *lock,
                              cdul_error *err) {
-    char *path = cdul_path_join(cache->path, "lock");
-    if (!path) return cdul_fail_memory(err, "a path");
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    cdul_status status = *lock < 0 ? cdul_fail_errno(err, "%s", path) : CDUL_OK;
-    bool said = false;
-    while (status == CDUL_OK && flock(*lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            status = cdul_fail_errno(err, "cannot lock %s", path);
-        } else if (cdul_interrupted()) {
-            status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
-        } else {
-            if (!said)
-                cdul_say(reporter, "another run is making the activation cache %s: waiting", cache->path);
-            said = true;
-            usleep(200000);
-        }
+    for (bool said = false;; said = true) {
+        cdul_status status = cdul_lock_try(cache->path, lock, err);
+        if (status != CDUL_OK || *lock >= 0) return status;
+        if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        if (!said) cdul_say(reporter, "another run is making the activation cache %s: waiting", cache->path);
+        usleep(200000);
     }
-    free(path);
-    return status;
 }
 
 static cdul_status check_disk(const cdul_activations *cache, size_t rows, cdul_error *err) {
@@ -275,11 +284,12 @@ static cdul_status fill(cdul_activations *cache, cdul_dataset *data, cdul_resnet
     int lock = -1;
     size_t missing = 0;
     cdul_status status = take_lock(cache, reporter, &lock, err);
-    if (status == CDUL_OK) status = open_shards(cache, data, &missing, err);
+    if (status == CDUL_OK) cdul_file_sweep(cache->path);
+    if (status == CDUL_OK) status = open_shards(cache, data, reporter, &missing, err);
     if (status == CDUL_OK && missing > 0) status = check_disk(cache, missing, err);
     if (status == CDUL_OK && missing > 0)
         status = cdul_activations_make(cache, data, net, views, reporter, err);
-    if (lock >= 0) close(lock); /* also gives up the lock */
+    cdul_lock_release(&lock);
     return status;
 }
 

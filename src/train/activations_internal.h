@@ -26,9 +26,10 @@ struct cdul_activations {
 size_t cdul_activations_shard_rows(const cdul_activations *cache, size_t shard, size_t *first);
 /* "plain-00012.safetensors", "copy0-00012.safetensors" below the cache's folder. NULL: no memory. */
 char *cdul_activations_shard_path(const cdul_activations *cache, size_t pass, size_t shard);
-/* Opens one shard, checks its shape, and marks the images that it says could not be read. */
+/* Opens one shard, checks its shape and (`check`) its bytes, and marks the images that it says could not be
+ * read. CDUL_ERR_INPUT: damaged. */
 cdul_status cdul_activations_open_shard(cdul_activations *cache, cdul_dataset *data, size_t pass,
-                                        size_t shard, cdul_error *err) CDUL_MUST_CHECK;
+                                        size_t shard, bool check, cdul_error *err) CDUL_MUST_CHECK;
 /* Computes and opens the shards that are missing from all passes. */
 cdul_status cdul_activations_make(cdul_activations *cache, cdul_dataset *data, cdul_resnet *net,
                                   const cdul_image_views *views, cdul_reporter *reporter,

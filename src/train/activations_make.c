@@ -47,18 +47,19 @@ static cdul_status list_skipped(const maker *m, size_t first, size_t rows, char 
 static cdul_status write_shard(maker *m, size_t pass, size_t shard, cdul_error *err) {
     const cdul_activations *cache = m->cache;
     size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
-    cdul_tensor_decl tensor = {
-        "activations", CDUL_F16, 4, {rows, cache->shape[0], cache->shape[1], cache->shape[2]}};
+    cdul_tensor_decl tensors[] = {
+        {"activations", CDUL_F16, 4, {rows, cache->shape[0], cache->shape[1], cache->shape[2]}}, CDUL_SEAL};
     char *skipped = NULL, *path = cdul_activations_shard_path(cache, pass, shard);
     cdul_safetensors_writer *writer = NULL;
     cdul_status status = path ? list_skipped(m, first, rows, &skipped, err) : cdul_fail_memory(err, "a path");
     cdul_metadata metadata = {"skipped", skipped};
-    if (status == CDUL_OK) status = cdul_safetensors_create(path, &metadata, 1, &tensor, 1, &writer, err);
+    if (status == CDUL_OK) status = cdul_safetensors_create(path, &metadata, 1, tensors, 2, &writer, err);
     if (status == CDUL_OK)
         status = cdul_safetensors_append(writer, m->records, rows * cache->record_bytes, err);
+    if (status == CDUL_OK) status = cdul_safetensors_seal(writer, err);
     if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
     cdul_safetensors_discard(&writer);
-    if (status == CDUL_OK) status = cdul_activations_open_shard(m->cache, m->data, pass, shard, err);
+    if (status == CDUL_OK) status = cdul_activations_open_shard(m->cache, m->data, pass, shard, false, err);
     free(skipped);
     free(path);
     return status;

@@ -6,6 +6,7 @@
  *   - average.<name>: their moving average
  *   - optimizer.<name>.<state>: moments and step of each trained parameter
  *   - latent: u [N, C] of the labels
+ *   - checksum: of all of it
  *   - as metadata: epoch, step, steps, config, label_hash, skipped, held-out losses */
 #include "train/trainer_internal.h"
 
@@ -105,6 +106,7 @@ static cdul_status write_tensors(cdul_trainer *t, const entries *list, cdul_safe
     }
     if (status == CDUL_OK)
         status = cdul_safetensors_append(writer, t->latent, t->n * t->c * sizeof(float), err);
+    if (status == CDUL_OK) status = cdul_safetensors_seal(writer, err);
     return status;
 }
 
@@ -113,6 +115,7 @@ static cdul_status declare_all(cdul_trainer *t, const entries *list, cdul_tensor
     for (size_t i = 0; i < list->count; i++)
         out[i] = cdul_model_declare(entry_tensor(&s, t, &list->items[i]), list->items[i].name);
     out[list->count] = (cdul_tensor_decl){"latent", CDUL_F32, 2, {t->n, t->c}};
+    out[list->count + 1] = CDUL_SEAL;
     return cdul_scope_close(&s, err);
 }
 
@@ -138,11 +141,11 @@ cdul_status cdul_checkpoint_save(cdul_trainer *t, const char *path, cdul_error *
                                       {"worse_epochs", worse},
                                       {"config", t->call->config},
                                       {"skipped", skipped}};
-    decls = calloc(list.count + 1, sizeof *decls);
+    decls = calloc(list.count + 2, sizeof *decls);
     status = decls ? declare_all(t, &list, decls, err) : cdul_fail_memory(err, "the checkpoint's header");
     if (status == CDUL_OK)
         status = cdul_safetensors_create(path, metadata, sizeof metadata / sizeof *metadata, decls,
-                                         list.count + 1, &writer, err);
+                                         list.count + 2, &writer, err);
     if (status == CDUL_OK) status = write_tensors(t, &list, writer, err);
     if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
 done:
@@ -282,12 +285,21 @@ static cdul_status load_latent(cdul_trainer *t, const cdul_safetensors *file, cd
     return CDUL_OK;
 }
 
+static cdul_status open_whole(const char *path, cdul_safetensors **file, cdul_error *err) {
+    cdul_error why;
+    cdul_status status = cdul_safetensors_open(path, file, &why);
+    if (status == CDUL_OK) status = cdul_safetensors_check(*file, &why);
+    if (status == CDUL_OK) return status;
+    return cdul_fail(err, status,
+                     status == CDUL_ERR_INPUT ? "%s; no run can go on from it: choose another -o" : "%s",
+                     why.message);
+}
+
 cdul_status cdul_checkpoint_load(cdul_trainer *t, const char *path, cdul_error *err) {
     cdul_safetensors *file = NULL;
     entries list = {0};
-    cdul_status status = cdul_safetensors_open(path, &file, err);
-    if (status != CDUL_OK) return status;
-    status = compare_config(t, file, err);
+    cdul_status status = open_whole(path, &file, err);
+    if (status == CDUL_OK) status = compare_config(t, file, err);
     if (status == CDUL_OK) status = load_metadata(t, file, err);
     if (status == CDUL_OK) status = load_skipped(t, file, err);
     if (status == CDUL_OK) status = list_entries(t, &list, err);

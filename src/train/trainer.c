@@ -15,10 +15,30 @@ static cdul_status check_folder(const cdul_train_options *o, const char *checkpo
     if (!model) return cdul_fail_memory(err, "a path");
     bool used = cdul_path_exists(checkpoint) || cdul_path_exists(model);
     free(model);
-    if (used && !o->resume)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s already holds a run: go on with it (--resume), or choose another -o", o->output);
-    return cdul_path_make_folder(o->output, err);
+    if (!used || o->resume) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_USAGE,
+                     "%s already holds a run: go on with it (--resume), or choose another -o", o->output);
+}
+
+/* Makes the folder and keeps others out of it. */
+static cdul_status enter_folder(const cdul_train_options *o, const char *checkpoint, int *lock,
+                                cdul_error *err) {
+    cdul_status status = cdul_path_make_folder(o->output, err);
+    if (status == CDUL_OK) status = cdul_lock_try(o->output, lock, err);
+    if (status == CDUL_OK && *lock < 0)
+        status = cdul_fail(
+            err, CDUL_ERR_IO,
+            "%s: another cdul-train is at work in this folder: wait for it, or choose another -o", o->output);
+    if (status == CDUL_OK) status = check_folder(o, checkpoint, err);
+    if (status == CDUL_OK) cdul_file_sweep(o->output);
+    return status;
+}
+
+static void leave_folder(const cdul_train_options *o, int *lock) {
+    char *path = *lock >= 0 ? cdul_path_join(o->output, "lock") : NULL;
+    if (path) unlink(path);
+    free(path);
+    cdul_lock_release(lock);
 }
 
 static cdul_status write_config(const cdul_trainer *t, cdul_error *err) {
@@ -110,13 +130,15 @@ cdul_status cdul_train(const cdul_train_options *options, const cdul_train_call 
     char *checkpoint = cdul_path_join(options->output, "checkpoint.safetensors");
     if (!checkpoint) return cdul_fail_memory(err, "a path");
     bool existed = cdul_path_exists(options->output);
-    status = check_folder(options, checkpoint, err);
+    int lock = -1;
+    status = enter_folder(options, checkpoint, &lock, err);
     if (status == CDUL_OK) status = cdul_trainer_setup(&t, err);
     if (status == CDUL_OK) status = write_config(&t, err);
     if (status == CDUL_OK) introduce(&t);
     if (status == CDUL_OK) status = run(&t, checkpoint, err);
     if (status == CDUL_OK) status = finish(&t, result, err);
     cdul_trainer_free(&t);
+    leave_folder(options, &lock);
     if (status == CDUL_ERR_CANCELLED) status = say_interrupted(checkpoint, err);
     if (status != CDUL_OK && !existed) rmdir(options->output); /* if empty: a mistake leaves nothing */
     free(checkpoint);

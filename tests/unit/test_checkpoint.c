@@ -145,6 +145,30 @@ static void a_file_that_is_no_checkpoint_is_refused(void **state) {
     fixture_close(f);
 }
 
+static void a_damaged_checkpoint_is_refused_by_name(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    assert_ok(cdul_checkpoint_save(&f->trainer, "checkpoint.safetensors", &err));
+    FILE *file = fopen("checkpoint.safetensors", "r+b");
+    assert_non_null(file);
+    for (long from_end = 1; from_end < 200; from_end += 50) { /* in the checksum, in the labels */
+        fseek(file, -from_end, SEEK_END);
+        int byte = fgetc(file);
+        fseek(file, -1, SEEK_CUR);
+        fputc(byte ^ 4, file);
+        fflush(file);
+        assert_fails(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err), CDUL_ERR_INPUT,
+                     "checkpoint.safetensors: damaged: its bytes do not match its checksum; no run can go on "
+                     "from it");
+        fseek(file, -1, SEEK_CUR);
+        fputc(byte, file);
+    }
+    fclose(file);
+    assert_ok(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err));
+    fixture_close(f);
+}
+
 /* A checkpoint of the smallest network is 130 MB. */
 static int remove_files(void **state) {
     (void)state;
@@ -165,6 +189,7 @@ int main(void) {
         cmocka_unit_test(other_labels_are_refused),
         cmocka_unit_test(another_network_is_refused_by_tensor),
         cmocka_unit_test(a_file_that_is_no_checkpoint_is_refused),
+        cmocka_unit_test(a_damaged_checkpoint_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, fixture_setup, remove_files);
 }

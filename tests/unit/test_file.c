@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static cdul_error err;
@@ -175,6 +176,67 @@ static void left_over_temporary_files_are_stepped_over(void **state) {
     assert_int_equal(files_here(), 2);
 }
 
+static void files_of_dead_processes_are_swept_and_no_others(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    waitpid(child, NULL, 0);
+    char dead[2][64], kept[4][64];
+    snprintf(dead[0], sizeof dead[0], ".out.%ld.tmp", (long)child);
+    snprintf(dead[1], sizeof dead[1], ".a.b.%ld-3.tmp", (long)child);
+    snprintf(kept[0], sizeof kept[0], ".out.%ld.tmp", (long)getpid());
+    snprintf(kept[1], sizeof kept[1], "out.%ld.tmp", (long)child);
+    snprintf(kept[2], sizeof kept[2], ".%ld.tmp", (long)child);
+    snprintf(kept[3], sizeof kept[3], ".out.%ldx.tmp", (long)child);
+    for (size_t i = 0; i < 2; i++) assert_ok(write_text(dead[i], ""));
+    for (size_t i = 0; i < 4; i++) assert_ok(write_text(kept[i], ""));
+    cdul_file_sweep(".");
+    for (size_t i = 0; i < 2; i++) assert_false(cdul_path_exists(dead[i]));
+    for (size_t i = 0; i < 4; i++) assert_true(cdul_path_exists(kept[i]));
+    cdul_file_sweep("none");
+}
+
+/* Starts a process that takes the lock of the current folder; it ends when the returned pipe is closed. */
+static pid_t hold_lock(int *until) {
+    int ready[2], end[2];
+    char byte = 0;
+    assert_int_equal(pipe(ready) + pipe(end), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int lock = -1;
+        close(end[1]);
+        if (cdul_lock_try(".", &lock, &err) != CDUL_OK || lock < 0) _exit(1);
+        if (write(ready[1], &byte, 1) != 1 || read(end[0], &byte, 1) != 0) _exit(1);
+        _exit(0); /* and with it the lock */
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]), close(ready[1]), close(end[0]);
+    *until = end[1];
+    return child;
+}
+
+static void a_lock_is_one_process_s_and_ends_with_it(void **state) {
+    (void)state;
+    int until = -1, lock = -1, status = -1;
+    pid_t child = hold_lock(&until);
+    assert_ok(cdul_lock_try(".", &lock, &err));
+    assert_int_equal(lock, -1);
+    close(until);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_ok(cdul_lock_try(".", &lock, &err));
+    assert_true(lock >= 0);
+    assert_int_equal(unlink("lock"), 0); /* as a run that ends does: the next one has its own */
+    int next = -1;
+    assert_ok(cdul_lock_try(".", &next, &err));
+    assert_true(next >= 0);
+    cdul_lock_release(&lock);
+    cdul_lock_release(&next);
+    assert_int_equal(next, -1);
+    assert_fails(cdul_lock_try("none", &lock, &err), CDUL_ERR_IO,
+                 "none/lock: cannot be written: No such file");
+}
+
 static void names_of_255_bytes_work_and_longer_ones_fail_at_once(void **state) {
     (void)state;
     char name[257] = "";
@@ -326,6 +388,8 @@ int main(void) {
         TEST(mode_follows_umask_or_the_file_that_is_replaced),
         TEST(a_link_stays_and_its_file_is_replaced),
         TEST(left_over_temporary_files_are_stepped_over),
+        TEST(files_of_dead_processes_are_swept_and_no_others),
+        TEST(a_lock_is_one_process_s_and_ends_with_it),
         TEST(names_of_255_bytes_work_and_longer_ones_fail_at_once),
         TEST(impossible_outputs_fail_at_create),
         TEST(dash_is_standard_output),

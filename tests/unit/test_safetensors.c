@@ -159,6 +159,44 @@ static void every_cut_of_a_valid_file_is_refused(void **state) {
     free(data);
 }
 
+/* Every bit of a sealed file counts. */
+static void a_sealed_file_shows_every_flipped_bit(void **state) {
+    (void)state;
+    const cdul_metadata metadata = {"epoch", "12"};
+    const cdul_tensor_decl tensors[] = {{"x", CDUL_F32, 1, {3}}, CDUL_SEAL};
+    const float values[3] = {1, 2, 3};
+    cdul_safetensors_writer *writer = NULL;
+    cdul_safetensors *file = NULL;
+    char *data = NULL;
+    size_t size = 0;
+    assert_ok(cdul_safetensors_create("sealed.safetensors", &metadata, 1, tensors, 2, &writer, &err));
+    assert_ok(cdul_safetensors_append(writer, values, sizeof values, &err));
+    assert_ok(cdul_safetensors_seal(writer, &err));
+    assert_ok(cdul_safetensors_commit(&writer, &err));
+    assert_ok(cdul_safetensors_open("sealed.safetensors", &file, &err));
+    assert_ok(cdul_safetensors_check(file, &err));
+    cdul_safetensors_close(file);
+    assert_ok(cdul_file_read_all("sealed.safetensors", &data, &size, &err));
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+        FILE *stream = fopen("flipped.safetensors", "wb"); /* not synced: it is one of thousands */
+        assert_int_equal(fwrite(data, 1, size, stream), size);
+        fclose(stream);
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+        cdul_status status = cdul_safetensors_open("flipped.safetensors", &file, &err);
+        if (status == CDUL_OK) {
+            status = cdul_safetensors_check(file, &err);
+            cdul_safetensors_close(file);
+        }
+        assert_int_equal(status, CDUL_ERR_INPUT);
+        assert_non_null(strstr(err.message, "flipped.safetensors: "));
+    }
+    free(data);
+    assert_ok(cdul_safetensors_open(VALID, &file, &err));
+    assert_fails(cdul_safetensors_check(file, &err), CDUL_ERR_INPUT, "has no checksum");
+    cdul_safetensors_close(file);
+}
+
 /* A header with a few bytes changed is refused, or describes tensors inside the file. */
 static void mutated_headers_never_lead_outside_the_file(void **state) {
     (void)state;
@@ -310,6 +348,7 @@ int main(void) {
         cmocka_unit_test(every_lying_file_is_refused),
         cmocka_unit_test(messages_say_what_is_wrong),
         cmocka_unit_test(every_cut_of_a_valid_file_is_refused),
+        cmocka_unit_test(a_sealed_file_shows_every_flipped_bit),
         cmocka_unit_test(mutated_headers_never_lead_outside_the_file),
         cmocka_unit_test(expect_checks_rank_shape_and_dtype),
         cmocka_unit_test(data_must_be_as_long_as_declared),

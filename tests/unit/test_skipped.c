@@ -46,10 +46,26 @@ static void a_list_that_cannot_be_written_is_an_error(void **state) {
     cdul_skipped_free(&skipped);
 }
 
+static void the_list_of_an_output_with_the_longest_name_has_one_too(void **state) {
+    (void)state;
+    cdul_skipped skipped = {0};
+    char *list = NULL, output[258];
+    snprintf(output, sizeof output, "./%0255d", 0);
+    assert_ok(cdul_skipped_write(&skipped, output, &list, &err));
+    assert_ok(cdul_skipped_add(&skipped, "a.jpg", "gone", &err));
+    assert_ok(cdul_skipped_write(&skipped, output, &list, &err));
+    assert_int_equal(strlen(list), strlen(output));
+    assert_non_null(strstr(list, "000.skipped.csv"));
+    assert_true(cdul_path_exists(list));
+    free(list);
+    cdul_skipped_free(&skipped);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_list_lies_beside_the_output_and_holds_paths_and_reasons),
         cmocka_unit_test(with_nothing_skipped_an_old_list_goes),
+        cmocka_unit_test(the_list_of_an_output_with_the_longest_name_has_one_too),
         cmocka_unit_test(a_list_that_cannot_be_written_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
