@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,9 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJ
     if (nul)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL character is not allowed", where,
                          line_of(text, nul));
+    errno = 0; /* all that tells a lack of memory from bad JSON */
     cJSON *json = size ? cJSON_ParseWithLengthOpts(text, size, &end, false) : NULL;
+    if (size && !json && errno == ENOMEM) return cdul_fail_memory(err, where);
     if (json)
         while (end < text + size && strchr(" \t\r\n", *end)) end++;
     if (!json || end < text + size) {

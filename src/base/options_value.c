@@ -372,6 +372,7 @@ char *cdul_options_json(const cdul_program *program, const void *options) {
         cJSON_Delete(json);
     }
     fputs("\n  }\n}", out);
+    ok = !ferror(out) && ok;
     if (fclose(out) == 0 && ok) return text;
     free(text);
     return NULL;

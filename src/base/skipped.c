@@ -3,6 +3,8 @@
 #include "base/csv.h"
 #include "base/file.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,11 +22,15 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
     cdul_file *file = NULL;
     char *path = NULL;
     *list = NULL;
-    if (asprintf(&path, "%s.skipped.csv", output) < 0)
+    /* a name of 255 bytes leaves no room: it is cut */
+    const char *base = cdul_path_base(output), end[] = ".skipped.csv";
+    const int folder = (int)(base - output), room = NAME_MAX + 1 - (int)sizeof end;
+    if (asprintf(&path, "%.*s%.*s%s", folder, output, room, base, end) < 0)
         return cdul_fail_memory(err, "name of the skipped list");
     cdul_status status = CDUL_OK;
     if (skipped->paths.count == 0) {
-        unlink(path);
+        if (unlink(path) != 0 && errno != ENOENT)
+            status = cdul_fail_errno(err, "%s: cannot be removed, and is of an earlier run", path);
         goto done;
     }
     if ((status = cdul_file_create(path, &file, err))) goto done;

@@ -268,17 +268,13 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
         return status;
     status = cdul_label_images(r->encoder, &r->text, &r->paths, &r->names, &embed, r->cache, &settings,
                                &r->skipped, cli->reporter, &r->result, err);
-    if (status == CDUL_ERR_CANCELLED)
-        cdul_say(cli->reporter,
-                 o->cache ? "finished images are in %s: run the same command again to go on"
-                          : "nothing was kept: with --cache DIR an interrupted run goes on%s",
-                 o->cache ? o->cache : "");
     if (status) return status;
     cdul_cache_close(r->cache); /* its index is worth the room that writing a long list of names takes */
     r->cache = NULL;
     cdul_label_options made = *o;
     made.precision = (int)cdul_encoder_precision(r->encoder);
-    r->result.labels.config = cdul_options_json(cli->program, &made);
+    if (!(r->result.labels.config = cdul_options_json(cli->program, &made)))
+        return cdul_fail_memory(err, "options");
     status = write_skipped(o, cli, &r->skipped, err);
     return status ? status : write_labels(o, cli, &r->result, cdul_seconds() - start, err);
 }
@@ -298,10 +294,9 @@ static cdul_status label_scores(const cdul_label_options *o, cdul_cli *cli, cdul
     cdul_status status = choose_score(o, &unknown, o->scores, &settings.aggregate, err);
     if (!status) status = read_classes(o, &classes, err);
     if (!status) status = cdul_label_scores(o->scores, &classes, &settings, &result, err);
-    if (!status) {
-        result.labels.config = cdul_options_json(cli->program, o);
-        status = write_labels(o, cli, &result, 0, err);
-    }
+    if (!status && !(result.labels.config = cdul_options_json(cli->program, o)))
+        status = cdul_fail_memory(err, "options");
+    if (!status) status = write_labels(o, cli, &result, 0, err);
     cdul_labels_free(&result.labels);
     cdul_classes_free(&classes);
     return status;
@@ -405,6 +400,11 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
                          "no encoder: give its folder with --encoder, or cosines with --scores");
     label_run r = {0};
     status = label_images(o, cli, &r, err);
+    if (status == CDUL_ERR_CANCELLED)
+        cdul_say(cli->reporter,
+                 o->cache ? "finished images are in %s: run the same command again to go on"
+                          : "nothing was kept: with --cache DIR an interrupted run goes on%s",
+                 o->cache ? o->cache : "");
     close_run(&r);
     return status;
 }

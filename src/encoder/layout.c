@@ -118,8 +118,13 @@ static cdul_status list_place(const char *folder, const char *place, graphs *g, 
     DIR *directory = opendir(path);
     if (!directory && errno != ENOENT && errno != ENOTDIR)
         status = cdul_fail(err, CDUL_ERR_IO, "%s: %s", path, strerror(errno));
-    for (const struct dirent *entry; status == CDUL_OK && directory && (entry = readdir(directory));)
+    while (status == CDUL_OK && directory) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (!entry && errno) status = cdul_fail_errno(err, "%s: cannot be read", path);
+        if (!entry) break;
         status = add_graph(g, place, entry->d_name, err);
+    }
     if (directory) closedir(directory);
     free(path);
     return status;
@@ -211,17 +216,24 @@ static cdul_status choose_text(const char *folder, const graphs *g, const char *
     return CDUL_OK;
 }
 
-/* The text graph's own folder if a tokenizer lies there (immich's textual/), else the encoder's. */
+/* The text graph's own folder if a tokenizer lies there (immich's textual/), else the encoder's. NULL: no
+ * memory. */
 static char *tokenizer_folder(const char *folder, const char *text) {
     static const char *const files[] = {"tokenizer.json", "vocab.json"};
     const char *base = text ? cdul_path_base(text) : NULL;
-    char *place = base && base > text ? strndup(text, (size_t)(base - text) - 1) : NULL;
-    for (size_t i = 0; place && i < sizeof files / sizeof *files; i++) {
+    if (!base || base == text) return strdup(folder);
+    char *place = strndup(text, (size_t)(base - text) - 1);
+    bool there = false;
+    for (size_t i = 0; place && !there && i < sizeof files / sizeof *files; i++) {
         char *file = cdul_path_join(place, files[i]);
-        bool there = file && cdul_path_exists(file);
+        there = file && cdul_path_exists(file);
+        if (!file) {
+            free(place);
+            return NULL;
+        }
         free(file);
-        if (there) return place;
     }
+    if (!place || there) return place;
     free(place);
     return strdup(folder);
 }

@@ -180,9 +180,9 @@ static cdul_status add_list(gatherer *g, const char *path) {
 static cdul_status add_argument(gatherer *g, const char *argument) {
     if (strcmp(argument, "-") == 0) return add_list(g, argument);
     if (argument[0] == '@') return add_list(g, argument + 1);
-    if (cdul_path_is_folder(argument)) return add_folder(g, argument);
-    if (!cdul_path_exists(argument)) return cdul_fail_errno(g->err, "%s", argument);
-    return add(g, argument, argument);
+    struct stat info;
+    if (stat(argument, &info) != 0) return cdul_fail_errno(g->err, "%s", argument);
+    return S_ISDIR(info.st_mode) ? add_folder(g, argument) : add(g, argument, argument);
 }
 
 /* --- Names are keys in every output: no two alike --- */

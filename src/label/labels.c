@@ -322,8 +322,10 @@ static cdul_status merge_configs(const cdul_labels *parts, size_t count, char **
     cJSON *merged = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(merged, "merged");
     for (size_t i = 0; i < count && list; i++) {
         const char *text = parts[i].config;
-        cJSON *item = text ? cJSON_Parse(text) : cJSON_CreateNull();
-        if (!item) item = cJSON_CreateString(text); /* not JSON: kept as the text that it is */
+        cJSON *item = NULL;
+        cdul_status status = text ? cdul_json_parse(text, strlen(text), "config", &item, NULL) : CDUL_OK;
+        if (!text) item = cJSON_CreateNull();
+        if (status == CDUL_ERR_INPUT) item = cJSON_CreateString(text); /* kept as the text that it is */
         if (!cJSON_AddItemToArray(list, item)) list = NULL;
     }
     if (list) *out = cJSON_PrintUnformatted(merged);

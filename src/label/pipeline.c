@@ -31,6 +31,7 @@ typedef struct sink {
     bool *missing; /* [N]: could not be read                                                              */
     size_t *found; /* [N] with a cache: the row that holds the image from before this run, else
                       CDUL_NOT_FOUND: looking twice would ask the file system twice                       */
+    cdul_status noted; /* whether all of those could be listed */
 } sink;
 
 static void label_row(const sink *k, size_t slot, const float *views, float *y) {
@@ -51,9 +52,7 @@ static cdul_status accept_row(sink *k, size_t i, size_t slot, cdul_error *err) {
 static void on_skipped(void *user, size_t i, const char *reason) {
     sink *k = user;
     k->missing[i] = true;
-    /* Without memory for the list the image is still counted as missing; the next allocation will report it.
-     */
-    if (cdul_skipped_add(k->skipped, k->paths->items[i], reason, NULL)) return;
+    if (!k->noted) k->noted = cdul_skipped_add(k->skipped, k->paths->items[i], reason, NULL);
 }
 
 static cdul_status on_embedded(void *user, size_t i, const float *views, cdul_error *err) {
@@ -205,6 +204,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
         cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = &k};
         status = cdul_encoder_embed(encoder, paths, NULL, paths->count, embed, &to, reporter, err);
     }
+    if (!status && k.noted) status = cdul_fail_memory(err, "list of skipped images");
     if (!status && k.rows == 0) status = cdul_skipped_fail(skipped, err);
     if (status || (status = finish(options, out, err))) goto done;
     if (k.scores)

@@ -1,13 +1,12 @@
 #include "label/scores.h"
 
+#include "base/file.h"
 #include "base/json.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t want, cdul_strings *out,
                               cdul_error *err) {
@@ -113,31 +112,17 @@ struct cdul_scores_writer {
 cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores_writer **out,
                                cdul_error *err) {
     cdul_scores_writer *writer = calloc(1, sizeof *writer);
-    char *name = NULL;
     cdul_status status = CDUL_OK;
-    if (!writer || !(writer->path = strdup(path)) || asprintf(&name, "%s.XXXXXX", path) < 0) {
-        status = cdul_fail_memory(err, "scores writer");
-        goto done;
+    if (!writer || !(writer->path = strdup(path))) status = cdul_fail_memory(err, "scores writer");
+    if (status == CDUL_OK) status = cdul_file_unnamed(path, &writer->rows, err);
+    if (status != CDUL_OK) {
+        cdul_scores_free(writer);
+        return status;
     }
     writer->s = s;
     writer->c = c;
-    int fd = mkstemp(name);
-    if (fd < 0) {
-        status = cdul_fail_errno(err, "%s: cannot create a file beside it", path);
-        goto done;
-    }
-    unlink(name);
-    if (!(writer->rows = fdopen(fd, "w+b"))) {
-        close(fd);
-        status = cdul_fail_memory(err, "scores writer");
-    }
-done:
-    free(name);
-    if (status)
-        cdul_scores_free(writer);
-    else
-        *out = writer;
-    return status;
+    *out = writer;
+    return CDUL_OK;
 }
 
 cdul_status cdul_scores_append(cdul_scores_writer *writer, const float *cosines, cdul_error *err) {

@@ -5,7 +5,7 @@
 
 /* --- Facts --- */
 
-/* A number as short as float32 allows: 0.229, not 0.229000002. */
+/* Numbers as short as float32 allows: 0.229, not 0.229000002. NULL: no memory. */
 static cJSON *floats(const float *values, size_t count) {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < count; i++) {
@@ -14,7 +14,11 @@ static cJSON *floats(const float *values, size_t count) {
             snprintf(text, sizeof text, "%.*g", digits, (double)values[i]);
             if (strtof(text, NULL) == values[i]) break;
         }
-        cJSON_AddItemToArray(list, cJSON_CreateNumber(strtod(text, NULL)));
+        cJSON *number = cJSON_CreateNumber(strtod(text, NULL));
+        if (number && cJSON_AddItemToArray(list, number)) continue;
+        cJSON_Delete(number);
+        cJSON_Delete(list);
+        return NULL;
     }
     return list;
 }

@@ -131,38 +131,41 @@ cdul_status cdul_trainer_measure(cdul_trainer *t, cdul_epoch_record *record, cdu
 
 /* --- log.jsonl --- */
 
-static void add(cJSON *line, const char *name, double value) {
-    if (!isnan(value)) cJSON_AddNumberToObject(line, name, value);
+/* False, here and below: no memory. */
+static bool add(cJSON *line, const char *name, double value) {
+    return isnan(value) || cJSON_AddNumberToObject(line, name, value);
+}
+
+static bool add_labels(cJSON *line, const cdul_epoch_record *r) {
+    bool moved =
+        !r->aligned || (add(line, "labels_loss", r->step.loss) && add(line, "labels_moved", r->step.moved) &&
+                        add(line, "labels_reached", r->step.reached));
+    return moved && add(line, "labels_drift", r->labels.drift) && add(line, "labels_mass", r->labels.mass) &&
+           add(line, "labels_entropy", r->labels.entropy);
+}
+
+static bool add_truth(cJSON *line, const cdul_epoch_record *r) {
+    return cJSON_AddBoolToObject(line, "eval_uses_ground_truth", true) &&
+           add(line, "eval_predictions_map", r->eval_predictions_map) &&
+           add(line, "eval_predictions_bce", r->eval_predictions_bce) &&
+           add(line, "eval_predictions_mass", r->eval_predictions_mass) &&
+           add(line, "eval_labels_map", r->eval_labels_map) &&
+           add(line, "eval_labels_bce", r->eval_labels_bce);
 }
 
 static cJSON *log_line(const cdul_trainer *t, const cdul_epoch_record *r) {
     cJSON *line = cJSON_CreateObject();
-    add(line, "epoch", (double)t->epoch);
-    add(line, "train_step", (double)t->step);
-    add(line, "train_loss", r->loss);
-    add(line, "train_lr", r->lr);
-    add(line, "train_seconds", r->seconds);
-    add(line, "train_images_per_second", r->images_per_second);
-    add(line, "held_loss", r->held_loss);
-    add(line, "held_agreement", r->held_agreement);
-    cJSON_AddBoolToObject(line, "aligned", r->aligned);
-    if (r->aligned) {
-        add(line, "labels_loss", r->step.loss);
-        add(line, "labels_moved", r->step.moved);
-        add(line, "labels_reached", r->step.reached);
-    }
-    add(line, "labels_drift", r->labels.drift);
-    add(line, "labels_mass", r->labels.mass);
-    add(line, "labels_entropy", r->labels.entropy);
-    add(line, "train_skipped", (double)t->data.list.paths.count);
-    if (!t->truth_given) return line;
-    cJSON_AddBoolToObject(line, "eval_uses_ground_truth", true);
-    add(line, "eval_predictions_map", r->eval_predictions_map);
-    add(line, "eval_predictions_bce", r->eval_predictions_bce);
-    add(line, "eval_predictions_mass", r->eval_predictions_mass);
-    add(line, "eval_labels_map", r->eval_labels_map);
-    add(line, "eval_labels_bce", r->eval_labels_bce);
-    return line;
+    if (add(line, "epoch", (double)t->epoch) && add(line, "train_step", (double)t->step) &&
+        add(line, "train_loss", r->loss) && add(line, "train_lr", r->lr) &&
+        add(line, "train_seconds", r->seconds) &&
+        add(line, "train_images_per_second", r->images_per_second) && add(line, "held_loss", r->held_loss) &&
+        add(line, "held_agreement", r->held_agreement) &&
+        cJSON_AddBoolToObject(line, "aligned", r->aligned) && add_labels(line, r) &&
+        add(line, "train_skipped", (double)t->data.list.paths.count) &&
+        (!t->truth_given || add_truth(line, r)))
+        return line;
+    cJSON_Delete(line);
+    return NULL;
 }
 
 static void say_epoch(const cdul_trainer *t, const cdul_epoch_record *r) {
@@ -212,7 +215,7 @@ static cdul_status add_events(const cdul_trainer *t, const cJSON *line, cdul_err
 cdul_status cdul_trainer_log(cdul_trainer *t, const cdul_epoch_record *record, cdul_error *err) {
     say_epoch(t, record);
     cJSON *line = log_line(t, record);
-    char *text = cJSON_PrintUnformatted(line);
+    char *text = line ? cJSON_PrintUnformatted(line) : NULL;
     cdul_status status = text ? append_line(t, text, err) : cdul_fail_memory(err, "a line of the log");
     if (status == CDUL_OK) status = add_events(t, line, err);
     cJSON_free(text);

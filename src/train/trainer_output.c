@@ -1,30 +1,35 @@
 #include "train/trainer_internal.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "label/thresholds.h"
 #include "train/export.h"
 #include "train/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* Parsed if it can be, so that it is an object and not a text inside one. */
-static void add_json(cJSON *object, const char *name, const char *text) {
-    cJSON *value = text ? cJSON_Parse(text) : NULL;
-    if (!value && text) value = cJSON_CreateString(text);
-    if (value) cJSON_AddItemToObject(object, name, value);
+/* Parsed if it can be, so that it is an object and not a text inside one. False: no memory. */
+static bool add_json(cJSON *object, const char *name, const char *text) {
+    cJSON *value = NULL;
+    if (!text) return true;
+    cdul_status status = cdul_json_parse(text, strlen(text), name, &value, NULL);
+    if (status == CDUL_ERR_INPUT) value = cJSON_CreateString(text);
+    return cJSON_AddItemToObject(object, name, value);
 }
 
-/* How the model, and the labels that it refined, came about. */
+/* How the model, and the labels that it refined, came about. NULL: no memory. */
 static cJSON *make_provenance(const cdul_trainer *t) {
     cJSON *p = cJSON_CreateObject();
-    cJSON_AddStringToObject(p, "program", "cdul-train " CDUL_VERSION);
-    cJSON_AddStringToObject(p, "libtorch", cdul_torch_version());
-    cJSON_AddNumberToObject(p, "images", (double)t->n);
-    cJSON_AddNumberToObject(p, "skipped", (double)t->data.list.paths.count);
-    cJSON_AddNumberToObject(p, "epochs", (double)t->epoch);
-    add_json(p, "config", t->call->config);
-    add_json(p, "labels", t->data.labels.config);
-    return p;
+    if (cJSON_AddStringToObject(p, "program", "cdul-train " CDUL_VERSION) &&
+        cJSON_AddStringToObject(p, "libtorch", cdul_torch_version()) &&
+        cJSON_AddNumberToObject(p, "images", (double)t->n) &&
+        cJSON_AddNumberToObject(p, "skipped", (double)t->data.list.paths.count) &&
+        cJSON_AddNumberToObject(p, "epochs", (double)t->epoch) && add_json(p, "config", t->call->config) &&
+        add_json(p, "labels", t->data.labels.config))
+        return p;
+    cJSON_Delete(p);
+    return NULL;
 }
 
 /* Scores of the last predictions, against the labels as they are now. */
