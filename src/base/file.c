@@ -304,10 +304,31 @@ cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul
     return status;
 }
 
+/* O_NONBLOCK: opening a pipe must not wait for a writer. Regular files do not know it. */
+#define READ_REGULAR (O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+
+cdul_status cdul_file_read_regular(const char *path, char **data, size_t *size, cdul_error *err) {
+    struct stat info;
+    int fd = open(path, READ_REGULAR);
+    if (fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
+    cdul_status status;
+    if (fstat(fd, &info) != 0)
+        status = cdul_fail_errno(err, "%s: cannot be read", path);
+    else if (!S_ISREG(info.st_mode))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a regular file", path);
+    else if ((uintmax_t)info.st_size > CDUL_REGULAR_BYTES)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %jd bytes are too many: at most %zu are read", path,
+                           (intmax_t)info.st_size, CDUL_REGULAR_BYTES);
+    else
+        status = read_descriptor(fd, path, data, size, err);
+    close(fd);
+    return status;
+}
+
 cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *err) {
     struct stat info;
     cdul_status status = CDUL_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, READ_REGULAR);
     if (fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
     if (fstat(fd, &info) != 0) {
         status = cdul_fail_errno(err, "%s: cannot be read", path);

@@ -26,6 +26,24 @@ static const char *find_nul(const char *text, size_t size) {
     return NULL;
 }
 
+/* cJSON makes 64 bytes and more of a value that may be two bytes of text. */
+#define MAX_VALUES ((size_t)1 << 24)
+
+/* More values than that: each but the first stands behind a comma or a bracket. */
+static bool has_too_many_values(const char *text, size_t size) {
+    size_t count = 0;
+    bool inside = false; /* of a string */
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '"')
+            inside = !inside;
+        else if (inside)
+            i += text[i] == '\\';
+        else
+            count += text[i] == ',' || text[i] == '[' || text[i] == '{';
+    }
+    return count >= MAX_VALUES;
+}
+
 static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -60,18 +78,27 @@ static cdul_status check_values(const cJSON *json, const char *where, cdul_error
 }
 
 cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJSON **out, cdul_error *err) {
-    const char *end = text, *nul = find_nul(text, size);
+    const char *nul = find_nul(text, size);
+    if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: is empty; expected JSON", where);
     if (nul)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL character is not allowed", where,
                          line_of(text, nul));
+    if (has_too_many_values(text, size))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: JSON of more than %zu values", where, MAX_VALUES);
+    /* with a NUL behind it: cJSON before 1.7.18 reads a byte too far in text that is cut off */
+    char *copy = strndup(text, size);
+    if (!copy) return cdul_fail_memory(err, where);
+    const char *end = copy;
     errno = 0; /* all that tells a lack of memory from bad JSON */
-    cJSON *json = size ? cJSON_ParseWithLengthOpts(text, size, &end, false) : NULL;
-    if (size && !json && errno == ENOMEM) return cdul_fail_memory(err, where);
+    cJSON *json = size ? cJSON_ParseWithLengthOpts(copy, size, &end, false) : NULL;
+    bool no_memory = size && !json && errno == ENOMEM;
+    end = text + (end - copy);
+    free(copy);
+    if (no_memory) return cdul_fail_memory(err, where);
     if (json)
         while (end < text + size && strchr(" \t\r\n", *end)) end++;
     if (!json || end < text + size) {
         cJSON_Delete(json);
-        if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: is empty; expected JSON", where);
         int shown = (int)(text + size - end < 20 ? text + size - end : 20);
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: not JSON here: %.*s", where, line_of(text, end),
                          shown, end);
@@ -87,7 +114,7 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJ
 cdul_status cdul_json_read(const char *path, cJSON **out, cdul_error *err) {
     char *text = NULL;
     size_t size;
-    cdul_status status = cdul_file_read_all(path, &text, &size, err);
+    cdul_status status = cdul_file_read_regular(path, &text, &size, err);
     if (status == CDUL_OK) status = cdul_json_parse(text, size, path, out, err);
     free(text);
     return status;

@@ -1,4 +1,5 @@
 /* Options from config files and from --set. */
+#include "base/file.h"
 #include "base/json.h"
 #include "base/options_internal.h"
 
@@ -152,9 +153,13 @@ static cdul_status read_sections(cdul_parsed *parsed, const cdul_program *const 
 cdul_status cdul_config_read(cdul_parsed *parsed, const cdul_program *const *all, const char *path,
                              cdul_error *err) {
     cJSON *root = NULL;
-    cdul_status status = cdul_json_read(path, &root, err);
+    char *text = NULL;
+    size_t size = 0;
+    cdul_status status = cdul_file_read_all(path, &text, &size, err); /* perhaps a pipe */
+    if (status == CDUL_OK) status = cdul_json_parse(text, size, path, &root, err);
     if (status == CDUL_OK) status = read_sections(parsed, all, root, path, err);
     cJSON_Delete(root);
+    free(text);
     return status == CDUL_ERR_INPUT ? CDUL_ERR_USAGE : status;
 }
 

@@ -289,11 +289,11 @@ cdul_status cdul_preprocess_triple(const cJSON *item, const char *key, const cha
                                    float *out, cdul_error *err) {
     for (int i = 0; i < 3; i++) {
         const cJSON *one = cJSON_IsNumber(item) ? item : cJSON_GetArrayItem(item, i);
-        bool good = cJSON_IsNumber(one) && isfinite(one->valuedouble) && (!positive || one->valuedouble > 0);
+        out[i] = cJSON_IsNumber(one) ? (float)one->valuedouble : NAN;
+        bool good = isfinite(out[i]) && (!positive || out[i] > 0);
         if (!good || (cJSON_IsArray(item) && cJSON_GetArraySize(item) != 3))
             return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not three %snumbers, one a channel", where, key,
                              positive ? "positive " : "");
-        out[i] = (float)one->valuedouble;
     }
     return CDUL_OK;
 }

@@ -167,10 +167,14 @@ static cdul_status read_merges_text(loader *l, const char *text, size_t size, cd
 
 /* --- Special tokens --- */
 
+#define MAX_ADDED 4096 /* each is compared with all others, and looked for at each byte of a text */
+
 static cdul_status add_token(cdul_tokenizer *t, const char *text, int32_t id, bool normalized,
                              cdul_error *err) {
     for (size_t i = 0; i < t->n_added; i++)
         if (strcmp(t->added[i].text, text) == 0) return CDUL_OK;
+    if (t->n_added == MAX_ADDED)
+        return cdul_fail(err, CDUL_ERR_INPUT, "more than %d added tokens are not supported", MAX_ADDED);
     cdul_added_token *grown = realloc(t->added, (t->n_added + 1) * sizeof *grown);
     if (!grown) return cdul_fail_memory(err, "special tokens");
     t->added = grown;
@@ -341,7 +345,7 @@ static cdul_status read_vocab_and_merges(loader *l, const char *vocab, const cha
     cdul_status status = cdul_json_read(vocab, &json, err);
     if (status == CDUL_OK) status = read_vocabulary(l, json, err);
     cJSON_Delete(json);
-    if (status == CDUL_OK) status = cdul_file_read_all(merges, &text, &size, err);
+    if (status == CDUL_OK) status = cdul_file_read_regular(merges, &text, &size, err);
     l->where = merges;
     if (status == CDUL_OK) status = read_merges_text(l, text, size, err);
     free(text);

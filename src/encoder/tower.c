@@ -107,13 +107,42 @@ static const char *const text_names[] = {"text_embeds", "text_features", NULL};
 
 /* --- Inputs --- */
 
+#define MOST_NUMBERS                                                                                         \
+    ((int64_t)1 << 31) /* of one port and row: keeps all later products of sizes in range                    \
+                        */
+
+static cdul_status check_sizes_of(const cdul_tower *tower, const cdul_port *ports, size_t count,
+                                  cdul_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        int64_t numbers = 1;
+        for (size_t k = 0; k < ports[i].rank && k < CDUL_PORT_RANK; k++) {
+            int64_t dim = ports[i].dims[k];
+            char text[120];
+            if (dim > 0 && (__builtin_mul_overflow(numbers, dim, &numbers) || numbers > MOST_NUMBERS))
+                return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: too large; is the graph damaged?",
+                                 cdul_session_path(tower->session),
+                                 cdul_port_describe(&ports[i], text, sizeof text));
+        }
+    }
+    return CDUL_OK;
+}
+
+static cdul_status check_ports(const cdul_tower *tower, cdul_error *err) {
+    size_t inputs = 0, outputs = 0;
+    const cdul_port *in = cdul_session_inputs(tower->session, &inputs);
+    const cdul_port *out = cdul_session_outputs(tower->session, &outputs);
+    cdul_status status = check_sizes_of(tower, in, inputs, err);
+    return status == CDUL_OK ? check_sizes_of(tower, out, outputs, err) : status;
+}
+
 /* ONNX Runtime names the file that is missing somewhere in its message; here it comes first. */
 static cdul_status open_session(cdul_tower *tower, const char *path, const cdul_session_options *options,
                                 cdul_error *err) {
     static const char missing[] = "External data path does not exist: ", beyond[] = "External initializer";
     *tower = (cdul_tower){0};
     cdul_status status = cdul_session_open(path, options, &tower->session, err);
-    if (status == CDUL_OK || !err) return status;
+    if (status == CDUL_OK) return check_ports(tower, err);
+    if (!err) return status;
     const char *at = strstr(err->message, missing);
     char file[400] = "";
     if (at) sscanf(at + sizeof missing - 1, "%*[\"]%399[^\"]", file);

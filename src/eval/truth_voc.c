@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <expat.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +101,6 @@ static void on_entity(void *user, const char *name, int is_parameter, const char
 }
 
 static cdul_status parse_xml(parser *p, const char *text, size_t size) {
-    if (size > INT_MAX) return cdul_fail(p->err, CDUL_ERR_INPUT, "larger than 2 GiB");
     p->expat = XML_ParserCreate(NULL);
     if (!p->expat) return cdul_fail_memory(p->err, "XML parser");
     XML_SetUserData(p->expat, p);
@@ -121,7 +119,7 @@ static cdul_status read_file(const char *folder, const char *file, size_t image,
     char *text = NULL, *path = cdul_path_join(folder, file);
     size_t size = 0;
     if (!path) return cdul_fail_memory(err, folder);
-    cdul_status status = cdul_file_read_all(path, &text, &size, err);
+    cdul_status status = cdul_file_read_regular(path, &text, &size, err);
     if (status == CDUL_OK) {
         parser p = {.classes = classes, .facts = facts, .image = image, .err = err};
         status = parse_xml(&p, text, size);

@@ -125,7 +125,7 @@ static uint8_t masked(uint32_t value, uint32_t mask) {
     if (mask == 0) return 0;
     uint32_t low = mask & (0u - mask);
     uint64_t most = mask / low;
-    return (uint8_t)((value & mask) / low * 255 / most);
+    return (uint8_t)((uint64_t)(value & mask) / low * 255 / most);
 }
 
 static void put_masked(const reader *r, uint32_t value, uint8_t *to) {

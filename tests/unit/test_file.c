@@ -338,6 +338,31 @@ static void mappings_show_the_file(void **state) {
     assert_fails(cdul_mapping_open("missing", &map, &err), CDUL_ERR_IO, "missing: cannot be opened");
 }
 
+/* A folder from elsewhere may hold links to devices, pipes, and files without end. */
+static void only_regular_files_of_bounded_size_are_taken_from_folders(void **state) {
+    (void)state;
+    char *data = NULL;
+    size_t size = 0;
+    assert_ok(write_text("plain", "text"));
+    assert_ok(cdul_file_read_regular("plain", &data, &size, &err));
+    assert_int_equal(size, 4);
+    assert_string_equal(data, "text");
+    free(data);
+    assert_int_equal(symlink("/dev/zero", "endless"), 0);
+    assert_fails(cdul_file_read_regular("endless", &data, &size, &err), CDUL_ERR_INPUT,
+                 "endless: is not a regular file");
+    assert_int_equal(mkfifo("fifo", 0600), 0); /* nobody will write to it */
+    assert_fails(cdul_file_read_regular("fifo", &data, &size, &err), CDUL_ERR_INPUT,
+                 "fifo: is not a regular file");
+    cdul_mapping map = {0};
+    assert_int_equal(cdul_mapping_open("fifo", &map, &err), CDUL_ERR_IO);
+    assert_fails(cdul_file_read_regular(".", &data, &size, &err), CDUL_ERR_INPUT, "not a regular file");
+    assert_int_equal(truncate("plain", (off_t)CDUL_REGULAR_BYTES + 1), 0);
+    assert_fails(cdul_file_read_regular("plain", &data, &size, &err), CDUL_ERR_INPUT,
+                 "plain: 268435457 bytes are too many");
+    assert_fails(cdul_file_read_regular("none", &data, &size, &err), CDUL_ERR_IO, "none: cannot be opened");
+}
+
 static void assert_joined(const char *folder, const char *name, const char *want) {
     char *path = cdul_path_join(folder, name);
     assert_string_equal(path, want);
@@ -395,6 +420,7 @@ int main(void) {
         TEST(dash_is_standard_output),
         TEST(whole_files_and_pipes_are_read),
         TEST(mappings_show_the_file),
+        TEST(only_regular_files_of_bounded_size_are_taken_from_folders),
         TEST(paths_are_taken_apart_and_joined),
         TEST(folders_are_made_with_their_parents),
     };

@@ -3,6 +3,9 @@
 #include "base/file.h"
 #include "base/json.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 static cdul_error err;
 
 static cdul_status parse(const char *text, cJSON **out) {
@@ -167,6 +170,41 @@ static void strings_of_any_bytes_survive_both_ways(void **state) {
     cdul_strings_free(&again);
 }
 
+/* Text in a mapped file may end where its last page does: what cJSON reads behind it must be ours. */
+static void nothing_is_read_behind_the_text(void **state) {
+    (void)state;
+    static const char *const texts[] = {"{\"1\":1,", "[1,2", "{\"a\":\"b",   "[\"\\",         "tru",
+                                        "-",         "1",    "\xef\xbb\xbf", "{\"a\":\"\\u00"};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED && mprotect(pages + page, page, PROT_NONE) == 0);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t size = strlen(texts[i]);
+        cJSON *json = NULL;
+        char *text = memcpy(pages + page - size, texts[i], size);
+        if (cdul_json_parse(text, size, "x", &json, &err) == CDUL_OK) cJSON_Delete(json);
+    }
+    munmap(pages, 2 * page);
+}
+
+static void more_values_than_memory_is_for_are_refused(void **state) {
+    (void)state;
+    enum { MOST = 1 << 24 };
+    size_t size = 2 * (size_t)MOST + 1;
+    char *text = malloc(size);
+    cJSON *json = NULL;
+    assert_non_null(text);
+    for (size_t i = 0; i < size; i++) text[i] = i % 2 ? '0' : ',';
+    text[0] = '[';
+    text[size - 1] = ']';
+    assert_fails(cdul_json_parse(text, size, "header", &json, &err), CDUL_ERR_INPUT,
+                 "header: JSON of more than 16777216 values");
+    text[1] = text[size - 2] = '"'; /* commas in a string are no values */
+    assert_ok(cdul_json_parse(text, size, "header", &json, &err));
+    cJSON_Delete(json);
+    free(text);
+}
+
 static void lists_hold_strings_only(void **state) {
     (void)state;
     cdul_strings list = {0};
@@ -193,6 +231,8 @@ int main(void) {
         cmocka_unit_test(members_have_types),
         cmocka_unit_test(written_json_is_read_again),
         cmocka_unit_test(strings_of_any_bytes_survive_both_ways),
+        cmocka_unit_test(nothing_is_read_behind_the_text),
+        cmocka_unit_test(more_values_than_memory_is_for_are_refused),
         cmocka_unit_test(lists_hold_strings_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,8 @@ static void what_is_not_understood_is_an_error(void **state) {
                    "do_resize is false, so the centre crop would be of pictures");
     assert_refused(CLIP("\"image_mean\": [0.5, 0.5]"), "image_mean is not three");
     assert_refused(CLIP("\"image_std\": [0.5, 0.5, 0]"), "image_std is not three positive");
+    assert_refused(CLIP("\"image_std\": 1e-60"), "image_std is not three positive"); /* 0 in float32 */
+    assert_refused(CLIP("\"image_mean\": 1e60"), "image_mean is not three numbers");
     assert_refused(CLIP("\"rescale_factor\": -1"), "rescale_factor -1");
     assert_refused("[]", "no image processor");
     assert_refused("{\"size\": 224, \"do_resize\": true, \"do_center_crop\": true}",

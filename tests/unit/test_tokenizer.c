@@ -244,6 +244,21 @@ static void damaged_vocabularies_are_errors_that_name_the_token(void **state) {
     assert_fails(cdul_tokenizer_open(".", &t, &err), CDUL_ERR_INPUT, "no tokenizer");
 }
 
+static void more_added_tokens_than_there_can_be_are_refused(void **state) {
+    (void)state;
+    char *list = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&list, &size);
+    assert_non_null(stream);
+    fputs("\"added_tokens\":[", stream);
+    for (int i = 0; i < 4097; i++) fprintf(stream, "{\"id\":%d,\"content\":\"<%d>\"},", i, i);
+    assert_int_equal(fclose(stream), 0);
+    cdul_tokenizer *t = NULL;
+    copy_replacing("single", "tokenizer.json", "many", "\"added_tokens\":[", list);
+    assert_fails(cdul_tokenizer_open("many", &t, &err), CDUL_ERR_INPUT, "more than 4096 added tokens");
+    free(list);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vocab_and_merges_give_the_ids_of_transformers),
@@ -256,6 +271,7 @@ int main(void) {
         cmocka_unit_test(invalid_utf8_is_refused_with_its_byte),
         cmocka_unit_test(another_kind_of_tokenizer_is_named_and_refused),
         cmocka_unit_test(damaged_vocabularies_are_errors_that_name_the_token),
+        cmocka_unit_test(more_added_tokens_than_there_can_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
