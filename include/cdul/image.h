@@ -16,10 +16,14 @@ extern "C" {
 
 /* --- Decoding --- */
 
+/* Bounds the memory of threads that decode at once. */
+typedef struct cdul_decode_gate cdul_decode_gate;
+
 /* 8-bit sRGB, pixels [H, W, 3], row-major, no padding. Start from {0}. */
 typedef struct cdul_image {
     size_t width, height;
     uint8_t *pixels;
+    cdul_decode_gate *gate; /* of which it has width x height pixels, or NULL                           */
 } cdul_image;
 
 typedef struct cdul_decode_options {
@@ -29,9 +33,17 @@ typedef struct cdul_decode_options {
     /* A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as it is still this wide and
      * high as it will be shown. 0, the default: in full. */
     size_t least_width, least_height;
+    cdul_decode_gate *gate; /* shared by threads, borrowed; NULL = each takes what it needs               */
 } cdul_decode_options;
 
 cdul_decode_options cdul_decode_defaults(void);
+/* A max_pixels from memory: what half of that which this process may have holds of the worst files. Not above
+ * 179 million, nor below 25 million. */
+size_t cdul_decode_most_pixels(void);
+/* A gate for the images of all threads together: half of the memory likewise, without a limit above. An image
+ * waits until there is room, or until it is the only one. Free it after the images. */
+cdul_status cdul_decode_gate_new(cdul_decode_gate **out, cdul_error *err) CDUL_MUST_CHECK;
+void cdul_decode_gate_free(cdul_decode_gate *gate);
 /* "RRGGBB" in hexadecimal, for `background`. CDUL_ERR_USAGE for anything else. */
 cdul_status cdul_colour_parse(const char *text, uint8_t out[3], cdul_error *err) CDUL_MUST_CHECK;
 

@@ -248,6 +248,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     double start = cdul_seconds();
     embed.decode.exif = o->exif;
     embed.reduce = o->reduce;
+    embed.decode.max_pixels = o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
     cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
     if (!status && o->grid && o->local == CDUL_LOCAL_DENSE)
         status = cdul_fail(err, CDUL_ERR_USAGE,

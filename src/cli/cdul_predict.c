@@ -79,11 +79,18 @@ static void drop_thumbnail(void *kept) {
 
 /* --- From options --- */
 
+static cdul_status decode_options(const job *j, cdul_decode_options *out, cdul_error *err) {
+    const cdul_predict_options *o = j->options;
+    *out = cdul_decode_defaults();
+    out->exif = o->exif;
+    out->max_pixels = o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
+    return cdul_colour_parse(o->background, out->background, err);
+}
+
 static cdul_status choose_classifier(job *j, const char *model, const cdul_classifier_options *options,
                                      char *note, size_t size, cdul_error *err) {
-    cdul_decode_options decode = cdul_decode_defaults();
-    decode.exif = j->options->exif;
-    cdul_status status = cdul_colour_parse(j->options->background, decode.background, err);
+    cdul_decode_options decode;
+    cdul_status status = decode_options(j, &decode, err);
     return status
                ? status
                : cdul_classifier_choose(model, options, &j->paths, &decode, &j->classifier, note, size, err);
@@ -187,7 +194,6 @@ static cdul_status predict(job *j, cdul_error *err) {
                                             [CDUL_VIEWS_FLIP] = CDUL_TEST_VIEWS_FLIP,
                                             [CDUL_VIEWS_GRID] = CDUL_TEST_VIEWS_GRID};
     cdul_predict_settings settings = cdul_predict_defaults();
-    settings.decode.exif = o->exif;
     settings.reduce = o->reduce;
     settings.threads = j->cli->common->threads;
     settings.views = views[o->views];
@@ -197,7 +203,7 @@ static cdul_status predict(job *j, cdul_error *err) {
         sink.keep = make_thumbnail;
         sink.drop = drop_thumbnail;
     }
-    cdul_status status = cdul_colour_parse(o->background, settings.decode.background, err);
+    cdul_status status = decode_options(j, &settings.decode, err);
     if (status == CDUL_OK)
         status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, j->cli->reporter, err);
     if (status == CDUL_OK && j->noted != CDUL_OK) {

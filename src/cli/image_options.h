@@ -29,6 +29,13 @@
     {.name = "background", .type = CDUL_OPTION_STRING, .offset = (field), .fallback = "ffffff",              \
      .argument = "RRGGBB", .help = "colour under transparent pixels, in hexadecimal"}
 
+/* 0 or less: as many as memory allows. */
+#define CDUL_OPTION_MAX_PIXELS(field)                                                                        \
+    {.name = "max-pixels", .type = CDUL_OPTION_INT, .offset = (field), .argument = "N", .minimum = 1,        \
+     .maximum = 1e11,                                                                                        \
+     .help = "larger images are skipped before they are decoded; by default what half of the memory holds, " \
+             "from 25 to 179 million"}
+
 /* Three rows; `field` is that of a cdul_provider. */
 #define CDUL_OPTIONS_PROVIDER(field)                                                                         \
     {.name = "provider", .type = CDUL_OPTION_STRING, .offset = (field) + offsetof(cdul_provider, name),      \

@@ -52,6 +52,7 @@ static const cdul_option options[] = {
     CDUL_OPTION_EXIF(FIELD(exif)),
     CDUL_OPTION_REDUCE(FIELD(reduce)),
     CDUL_OPTION_BACKGROUND(FIELD(background)),
+    CDUL_OPTION_MAX_PIXELS(FIELD(max_pixels)),
 
     {.name = "template",
      .letter = 't',

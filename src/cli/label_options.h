@@ -23,6 +23,7 @@ typedef struct cdul_label_options {
     bool exif;
     bool reduce; /* JPEGs while they are decoded                                                      */
     const char *background; /* "RRGGBB"                                                               */
+    long long max_pixels;   /* of an image; CDUL_INT_NONE = cdul_decode_most_pixels                       */
 
     /* Prompts */
     cdul_strings template; /* patterns with {} in place of the class                                  */

@@ -16,6 +16,7 @@ typedef struct cdul_predict_options {
     bool exif;
     bool reduce; /* JPEGs while they are decoded                                                      */
     const char *background; /* "RRGGBB"                                                               */
+    long long max_pixels;   /* of an image; CDUL_INT_NONE = cdul_decode_most_pixels                       */
 
     /* Prediction */
     const char *threshold; /* "auto", "relative" or a number: predict/thresholds.h                   */

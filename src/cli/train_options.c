@@ -17,6 +17,7 @@ static const cdul_option options[] = {
     CDUL_OPTION_NULL(FIELD(null)),
     CDUL_OPTION_EXIF(FIELD(exif)),
     CDUL_OPTION_BACKGROUND(FIELD(background)),
+    CDUL_OPTION_MAX_PIXELS(FIELD(max_pixels)),
     {.name = "holdout",
      .type = CDUL_OPTION_REAL,
      .offset = FIELD(holdout),

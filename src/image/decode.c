@@ -1,6 +1,7 @@
 #include "image/decode.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,11 @@
 
 /* Pillow's Image.MAX_IMAGE_PIXELS is 1024^3 / 4 / 3; beyond twice that it refuses. */
 #define DEFAULT_MAX_PIXELS ((size_t)2 * (1024 * 1024 * 1024 / 4 / 3))
+/* Photographs are no bombs: this much is decoded on any machine. */
+#define LEAST_MAX_PIXELS ((size_t)25000000)
+/* That a pixel takes in memory at worst: 12 in a decoder (progressive CMYK JPEG, animated WebP), 8 of the
+ * file, and some to spare. */
+#define WORST_BYTES 24
 /* The largest image at the widest pixel that a format here has, and room for metadata. */
 #define BYTES_PER_PIXEL 8
 #define METADATA_BYTES  ((size_t)64 << 20)
@@ -16,9 +22,24 @@ cdul_decode_options cdul_decode_defaults(void) {
     return (cdul_decode_options){.exif = true, .background = {255, 255, 255}, .max_pixels = 0};
 }
 
+static size_t pixels_in_memory(void) {
+    size_t pixels = cdul_memory_limit() / 2 / WORST_BYTES;
+    return pixels > LEAST_MAX_PIXELS ? pixels : LEAST_MAX_PIXELS;
+}
+
+size_t cdul_decode_most_pixels(void) {
+    size_t pixels = pixels_in_memory();
+    return pixels < DEFAULT_MAX_PIXELS ? pixels : DEFAULT_MAX_PIXELS;
+}
+
+cdul_status cdul_decode_gate_new(cdul_decode_gate **out, cdul_error *err) {
+    return cdul_decode_gate_of(pixels_in_memory(), out, err);
+}
+
 void cdul_image_free(cdul_image *image) {
     if (!image) return;
     free(image->pixels);
+    cdul_decode_gate_give(image->gate, image->width * image->height);
     *image = (cdul_image){0};
 }
 
@@ -30,7 +51,7 @@ cdul_status cdul_image_check_size(size_t width, size_t height, const cdul_decode
         return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels: no side may exceed %d", width,
                          height, CDUL_MAX_SIDE);
     if (height > options->max_pixels / width)
-        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels exceeds the limit of %zu pixels",
+        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels exceeds the limit of %zu pixels (--max-pixels)",
                          width, height, options->max_pixels);
     return CDUL_OK;
 }
@@ -40,11 +61,9 @@ cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
     cdul_status status = cdul_image_check_size(width, height, options, err);
     if (status != CDUL_OK) return status;
     if (width > SIZE_MAX / channels / height) return cdul_fail_memory(err, "pixels of an image");
-    out->pixels = malloc(width * height * channels);
-    if (!out->pixels) return cdul_fail_memory(err, "pixels of an image");
-    out->width = width;
-    out->height = height;
-    return CDUL_OK;
+    cdul_decode_gate_take(options->gate, width * height);
+    *out = (cdul_image){width, height, malloc(width * height * channels), options->gate};
+    return out->pixels ? CDUL_OK : cdul_fail_memory(err, "pixels of an image");
 }
 
 void cdul_image_composite(cdul_image *image, const uint8_t background[3]) {
@@ -133,8 +152,9 @@ cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *
     if (!S_ISREG(info.st_mode)) return cdul_fail(err, CDUL_ERR_INPUT, "%s: not a regular file", path);
     size_t max_pixels = options && options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
     if ((uintmax_t)info.st_size > (uintmax_t)max_pixels * BYTES_PER_PIXEL + METADATA_BYTES)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: file of %jd bytes: too large for an image of %zu pixels",
-                         path, (intmax_t)info.st_size, max_pixels);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: file of %jd bytes: too large for an image of %zu pixels (--max-pixels)", path,
+                         (intmax_t)info.st_size, max_pixels);
 
     char *data = NULL;
     size_t size = 0;

@@ -18,6 +18,16 @@ cdul_decoder cdul_decode_jpeg, cdul_decode_png, cdul_decode_webp, cdul_decode_gi
 /* TGA has no magic: true if the header is consistent and the file as long as it asks for. */
 bool cdul_looks_like_tga(const uint8_t *data, size_t size);
 
+/* --- gate.c --- */
+
+/* A gate of so many pixels. */
+cdul_status cdul_decode_gate_of(size_t pixels, cdul_decode_gate **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Waits for the pixels, and gives them back. Nothing without a gate. */
+void cdul_decode_gate_take(cdul_decode_gate *gate, size_t pixels);
+void cdul_decode_gate_give(cdul_decode_gate *gate, size_t pixels);
+
+/* --- decode.c --- */
+
 /* Allocates [height, width, channels] (3 or 4) after checking both sides and the number of pixels: the one
  * gate against decompression bombs, passed before anything of the image's size is allocated. */
 cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,

@@ -81,6 +81,8 @@ cdul_status cdul_image_orient(cdul_image *image, int orientation, cdul_error *er
         }
     }
     free(image->pixels);
-    *image = (cdul_image){width, height, upright};
+    image->width = width;
+    image->height = height;
+    image->pixels = upright;
     return CDUL_OK;
 }

@@ -19,7 +19,7 @@ typedef struct runner {
     const cdul_strings *paths;
     const size_t *which;
     const cdul_view_options *options;
-    cdul_decode_options decode;
+    cdul_decode_options decode; /* theirs, with a gate for the workers                                 */
     const cdul_view_calls *calls;
     size_t n, views, view_size; /* N, V, 3 H W                                                       */
     float *slots;               /* [depth, V, 3, H, W]                                               */
@@ -234,7 +234,8 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
     if (options->reduce) cdul_views_reduce(options->preprocess, options->crops, &r.decode);
     /* enough images ahead to fill the next batch while this one runs */
     r.depth = options->threads + 1 + options->batch / r.views;
-    cdul_status status = allocate(&r, err);
+    cdul_status status = cdul_decode_gate_new(&r.decode.gate, err);
+    if (status == CDUL_OK) status = allocate(&r, err);
     if (status == CDUL_OK)
         status = cdul_prefetch_open(n, options->threads, r.depth, produce, &r, &prefetch, err);
     if (status == CDUL_OK) {
@@ -243,6 +244,7 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
         cdul_progress_end(reporter);
     }
     cdul_prefetch_close(prefetch);
+    cdul_decode_gate_free(r.decode.gate);
     release(&r);
     return status;
 }

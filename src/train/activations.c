@@ -67,6 +67,7 @@ static bool add_views(cJSON *key, const cdul_image_views *views) {
     return cJSON_AddBoolToObject(key, "exif", views->decode.exif) &&
            cJSON_AddNumberToObject(key, "background",
                                    background[0] * 65536 + background[1] * 256 + background[2]) &&
+           cJSON_AddNumberToObject(key, "max_pixels", (double)views->decode.max_pixels) &&
            cJSON_AddNumberToObject(key, "width", (double)p->width) &&
            cJSON_AddNumberToObject(key, "height", (double)p->height) &&
            cJSON_AddNumberToObject(key, "resize", p->mode) &&

@@ -26,6 +26,7 @@ typedef struct cdul_train_options {
     bool null;          /* lists are separated by NUL                                                    */
     bool exif;          /* turn images as their EXIF orientation says                                    */
     const char *background;  /* "RRGGBB" under transparent pixels                                         */
+    long long max_pixels;    /* of an image; 0 or less: cdul_decode_most_pixels                          */
     const char *eval_labels; /* ground truth, for measuring only; NULL = none                             */
     double holdout;          /* share of the images kept out of training, [0, 0.9]                        */
 

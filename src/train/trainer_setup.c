@@ -147,7 +147,9 @@ static cdul_status choose_views(cdul_trainer *t, const cdul_safetensors *weights
     memcpy(p->std, imagenet_std, sizeof imagenet_std);
     views->decode = cdul_decode_defaults();
     views->decode.exif = o->exif;
-    cdul_status status = cdul_colour_parse(o->background, views->decode.background, err);
+    views->decode.max_pixels = o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
+    cdul_status status = cdul_decode_gate_new(&views->decode.gate, err);
+    if (status == CDUL_OK) status = cdul_colour_parse(o->background, views->decode.background, err);
     if (status == CDUL_OK && weights) status = read_triple(weights, "mean", p->mean, err);
     if (status == CDUL_OK && weights) status = read_triple(weights, "std", p->std, err);
     t->augmented = *views;
@@ -289,6 +291,7 @@ void cdul_trainer_free(cdul_trainer *t) {
     cdul_optimizer_free(t->optimizer);
     for (size_t i = 0; t->average && i < t->net->entry_count; i++) cdul_tensor_free(t->average[i]);
     free(t->average);
+    cdul_decode_gate_free(t->plain.decode.gate);
     cdul_resnet_free(t->net);
     cdul_aligned_free(&t->truth);
     cdul_dataset_free(&t->data);

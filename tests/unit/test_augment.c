@@ -22,7 +22,7 @@ static cdul_image picture(void) {
             rgb[2] = (uint8_t)(255 - x * 4 + y);
         }
     }
-    return (cdul_image){WIDTH, HEIGHT, picture_pixels};
+    return (cdul_image){WIDTH, HEIGHT, picture_pixels, NULL};
 }
 
 /* Mean 0, std 1, scale 1: planes of the pixel values themselves. */

@@ -1,6 +1,12 @@
 #include "image_golden.h"
 
+#include "image/decode.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static void the_kind_is_found_by_content_and_not_by_name(void **state) {
@@ -102,6 +108,84 @@ static void a_bomb_is_refused_by_default(void **state) {
                  "no side may exceed");
 }
 
+/* --- Memory --- */
+
+static void the_limit_from_memory_takes_photographs_and_no_more_than_pillow(void **state) {
+    (void)state;
+    size_t most = cdul_decode_most_pixels();
+    assert_in_range(most, 25000000, 178956970);
+    if (getenv("CDUL_SANITIZE")) return; /* a sanitizer needs terabytes of addresses */
+    struct rlimit before, less;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    less = before;
+    less.rlim_cur = (rlim_t)2400000000; /* half of it, at 24 bytes a pixel */
+    if (setrlimit(RLIMIT_AS, &less) != 0) skip();
+    size_t few = cdul_decode_most_pixels();
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_in_range(few, 25000000, 50000000);
+}
+
+typedef struct taker {
+    cdul_decode_gate *gate;
+    size_t pixels;
+    atomic_bool through;
+} taker;
+
+static void *take(void *user) {
+    taker *t = user;
+    cdul_decode_gate_take(t->gate, t->pixels);
+    t->through = true;
+    return NULL;
+}
+
+/* Does a second image of so many pixels wait for the first one's 60 of 100? */
+static bool waits(size_t pixels) {
+    cdul_error err;
+    taker t = {.pixels = pixels};
+    pthread_t thread;
+    assert_ok(cdul_decode_gate_of(100, &t.gate, &err));
+    cdul_decode_gate_take(t.gate, 60);
+    assert_int_equal(pthread_create(&thread, NULL, take, &t), 0);
+    for (int i = 0; i < 50 && !t.through; i++) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    bool waited = !t.through;
+    cdul_decode_gate_give(t.gate, 60);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(t.through);
+    cdul_decode_gate_give(t.gate, pixels);
+    cdul_decode_gate_free(t.gate);
+    return waited;
+}
+
+static void images_that_memory_is_not_for_at_once_wait_for_each_other(void **state) {
+    (void)state;
+    assert_false(waits(0));
+    assert_true(waits(41));
+    assert_true(waits(1000)); /* goes alone */
+}
+
+static void an_image_gives_back_what_it_took_whatever_became_of_it(void **state) {
+    (void)state;
+    static const char *const files[] = {"rgb8.png", "orientation6.jpg", "animated.gif", "cmyk.jpg",
+                                        "alpha.webp"};
+    cdul_decode_options options = cdul_decode_defaults();
+    cdul_error err;
+    assert_ok(cdul_decode_gate_of(1, &options.gate, &err));
+    for (size_t i = 0; i < COUNT(files); i++) {
+        size_t size;
+        uint8_t *bytes = golden_bytes("image", files[i], &size);
+        for (size_t cut = 0; cut < 3; cut++) { /* whole, damaged, and without its end */
+            cdul_image image;
+            cdul_status status = cdul_image_decode(bytes, size - cut * size / 3, &options, &image, &err);
+            assert_true(cut > 0 || status == CDUL_OK);
+            cdul_image_free(&image);
+            cdul_decode_gate_take(options.gate, 1); /* would wait for ever */
+            cdul_decode_gate_give(options.gate, 1);
+        }
+        test_free(bytes);
+    }
+    cdul_decode_gate_free(options.gate);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_kind_is_found_by_content_and_not_by_name),
@@ -109,6 +193,9 @@ int main(void) {
         cmocka_unit_test(files_that_cannot_be_read_are_named),
         cmocka_unit_test(images_over_the_limit_are_refused_before_decoding),
         cmocka_unit_test(a_bomb_is_refused_by_default),
+        cmocka_unit_test(the_limit_from_memory_takes_photographs_and_no_more_than_pillow),
+        cmocka_unit_test(images_that_memory_is_not_for_at_once_wait_for_each_other),
+        cmocka_unit_test(an_image_gives_back_what_it_took_whatever_became_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,7 +211,7 @@ static void a_page_for_the_browser_is_written(void **state) {
     options.title = "</title><script>injected = 1</script>";
     assert_ok(cdul_html_create("browser.html", &options, &classes, &html, &err));
     for (size_t i = 0; i < N; i++) {
-        cdul_image image = {40 + i, 90, calloc((40 + i) * 90, 3)};
+        cdul_image image = {40 + i, 90, calloc((40 + i) * 90, 3), NULL};
         cdul_thumbnail thumbnail = {0};
         memset(image.pixels, (int)(i * 2), image.width * image.height);
         assert_ok(cdul_thumbnail_make(&image, 120, 80, &thumbnail, &err));

@@ -75,7 +75,7 @@ static void a_crop_is_squashed_whatever_the_mode(void **state) {
 static void a_very_long_image_costs_no_more_than_its_crop(void **state) {
     (void)state;
     size_t length = 100000;
-    cdul_image image = {1, length, test_calloc(length * 3, 1)};
+    cdul_image image = {1, length, test_calloc(length * 3, 1), NULL};
     uint8_t *scratch = test_malloc(224 * 224 * 3);
     float *out = test_malloc(224 * 224 * 3 * sizeof(float));
     cdul_preprocess p = clip(224, 224);
@@ -93,7 +93,7 @@ static void impossible_settings_are_errors(void **state) {
     (void)state;
     uint8_t pixel[3] = {0}, scratch[3];
     float out[3];
-    cdul_image image = {1, 1, pixel};
+    cdul_image image = {1, 1, pixel, NULL};
     cdul_error err;
     cdul_preprocess p = clip(0, 1);
     assert_fails(cdul_preprocess_apply(&p, &image, NULL, scratch, out, &err), CDUL_ERR_USAGE, "0 x 1");

@@ -66,7 +66,7 @@ static void the_same_size_is_a_copy(void **state) {
 static void impossible_sizes_and_boxes_are_errors(void **state) {
     (void)state;
     uint8_t pixels[2 * 3 * 3] = {0}, out[12];
-    cdul_image image = {2, 3, pixels};
+    cdul_image image = {2, 3, pixels, NULL};
     cdul_error err;
     const cdul_rect outside[] = {{0, 0, 3, 1}, {2, 0, 1, 1}, {0, 2, 1, 2}, {0, 0, 0, 1}, {1, 1, SIZE_MAX, 1}};
     for (size_t i = 0; i < COUNT(outside); i++)

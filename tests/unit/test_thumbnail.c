@@ -7,7 +7,7 @@ static cdul_error err;
 
 /* Smooth colours: red from left to right, green from top to bottom, blue 64. */
 static cdul_image gradient(size_t width, size_t height) {
-    cdul_image image = {width, height, malloc(width * height * 3)};
+    cdul_image image = {width, height, malloc(width * height * 3), NULL};
     for (size_t y = 0; y < height; y++)
         for (size_t x = 0; x < width; x++) {
             uint8_t *pixel = image.pixels + (y * width + x) * 3;
