@@ -76,6 +76,9 @@ cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *na
  * Converts elements [first, first + count) of a floating-point view to float32. */
 void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out);
 
+/* The first element that is NaN or infinite; view->elements if none is, or none can be. */
+size_t cdul_tensor_first_bad(const cdul_tensor_view *view);
+
 /* --- Writing: declare everything, then stream the data in the declared order, then commit --- */
 
 typedef struct cdul_tensor_decl {

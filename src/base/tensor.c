@@ -5,6 +5,7 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
+#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -136,4 +137,16 @@ void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count
     } else {
         cdul_f16s_to_f32s(in, count, out);
     }
+}
+
+size_t cdul_tensor_first_bad(const cdul_tensor_view *view) {
+    float values[256];
+    if (view->dtype > CDUL_F64) return view->elements;
+    for (size_t first = 0; first < view->elements; first += 256) {
+        size_t count = view->elements - first < 256 ? view->elements - first : 256;
+        cdul_tensor_to_f32(view, first, count, values);
+        for (size_t i = 0; i < count; i++)
+            if (!isfinite(values[i])) return first + i;
+    }
+    return view->elements;
 }

@@ -166,6 +166,15 @@ static cdul_status copy_first(const cdul_strings *from, size_t count, cdul_strin
     return status;
 }
 
+/* Before the work, which would be lost. */
+static cdul_status check_positives(const cdul_label_settings *options, size_t c, cdul_error *err) {
+    if (options->positives < (double)c) return CDUL_OK;
+    return cdul_fail(
+        err, CDUL_ERR_USAGE,
+        "%g positives an image are not possible with %zu class%s: give --calibrate-positives, below that",
+        options->positives, c, c == 1 ? "" : "es");
+}
+
 static cdul_status finish(const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
     if (options->positives == 0) return CDUL_OK;
     return cdul_calibrate_positives(out->labels.values, out->labels.images.count, out->labels.classes.count,
@@ -193,6 +202,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
               .d = text->width};
     k.aggregate.background = text->background;
     cdul_status status = cdul_aggregate_check(&k.aggregate, err);
+    if (!status) status = check_positives(options, k.c, err);
     if (status || (status = cdul_class_vectors_pack(text->vectors, text->rows, k.d, &vectors, err)))
         goto done;
     if ((status = copy_first(&text->classes, k.c, &out->labels.classes, err))) goto done;
@@ -311,6 +321,7 @@ cdul_status cdul_label_scores(const char *path, const cdul_classes *classes,
     aggregate.background = classes ? classes->background : 0;
     if ((status = cdul_aggregate_check(&aggregate, err))) goto done;
     aggregate.background = k.background;
+    if ((status = check_positives(options, k.names.count - k.background, err))) goto done;
     if ((status = copy_first(&k.names, k.names.count - k.background, &labels->classes, err))) goto done;
     if ((status = cdul_strings_copy(&scores.images, &labels->images, err))) goto done;
     if ((status = cdul_labels_allocate(labels, err))) goto done;

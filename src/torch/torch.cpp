@@ -488,6 +488,18 @@ void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer) {
     run(scope, "optimizer_step", [&] { optimizer->torch->step(); });
 }
 
+double cdul_optimizer_gradient_norm(cdul_scope *scope, const cdul_optimizer *optimizer) {
+    double norm = 0;
+    run_unrecorded(scope, "gradient_norm", [&] {
+        std::vector<at::Tensor> norms; /* summed where they are: one wait for a GPU */
+        for (const auto &group : optimizer->torch->param_groups())
+            for (const auto &parameter : group.params())
+                if (parameter.grad().defined()) norms.push_back(parameter.grad().norm().to(at::kDouble));
+        if (!norms.empty()) norm = at::stack(norms).norm().item().toDouble();
+    });
+    return norm;
+}
+
 void cdul_optimizer_zero_grad(cdul_scope *scope, cdul_optimizer *optimizer) {
     run(scope, "optimizer_zero_grad", [&] { optimizer->torch->zero_grad(); });
 }

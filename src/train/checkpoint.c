@@ -13,6 +13,8 @@
 #include "base/json.h"
 #include "train/model.h"
 
+#include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,8 +222,16 @@ static cdul_status load_metadata(cdul_trainer *t, const cdul_safetensors *file, 
     if (hash != hash_labels(t))
         return cdul_fail(err, CDUL_ERR_USAGE, "%s: the run was started on other labels than %s",
                          cdul_safetensors_path(file), t->options->labels);
+    size_t epochs = (size_t)t->options->epochs;
+    if (epoch > epochs || step > steps || steps > t->n * epochs)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: epoch %llu, step %llu of %llu: not those of a run of %zu epochs on %zu images",
+                         cdul_safetensors_path(file), epoch, step, steps, epochs, t->n);
     const char *best = cdul_safetensors_metadata(file, "best_held_loss");
     if (best) t->best_held_loss = strtod(best, NULL);
+    if (isnan(t->best_held_loss))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"best_held_loss\" is not a number",
+                         cdul_safetensors_path(file));
     t->epoch = (size_t)epoch;
     t->step = (size_t)step;
     t->schedule.steps = (size_t)steps;
@@ -258,6 +268,22 @@ static cdul_status find_like(const cdul_safetensors *file, const char *name, con
     return CDUL_OK;
 }
 
+/* Weights, moments and labels must be finite, and steps those of this run. */
+static cdul_status check_numbers(const cdul_trainer *t, const cdul_safetensors *file,
+                                 const cdul_tensor_view *view, cdul_error *err) {
+    const char *path = cdul_safetensors_path(file);
+    size_t bad = cdul_tensor_first_bad(view);
+    if (bad < view->elements)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": element %zu is not a finite number", path,
+                         view->name, bad);
+    int64_t step = 0;
+    if (view->dtype != CDUL_I64 || view->elements != 1) return CDUL_OK;
+    memcpy(&step, view->data, sizeof step);
+    if (step >= 0 && (uint64_t)step <= t->schedule.steps) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": step %lld of a run of %zu", path, view->name,
+                     (long long)step, t->schedule.steps);
+}
+
 static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, const entry *item,
                               cdul_error *err) {
     cdul_scope s = {.no_grad = true};
@@ -265,6 +291,7 @@ static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, con
     cdul_tensor_view view;
     cdul_status status = cdul_scope_close(&s, err);
     if (status == CDUL_OK) status = find_like(file, item->name, &like, &view, err);
+    if (status == CDUL_OK) status = check_numbers(t, file, &view, err);
     if (status != CDUL_OK) return status;
     s = (cdul_scope){.no_grad = true};
     cdul_tensor *value = cdul_tensor_from(&s, view.data, view.dtype, view.rank, view.shape);
@@ -280,6 +307,12 @@ static cdul_status load_latent(cdul_trainer *t, const cdul_safetensors *file, cd
     cdul_tensor_view view;
     cdul_status status = find_like(file, "latent", &like, &view, err);
     if (status != CDUL_OK) return status;
+    size_t bad = cdul_tensor_first_bad(&view);
+    if (bad < view.elements)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: tensor \"latent\": image %s, class %s: not a finite number",
+                         cdul_safetensors_path(file), t->data.labels.images.items[bad / t->c],
+                         t->data.labels.classes.items[bad % t->c]);
     memcpy(t->latent, view.data, t->n * t->c * sizeof(float));
     if (cdul_trainer_has_aligned(t)) cdul_align_to_labels(t->latent, t->n * t->c, t->labels);
     return CDUL_OK;

@@ -62,6 +62,18 @@ cdul_status cdul_resnet_initialize(cdul_resnet *net, bool head_only, cdul_error 
 
 /* --- A file --- */
 
+/* One bad weight makes every output NaN, and there nobody sees whose fault it is. */
+static cdul_status check_values(const cdul_resnet_entry *entry, const float *values, size_t count,
+                                const char *path, cdul_error *err) {
+    bool variance = entry->kind == CDUL_BN_VAR;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]) || (variance && values[i] < 0))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": element %zu is %g, expected a %s", path,
+                             entry->name, i, (double)values[i],
+                             variance ? "variance, 0 or more" : "finite number");
+    return CDUL_OK;
+}
+
 static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safetensors *file, cdul_error *err) {
     size_t rank = cdul_tensor_rank(entry->tensor), shape[4] = {0};
     for (size_t axis = 0; axis < rank; axis++) shape[axis] = cdul_tensor_size(entry->tensor, axis);
@@ -71,7 +83,10 @@ static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safeten
     float *values = malloc(view.elements * sizeof *values);
     if (!values) return cdul_fail_memory(err, entry->name);
     cdul_tensor_to_f32(&view, 0, view.elements, values);
-    return set_values(entry, values, err);
+    status = check_values(entry, values, view.elements, cdul_safetensors_path(file), err);
+    if (status == CDUL_OK) return set_values(entry, values, err);
+    free(values);
+    return status;
 }
 
 /* torchvision's files may hold a counter for each batch norm, which nothing reads once momentum is fixed. */

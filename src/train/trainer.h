@@ -15,6 +15,7 @@
 
 enum { CDUL_PRECISION_AUTO, CDUL_PRECISION_BF16, CDUL_PRECISION_FP32 };
 enum { CDUL_BN_FROZEN, CDUL_BN_TRAIN };
+enum { CDUL_BAD_BATCH_STOP, CDUL_BAD_BATCH_SKIP };
 
 /* What a run is made from. The types are those of an option table (base/options.h): the program parses its
  * command line straight into this. Choices are positions in the lists named. */
@@ -51,6 +52,7 @@ typedef struct cdul_train_options {
     int loss;            /* cdul_loss_kind: bernoulli_kl, bce, softmax_kl                                */
     double ema;          /* decay a step of the weights' moving average, which then predicts and is saved;
                             0 = none                                                                     */
+    int bad_batch;       /* CDUL_BAD_BATCH_...: of a batch whose loss or gradient is not finite          */
     long long seed;
 
     /* Alignment: symbols as in align.h */

@@ -23,19 +23,6 @@ static size_t first_stage(const cdul_trainer *t) {
 
 /* --- Training --- */
 
-static cdul_status bad_loss(const cdul_trainer *t, const cdul_batch *batch, double loss, cdul_error *err) {
-    char names[512] = "";
-    size_t length = 0;
-    for (size_t i = 0; i < batch->count && i < 4 && length < sizeof names; i++)
-        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "",
-                                   t->data.labels.images.items[batch->rows[i]]);
-    return cdul_fail(
-        err, CDUL_ERR_RUNTIME,
-        "the loss is %g at epoch %zu, step %zu (images %s%s): lower --lr or --head-lr-mult, or train with "
-        "--precision fp32; the last checkpoint is kept",
-        loss, t->epoch + 1, t->step + 1, names, batch->count > 4 ? ", ..." : "");
-}
-
 /* average <- average + (1 - decay) (weights - average), with a decay that starts low, so that the random head
  * of the first steps is soon forgotten (as in tf.train.ExponentialMovingAverage). */
 static void update_average(cdul_scope *s, cdul_trainer *t) {
@@ -45,7 +32,13 @@ static void update_average(cdul_scope *s, cdul_trainer *t) {
         if (t->average[i]) cdul_tensor_lerp_(s, t->average[i], t->net->entries[i].tensor, 1 - decay);
 }
 
-static cdul_status train_batch(cdul_trainer *t, const cdul_batch *batch, double *loss_sum, cdul_error *err) {
+/* Of the batches of an epoch. */
+typedef struct progress {
+    double loss_sum;
+    size_t images, left_out; /* left_out: batches */
+} progress;
+
+static cdul_status train_batch(cdul_trainer *t, const cdul_batch *batch, progress *p, cdul_error *err) {
     for (size_t i = 0; i < batch->count; i++)
         memcpy(t->scratch + i * t->c, t->labels + batch->rows[i] * t->c, t->c * sizeof *t->scratch);
     cdul_scope s = {0};
@@ -55,19 +48,27 @@ static cdul_status train_batch(cdul_trainer *t, const cdul_batch *batch, double 
     cdul_tensor *loss = cdul_loss(&s, (cdul_loss_kind)t->options->loss, logits, t->scratch, batch->count,
                                   t->c, t->net->options.device);
     double value = cdul_tensor_item(&s, loss);
-    if (s.status == CDUL_OK && !isfinite(value)) {
-        cdul_scope_close(&s, NULL);
-        return bad_loss(t, batch, value, err);
-    }
+    bool good = isfinite(value);
     cdul_optimizer_zero_grad(&s, t->optimizer);
-    cdul_tensor_backward(&s, loss);
+    if (good) cdul_tensor_backward(&s, loss);
+    /* Without this a gradient shows in the next loss, when it has ruined the weights. It costs a look at
+     * each. */
+    if (good && t->options->bad_batch == CDUL_BAD_BATCH_SKIP)
+        good = isfinite(cdul_optimizer_gradient_norm(&s, t->optimizer));
+    if (s.status == CDUL_OK && !good) {
+        cdul_status status = cdul_trainer_bad_batch(t, batch, value, logits, err);
+        p->left_out++;
+        cdul_scope_close(&s, NULL);
+        return status;
+    }
     double factor = cdul_schedule_factor(&t->schedule, t->step);
     for (size_t group = 0; group < t->groups; group++)
         cdul_optimizer_set_lr(&s, t->optimizer, group, t->base_lr[group] * factor);
     cdul_optimizer_step(&s, t->optimizer);
     t->step++;
     update_average(&s, t);
-    *loss_sum += value * (double)batch->count;
+    p->loss_sum += value * (double)batch->count;
+    p->images += batch->count;
     return cdul_scope_close(&s, err);
 }
 
@@ -76,17 +77,16 @@ static bool too_small(const cdul_trainer *t, const cdul_batch *batch) {
     return batch->count == 0 || (batch->count == 1 && t->options->bn == CDUL_BN_TRAIN);
 }
 
-static void show(const cdul_trainer *t, const cdul_batch *batch, double loss_sum, size_t images) {
+static void show(const cdul_trainer *t, const cdul_batch *batch, const progress *p) {
     char note[64];
     size_t skipped = t->data.list.paths.count;
-    int length = snprintf(note, sizeof note, "loss %.4f", images ? loss_sum / (double)images : 0.0);
+    int length = snprintf(note, sizeof note, "loss %.4f", p->images ? p->loss_sum / (double)p->images : 0.0);
     if (skipped && length > 0)
         snprintf(note + length, sizeof note - (size_t)length, "  skipped %zu", skipped);
     cdul_progress_update(t->call->reporter, batch->passed, note);
 }
 
-static cdul_status run_epoch(cdul_trainer *t, cdul_loader *loader, double *loss_sum, size_t *images,
-                             cdul_error *err) {
+static cdul_status run_epoch(cdul_trainer *t, cdul_loader *loader, progress *p, cdul_error *err) {
     cdul_batch batch;
     int end = 0;
     cdul_status status = CDUL_OK;
@@ -95,9 +95,8 @@ static cdul_status run_epoch(cdul_trainer *t, cdul_loader *loader, double *loss_
         if (status != CDUL_OK || end) break;
         if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         if (too_small(t, &batch)) continue;
-        status = train_batch(t, &batch, loss_sum, err);
-        *images += batch.count;
-        show(t, &batch, *loss_sum, *images);
+        status = train_batch(t, &batch, p, err);
+        show(t, &batch, p);
     }
     return status;
 }
@@ -115,17 +114,21 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
     char verb[64];
     snprintf(verb, sizeof verb, "train %zu/%lld", t->epoch + 1, t->options->epochs);
     cdul_progress_begin(t->call->reporter, verb, count);
-    double start = cdul_seconds(), loss_sum = 0;
-    size_t images = 0;
+    double start = cdul_seconds();
+    progress p = {0};
     record->lr = t->options->lr * cdul_schedule_factor(&t->schedule, t->step);
-    status = run_epoch(t, loader, &loss_sum, &images, err);
+    status = run_epoch(t, loader, &p, err);
     cdul_progress_end(t->call->reporter);
     cdul_loader_close(loader);
-    if (status == CDUL_OK && images == 0)
-        return cdul_fail(err, CDUL_ERR_INPUT, "no image could be read in epoch %zu", t->epoch + 1);
+    if (status == CDUL_OK && p.images == 0)
+        return p.left_out
+                   ? cdul_fail(err, CDUL_ERR_RUNTIME, "all %zu batches of epoch %zu were left out",
+                               p.left_out, t->epoch + 1)
+                   : cdul_fail(err, CDUL_ERR_INPUT, "no image could be read in epoch %zu", t->epoch + 1);
     record->seconds = cdul_seconds() - start;
-    record->loss = images ? loss_sum / (double)images : NAN;
-    record->images_per_second = (double)images / record->seconds;
+    record->loss = p.images ? p.loss_sum / (double)p.images : NAN;
+    record->images_per_second = (double)p.images / record->seconds;
+    record->left_out = p.left_out;
     return status;
 }
 
@@ -134,6 +137,14 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
 void cdul_trainer_swap_average(cdul_trainer *t) {
     for (size_t i = 0; t->average && i < t->net->entry_count; i++)
         if (t->average[i]) cdul_tensor_swap(t->average[i], t->net->entries[i].tensor);
+}
+
+static cdul_status bad_prediction(const cdul_trainer *t, size_t row, size_t k, cdul_error *err) {
+    const char *weights = cdul_trainer_bad_weights(t);
+    return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the network's output for class %s is %g%s%s%s",
+                     t->data.labels.images.items[row], t->data.labels.classes.items[k],
+                     (double)t->logits[row * t->c + k], weights ? ", as weights " : "",
+                     weights ? weights : "", weights ? " are not finite" : "");
 }
 
 static cdul_status predict_batch(cdul_trainer *t, const cdul_batch *batch, cdul_error *err) {
@@ -145,11 +156,8 @@ static cdul_status predict_batch(cdul_trainer *t, const cdul_batch *batch, cdul_
     for (size_t i = 0; status == CDUL_OK && i < batch->count; i++) {
         size_t row = batch->rows[i];
         memcpy(t->logits + row * t->c, t->scratch + i * t->c, t->c * sizeof *t->logits);
-        for (size_t k = 0; k < t->c; k++)
-            if (!isfinite(t->logits[row * t->c + k]))
-                return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the network's output for class %s is %g",
-                                 t->data.labels.images.items[row], t->data.labels.classes.items[k],
-                                 (double)t->logits[row * t->c + k]);
+        for (size_t k = 0; k < t->c && status == CDUL_OK; k++)
+            if (!isfinite(t->logits[row * t->c + k])) status = bad_prediction(t, row, k, err);
     }
     return status;
 }

@@ -2,6 +2,7 @@
  *   trainer.c          the run from beginning to end
  *   trainer_setup.c    data, network, optimiser, cache, from the options
  *   trainer_epoch.c    one pass of training; predictions on plain views; the weights' average
+ *   trainer_bad.c      numbers that are not finite: whose they are
  *   trainer_measure.c  what an epoch is worth: held-out images, labels, ground truth; log and alarms
  *   trainer_output.c   the files that a run leaves
  *   checkpoint.c       everything above, to disk and back */
@@ -51,6 +52,7 @@ typedef struct cdul_trainer {
 /* What the log says of one epoch. NAN = not measured. */
 typedef struct cdul_epoch_record {
     double loss, lr, seconds, images_per_second;
+    size_t left_out; /* batches that were not finite                                                  */
     double held_loss, held_agreement;
     bool aligned;
     cdul_align_step step;
@@ -77,6 +79,15 @@ cdul_status cdul_trainer_predict(cdul_trainer *trainer, cdul_subset subset, cdul
 cdul_status cdul_trainer_observe(cdul_trainer *trainer, cdul_ranges *ranges, cdul_error *err) CDUL_MUST_CHECK;
 /* Exchanges weights and averages. Nothing without EMA. */
 void cdul_trainer_swap_average(cdul_trainer *trainer);
+
+/* --- trainer_bad.c --- */
+
+/* Names the first tensor of the network that holds NaN or infinity; NULL if none does. */
+const char *cdul_trainer_bad_weights(const cdul_trainer *trainer);
+/* A batch whose loss or gradient is not finite: names its images and the cause. CDUL_OK if it may be left
+ * out. */
+cdul_status cdul_trainer_bad_batch(const cdul_trainer *trainer, const cdul_batch *batch, double loss,
+                                   const cdul_tensor *logits, cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- trainer_measure.c --- */
 

@@ -109,6 +109,16 @@ static bool time_to_align(const cdul_trainer *t) {
     return cdul_trainer_has_aligned(t) && (t->epoch - first_alignment(t)) % (size_t)t->options->period == 0;
 }
 
+static cdul_status check_labels(const cdul_trainer *t, cdul_error *err) {
+    for (size_t i = 0; i < t->n * t->c; i++)
+        if (!isfinite(t->latent[i]))
+            return cdul_fail(
+                err, CDUL_ERR_RUNTIME,
+                "alignment: the label of image %s, class %s is not finite: lower --eta, or raise --sigma",
+                t->data.labels.images.items[i / t->c], t->data.labels.classes.items[i % t->c]);
+    return CDUL_OK;
+}
+
 cdul_status cdul_trainer_measure(cdul_trainer *t, cdul_epoch_record *record, cdul_error *err) {
     record->aligned = time_to_align(t);
     bool last = t->epoch == (size_t)t->options->epochs;
@@ -121,6 +131,8 @@ cdul_status cdul_trainer_measure(cdul_trainer *t, cdul_epoch_record *record, cdu
         cdul_align_options align = {(cdul_align_target)t->options->target, t->options->sigma,
                                     t->options->eta};
         cdul_align_update(&align, t->logits, t->data.skipped, t->n, t->c, t->latent, &record->step);
+        status = check_labels(t, err);
+        if (status != CDUL_OK) return status;
         cdul_align_to_labels(t->latent, t->n * t->c, t->labels);
     }
     record->labels = cdul_align_describe(t->labels, t->data.labels.values, t->n, t->c);
@@ -158,7 +170,7 @@ static cJSON *log_line(const cdul_trainer *t, const cdul_epoch_record *r) {
     if (add(line, "epoch", (double)t->epoch) && add(line, "train_step", (double)t->step) &&
         add(line, "train_loss", r->loss) && add(line, "train_lr", r->lr) &&
         add(line, "train_seconds", r->seconds) &&
-        add(line, "train_images_per_second", r->images_per_second) && add(line, "held_loss", r->held_loss) &&
+        add(line, "train_images_per_second", r->images_per_second) && (!r->left_out || add(line, "train_bad_batches", (double)r->left_out)) && add(line, "held_loss", r->held_loss) &&
         add(line, "held_agreement", r->held_agreement) &&
         cJSON_AddBoolToObject(line, "aligned", r->aligned) && add_labels(line, r) &&
         add(line, "train_skipped", (double)t->data.list.paths.count) &&

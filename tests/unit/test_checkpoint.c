@@ -133,6 +133,37 @@ static void another_network_is_refused_by_tensor(void **state) {
     fixture_close(f);
 }
 
+static void numbers_that_no_run_writes_are_refused_and_named(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    fixture *f = fixture_open(&options);
+    cdul_trainer *t = &f->trainer;
+    f->trainer.latent[4] = NAN;
+    assert_ok(cdul_checkpoint_save(t, "checkpoint.safetensors", &err));
+    assert_fails(cdul_checkpoint_load(t, "checkpoint.safetensors", &err), CDUL_ERR_INPUT,
+                 "tensor \"latent\": image 01.ppm, class b: not a finite number");
+    f->trainer.latent[4] = 0;
+    f->trainer.epoch = 3; /* of 2 */
+    assert_ok(cdul_checkpoint_save(t, "checkpoint.safetensors", &err));
+    assert_fails(cdul_checkpoint_load(t, "checkpoint.safetensors", &err), CDUL_ERR_INPUT,
+                 "epoch 3, step 0 of 6: not those of a run of 2 epochs on 11 images");
+    f->trainer.epoch = 1;
+    f->trainer.best_held_loss = NAN;
+    assert_ok(cdul_checkpoint_save(t, "checkpoint.safetensors", &err));
+    assert_fails(cdul_checkpoint_load(t, "checkpoint.safetensors", &err), CDUL_ERR_INPUT,
+                 "metadata \"best_held_loss\" is not a number");
+    f->trainer.best_held_loss = 1;
+    const float nan[FIXTURE_CLASSES] = {0, INFINITY, 0};
+    cdul_scope s = {.no_grad = true};
+    cdul_tensor_copy_(&s, t->net->head_bias,
+                      cdul_tensor_from(&s, nan, CDUL_F32, 1, (size_t[]){FIXTURE_CLASSES}));
+    assert_ok(cdul_scope_close(&s, &err));
+    assert_ok(cdul_checkpoint_save(t, "checkpoint.safetensors", &err));
+    assert_fails(cdul_checkpoint_load(t, "checkpoint.safetensors", &err), CDUL_ERR_INPUT,
+                 "tensor \"model.fc.bias\": element 1 is not a finite number");
+    fixture_close(f);
+}
+
 static void a_file_that_is_no_checkpoint_is_refused(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
@@ -188,6 +219,7 @@ int main(void) {
         cmocka_unit_test(other_options_are_refused_and_named),
         cmocka_unit_test(other_labels_are_refused),
         cmocka_unit_test(another_network_is_refused_by_tensor),
+        cmocka_unit_test(numbers_that_no_run_writes_are_refused_and_named),
         cmocka_unit_test(a_file_that_is_no_checkpoint_is_refused),
         cmocka_unit_test(a_damaged_checkpoint_is_refused_by_name),
     };

@@ -100,6 +100,8 @@ typedef struct flaw {
     const char *missing;   /* left out */
     const char *misshaped; /* one row less */
     const char *added;     /* one more, an integer */
+    const char *spoilt;    /* its second element is `value` */
+    float value;
 } flaw;
 
 static cdul_safetensors *file_of(const cdul_resnet *net, flaw f) {
@@ -126,6 +128,7 @@ static cdul_safetensors *file_of(const cdul_resnet *net, flaw f) {
         size_t elements, used = 1;
         float *values = values_of(net, decls[i].name, &elements);
         for (size_t axis = 0; axis < decls[i].rank; axis++) used *= decls[i].shape[axis];
+        if (f.spoilt && !strcmp(decls[i].name, f.spoilt)) values[1] = f.value;
         assert_ok(cdul_safetensors_append(writer, values, used * sizeof *values, &err));
         free(values);
     }
@@ -176,6 +179,12 @@ static void a_wrong_file_is_refused_and_the_tensor_named(void **state) {
         {{.misshaped = "layer4.0.conv1.weight"}, "layer4.0.conv1.weight"},
         {{.added = "layer5.0.conv1.weight"}, "\"layer5.0.conv1.weight\" does not belong to a resnet18"},
         {{.added = "num_batches_tracked"}, "\"num_batches_tracked\" does not belong"},
+        {{.spoilt = "layer3.0.conv1.weight", .value = NAN},
+         "tensor \"layer3.0.conv1.weight\": element 1 is nan"},
+        {{.spoilt = "fc.bias", .value = -INFINITY},
+         "tensor \"fc.bias\": element 1 is -inf, expected a finite"},
+        {{.spoilt = "bn1.running_var", .value = -1},
+         "tensor \"bn1.running_var\": element 1 is -1, expected a variance"},
     };
     cdul_resnet *net = network("resnet18", 3, 1, NULL, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

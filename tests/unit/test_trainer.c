@@ -180,18 +180,81 @@ static void training_lowers_the_loss_from_pixels_and_from_the_cache(void **state
     }
 }
 
-static void a_loss_that_is_no_number_stops_and_names_epoch_and_images(void **state) {
+/* Sets all of a tensor of the network. */
+static void fill(const cdul_trainer *t, const char *name, double value) {
+    for (size_t i = 0; i < t->net->entry_count; i++) {
+        if (strcmp(t->net->entries[i].name, name)) continue;
+        cdul_scope s = {.no_grad = true};
+        cdul_tensor_copy_(&s, t->net->entries[i].tensor,
+                          cdul_tensor_affine(&s, t->net->entries[i].tensor, 0, value));
+        assert_ok(cdul_scope_close(&s, &err));
+    }
+}
+
+static void a_loss_that_is_no_number_stops_and_names_the_cause(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
     fixture *f = fixture_open(&options);
-    cdul_scope s = {.no_grad = true};
-    const float nan[FIXTURE_CLASSES] = {NAN, 0, 0};
-    cdul_tensor_copy_(&s, f->trainer.net->head_bias,
-                      cdul_tensor_from(&s, nan, CDUL_F32, 1, (size_t[]){FIXTURE_CLASSES}));
-    assert_ok(cdul_scope_close(&s, &err));
     cdul_epoch_record record;
+    f->trainer.labels[5] = NAN; /* of image 01.ppm, class c: trained on, or held out and then not seen */
+    f->trainer.data.held[1] = false;
     assert_fails(cdul_trainer_train(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
-                 "at epoch 1, step 1 (images ");
+                 "the label for image 01.ppm, class c is not finite: lower --lr");
+    assert_non_null(strstr(err.message, "the loss is nan at epoch 1, step "));
+    assert_non_null(strstr(err.message, "--bad-batch skip; the last checkpoint is kept"));
+    f->trainer.labels[5] = 0.5F;
+    fill(&f->trainer, "fc.bias", NAN);
+    f->options.bad_batch = CDUL_BAD_BATCH_SKIP; /* which is no help: */
+    assert_fails(cdul_trainer_train(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
+                 "weights fc.bias are not finite");
+    assert_fails(cdul_trainer_predict(&f->trainer, CDUL_SUBSET_ALL, &err), CDUL_ERR_RUNTIME,
+                 "class a is nan, as weights fc.bias are not finite");
+    fixture_close(f);
+}
+
+static void a_batch_that_is_not_finite_can_be_left_out(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.bad_batch = CDUL_BAD_BATCH_SKIP;
+    fixture *f = fixture_open(&options);
+    cdul_epoch_record record;
+    FILE *stream = tmpfile();
+    cdul_reporter *reporter = NULL;
+    assert_ok(cdul_reporter_new(stream, CDUL_QUIET, CDUL_PROGRESS_NEVER, &reporter, &err));
+    f->call.reporter = reporter;
+    f->trainer.labels[5] = NAN;
+    f->trainer.data.held[1] = false;
+    assert_ok(cdul_trainer_train(&f->trainer, &record, &err));
+    assert_int_equal(record.left_out, 1);
+    assert_true(isfinite(record.loss) && f->trainer.step > 0);
+    assert_null(cdul_trainer_bad_weights(&f->trainer));
+    /* finite outputs, but gradients of 1e30 and more */
+    f->trainer.labels[5] = 0.5F;
+    fill(&f->trainer, "fc.weight", 1e30);
+    assert_fails(cdul_trainer_train(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
+                 "batches of epoch 1 were left out");
+    assert_null(cdul_trainer_bad_weights(&f->trainer));
+    cdul_reporter_free(reporter);
+    char text[8192] = "";
+    rewind(stream);
+    text[fread(text, 1, sizeof text - 1, stream)] = '\0';
+    fclose(stream);
+    assert_non_null(strstr(text, "class c is not finite; the batch is left out"));
+    assert_non_null(strstr(text, "gradient"));
+    fixture_close(f);
+}
+
+static void labels_that_alignment_makes_no_numbers_stop_the_run(void **state) {
+    (void)state;
+    cdul_train_options options = fixture_options();
+    options.eta = 1e308;
+    options.sigma = 1e-3; /* a psi of 400 at 0.5 */
+    fixture *f = fixture_open(&options);
+    for (size_t i = 0; i < FIXTURE_IMAGES * FIXTURE_CLASSES; i++) f->trainer.latent[i] = 0;
+    f->trainer.epoch = 1;
+    cdul_epoch_record record = {.eval_predictions_map = NAN, .eval_labels_map = NAN};
+    assert_fails(cdul_trainer_measure(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
+                 "alignment: the label of image 00.ppm, class a is not finite");
     fixture_close(f);
 }
 
@@ -315,7 +378,9 @@ int main(void) {
         cmocka_unit_test(a_new_head_starts_from_the_labels_class_means),
         cmocka_unit_test(the_average_predicts_and_the_weights_train_on),
         cmocka_unit_test(training_lowers_the_loss_from_pixels_and_from_the_cache),
-        cmocka_unit_test(a_loss_that_is_no_number_stops_and_names_epoch_and_images),
+        cmocka_unit_test(a_loss_that_is_no_number_stops_and_names_the_cause),
+        cmocka_unit_test(a_batch_that_is_not_finite_can_be_left_out),
+        cmocka_unit_test(labels_that_alignment_makes_no_numbers_stop_the_run),
         cmocka_unit_test(held_out_loss_that_keeps_rising_is_warned_of_once),
         cmocka_unit_test(a_log_line_beyond_the_checkpoint_is_cut_off),
         cmocka_unit_test(the_same_seed_gives_the_same_model),
