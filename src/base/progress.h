@@ -43,6 +43,10 @@ double cdul_seconds(void);
 /* True once SIGINT or SIGTERM arrived (after cdul_interrupt_install, which main() calls). A second signal
  * ends the process at once. Long loops ask this between batches and return CDUL_ERR_CANCELLED. */
 void cdul_interrupt_install(void);
+bool cdul_interrupt_installed(void);
 bool cdul_interrupted(void);
+/* For work that has steps of any length and keeps nothing of one that is interrupted: so many seconds after
+ * the first signal the process says `words`, a line that stays where it is, and ends with exit code 130. */
+void cdul_interrupt_limit(unsigned seconds, const char *words);
 
 #endif

@@ -38,6 +38,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     if (!options->truth) return cdul_fail(err, CDUL_ERR_USAGE, "no ground truth: give it with --truth");
     if (paths->count == 0)
         return cdul_fail(err, CDUL_ERR_USAGE, "nothing to evaluate: name a label file or predictions");
+    cdul_interrupt_limit(4, "cdul-eval: interrupted: run the same command again\n");
     cdul_truth truth = {0};
     cdul_evaluation_context context = {.truth_path = options->truth,
                                        .truth = &truth,

@@ -18,6 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A step on large pictures may take longer than one wants to wait for it, and it is not kept anyway. */
+#define INTERRUPT_SECONDS 4
+
 /* Between two operations, threads of an OpenMP library spin by default, for milliseconds, on the processors
  * that the loader's threads or other programs could use: on a busy machine a run then takes five times the
  * processor time. OpenMP reads the environment when it is loaded, which is before main(): so the program
@@ -79,6 +82,9 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     if (options->export) return export_model(options->export, options->train.output, cli, err);
     char *config = cdul_options_json(cli->program, options);
     if (!config) return cdul_fail_memory(err, "options");
+    cdul_interrupt_limit(INTERRUPT_SECONDS,
+                         "cdul-train: interrupted in the middle of a step; the same command with "
+                         "--resume goes on after the last complete epoch\n");
     cdul_train_call call = {&cli->common->positional, cli->common->threads, config, cli->reporter};
     cdul_train_result result = {0};
     cdul_status status = cdul_train(&options->train, &call, &result, err);

@@ -179,7 +179,7 @@ static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_reporter *re
         }
         cdul_prefetch_release(prefetch);
         report(r, reporter);
-        if (status == CDUL_OK && cdul_interrupted())
+        if (status == CDUL_ERR_CANCELLED || (status == CDUL_OK && cdul_interrupted()))
             status =
                 cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted after %zu of %zu images", r->handed, r->n);
     }

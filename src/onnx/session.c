@@ -167,6 +167,7 @@ cdul_status cdul_session_open(const char *path, const cdul_session_options *opti
     if (status == CDUL_OK) status = read_ports(s, true, &s->inputs, &s->n_inputs, err);
     if (status == CDUL_OK) status = read_ports(s, false, &s->outputs, &s->n_outputs, err);
     if (status == CDUL_OK) status = read_properties(s, err);
+    if (status == CDUL_OK) status = cdul_stop_open(s, err);
     if (status != CDUL_OK) {
         cdul_session_close(s);
         return status;
@@ -177,6 +178,7 @@ cdul_status cdul_session_open(const char *path, const cdul_session_options *opti
 
 void cdul_session_close(cdul_session *s) {
     if (!s) return;
+    cdul_stop_close(s);
     for (size_t i = 0; i < s->n_inputs; i++) free(s->inputs[i].name);
     for (size_t i = 0; i < s->n_outputs; i++) free(s->outputs[i].name);
     for (size_t i = 0; i < s->n_properties; i++) free(s->properties[i]);

@@ -73,6 +73,8 @@ const char *cdul_session_placement(const cdul_session *session);
 
 /* --- Running --- */
 
+/* A run that an interrupt ends is CDUL_ERR_CANCELLED. */
+
 /* One input: exactly one of the two pointers is set. Data is read, never kept. */
 typedef struct cdul_feed {
     const char *name;

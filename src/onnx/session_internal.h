@@ -6,6 +6,8 @@
 
 #include <onnxruntime_c_api.h>
 
+typedef struct cdul_stop cdul_stop;
+
 struct cdul_session {
     const OrtApi *api;
     OrtEnv *env;
@@ -13,6 +15,7 @@ struct cdul_session {
     OrtAllocator *allocator; /* ONNX Runtime's default; not ours to release */
     OrtMemoryInfo *memory;
     OrtModelMetadata *metadata;
+    cdul_stop *stop; /* NULL: nobody interrupts */
     cdul_port *inputs, *outputs;
     size_t n_inputs, n_outputs;
     char *path;
@@ -35,6 +38,11 @@ cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *fr
                                  cdul_error *err);
 /* After the session is created: counts the nodes that the provider took, and refuses one that took none. */
 cdul_status cdul_session_place(cdul_session *s, cdul_error *err);
+
+/* From here on an interrupt ends a run of the session. Nothing in a process that has not installed it. */
+cdul_status cdul_stop_open(cdul_session *s, cdul_error *err);
+const OrtRunOptions *cdul_stop_options(const cdul_session *s);
+void cdul_stop_close(cdul_session *s);
 
 /* A provider's name for people, ONNX Runtime's without "ExecutionProvider"; returns `text`. */
 const char *cdul_provider_short(const char *name, char *text, size_t size);

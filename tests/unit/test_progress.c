@@ -304,6 +304,27 @@ static void the_first_signal_is_noted_and_the_second_ends_the_process(void **sta
     assert_int_equal(interrupt_child(SIGTERM, SIGINT, false), 130);
 }
 
+static void a_step_without_end_is_ended_with_last_words(void **state) {
+    (void)state;
+    int words[2], status = 0;
+    char said[100] = "";
+    assert_int_equal(pipe(words), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(words[1], STDERR_FILENO);
+        cdul_interrupt_install();
+        cdul_interrupt_limit(1, "program: interrupted\n");
+        raise(SIGTERM);
+        for (;;) wait_seconds(1);
+    }
+    close(words[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
+    assert_true(read(words[0], said, sizeof said - 1) > 0);
+    assert_string_equal(said, "program: interrupted\n");
+    close(words[0]);
+}
+
 static void an_ignored_interrupt_stays_ignored(void **state) {
     (void)state;
     assert_int_equal(interrupt_child(SIGINT, 0, true), 2);
@@ -323,6 +344,7 @@ int main(void) {
         cmocka_unit_test(a_terminal_gets_a_live_line_that_never_wraps),
         cmocka_unit_test(messages_of_many_threads_do_not_mix),
         cmocka_unit_test(the_first_signal_is_noted_and_the_second_ends_the_process),
+        cmocka_unit_test(a_step_without_end_is_ended_with_last_words),
         cmocka_unit_test(an_ignored_interrupt_stays_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

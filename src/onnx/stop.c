@@ -1,0 +1,76 @@
+/* A batch of a large encoder takes longer than somebody who interrupts wants to wait. ONNX Runtime ends a run
+ * between two nodes of the graph when its run options say so: a thread that looks for the interrupt says it.
+ */
+#include "base/progress.h"
+#include "onnx/session_internal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define LOOK_NANOSECONDS 100000000 /* ten times a second */
+
+struct cdul_stop {
+    const OrtApi *api;
+    OrtRunOptions *options;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool end;
+};
+
+static void *look(void *user) {
+    cdul_stop *stop = user;
+    pthread_mutex_lock(&stop->lock);
+    while (!stop->end && !cdul_interrupted()) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_NANOSECONDS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&stop->ended, &stop->lock, &until);
+    }
+    bool end = stop->end;
+    pthread_mutex_unlock(&stop->lock);
+    OrtStatus *failed = end ? NULL : stop->api->RunOptionsSetTerminate(stop->options);
+    if (failed) stop->api->ReleaseStatus(failed);
+    return NULL;
+}
+
+cdul_status cdul_stop_open(cdul_session *s, cdul_error *err) {
+    if (!cdul_interrupt_installed()) return CDUL_OK;
+    cdul_stop *stop = calloc(1, sizeof *stop);
+    if (!stop) return cdul_fail_memory(err, "session");
+    stop->api = s->api;
+    cdul_status status =
+        cdul_session_check(s, s->api->CreateRunOptions(&stop->options), CDUL_ERR_RUNTIME, "run options", err);
+    pthread_mutex_init(&stop->lock, NULL);
+    pthread_cond_init(&stop->ended, NULL);
+    if (status == CDUL_OK && pthread_create(&stop->thread, NULL, look, stop) == 0) {
+        s->stop = stop;
+        return CDUL_OK;
+    }
+    /* without the thread an interrupt waits for the end of a batch */
+    if (stop->options) s->api->ReleaseRunOptions(stop->options);
+    free(stop);
+    return status;
+}
+
+const OrtRunOptions *cdul_stop_options(const cdul_session *s) {
+    return s->stop ? s->stop->options : NULL;
+}
+
+void cdul_stop_close(cdul_session *s) {
+    cdul_stop *stop = s->stop;
+    if (!stop) return;
+    pthread_mutex_lock(&stop->lock);
+    stop->end = true;
+    pthread_cond_signal(&stop->ended);
+    pthread_mutex_unlock(&stop->lock);
+    pthread_join(stop->thread, NULL);
+    pthread_cond_destroy(&stop->ended);
+    pthread_mutex_destroy(&stop->lock);
+    s->api->ReleaseRunOptions(stop->options);
+    free(stop);
+    s->stop = NULL;
+}
