@@ -5,6 +5,7 @@
 #   2. the encoders' golden data made anew by these, in a scratch folder
 #   3. cdul built against the newest ONNX Runtime, and its tests on those data
 #   4. the export of every family of encoders (half an hour), and OpenVINO's plug-in beside the CPU
+#   5. programs killed at a hundred moments, and with each of thousands of calls failing (hours; docs/reliability.md)
 #
 #   scripts/nightly.sh [FOLDER]     keeps the scratch folder as FOLDER
 #
@@ -61,6 +62,10 @@ cmake -S . -B "$scratch/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCDUL_TRAIN=
 ninja -C "$scratch/build" --quiet "${units[@]/#/test_}" "${programs[@]}"
 pattern=$(IFS='|' && echo "${units[*]}")
 ctest --test-dir "$scratch/build" --output-on-failure -R "^(unit\.($pattern)|e2e\.(photos|provider|export_clip))\$"
+
+cmake -S . -B "$scratch/whole" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+ninja -C "$scratch/whole" --quiet cdul-label cdul-train cdul-predict cdul-eval faults
+ctest --test-dir "$scratch/whole" --output-on-failure -L nightly -E export_clip
 
 results=$scratch/build/Testing/Temporary/LastTest.log
 echo "nightly: passed on $(date -I) with"
