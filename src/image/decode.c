@@ -51,8 +51,9 @@ cdul_status cdul_image_check_size(size_t width, size_t height, const cdul_decode
         return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels: no side may exceed %d", width,
                          height, CDUL_MAX_SIDE);
     if (height > options->max_pixels / width)
-        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels exceeds the limit of %zu pixels (--max-pixels)",
-                         width, height, options->max_pixels);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "image of %zu x %zu pixels exceeds the limit of %zu pixels (--max-pixels)", width,
+                         height, options->max_pixels);
     return CDUL_OK;
 }
 

@@ -170,8 +170,9 @@ static cJSON *log_line(const cdul_trainer *t, const cdul_epoch_record *r) {
     if (add(line, "epoch", (double)t->epoch) && add(line, "train_step", (double)t->step) &&
         add(line, "train_loss", r->loss) && add(line, "train_lr", r->lr) &&
         add(line, "train_seconds", r->seconds) &&
-        add(line, "train_images_per_second", r->images_per_second) && (!r->left_out || add(line, "train_bad_batches", (double)r->left_out)) && add(line, "held_loss", r->held_loss) &&
-        add(line, "held_agreement", r->held_agreement) &&
+        add(line, "train_images_per_second", r->images_per_second) &&
+        (!r->left_out || add(line, "train_bad_batches", (double)r->left_out)) &&
+        add(line, "held_loss", r->held_loss) && add(line, "held_agreement", r->held_agreement) &&
         cJSON_AddBoolToObject(line, "aligned", r->aligned) && add_labels(line, r) &&
         add(line, "train_skipped", (double)t->data.list.paths.count) &&
         (!t->truth_given || add_truth(line, r)))
