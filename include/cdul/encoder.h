@@ -275,7 +275,7 @@ void cdul_cache_close(cdul_cache *cache);
  * file that changes while it is embedded is computed again the next time). The first look into a shard checks
  * its checksum: a damaged one is found here at the latest. */
 size_t cdul_cache_find(cdul_cache *cache, const char *name, const char *path);
-/* Before rows found earlier are read, in their order: what was read of other shards than this one's no longer
+/* After rows were read, called with each in turn: what was read of shards other than the last one's no longer
  * takes memory. */
 void cdul_cache_advance(cdul_cache *cache, size_t row);
 /* Copies a row found above into views [V, D]. Thread-safe as long as nobody appends. */

@@ -107,7 +107,6 @@ static cdul_status label_block(sink *k, const size_t *block, size_t count, float
             return cdul_fail(err, CDUL_ERR_IO,
                              "%s: changed or vanished while labelling; run the same command again",
                              k->paths->items[block[j]]);
-        cdul_cache_advance(k->cache, *row);
     }
 #pragma omp parallel for schedule(static)
     for (size_t j = 0; j < count; j++) {
@@ -115,7 +114,10 @@ static cdul_status label_block(sink *k, const size_t *block, size_t count, float
         label_row(k, j, views + j * size, k->out->labels.values + (base + j) * k->c);
     }
     cdul_status status = CDUL_OK;
-    for (size_t j = 0; j < count && !status; j++) status = accept_row(k, block[j], j, err);
+    for (size_t j = 0; j < count && !status; j++) {
+        cdul_cache_advance(k->cache, k->found[block[j]]);
+        status = accept_row(k, block[j], j, err);
+    }
     return status;
 }
 
