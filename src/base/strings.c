@@ -125,10 +125,14 @@ const char *cdul_strings_nearest(const char *word, const char *const *candidates
 
 /* --- Hash index: open addressing, at most half full --- */
 
+/* Bits of the hash in a slot beside the position: another text is mostly seen to be another without a look at
+ * it, which in a list of a million would be two reads from main memory. */
+#define HASH_BITS ((uint64_t)0xffff << 48)
+
 struct cdul_index {
     const cdul_strings *list;
     size_t mask;
-    size_t slots[]; /* position in the list + 1; 0 = empty */
+    uint64_t slots[]; /* position in the list + 1, with HASH_BITS; 0 = empty */
 };
 
 unsigned long long cdul_hash(unsigned long long start, const void *data, size_t size) {
@@ -137,21 +141,26 @@ unsigned long long cdul_hash(unsigned long long start, const void *data, size_t 
     return start;
 }
 
-/* The slot that holds `text`, or the empty one where it belongs. */
-static size_t slot_of(const cdul_index *index, const char *text) {
+static size_t position(uint64_t slot) {
+    return (size_t)(slot & ~HASH_BITS) - 1;
+}
+
+/* The slot that holds `text`, or the empty one where it belongs. *bits: those of the text. */
+static size_t slot_of(const cdul_index *index, const char *text, uint64_t *bits) {
     unsigned long long hash = cdul_hash(CDUL_HASH_START, text, strlen(text));
     hash =
         (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15ull; /* FNV leaves names that differ in few digits close */
-    size_t slot = (size_t)(hash >> 24) & index->mask;
-    while (index->slots[slot] && strcmp(index->list->items[index->slots[slot] - 1], text) != 0)
-        slot = (slot + 1) & index->mask;
-    return slot;
+    size_t at = (size_t)(hash >> 24) & index->mask;
+    *bits = hash & HASH_BITS;
+    for (uint64_t slot; (slot = index->slots[at]); at = (at + 1) & index->mask)
+        if ((slot & HASH_BITS) == *bits && strcmp(index->list->items[position(slot)], text) == 0) break;
+    return at;
 }
 
 cdul_status cdul_index_new(const cdul_strings *list, cdul_index **out, cdul_error *err) {
     size_t slots = 8;
     while (slots / 2 < list->count) {
-        if (slots > SIZE_MAX / sizeof(size_t) / 4) return cdul_fail_memory(err, "index of strings");
+        if (slots > SIZE_MAX / sizeof(uint64_t) / 4) return cdul_fail_memory(err, "index of strings");
         slots *= 2;
     }
     cdul_index *index = calloc(1, sizeof *index + slots * sizeof *index->slots);
@@ -159,22 +168,23 @@ cdul_status cdul_index_new(const cdul_strings *list, cdul_index **out, cdul_erro
     index->list = list;
     index->mask = slots - 1;
     for (size_t i = 0; i < list->count; i++) {
-        size_t slot = slot_of(index, list->items[i]);
-        if (index->slots[slot]) {
-            size_t first = index->slots[slot];
+        uint64_t bits;
+        size_t at = slot_of(index, list->items[i], &bits);
+        if (index->slots[at]) {
+            size_t first = position(index->slots[at]);
             free(index);
             return cdul_fail(err, CDUL_ERR_INPUT, "\"%s\" occurs twice (entries %zu and %zu)", list->items[i],
-                             first, i + 1);
+                             first + 1, i + 1);
         }
-        index->slots[slot] = i + 1;
+        index->slots[at] = bits | (i + 1);
     }
     *out = index;
     return CDUL_OK;
 }
 
 size_t cdul_index_find(const cdul_index *index, const char *text) {
-    size_t entry = index->slots[slot_of(index, text)];
-    return entry ? entry - 1 : CDUL_NOT_FOUND;
+    uint64_t bits, slot = index->slots[slot_of(index, text, &bits)];
+    return slot ? position(slot) : CDUL_NOT_FOUND;
 }
 
 void cdul_index_free(cdul_index *index) {
