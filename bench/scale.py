@@ -1,6 +1,6 @@
 """How cost grows: each program at 1, 10 and 100 times the images, and at 10 times the classes.
 
-    bench/scale.py --bin build/bin --work FOLDER [PROGRAM]...
+    .deps/venv/bin/python bench/scale.py --bin build/bin --work FOLDER [PROGRAM]...
 
 Pictures are hard links to a few small ones, and a large cache is the vectors of a small one under other names, so that a
 million images take minutes. Each program runs with one thread: the processor's seconds, which are worth more than the clock's
@@ -19,9 +19,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 ENCODER = Path(__file__).resolve().parent.parent / "tests/golden/encoder/clip"  # of 32 x 32 pixels
-WIDTH = 16      # D
-SHARD = 1024    # images in a shard
-PICTURES = 64   # files; all others are links to them, of which a file system allows some 65,000 each
+WIDTH = 16     # D
+SHARD = 1024   # images in a shard
+PICTURES = 64  # files; all others are links to them, of which a file system allows some 65,000 each
 
 
 def names(n):
@@ -75,7 +75,7 @@ def make_cache(folder, n, root, label):
     for at in range(0, n, SHARD):
         images, stats = all_names[at:at + SHARD], [(root / name).stat() for name in all_names[at:at + SHARD]]
         identities = [f"{s.st_size} {s.st_mtime_ns}" for s in stats]
-        unused = range(SHARD - len(images))
+        unused = range(SHARD - len(images))  # the last shard has as many vectors as the others
         images += [f"unused {i}" for i in unused]
         identities += ["0 0" for _ in unused]
         save_file(tensors, folder / f"{at // SHARD:06d}.safetensors",
@@ -143,9 +143,9 @@ class Bench:
                 self.labels(n, c)]
 
 
-# name, command, sizes, matrices of N x C floats at the peak: the labels of cdul-label; of cdul-train the labels as read, as
-# they are and their logits, the predictions' logits and scores; of cdul-eval the file's and the scores, and a byte an entry
-# of ground truth
+# name, command, sizes (images, classes), and how many N x C matrices of floats there are at the peak. cdul-label: the labels;
+# cdul-train: labels as read and as they are now, their logits, logits and scores of the predictions; cdul-eval: scores in the
+# file and as read, and a byte an entry of ground truth
 ROWS = [
     ("cdul-label, from pictures", Bench.from_pictures, [(10**3, 20), (10**4, 20), (10**5, 20), (10**4, 200)], 1),
     ("cdul-label, from the cache", Bench.from_cache,
@@ -160,7 +160,8 @@ ROWS = [
 MEASURE = """
 import os, sys, time
 start = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+nowhere = (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[nowhere])
 _, status, usage = os.wait4(child, 0)
 print(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 sys.exit(status != 0)
@@ -180,7 +181,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measures how the cost of each program grows.")
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="words of a row's name; default: all")
     parser.add_argument("--bin", type=Path, required=True, help="folder of the programs")
-    parser.add_argument("--work", type=Path, required=True, help="folder for what they work on: 1.2 million links, 1.5 GB")
+    parser.add_argument("--work", type=Path, required=True, help="folder for what they work on: 1.2 million links, 2 GB")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     bench = Bench(args.bin.resolve(), args.work.resolve())
