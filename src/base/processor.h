@@ -6,6 +6,9 @@
 #ifndef CDUL_BASE_PROCESSOR_H
 #define CDUL_BASE_PROCESSOR_H
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <stdbool.h>
 #include <stdint.h> /* any header of the C library: they define __GLIBC__ */
 
@@ -24,6 +27,17 @@
 #define FOR_AVX2_TOO
 #define FOR_AVX512_TOO
 #endif
+
+/* Conversion of halves, eight at a time. clang knows the name "f16c" of it only since version 15; AVX says
+ * that the system keeps the wide registers. */
+static inline bool cdul_processor_has_f16c(void) {
+#ifdef __x86_64__
+    unsigned eax, ebx, ecx, edx;
+    return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+#else
+    return false;
+#endif
+}
 
 /* Products of bfloat16: without these instructions they take longer than float32's. */
 static inline bool cdul_processor_has_bfloat16(void) {

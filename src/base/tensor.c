@@ -2,6 +2,8 @@
  * the processor's rounding or denormal modes. */
 #include "base/safetensors.h"
 
+#include "base/processor.h"
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -104,7 +106,7 @@ __attribute__((target("avx,f16c"))) static size_t convert_eights(const unsigned 
 void cdul_f16s_to_f32s(const void *halves, size_t count, float *out) {
     size_t done = 0;
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("f16c")) done = convert_eights(halves, count, out);
+    if (cdul_processor_has_f16c()) done = convert_eights(halves, count, out);
 #endif
     convert((const unsigned char *)halves + 2 * done, count - done, out + done);
 }
