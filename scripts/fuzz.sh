@@ -30,7 +30,7 @@ for target in "${targets[@]}"; do
         executions=$((executions + $(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -1 | grep . || echo 0)))
         edges=$(grep -o 'cov: [0-9]*' "$log" | tail -1 | grep -o '[0-9]*' || echo 0)
     done
-    findings=$(find "$found" -maxdepth 1 -name "$target.*-*" | wc -l)
+    findings=$(find "$found" -maxdepth 1 -regex ".*/$target\.\(crash\|leak\|timeout\|oom\)-.*" | wc -l)
     [ "$failed" -eq 0 ] || grep -E 'ERROR|SUMMARY|does not hold' "$log" >&2 || tail -5 "$log" >&2
     total=$((total + findings + failed))
     printf '%-16s %12s %8s %8s %9s\n' "$target" "$executions" "$used" "$edges" "$findings"

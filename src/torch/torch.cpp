@@ -4,8 +4,11 @@
  */
 #include "torch/torch.h"
 
+#include "torch/norm_relu.h"
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/cuda.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
@@ -86,8 +89,8 @@ const at::Tensor &value(const cdul_tensor *x) {
     return x->value;
 }
 
-at::Tensor value_or_none(const cdul_tensor *x) {
-    return x ? x->value : at::Tensor();
+c10::optional<at::Tensor> value_or_none(const cdul_tensor *x) {
+    return x ? c10::make_optional(x->value) : c10::nullopt;
 }
 
 std::vector<at::Tensor> values(cdul_tensor *const *xs, size_t count) {
@@ -291,17 +294,127 @@ cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const c
     });
 }
 
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+/* norm_relu.h is for these; libtorch's own operations for all others. */
+bool is_plain(const at::Tensor &x) {
+    return x.is_cpu() && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+           (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+norm_shape shape_of(const at::Tensor &x) {
+    const auto channels = static_cast<size_t>(x.size(1));
+    return {static_cast<size_t>(x.numel()) / channels, channels, x.scalar_type() == at::kBFloat16};
+}
+
+at::Tensor alike(const at::Tensor &x, const at::Tensor &y) {
+    return x.to(y.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+void expect(bool made) {
+    if (!made) throw std::bad_alloc();
+}
+
+struct AddReLU : Function<AddReLU> {
+    static at::Tensor forward(AutogradContext *ctx, at::Tensor x, const c10::optional<at::Tensor> &residual) {
+        ctx->mark_dirty({x});
+        if (residual) x.add_(*residual);
+        x.relu_();
+        ctx->save_for_backward({x});
+        ctx->saved_data["residual"] = residual.has_value();
+        return x;
+    }
+
+    static variable_list backward(AutogradContext *ctx, const variable_list &gradients) {
+        const at::Tensor y = ctx->get_saved_variables()[0];
+        at::Tensor g;
+        if (is_plain(y)) {
+            const at::Tensor dy = alike(gradients[0], y);
+            g = at::empty_like(y);
+            relu_backward(static_cast<size_t>(y.numel()), y.scalar_type() == at::kBFloat16, dy.data_ptr(),
+                          y.data_ptr(), g.data_ptr());
+        } else {
+            g = at::threshold_backward(gradients[0], y, 0);
+        }
+        return {g, ctx->saved_data["residual"].toBool() ? g : at::Tensor()};
+    }
+};
+
+struct BatchNorm : Function<BatchNorm> {
+    static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &weight,
+                              const at::Tensor &bias, at::Tensor mean, at::Tensor var, double momentum,
+                              double eps, const c10::optional<at::Tensor> &residual, bool relu) {
+        const norm_shape shape = shape_of(x);
+        at::Tensor batch_mean = at::empty_like(mean), batch_var = at::empty_like(var);
+        expect(
+            norm_statistics(shape, x.data_ptr(), batch_mean.data_ptr<float>(), batch_var.data_ptr<float>()));
+        const double rows = static_cast<double>(shape.rows);
+        mean.lerp_(batch_mean, momentum);
+        var.lerp_(batch_var * (rows / (rows - 1)), momentum);
+        const at::Tensor inverse = (batch_var + eps).rsqrt(), scale = weight * inverse,
+                         shift = bias - batch_mean * scale;
+        const at::Tensor sum = residual ? alike(*residual, x) : at::Tensor();
+        at::Tensor y = at::empty_like(x);
+        norm_forward(shape, x.data_ptr(), scale.data_ptr<float>(), shift.data_ptr<float>(),
+                     sum.defined() ? sum.data_ptr() : nullptr, relu, y.data_ptr());
+        ctx->save_for_backward({x, relu ? y : at::Tensor(), weight, batch_mean, inverse});
+        ctx->saved_data["residual"] = residual.has_value();
+        return y;
+    }
+
+    static variable_list backward(AutogradContext *ctx, const variable_list &gradients) {
+        const variable_list saved = ctx->get_saved_variables();
+        const at::Tensor &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3],
+                         &inverse = saved[4];
+        const norm_shape shape = shape_of(x);
+        const at::Tensor dy = alike(gradients[0], x), g = y.defined() ? at::empty_like(x) : dy;
+        const at::Tensor sum_g = at::empty_like(mean), sum_gx = at::empty_like(mean);
+        expect(norm_backward_sums(shape, dy.data_ptr(), y.defined() ? y.data_ptr() : nullptr, x.data_ptr(),
+                                  mean.data_ptr<float>(), g.data_ptr(), sum_g.data_ptr<float>(),
+                                  sum_gx.data_ptr<float>()));
+        /* dx = weight inverse (g - mean(g) - (x - mean) inverse^2 mean(g (x - mean))) */
+        const double rows = static_cast<double>(shape.rows);
+        const at::Tensor a = weight * inverse, b = a * inverse.square() * sum_gx / -rows,
+                         c = a * sum_g / -rows;
+        const at::Tensor dx = at::empty_like(x);
+        norm_backward(shape, g.data_ptr(), x.data_ptr(), mean.data_ptr<float>(), a.data_ptr<float>(),
+                      b.data_ptr<float>(), c.data_ptr<float>(), dx.data_ptr());
+        return {dx,    sum_gx * inverse,
+                sum_g, {},
+                {},    {},
+                {},    ctx->saved_data["residual"].toBool() ? g : at::Tensor(),
+                {}};
+    }
+};
+
+at::Tensor batch_norm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+                      const at::Tensor &mean, const at::Tensor &var, double momentum, double eps,
+                      const c10::optional<at::Tensor> &residual, bool relu) {
+    if (is_plain(x)) return BatchNorm::apply(x, weight, bias, mean, var, momentum, eps, residual, relu);
+    at::Tensor y = at::batch_norm(x, weight, bias, mean, var, /* training */ true, momentum, eps,
+                                  /* cudnn_enabled */ true);
+    if (residual) y = y + *residual;
+    return relu ? y.relu() : y;
+}
+
+} // namespace
+
 cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                     const cdul_tensor *bias, cdul_tensor *running_mean,
-                                    cdul_tensor *running_var, bool training, double momentum, double eps) {
+                                    cdul_tensor *running_var, double momentum, double eps,
+                                    const cdul_tensor *residual, bool relu) {
     return make(scope, "batch_norm", [&] {
-        return at::batch_norm(value(x), value(weight), value(bias), value(running_mean), value(running_var),
-                              training, momentum, eps, /* cudnn_enabled */ true);
+        return batch_norm(value(x), value(weight), value(bias), value(running_mean), value(running_var),
+                          momentum, eps, value_or_none(residual), relu);
     });
 }
 
-cdul_tensor *cdul_tensor_relu_(cdul_scope *scope, cdul_tensor *x) {
-    run(scope, "relu", [&] { value(x).relu_(); });
+cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual) {
+    run(scope, "add_relu", [&] { x->value = AddReLU::apply(value(x), value_or_none(residual)); });
     return scope->status == CDUL_OK ? x : nullptr;
 }
 
@@ -501,7 +614,12 @@ double cdul_optimizer_gradient_norm(cdul_scope *scope, const cdul_optimizer *opt
 }
 
 void cdul_optimizer_zero_grad(cdul_scope *scope, cdul_optimizer *optimizer) {
-    run(scope, "optimizer_zero_grad", [&] { optimizer->torch->zero_grad(); });
+    /* Dropped, not filled with zeros as libtorch 1.13 does: what backward makes then is the gradient, and
+     * need not be added to one. */
+    run(scope, "optimizer_zero_grad", [&] {
+        for (auto &group : optimizer->torch->param_groups())
+            for (auto &parameter : group.params()) parameter.mutable_grad().reset();
+    });
 }
 
 const char *const *cdul_optimizer_state_names(const cdul_optimizer *optimizer) {

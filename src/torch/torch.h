@@ -113,12 +113,15 @@ cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t
 /* x [B, I, H, W], weight [O, I, K, K], bias [O] or NULL -> [B, O, H', W']. */
 cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                 const cdul_tensor *bias, size_t stride, size_t padding);
-/* x [B, C, H, W], the rest [C]: (x - mean) / sqrt(var + eps) * weight + bias. `training`: mean and var are
- * the batch's, and the running ones move towards them by `momentum`. */
+/* Batch norm in training: x [B, C, H, W] -> (x - mean) / sqrt(var + eps) * weight + bias with the batch's
+ * mean and variance, towards which the running ones move by `momentum`; + residual [B, C, H, W] unless that
+ * is NULL; and max(0, .) of that if `relu`. weight to running_var are float32 [C]. */
 cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                     const cdul_tensor *bias, cdul_tensor *running_mean,
-                                    cdul_tensor *running_var, bool training, double momentum, double eps);
-cdul_tensor *cdul_tensor_relu_(cdul_scope *scope, cdul_tensor *x); /* returns x */
+                                    cdul_tensor *running_var, double momentum, double eps,
+                                    const cdul_tensor *residual, bool relu);
+/* x <- max(0, x + residual), without residual if that is NULL. Returns x. */
+cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual);
 cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel, size_t stride,
                                     size_t padding);
 cdul_tensor *cdul_tensor_mean_hw(cdul_scope *scope, const cdul_tensor *x); /* [B, C, H, W] -> [B, C] */

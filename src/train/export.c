@@ -101,15 +101,15 @@ static cdul_status add_block(exporter *e, const cdul_resnet_block *block, size_t
     value shortcut = *x;
     char name[64], *out = NULL;
     cdul_status status = CDUL_OK;
+    if (block->projects) {
+        snprintf(name, sizeof name, "layer%zu.%zu.downsample", block->stage, index);
+        status = add_unit(e, &block->shortcut, name, shortcut, &out, err);
+        shortcut = rounded(e, out);
+    }
     for (size_t i = 0; i < block->count && !status; i++) {
         snprintf(name, sizeof name, "layer%zu.%zu.conv%zu", block->stage, index, i + 1);
         status = add_unit(e, &block->units[i], name, *x, &out, err);
         *x = i + 1 < block->count ? relu(e, out) : rounded(e, out);
-    }
-    if (!status && block->projects) {
-        snprintf(name, sizeof name, "layer%zu.%zu.downsample", block->stage, index);
-        status = add_unit(e, &block->shortcut, name, shortcut, &out, err);
-        shortcut = rounded(e, out);
     }
     if (status) return status;
     char *sum = onnx_name(graph, "layer%zu.%zu", block->stage, index);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* Of a ResNet, in the order in which a pass comes by: the input, the stem, and of each block the outputs of
- * its units (the last before the addition), of its shortcut if that is a unit, and of the whole. ReLU is
+ * its shortcut if that is a unit, of its units (the last before the addition), and of the whole. ReLU is
  * inside, where one follows. */
 #define CDUL_RANGES 256 /* ResNet-152 has 206 */
 

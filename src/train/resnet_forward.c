@@ -38,38 +38,34 @@ static cdul_tensor *folded_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p
     return convolve(s, u, p, x, weight, bias);
 }
 
-static cdul_tensor *unit(cdul_scope *s, const cdul_resnet_unit *u, pass p, const cdul_tensor *x) {
-    if (!p.batch_statistics) return folded_unit(s, u, p, x);
-    return cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight, u->bn_bias,
-                                  u->bn_mean, u->bn_var, true, BN_MOMENTUM, p.eps);
+/* A unit whose outputs are all that follows sees: y = unit(x), or max(0, unit(x)), or max(0, unit(x) +
+ * residual). */
+static cdul_tensor *unit(cdul_scope *s, const cdul_resnet_unit *u, pass p, const cdul_tensor *x,
+                         const cdul_tensor *residual, bool relu) {
+    if (p.batch_statistics)
+        return cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight, u->bn_bias,
+                                      u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps, residual, relu);
+    cdul_tensor *y = folded_unit(s, u, p, x);
+    if (residual) cdul_ranges_observe(p.ranges, s, y);
+    if (relu) y = cdul_tensor_add_relu_(s, y, residual);
+    cdul_ranges_observe(p.ranges, s, y);
+    return y;
 }
 
 static cdul_tensor *stem(cdul_scope *outer, const cdul_resnet *net, pass p, const cdul_tensor *x) {
     cdul_scope s = cdul_scope_inside(outer);
-    cdul_tensor *y = cdul_tensor_relu_(&s, unit(&s, &net->stem, p, x));
-    cdul_ranges_observe(p.ranges, &s, y);
+    cdul_tensor *y = unit(&s, &net->stem, p, x, NULL, true);
     return cdul_scope_yield(&s, outer, cdul_tensor_max_pool2d(&s, y, 3, 2, 1), "stem");
 }
 
 static cdul_tensor *block(cdul_scope *outer, const cdul_resnet_block *b, pass p, const cdul_tensor *x) {
     cdul_scope s = cdul_scope_inside(outer);
-    cdul_tensor *y = unit(&s, &b->units[0], p, x);
-    for (size_t i = 1; i < b->count; i++) {
-        y = cdul_tensor_relu_(&s, y);
-        cdul_ranges_observe(p.ranges, &s, y);
-        y = unit(&s, &b->units[i], p, y);
-    }
-    cdul_ranges_observe(p.ranges, &s, y);
-    const cdul_tensor *shortcut = x;
-    if (b->projects) {
-        shortcut = unit(&s, &b->shortcut, p, x);
-        cdul_ranges_observe(p.ranges, &s, shortcut);
-    }
-    y = cdul_tensor_relu_(&s, cdul_tensor_add_(&s, y, shortcut));
-    cdul_ranges_observe(p.ranges, &s, y);
+    const cdul_tensor *shortcut = b->projects ? unit(&s, &b->shortcut, p, x, NULL, false) : x, *y = x;
+    for (size_t i = 0; i + 1 < b->count; i++) y = unit(&s, &b->units[i], p, y, NULL, true);
+    cdul_tensor *sum = unit(&s, &b->units[b->count - 1], p, y, shortcut, true);
     char where[32];
     snprintf(where, sizeof where, "layer%zu", b->stage);
-    return cdul_scope_yield(&s, outer, y, where);
+    return cdul_scope_yield(&s, outer, sum, where);
 }
 
 /* Stages from + 1 .. upto. Each activation is dropped once the next is made: what backward needs, autograd
