@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/safetensors.h"
 #include "label/labels_csv.h"
+#include "label/names.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -64,26 +65,6 @@ static cdul_status check_labels(const cdul_labels *labels, const char *path, cdu
 
 /* --- safetensors --- */
 
-/* Metadata, or a tensor of bytes where they are too long for it. */
-static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t expected,
-                              cdul_strings *out, cdul_error *err) {
-    const char *path = cdul_safetensors_path(file), *text = cdul_safetensors_metadata(file, key);
-    const cdul_tensor_view *bytes = cdul_safetensors_find(file, key);
-    if (!text && (!bytes || bytes->dtype != CDUL_U8))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is missing: not a label file", path, key);
-    cdul_status status = text ? cdul_json_to_strings(text, strlen(text), key, out, err)
-                              : cdul_json_to_strings(bytes->data, bytes->elements, key, out, err);
-    if (status != CDUL_OK) {
-        cdul_error_prefix(err, "%s: metadata", path);
-        return status;
-    }
-    if (out->count != expected)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: metadata \"%s\" has %zu names, tensor \"labels\" needs %zu", path, key,
-                         out->count, expected);
-    return CDUL_OK;
-}
-
 static cdul_status read_safetensors(const char *path, cdul_labels *labels, cdul_error *err) {
     cdul_safetensors *file = NULL;
     cdul_tensor_view view;
@@ -93,9 +74,9 @@ static cdul_status read_safetensors(const char *path, cdul_labels *labels, cdul_
     if (status != CDUL_OK) goto done;
     status = cdul_safetensors_expect(file, "labels", 2, shape, &view, err);
     if (status != CDUL_OK) goto done;
-    status = read_names(file, "images", shape[0], &labels->images, err);
+    status = cdul_names_read(file, "images", "labels", shape[0], &labels->images, err);
     if (status != CDUL_OK) goto done;
-    status = read_names(file, "classes", shape[1], &labels->classes, err);
+    status = cdul_names_read(file, "classes", "labels", shape[1], &labels->classes, err);
     if (status != CDUL_OK) goto done;
     status = cdul_labels_allocate(labels, err);
     if (status != CDUL_OK) goto done;
@@ -107,32 +88,17 @@ done:
     return status;
 }
 
-/* Bytes of the text as a string in JSON. */
-static size_t quoted_size(const char *text) {
-    size_t size = 2;
-    for (; *text; text++) size += *text == '"' || *text == '\\' ? 2 : 1;
-    return size;
-}
-
-/* A header takes the names of some four million images; those of more are a tensor. */
-static bool names_fit(const char *images, const char *classes, const char *config) {
-    const size_t rest = 1024;
-    return quoted_size(images) + quoted_size(classes) + (config ? quoted_size(config) : 0) + rest <=
-           CDUL_SAFETENSORS_HEADER_BYTES;
-}
-
 static cdul_status write_safetensors(const char *path, const cdul_labels *labels, const char *images,
                                      const char *classes, cdul_error *err) {
-    cdul_metadata metadata[4] = {{"classes", classes}};
-    size_t n = labels->images.count, c = labels->classes.count, n_metadata = 1, names = strlen(images);
+    cdul_metadata metadata[4] = {{"classes", classes}, {"version", "cdul " CDUL_VERSION}};
+    size_t n = labels->images.count, c = labels->classes.count, used = 2, names = strlen(images);
     const cdul_tensor_decl tensors[] = {{"labels", CDUL_F32, 2, {n, c}}, {"images", CDUL_U8, 1, {names}}};
-    bool fit = names_fit(images, classes, labels->config);
-    if (fit) metadata[n_metadata++] = (cdul_metadata){"images", images};
-    metadata[n_metadata++] = (cdul_metadata){"version", "cdul " CDUL_VERSION};
-    if (labels->config) metadata[n_metadata++] = (cdul_metadata){"config", labels->config};
+    if (labels->config) metadata[used++] = (cdul_metadata){"config", labels->config};
+    metadata[used++] = (cdul_metadata){"images", images};
+    const bool fit = cdul_names_fit(metadata, used);
     cdul_safetensors_writer *writer = NULL;
     cdul_status status =
-        cdul_safetensors_create(path, metadata, n_metadata, tensors, fit ? 1 : 2, &writer, err);
+        cdul_safetensors_create(path, metadata, fit ? used : used - 1, tensors, fit ? 1 : 2, &writer, err);
     if (status != CDUL_OK) return status;
     status = cdul_safetensors_append(writer, labels->values, n * c * sizeof(float), err);
     if (status == CDUL_OK && !fit) status = cdul_safetensors_append(writer, images, names, err);

@@ -2,28 +2,21 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "label/names.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t want, cdul_strings *out,
+/* Names that are all distinct. */
+static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t count, cdul_strings *out,
                               cdul_error *err) {
-    const char *path = cdul_safetensors_path(file), *text = cdul_safetensors_metadata(file, key);
-    if (!text)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata lacks \"%s\", a JSON list of names", path, key);
-    cdul_status status = cdul_json_to_strings(text, strlen(text), key, out, err);
-    if (status) {
-        cdul_error_prefix(err, "%s", path);
-        return status;
-    }
-    if (out->count != want)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" has %zu names, the tensors %zu", path, key,
-                         out->count, want);
     cdul_index *index = NULL; /* only to find a name that occurs twice */
+    cdul_status status = cdul_names_read(file, key, "cosine_global", count, out, err);
+    if (status) return status;
     status = cdul_index_new(out, &index, err);
-    if (status) cdul_error_prefix(err, "%s: %s", path, key);
+    if (status) cdul_error_prefix(err, "%s: %s", cdul_safetensors_path(file), key);
     cdul_index_free(index);
     return status;
 }
@@ -160,18 +153,22 @@ cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *i
     cdul_status status = cdul_json_from_strings(images, &image_list, err);
     if (status || (status = cdul_json_from_strings(classes, &class_list, err))) goto done;
     if (background && (status = cdul_json_from_strings(&words, &background_list, err))) goto done;
-    cdul_metadata metadata[] = {
-        {"images", image_list}, {"classes", class_list}, {"background", background_list}};
-    cdul_tensor_decl tensors[] = {
-        {.name = "cosine_global", .dtype = CDUL_F32, .rank = 2, .shape = {writer->n, writer->c}},
-        {.name = "cosine_crops", .dtype = CDUL_F32, .rank = 3, .shape = {writer->n, writer->s, writer->c}},
-    };
-    status = cdul_safetensors_create(writer->path, metadata, background ? 3 : 2, tensors, writer->s ? 2 : 1,
-                                     &file, err);
+    cdul_metadata metadata[3] = {{"classes", class_list}};
+    size_t used = 1, parts = 1;
+    if (background) metadata[used++] = (cdul_metadata){"background", background_list};
+    metadata[used++] = (cdul_metadata){"images", image_list};
+    const bool fit = cdul_names_fit(metadata, used);
+    cdul_tensor_decl tensors[3] = {{"cosine_global", CDUL_F32, 2, {writer->n, writer->c}}};
+    if (writer->s)
+        tensors[parts++] = (cdul_tensor_decl){"cosine_crops", CDUL_F32, 3, {writer->n, writer->s, writer->c}};
+    if (!fit) tensors[parts++] = (cdul_tensor_decl){"images", CDUL_U8, 1, {strlen(image_list)}};
+    status =
+        cdul_safetensors_create(writer->path, metadata, fit ? used : used - 1, tensors, parts, &file, err);
     if (status) goto done;
     if ((status = copy_columns(writer, 0, writer->c, file, err))) goto done;
     if (writer->s && (status = copy_columns(writer, writer->c, writer->s * writer->c, file, err))) goto done;
-    status = cdul_safetensors_commit(&file, err);
+    if (!fit) status = cdul_safetensors_append(file, image_list, strlen(image_list), err);
+    if (!status) status = cdul_safetensors_commit(&file, err);
 done:
     cdul_safetensors_discard(&file);
     free(image_list);

@@ -1,7 +1,7 @@
 /* scores.safetensors: cosines without an encoder. `cosine_global` float32 [N, C], `cosine_crops` float32 [N,
- * S, C] (absent if S = 0), metadata `images` and `classes` (JSON lists), and `background`, a list of those of
- * the classes that are background words, if there are such. Written by cdul-label --save-scores or any other
- * tool. */
+ * S, C] (absent if S = 0), metadata `images` and `classes` (JSON lists; label/names.h), and `background`, a
+ * list of those of the classes that are background words, if there are such. Written by cdul-label
+ * --save-scores or any other tool. */
 #ifndef CDUL_LABEL_SCORES_H
 #define CDUL_LABEL_SCORES_H
 

@@ -93,6 +93,39 @@ static void choose(cdul_classes *classes, const char *names, const char *backgro
     assert_ok(cdul_classes_read_background("background.txt", classes, &err));
 }
 
+/* The format allows a header of 100 MB. */
+static void names_that_no_header_takes_are_a_tensor(void **state) {
+    (void)state;
+    enum { IMAGES = 25, LENGTH = 4000000 };
+    cdul_strings images = {0}, classes = {0};
+    cdul_scores_writer *writer = NULL;
+    cdul_scores scores = {0};
+    char *name = malloc(LENGTH + 1);
+    assert_non_null(name);
+    memset(name, 'x', LENGTH);
+    name[LENGTH] = '\0';
+    assert_ok(cdul_strings_add(&classes, "cat", &err));
+    assert_ok(cdul_scores_create("many.safetensors", 1, 1, &writer, &err));
+    for (int i = 0; i < IMAGES; i++) {
+        name[0] = (char)('a' + i);
+        assert_ok(cdul_strings_add(&images, name, &err));
+        assert_ok(cdul_scores_append(writer, (float[]){0.25F, (float)i / 100}, &err));
+    }
+    assert_ok(cdul_scores_commit(writer, &images, &classes, 0, &err));
+    cdul_scores_free(writer);
+    assert_ok(cdul_scores_open("many.safetensors", &scores, &err));
+    assert_null(cdul_safetensors_metadata(scores.file, "images"));
+    assert_true(cdul_strings_equal(&images, &scores.images));
+    float row[2];
+    assert_ok(cdul_scores_read(&scores, IMAGES - 1, row, &err));
+    assert_true(row[0] == 0.25F && row[1] == 0.24F);
+    cdul_scores_close(&scores);
+    cdul_strings_free(&images);
+    cdul_strings_free(&classes);
+    free(name);
+    remove("many.safetensors");
+}
+
 static void labels_of_scores_take_background_words_from_the_file_or_from_the_user(void **state) {
     (void)state;
     const cdul_label_settings options = {
@@ -142,6 +175,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(background_words_are_classes_that_the_metadata_names),
         cmocka_unit_test(metadata_that_cannot_be_is_refused),
+        cmocka_unit_test(names_that_no_header_takes_are_a_tensor),
         cmocka_unit_test(labels_of_scores_take_background_words_from_the_file_or_from_the_user),
         cmocka_unit_test(sigmoid_labels_of_scores_leave_the_file_s_background_words_out),
     };
