@@ -107,7 +107,7 @@ static void wrong_files_are_refused_with_the_reason(void **state) {
                  "\"classes\" has 3 names, tensor \"labels\" needs 2");
     assert_fails(cdul_labels_read(GOLDEN("name.safetensors"), &labels, &err), CDUL_ERR_INPUT, "labels");
     assert_fails(cdul_labels_read(GOLDEN("bare.safetensors"), &labels, &err), CDUL_ERR_INPUT,
-                 "metadata \"images\" is missing");
+                 "metadata lacks \"images\", a JSON list of names");
     assert_fails(cdul_labels_read("nowhere.safetensors", &labels, &err), CDUL_ERR_IO, "nowhere.safetensors");
     assert_null(labels.values);
 }
