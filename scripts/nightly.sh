@@ -6,6 +6,7 @@
 #   3. cdul built against the newest ONNX Runtime, and its tests on those data
 #   4. the export of every family of encoders (half an hour), and OpenVINO's plug-in beside the CPU
 #   5. programs killed at a hundred moments, and with each of thousands of calls failing (hours; docs/reliability.md)
+#   6. the ordinary tests under the sanitizers, and each fuzz target for ten minutes of processor time (hours)
 #
 #   scripts/nightly.sh [FOLDER]     keeps the scratch folder as FOLDER
 #
@@ -66,6 +67,10 @@ ctest --test-dir "$scratch/build" --output-on-failure -R "^(unit\.($pattern)|e2e
 cmake -S . -B "$scratch/whole" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
 ninja -C "$scratch/whole" --quiet cdul-label cdul-train cdul-predict cdul-eval faults
 ctest --test-dir "$scratch/whole" --output-on-failure -L nightly -E export_clip
+
+scripts/test.sh --asan
+scripts/test.sh --tsan
+scripts/fuzz.sh 600
 
 results=$scratch/build/Testing/Temporary/LastTest.log
 echo "nightly: passed on $(date -I) with"

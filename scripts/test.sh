@@ -2,7 +2,8 @@
 # Sets up, builds and passes all tests but the long ones of scripts/nightly.sh. Quick the second time.
 #
 #   scripts/test.sh            Debian's libtorch, release build
-#   scripts/test.sh --asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   scripts/test.sh --asan     the same under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+#   scripts/test.sh --tsan     the same, built with clang, under ThreadSanitizer
 #   scripts/test.sh --torch2   against PyPI's libtorch 2.x
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +16,10 @@ case "${1-}" in
 --asan)
     build="build-asan"
     options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCDUL_SANITIZE=address,undefined")
+    ;;
+--tsan)
+    build="build-tsan"
+    options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCDUL_SANITIZE=thread -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
     ;;
 --torch2)
     build="build-torch2"

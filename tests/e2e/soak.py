@@ -39,7 +39,7 @@ def table(names):
 def commands(programs, inputs, here, count):
     """On the first `count` pictures of many/."""
     names = [f"{i}.ppm" for i in range(count)]
-    (here / "list.txt").write_text("".join(f"{inputs / 'many' / name}\n" for name in names))
+    (here / "list.txt").write_text("".join(f"{name}\n" for name in names))
     (here / "few.csv").write_text(table(names))
     images = ["--root", inputs / "many", "@list.txt"]
     encoder = ["-e", runs.GOLDEN / "encoder" / "clip", "-C", inputs / "classes.txt", "-j", "2", "--precision", "fp32"]
