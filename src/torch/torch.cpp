@@ -280,6 +280,10 @@ cdul_tensor *cdul_tensor_channels_last(cdul_scope *scope, const cdul_tensor *x) 
     return make(scope, "channels_last", [&] { return value(x).contiguous(at::MemoryFormat::ChannelsLast); });
 }
 
+cdul_tensor *cdul_tensor_permute(cdul_scope *scope, const cdul_tensor *x, const size_t *order) {
+    return make(scope, "permute", [&] { return value(x).permute(sizes(cdul_tensor_rank(x), order)); });
+}
+
 cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank, const size_t *shape) {
     return make(scope, "reshape", [&] { return value(x).reshape(sizes(rank, shape)); });
 }

@@ -106,6 +106,8 @@ cdul_tensor *cdul_tensor_cast(cdul_scope *scope, const cdul_tensor *x, cdul_dtyp
 cdul_tensor *cdul_tensor_to(cdul_scope *scope, const cdul_tensor *x, cdul_device device);
 /* x [B, C, H, W] with its channels innermost in memory. */
 cdul_tensor *cdul_tensor_channels_last(cdul_scope *scope, const cdul_tensor *x);
+/* A view of x whose axis i is x's axis order[i]; `order` has as many as x has axes. */
+cdul_tensor *cdul_tensor_permute(cdul_scope *scope, const cdul_tensor *x, const size_t *order);
 cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank, const size_t *shape);
 
 /* --- Layers --- */

@@ -256,7 +256,7 @@ static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net, const c
     cdul_tensor *y = cdul_resnet_forward_features(&s, net, x, net->options.freeze);
     cache->record_bytes = sizeof(uint16_t);
     for (size_t i = 0; i < 3; i++) {
-        cache->shape[i] = cdul_tensor_size(y, i + 1);
+        cache->shape[i] = cdul_tensor_size(y, i < 2 ? i + 2 : 1);
         cache->record_bytes *= cache->shape[i];
     }
     return cdul_scope_close(&s, err);

@@ -30,12 +30,13 @@ cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_
                                   cdul_activations **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_activations_close(cdul_activations *cache);
 
-/* Sides of one record, [channels, height, width]. */
+/* Sides of one record, [height, width, channels]. */
 const size_t *cdul_activations_shape(const cdul_activations *cache);
 /* Where the cache lies. */
 const char *cdul_activations_path(const cdul_activations *cache);
 
-/* Records are float16 [channels, height, width]. A source lives as long as the cache. */
+/* Records are float16 [height, width, channels], as networks that keep channels innermost want them. A source
+ * lives as long as the cache. */
 cdul_source cdul_activations_plain(const cdul_activations *cache);
 cdul_source cdul_activations_augmented(const cdul_activations *cache, size_t epoch);
 

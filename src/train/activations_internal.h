@@ -14,8 +14,8 @@ typedef struct cdul_activations_pass {
 
 struct cdul_activations {
     cdul_activations_options options;
-    char *path; /* of this cache's folder */
-    size_t shape[3], record_bytes;
+    char *path;                    /* of this cache's folder */
+    size_t shape[3], record_bytes; /* [height, width, channels]                                         */
     size_t images;                 /* N                                                                 */
     size_t shard_rows;             /* rows of a shard; the last holds what is left                      */
     size_t shard_count;            /* of a pass                                                         */

@@ -82,6 +82,7 @@ static cdul_status forward(maker *m, const cdul_image_views *views, const cdul_b
     cdul_tensor *x =
         cdul_tensor_to(&s, cdul_tensor_from(&s, batch->data, CDUL_F32, 4, shape), m->net->options.device);
     cdul_tensor *y = cdul_resnet_forward_features(&s, m->net, x, m->net->options.freeze);
+    y = cdul_tensor_permute(&s, y, (size_t[]){0, 2, 3, 1});
     cdul_tensor_read(&s, y, CDUL_F16, m->batch, count);
     cdul_status status = cdul_scope_close(&s, err);
     if (status != CDUL_OK || is_finite(m->batch, count)) return status;

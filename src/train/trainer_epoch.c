@@ -14,6 +14,7 @@ static cdul_tensor *batch_input(cdul_scope *s, const cdul_trainer *t, const cdul
     size_t shape[4] = {batch->count, 3, t->plain.preprocess.height, t->plain.preprocess.width};
     if (t->cache) memcpy(shape + 1, cdul_activations_shape(t->cache), 3 * sizeof *shape);
     cdul_tensor *x = cdul_tensor_from(s, batch->data, t->cache ? CDUL_F16 : CDUL_F32, 4, shape);
+    if (t->cache) x = cdul_tensor_permute(s, x, (size_t[]){0, 3, 1, 2});
     return cdul_tensor_to(s, x, t->net->options.device);
 }
 

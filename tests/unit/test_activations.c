@@ -77,7 +77,9 @@ static void assert_record(setting *s, cdul_source source, bool plain, size_t epo
                      CDUL_F32, want, count);
     assert_ok(cdul_scope_close(&scope, &err));
     for (size_t i = 0; i < count; i++) {
-        double got = (double)cdul_f16_to_f32(record[i]);
+        /* want is [channels, height, width] */
+        size_t channel = i / (shape[0] * shape[1]), place = i % (shape[0] * shape[1]);
+        double got = (double)cdul_f16_to_f32(record[place * shape[2] + channel]);
         /* float16 has 11 bits */
         if (fabs(got - (double)want[i]) > fabs((double)want[i]) / 1024 + 1e-5)
             fail_msg("row %zu, value %zu: got %g, want %g", row, i, got, (double)want[i]);
