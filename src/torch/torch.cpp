@@ -4,6 +4,7 @@
  */
 #include "torch/torch.h"
 
+#include "torch/adamw.h"
 #include "torch/norm_relu.h"
 
 #include <ATen/ATen.h>
@@ -552,6 +553,35 @@ at::Tensor moment(const cdul_optimizer *optimizer, const at::Tensor &parameter, 
     throw std::invalid_argument("this optimiser has no state called " + name);
 }
 
+/* One pass over memory (adamw.h), where the elements lie there. */
+bool step_here(const cdul_optimizer *optimizer, const AdamWOptions &o, at::Tensor &parameter) {
+    if (!parameter.is_cpu() || parameter.scalar_type() != at::kFloat ||
+        !parameter.is_non_overlapping_and_dense())
+        return false;
+    at::Tensor first = moment(optimizer, parameter, "exp_avg"),
+               second = moment(optimizer, parameter, "exp_avg_sq");
+    at::Tensor gradient = parameter.grad();
+    if (gradient.strides() != parameter.strides()) gradient = at::empty_like(parameter).copy_(gradient);
+    if (first.strides() != parameter.strides() || second.strides() != parameter.strides()) return false;
+    auto &state = state_of<AdamWParamState>(optimizer, parameter);
+    state.step(state.step() + 1);
+    const adamw_step step = {o.lr(),  std::get<0>(o.betas()), std::get<1>(o.betas()),
+                             o.eps(), o.weight_decay(),       static_cast<double>(state.step())};
+    adamw_update(&step, static_cast<size_t>(parameter.numel()), parameter.data_ptr<float>(),
+                 gradient.data_ptr<float>(), first.data_ptr<float>(), second.data_ptr<float>());
+    return true;
+}
+
+/* Gradients that are used up are dropped, so that what is left is torch::optim's. */
+void adamw(const cdul_optimizer *optimizer) {
+    at::NoGradGuard guard;
+    for (auto &group : optimizer->torch->param_groups())
+        for (auto &parameter : group.params())
+            if (parameter.grad().defined() &&
+                step_here(optimizer, static_cast<AdamWOptions &>(group.options()), parameter))
+                parameter.mutable_grad().reset();
+}
+
 bool is_step(const cdul_optimizer *optimizer, const char *name) {
     return optimizer->options.kind == CDUL_ADAMW && !std::strcmp(name, "step");
 }
@@ -602,7 +632,10 @@ void cdul_optimizer_set_lr(cdul_scope *scope, cdul_optimizer *optimizer, size_t 
 }
 
 void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer) {
-    run(scope, "optimizer_step", [&] { optimizer->torch->step(); });
+    run(scope, "optimizer_step", [&] {
+        if (optimizer->options.kind == CDUL_ADAMW) adamw(optimizer);
+        optimizer->torch->step();
+    });
 }
 
 double cdul_optimizer_gradient_norm(cdul_scope *scope, const cdul_optimizer *optimizer) {

@@ -179,6 +179,7 @@ void cdul_optimizer_free(cdul_optimizer *optimizer);
 void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer, cdul_tensor *const *parameters,
                               size_t count, double lr, double weight_decay);
 void cdul_optimizer_set_lr(cdul_scope *scope, cdul_optimizer *optimizer, size_t group, double lr);
+/* Moves every parameter that has a gradient. Gradients may be gone afterwards. */
 void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer);
 /* Root of the sum of squares of all gradients that backward has reached; 0 after a failure. */
 double cdul_optimizer_gradient_norm(cdul_scope *scope, const cdul_optimizer *optimizer);
