@@ -1,6 +1,7 @@
 /* The declarations of torch.h in terms of ATen and torch::optim, in the same order. No logic of cdul lives
- * here. Exceptions end in protect(); every other function is one expression of libtorch inside it.
- * Builds with libtorch 1.13 and 2.x. <torch/torch.h> is not included: it would find our header of that name.
+ * here. Exceptions end in protect(); every other function is one expression of libtorch inside it, but for
+ * batch norm and AdamW, which on the CPU run in one pass over memory (norm_relu.h, adamw.h). Builds with
+ * libtorch 1.13 and 2.x. <torch/torch.h> is not included: it would find our header of that name.
  */
 #include "torch/torch.h"
 
