@@ -39,7 +39,7 @@ static void *allocate(onnx_graph *g, size_t size) {
 
 static void *copy(onnx_graph *g, const void *data, size_t size) {
     void *out = allocate(g, size);
-    if (out) memcpy(out, data, size);
+    if (out && size > 0) memcpy(out, data, size);
     return out;
 }
 

@@ -14,7 +14,7 @@ static void every_length_is_the_plain_loops(void **state) {
         for (size_t bytes = 0; bytes <= BYTES; bytes++) {
             /* sums from far below 0 to far above 255, as overshoot gives them */
             for (size_t t = 0; t < TAPS; t++)
-                coefficients[t] = (int32_t)((draw = draw * 1664525 + 1013904223) >> 9) - (1 << 21);
+                coefficients[t] = (int32_t)((draw = draw * 1664525 + 1013904223) >> 12) - (1 << 18);
             memset(got, 7, sizeof got);
             memset(wanted, 7, sizeof wanted);
             cdul_resize_sums(from, STRIDE, coefficients, count, bytes, got);
