@@ -275,10 +275,6 @@ void cdul_cache_close(cdul_cache *cache);
  * file that changes while it is embedded is computed again the next time). The first look into a shard checks
  * its checksum: a damaged one is found here at the latest. */
 size_t cdul_cache_find(cdul_cache *cache, const char *name, const char *path);
-/* The same of each of `paths`, under the name beside it: rows [N]. The file system is asked by several
- * threads, which it may let wait. */
-void cdul_cache_find_all(cdul_cache *cache, const cdul_strings *names, const cdul_strings *paths,
-                         size_t *rows);
 /* After rows were read, called with each in turn: what was read of shards other than the last one's no longer
  * takes memory. */
 void cdul_cache_advance(cdul_cache *cache, size_t row);

@@ -269,43 +269,25 @@ static bool shard_good(cdul_cache *c, size_t index) {
     return false;
 }
 
-/* now: of the image's file, NULL if that cannot be looked at. */
-static size_t find_as(cdul_cache *c, const char *name, const cdul_identity *now) {
+size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
     size_t slot = *find_slot(c, name);
-    if (!now) return CDUL_NOT_FOUND;
+    cdul_identity now;
+    if (!cdul_identity_of(path, &now)) return CDUL_NOT_FOUND;
     if (slot == 0) {
         /* what the file is now, before it is decoded, is what the views to come belong to; without memory for
          * that, append looks at the file itself */
-        cdul_status noted = add_row(c, name, (row){MISSING, 0, *now}, NULL);
+        cdul_status noted = add_row(c, name, (row){MISSING, 0, now}, NULL);
         (void)noted;
         return CDUL_NOT_FOUND;
     }
     row *r = &c->rows[slot - 1];
-    if (now->size != r->identity.size || now->mtime != r->identity.mtime) {
-        r->identity = *now;
+    if (now.size != r->identity.size || now.mtime != r->identity.mtime) {
+        r->identity = now;
         r->shard = MISSING;
     }
     if (r->shard == MISSING || (r->shard != WAITING && !shard_good(c, (size_t)r->shard)))
         return CDUL_NOT_FOUND;
     return slot - 1;
-}
-
-size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
-    cdul_identity now;
-    return find_as(c, name, cdul_identity_of(path, &now) ? &now : NULL);
-}
-
-void cdul_cache_find_all(cdul_cache *c, const cdul_strings *names, const cdul_strings *paths, size_t *rows) {
-    enum { BLOCK = 1024 };
-    cdul_identity now[BLOCK];
-    bool there[BLOCK];
-    for (size_t first = 0; first < paths->count; first += BLOCK) {
-        size_t count = paths->count - first < BLOCK ? paths->count - first : BLOCK;
-#pragma omp parallel for schedule(dynamic, 16)
-        for (size_t i = 0; i < count; i++) there[i] = cdul_identity_of(paths->items[first + i], &now[i]);
-        for (size_t i = 0; i < count; i++)
-            rows[first + i] = find_as(c, names->items[first + i], there[i] ? &now[i] : NULL);
-    }
 }
 
 void cdul_cache_advance(cdul_cache *c, size_t index) {

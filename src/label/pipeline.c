@@ -75,9 +75,10 @@ static cdul_status fill_cache(sink *k, cdul_encoder *encoder, const cdul_embed_o
         free(which);
         return cdul_fail_memory(err, "list of images to embed");
     }
-    cdul_cache_find_all(k->cache, k->names, k->paths, k->found);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        k->found[i] = cdul_cache_find(k->cache, k->names->items[i], k->paths->items[i]);
         if (k->found[i] == CDUL_NOT_FOUND) which[lacking++] = i;
+    }
     cdul_status status = CDUL_OK;
     if (lacking < n) cdul_say(reporter, "%zu of %zu images are in the cache", n - lacking, n);
     if (lacking == 0) goto done;

@@ -98,34 +98,6 @@ static void rows_come_back_before_and_after_they_are_written(void **state) {
     cdul_cache_close(NULL);
 }
 
-static void many_are_found_as_each_is(void **state) {
-    (void)state;
-    enum { N = 3000 };
-    fill();
-    write_text("1", "another picture"); /* that of b */
-    cdul_cache *cache = open_cache(NULL);
-    cdul_strings names = {0}, paths = {0};
-    for (int i = 0; i < N; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "image %d", i);
-        assert_ok(cdul_strings_add(&names, i == 5 ? "a" : i == 1500 ? "b" : i == N - 1 ? "c" : name, &err));
-        assert_ok(cdul_strings_add(&paths,
-                                   i == 5       ? "0"
-                                   : i == 1500  ? "1"
-                                   : i == N - 1 ? "2"
-                                                : "nowhere",
-                                   &err));
-    }
-    size_t rows[N];
-    cdul_cache_find_all(cache, &names, &paths, rows);
-    for (size_t i = 0; i < N; i++) assert_true((rows[i] != CDUL_NOT_FOUND) == (i == 5 || i == N - 1));
-    assert_int_equal(rows[5], cdul_cache_find(cache, "a", "0"));
-    assert_int_equal(rows[N - 1], cdul_cache_find(cache, "c", "2"));
-    cdul_strings_free(&names);
-    cdul_strings_free(&paths);
-    cdul_cache_close(cache);
-}
-
 static void a_shard_is_written_when_it_is_full(void **state) {
     (void)state;
     const int n = 2 * CDUL_SHARD_ROWS + 100;
@@ -426,7 +398,6 @@ static void the_key_of_an_encoder_follows_its_graph_and_settings(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(rows_come_back_before_and_after_they_are_written, start),
-        cmocka_unit_test_setup(many_are_found_as_each_is, start),
         cmocka_unit_test_setup(a_shard_is_written_when_it_is_full, start),
         cmocka_unit_test_setup(long_rows_make_shards_of_fewer_images, start),
         cmocka_unit_test_setup(a_cache_of_cells_is_refused_with_their_grid, start),
