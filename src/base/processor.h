@@ -29,11 +29,18 @@
 #endif
 
 /* Conversion of halves, eight at a time. clang knows the name "f16c" of it only since version 15; AVX says
- * that the system keeps the wide registers. */
+ * that the system keeps the wide registers. Asked once: a virtual machine leaves to its host what CPUID
+ * answers, which takes longer than converting an image's vectors. */
 static inline bool cdul_processor_has_f16c(void) {
 #ifdef __x86_64__
-    unsigned eax, ebx, ecx, edx;
-    return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+    static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
+    if (!known) {
+        unsigned eax, ebx, ecx, edx;
+        known = __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C)
+                    ? 2
+                    : 1;
+    }
+    return known == 2;
 #else
     return false;
 #endif
