@@ -3,21 +3,30 @@
 #include "base/file.h"
 #include "base/json.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- The run folder --- */
 
 static cdul_status check_folder(const cdul_train_options *o, const char *checkpoint, cdul_error *err) {
     char *model = cdul_path_join(o->output, "model.safetensors");
-    if (!model) return cdul_fail_memory(err, "a path");
-    bool used = cdul_path_exists(checkpoint) || cdul_path_exists(model);
+    const char *const traces[] = {checkpoint, model};
+    struct stat info;
+    cdul_status status = model ? CDUL_OK : cdul_fail_memory(err, "a path");
+    for (size_t i = 0; i < 2 && status == CDUL_OK && !o->resume; i++) {
+        if (stat(traces[i], &info) == 0)
+            status = cdul_fail(err, CDUL_ERR_USAGE,
+                               "%s already holds a run: go on with it (--resume), or choose another -o",
+                               o->output);
+        else if (errno != ENOENT)
+            status = cdul_fail_errno(err, "%s", traces[i]);
+    }
     free(model);
-    if (!used || o->resume) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_USAGE,
-                     "%s already holds a run: go on with it (--resume), or choose another -o", o->output);
+    return status;
 }
 
 /* Makes the folder and keeps others out of it. */

@@ -81,9 +81,7 @@ class Trial:
     def check_left(self, name, what):
         """A file with its final name is whole, whenever the program ended."""
         path = self.folder / name
-        if runs.grows(name) or runs.TEMPORARY.fullmatch(path.name):
-            return
-        if name == "run/lock":  # which is nobody's now
+        if not runs.matters(name) or runs.TEMPORARY.fullmatch(path.name):
             return
         if name not in self.want:
             fail(f"{self.name}: {what} leaves {name}")
