@@ -13,7 +13,7 @@
 
 /* A shard is what is written at once, and so what an interrupt can cost. */
 #define SHARD_BYTES ((size_t)64 << 20)
-#define FORMAT      1
+#define FORMAT      2
 
 /* --- The key --- */
 
