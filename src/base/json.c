@@ -90,8 +90,8 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJ
     if (!copy) return cdul_fail_memory(err, where);
     const char *end = copy;
     errno = 0; /* all that tells a lack of memory from bad JSON */
-    cJSON *json = size ? cJSON_ParseWithLengthOpts(copy, size, &end, false) : NULL;
-    bool no_memory = size && !json && errno == ENOMEM;
+    cJSON *json = cJSON_ParseWithLengthOpts(copy, size, &end, false);
+    bool no_memory = !json && errno == ENOMEM;
     end = text + (end - copy);
     free(copy);
     if (no_memory) return cdul_fail_memory(err, where);
