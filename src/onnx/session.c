@@ -138,8 +138,7 @@ static cdul_status open_graph(cdul_session *s, const cdul_session_options *optio
         char doing[120];
         snprintf(doing, sizeof doing, "ONNX Runtime cannot open it%s%s", s->provider[0] ? " for " : "",
                  s->provider);
-        status = cdul_session_check(s, api->CreateSession(s->env, s->path, prepared, &s->session),
-                                    CDUL_ERR_INPUT, doing, err);
+        status = cdul_session_create(s, prepared, doing, err);
     }
     if (prepared) api->ReleaseSessionOptions(prepared);
     if (status == CDUL_OK) status = cdul_session_place(s, err);

@@ -36,6 +36,13 @@ cdul_status cdul_session_start(cdul_session *s, cdul_error *err);
  * too. */
 cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *from, OrtSessionOptions **out,
                                  cdul_error *err);
+/* Creates s->session. On the CPU alone large weights are mapped, not copied: see weights.c. */
+cdul_status cdul_session_create(cdul_session *s, OrtSessionOptions *options, const char *doing,
+                                cdul_error *err);
+/* The graph of a file with its tensors of `least` bytes or more left where they are: external data in that
+ * same file. *out is the caller's to free; NULL, and success, if there are none, if some are external
+ * already, or if the file is no graph. */
+cdul_status cdul_weights_outline(const char *path, size_t least, char **out, size_t *size, cdul_error *err);
 /* After the session is created: counts the nodes that the provider took, and refuses one that took none. */
 cdul_status cdul_session_place(cdul_session *s, cdul_error *err);
 

@@ -1,21 +1,28 @@
-/* Preloaded into a program: makes the n-th call of a kind fail, of the calls that the program itself makes or
- * the small C libraries below do for it. ONNX Runtime, libtorch and the C++ library keep theirs: what they do
- * without memory is theirs.
+/* Preloaded into a program: makes one call fail, of the calls that the program itself makes or the small C
+ * libraries below do for it. ONNX Runtime, libtorch and the C++ library keep theirs: what they do without
+ * memory is theirs.
  *
- *     FAULT=malloc:37   the 37th; FAULT=write:5+ the fifth and all after it, as on a full disk
- *     FAULT_REPORT=FILE is created when a call was made to fail, and says from where
+ * A call is known by its kind and by its stack: the places in the program and these libraries that led to it,
+ * hashed. From run to run they stay the same, whatever threads do and wherever code is loaded.
+ *
+ *     FAULT=list                 nothing fails; FAULT_REPORT gets a line for every call: kind and stack
+ *     FAULT=malloc:STACK:2       the second call of malloc with this stack fails
+ *     FAULT=write:STACK:1+       the first, and all of the kind after it, as on a full disk
+ *     FAULT_REPORT=FILE          is created when a call was made to fail, and says from where
  *
  * Streams that the program opens are replaced by streams of ours, because stdio's own calls of read and write
  * do not pass here. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +65,12 @@ static const char *const libraries[] = {"libcjson", "libprotobuf-c", "libjpeg", 
                                         "libwebp",  "libexpat",      "libxxhash"};
 
 #define RANGES 16
+#define FRAMES 128
 
 static struct {
+    bool lists;
     kind which;
+    uint64_t stack;
     unsigned long at; /* 0: nothing fails */
     bool all_after;
     const char *report;
@@ -95,35 +105,22 @@ static int add_ranges(struct dl_phdr_info *info, size_t size, void *user) {
 __attribute__((constructor)) static void read_plan(void) {
     const char *text = getenv("FAULT");
     if (!text) return;
+    void *none;
+    backtrace(&none, 1); /* the first call loads a library */
     plan.report = getenv("FAULT_REPORT");
+    plan.lists = strcmp(text, "list") == 0;
     dl_iterate_phdr(add_ranges, NULL);
     for (int i = 0; i < KINDS; i++) {
         size_t length = strlen(kinds[i].name);
         if (strncmp(text, kinds[i].name, length) != 0 || text[length] != ':') continue;
         char *end = NULL;
         plan.which = (kind)i;
-        plan.at = strtoul(text + length + 1, &end, 10);
+        plan.stack = strtoull(text + length + 1, &end, 16);
+        if (*end != ':') abort();
+        plan.at = strtoul(end + 1, &end, 10);
         plan.all_after = *end == '+';
     }
-}
-
-/* Without stdio and malloc: this may be one of their own calls. */
-static void report(uintptr_t from, uintptr_t base) {
-    char line[64];
-    int length = snprintf(line, sizeof line, "%#lx\n", (unsigned long)(from - base));
-    long fd = syscall(SYS_openat, AT_FDCWD, plan.report, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0) return;
-    syscall(SYS_write, fd, line, length);
-    syscall(SYS_close, fd);
-}
-
-static bool fails_at(kind which, uintptr_t from, uintptr_t base) {
-    if (!plan.at || which != plan.which) return false;
-    unsigned long call = atomic_fetch_add(&calls, 1) + 1;
-    if (call != plan.at && !(plan.all_after && call > plan.at)) return false;
-    if (plan.report && call == plan.at) report(from, base);
-    errno = kinds[which].code;
-    return true;
+    if (!plan.report || plan.lists == (plan.at > 0)) abort();
 }
 
 static bool is_ours(void *caller, uintptr_t *base) {
@@ -135,9 +132,44 @@ static bool is_ours(void *caller, uintptr_t *base) {
     return false;
 }
 
+/* FNV-1a of the frames that are ours, each from where its library begins. */
+static uint64_t hash_stack(void) {
+    void *frames[FRAMES];
+    uint64_t hash = 0xcbf29ce484222325;
+    int n = backtrace(frames, FRAMES);
+    for (int i = 0; i < n; i++) {
+        uintptr_t base = 0;
+        if (is_ours(frames[i], &base)) hash = (hash ^ ((uintptr_t)frames[i] - base)) * 0x100000001b3;
+    }
+    return hash;
+}
+
+/* Without stdio and malloc: this may be one of their own calls. */
+static void report(const char *what, uint64_t where) {
+    char line[64];
+    int before = errno, length = snprintf(line, sizeof line, "%s %llx\n", what, (unsigned long long)where);
+    long fd = syscall(SYS_openat, AT_FDCWD, plan.report, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0) abort();
+    syscall(SYS_write, fd, line, length);
+    syscall(SYS_close, fd);
+    errno = before;
+}
+
+static bool fails_at(kind which, uintptr_t from, uintptr_t base) {
+    if (plan.lists) report(kinds[which].name, hash_stack());
+    if (!plan.at || which != plan.which) return false;
+    bool after = plan.all_after && atomic_load(&calls) >= plan.at;
+    if (!after) {
+        if (hash_stack() != plan.stack || atomic_fetch_add(&calls, 1) + 1 != plan.at) return false;
+        report(kinds[which].name, from - base);
+    }
+    errno = kinds[which].code;
+    return true;
+}
+
 static bool fails(kind which, void *caller) {
     uintptr_t base = 0;
-    return plan.at && is_ours(caller, &base) && fails_at(which, (uintptr_t)caller, base);
+    return (plan.lists || plan.at) && is_ours(caller, &base) && fails_at(which, (uintptr_t)caller, base);
 }
 
 #define CALLER      __builtin_return_address(0)

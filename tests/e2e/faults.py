@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Makes one call of malloc, write, fsync, rename ... fail in cdul-label and in cdul-train, the first, the second, and so on
-until a run has none left to fail. Each time the program must say in one line what failed and exit with 1, or be none the
-worse for it; nothing half written may stand under its final name; and the next run must end as if nothing had been.
+"""Makes one call of malloc, write, fsync, rename ... fail in cdul-label and in cdul-train, at every point where the program
+makes one: every stack that leads to such a call, its first call and its last. Each time the program must say in one line what
+failed and exit with 1, or be none the worse for it; nothing half written may stand under its final name; and the next run
+must end as if nothing had been.
 
-    faults.py FOLDER_OF_PROGRAMS LIBRARY [--all] [PROGRAM...]
+    faults.py FOLDER_OF_PROGRAMS LIBRARY [SCENARIO...]
 
-LIBRARY is what faults.c was compiled to. Without --all a sample of the calls fails, of those there are many of."""
+LIBRARY is what faults.c was compiled to. The scenarios: label, label-again, train, train-frozen, train-resume."""
 
 import argparse
+import collections
 import concurrent.futures
 import hashlib
 import os
@@ -21,16 +23,15 @@ from pathlib import Path
 import runs
 
 HANGS = 600  # seconds: the machine may be busy
-KINDS = ["malloc", "open", "read", "write", "close", "fsync", "rename", "unlink", "mkdir", "stat", "mmap", "flock", "thread"]
 SAYS = {"malloc": "memory|allocate", "write": "No space left|disk full", "mkdir": "No space left"}
 
 
 class Scenario:
     """A command, and the folder that it starts in."""
 
-    def __init__(self, work, name, command, again=None, start=None, sample=None):
+    def __init__(self, work, name, command, again=None, start=None):
         self.work, self.name, self.command, self.again, self.start = work, name, command, again or command, start
-        self.sample, self.proven, self.failures = sample, set(), []
+        self.proven, self.failures = set(), []
         self.folder = work / f"{name}-whole"
         self.program = Path(command[0]).name
         self.prepare(self.folder)
@@ -86,64 +87,79 @@ class Scenario:
                  and not self.is_kept(name) and not runs.TEMPORARY.fullmatch(Path(name).name)]
         return f"another result: {names}" if names else None
 
-    def recovers(self, folder):
+    def recovers(self, folder, code):
         """The next run ends well. From the same files it does the same: they are tried once."""
-        state = hashlib.sha256(repr(sorted(runs.snapshot(folder).items())).encode()).digest()
+        before = runs.snapshot(folder)
+        state = hashlib.sha256(repr(sorted(before.items())).encode()).digest()
         if state in self.proven:
             return None
         done = runs.run(self.again, folder, timeout=HANGS)
+        if code == 3 and done.returncode == 3:  # cdul-train was complete without a picture, and stays so
+            return None if runs.snapshot(folder) == before else "the next run changes what was complete"
         if done.returncode != 0:
             return f"the next run fails: {done.stderr}"
         self.proven.add(state)
         wrong = self.differs(folder)
         return wrong and f"the next run gives {wrong}"
 
-    def point(self, kind, n, library):
-        """True if there was an n-th call."""
-        folder = self.work / f"{self.name}-{kind}-{n}"
+    def failure_points(self, library):
+        """How often the program makes a call with a stack, for each kind of call and stack."""
+        folder = self.work / f"{self.name}-list"
         self.prepare(folder)
-        report = self.work / f"{self.name}-{kind}-{n}.report"
-        env = dict(runs.environment(), LD_PRELOAD=str(library), FAULT=f"{kind}:{n}", FAULT_REPORT=str(report))
+        report = self.work / f"{self.name}-list.report"
+        done = runs.run(self.command, folder, env=self.environment(library, "list", report), timeout=HANGS)
+        if done.returncode != 0 or self.differs(folder):
+            runs.fail(f"{self.name} under the library: exit {done.returncode}: {done.stderr}")
+        shutil.rmtree(folder)
+        return collections.Counter(tuple(line.split()) for line in report.read_text().splitlines())
+
+    @staticmethod
+    def environment(library, fault, report):
+        return dict(runs.environment(), LD_PRELOAD=str(library), FAULT=fault, FAULT_REPORT=str(report))
+
+    def point(self, kind, call, library):
+        """The exit code if there was such a call, else None."""
+        unique = f"{self.name}-{kind}-{call}"
+        folder, report = self.work / unique, self.work / f"{unique}.report"
+        self.prepare(folder)
         try:
-            done = runs.run(self.command, folder, env=env, timeout=HANGS)
+            done = runs.run(self.command, folder, env=self.environment(library, f"{kind}:{call}", report), timeout=HANGS)
         except subprocess.TimeoutExpired:
-            self.fail(kind, n, "hangs", "", report)
-            return True
+            self.fail(kind, call, "hangs", "", report)
+            return None
         reached = report.exists()
-        if reached:
-            self.codes[done.returncode] = self.codes.get(done.returncode, 0) + 1
         wrong = self.check(kind, done, folder) if reached else None
         if not reached and done.returncode != 0:
             wrong = f"exit {done.returncode} without a fault"
         if reached and not wrong:
-            wrong = self.recovers(folder)
+            wrong = self.recovers(folder, done.returncode)
         if wrong:
-            self.fail(kind, n, wrong, done.stderr, report)
+            self.fail(kind, call, wrong, done.stderr, report)
         shutil.rmtree(folder)
         report.unlink(missing_ok=True)
-        return reached
+        return done.returncode if reached else None
 
-    def fail(self, kind, n, wrong, said, report):
+    def fail(self, kind, call, wrong, said, report):
         where = report.read_text().strip() if report.exists() else ""
-        print(f"{self.name}, {kind}:{n} at {where}: {wrong}: {said.strip()}", flush=True)
-        self.failures.append((kind, n))
+        print(f"{self.name}, {kind}:{call} at {where}: {wrong}: {said.strip()}", flush=True)
+        self.failures.append((kind, call))
 
-    def walk(self, kind, library, everything):
-        dense, step = (10**9, 1) if everything or not self.sample else self.sample
-        began, n, reached, self.codes = time.monotonic(), 1, 0, {}
-        workers = os.cpu_count() or 1
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            more = True
-            while more:
-                batch = []
-                for _ in range(2 * workers):
-                    batch.append(n)
-                    n += 1 if n < dense else step
-                results = list(pool.map(lambda n: self.point(kind, n, library), batch))
-                reached += sum(results)
-                more = all(results)
-        codes = ", ".join(f"{count} exit {code}" for code, count in sorted(self.codes.items()))
-        print(f"{self.name}: {reached} of {kind}{': ' if codes else ''}{codes}; {time.monotonic() - began:.0f} s", flush=True)
+    def walk(self, library):
+        began, tried, codes = time.monotonic(), collections.Counter(), collections.defaultdict(collections.Counter)
+        points = []
+        for (kind, stack), count in self.failure_points(library).items():
+            tried[kind] += 1
+            points += [(kind, f"{stack}:{call}") for call in sorted({1, count})]
+            if kind == "write":  # a disk that stays full
+                points.append((kind, f"{stack}:1+"))
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for (kind, _), code in zip(points, pool.map(lambda point: self.point(*point, library), points)):
+                codes[kind][code] += 1
+        for kind, results in codes.items():
+            ends = ", ".join(f"{n} exit {code}" for code, n in sorted(results.items(), key=str) if code is not None)
+            missed = f", {results[None]} not met again" if results[None] else ""
+            print(f"{self.name}: {kind} at {tried[kind]} points: {ends}{missed}", flush=True)
+        print(f"{self.name}: {len(points)} runs, {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main():
@@ -151,8 +167,6 @@ def main():
     parser.add_argument("programs", type=Path)
     parser.add_argument("library", type=Path)
     parser.add_argument("scenarios", nargs="*")
-    parser.add_argument("--kinds", nargs="+", default=KINDS)
-    parser.add_argument("--all", action="store_true")
     args = parser.parse_args()
     programs, library = args.programs.resolve(), args.library.resolve()
     with runs.scratch_folder() as name:
@@ -165,7 +179,7 @@ def main():
         scenarios = []
         wanted = lambda name: not args.scenarios or name in args.scenarios
         command = runs.label(programs, inputs) + ["-q"]
-        fresh = Scenario(work, "label", command, sample=(200, 9))
+        fresh = Scenario(work, "label", command)
         if wanted("label"):
             scenarios.append(fresh)
         if wanted("label-again"):
@@ -174,24 +188,23 @@ def main():
             shutil.copytree(fresh.folder, start)
             for path in list(start.glob("labels.*")) + list(start.glob("scores.*")):
                 path.unlink()
-            scenarios.append(Scenario(work, "label-again", command, start=start, sample=(100, 9)))
-        if (programs / "cdul-train").exists() and any(map(wanted, ("train", "train-frozen", "train-resume"))):
+            scenarios.append(Scenario(work, "label-again", command, start=start))
+        if any(map(wanted, ("train", "train-frozen", "train-resume"))):
             command = runs.train(programs, inputs, "--epochs", "2", "--warmup", "1", "-q")
-            whole = Scenario(work, "train", command, command + ["--resume"], sample=(1, 50))
+            whole = Scenario(work, "train", command, command + ["--resume"])
             weights = work / "weights.safetensors"
             shutil.copy(whole.folder / "run/model.safetensors", weights)
             command = runs.train(programs, inputs, "--epochs", "2", "--warmup", "1", "-q", "--init", weights, "--freeze", "4",
                                  "--activation-copies", "1")
-            frozen = Scenario(work, "train-frozen", command, command + ["--resume"], sample=(1, 50))
+            frozen = Scenario(work, "train-frozen", command, command + ["--resume"])
             start = work / "train-resume-start"
             shutil.copytree(frozen.folder, start)
             for path in (start / "run").glob("model*"):
                 path.unlink()
-            resume = Scenario(work, "train-resume", command + ["--resume"], start=start, sample=(1, 50))
+            resume = Scenario(work, "train-resume", command + ["--resume"], start=start)
             scenarios += [s for s in (whole, frozen, resume) if wanted(s.name)]
         for scenario in scenarios:
-            for kind in args.kinds:
-                scenario.walk(kind, library, args.all)
+            scenario.walk(library)
         if any(scenario.failures for scenario in scenarios):
             sys.exit("faults.py: failed")
     print("faults.py: passed")

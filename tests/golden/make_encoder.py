@@ -65,6 +65,11 @@ def make_session(folder):
     save(folder / "text.onnx", [node("Identity", ["s"], ["t"])], {"s": (TensorProto.STRING, ["n"])},
          {"t": (TensorProto.STRING, ["n"])})
     save(folder / "deep.onnx", [node("Identity", ["x"], ["y"])], {"x": (FLOAT, [1] * 9)}, {"y": (FLOAT, [1] * 9)})
+    # A table of more than 64 KiB, each number known from its place.
+    table = (7 * numpy.arange(256)[:, None] + 3 * numpy.arange(80)) % 101
+    save(folder / "weights.onnx", [node("MatMul", ["x", "table"], ["product"]), node("Add", ["product", "bias"], ["y"])],
+         {"x": (FLOAT, ["n", 256])}, {"y": (FLOAT, ["n", 80])},
+         {"table": table.astype(numpy.float32), "bias": numpy.full(80, 0.5, numpy.float32)})
     (folder / "garbage.onnx").write_bytes(b"this is no graph\n" * 4)
 
 
