@@ -259,8 +259,8 @@ typedef struct cdul_cache_key {
 } cdul_cache_key;
 
 /* Reads the image tower's file once to hash it (about 10 GB/s). */
-cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_options *options,
-                              cdul_cache_key *out, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options, cdul_cache_key *out,
+                              cdul_error *err) CDUL_MUST_CHECK;
 
 /* Opens or creates the folder. A cache made with another key is CDUL_ERR_USAGE: the message says which part
  * differs. A damaged shard is named through `reporter` and set aside (renamed NNNNNN.safetensors.damaged);

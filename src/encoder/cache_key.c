@@ -13,31 +13,28 @@
 
 #define CACHE_VERSION 1 /* of the layout of the folder */
 
+static const char location_key[] = "\x0a\x08location\x12"; /* field 1, 8 bytes; then field 2: length, text */
+#define LOCATION_KEY (sizeof location_key - 1)
+
 /* --- Making a key --- */
 
-static cdul_status hash_file(const char *path, uint64_t *hash, cdul_error *err) {
-    cdul_mapping map = {0};
-    cdul_status status = cdul_mapping_open(path, &map, err);
-    if (status == CDUL_OK) *hash = XXH3_64bits_withSeed(map.data, map.size, *hash);
-    cdul_mapping_close(&map);
-    return status;
-}
+enum { PIECE = 8 << 20, LONGEST_NAME = 127 };
 
 /* The files beside a graph that hold weights of it: onnx.proto's TensorProto.external_data, entries whose key
  * is "location", found by their bytes. That spares a parser and gigabytes; what weights look like it by
  * chance names no file. */
-static cdul_status external_files(const cdul_mapping *graph, const char *path, cdul_strings *out,
-                                  cdul_error *err) {
-    static const char key[] = "\x0a\x08location\x12"; /* field 1, 8 bytes; then field 2: length, text */
-    const size_t length = sizeof key - 1, folder = (size_t)(cdul_path_base(path) - path);
-    const char *at = (const char *)graph->data, *end = at + graph->size;
+static cdul_status external_files(const unsigned char *data, size_t count, const char *path,
+                                  cdul_strings *out, cdul_error *err) {
+    const size_t folder = (size_t)(cdul_path_base(path) - path);
+    const unsigned char *at = data, *end = data + count;
     cdul_status status = CDUL_OK;
-    while (!status && (at = memmem(at, (size_t)(end - at), key, length))) {
-        at += length;
-        size_t size = at < end ? (unsigned char)*at : 0; /* names of 128 bytes and more are not written */
-        if (size == 0 || size > 127 || size >= (size_t)(end - at)) continue;
+    while (!status && (at = memmem(at, (size_t)(end - at), location_key, LOCATION_KEY))) {
+        at += LOCATION_KEY;
+        size_t size = at < end ? *at : 0; /* longer names are not written */
+        if (size == 0 || size > LONGEST_NAME || size >= (size_t)(end - at)) continue;
         char name[4096];
-        int wrote = snprintf(name, sizeof name, "%.*s%.*s", (int)folder, path, (int)size, at + 1);
+        int wrote =
+            snprintf(name, sizeof name, "%.*s%.*s", (int)folder, path, (int)size, (const char *)at + 1);
         if (wrote < 0 || (size_t)wrote >= sizeof name) continue;
         bool known = false; /* nearly always: hundreds of tensors lie in one file */
         for (size_t i = 0; i < out->count && !known; i++) known = strcmp(out->items[i], name) == 0;
@@ -46,31 +43,51 @@ static cdul_status external_files(const cdul_mapping *graph, const char *path, c
     return status;
 }
 
+/* *hash goes on from what it was. With `files`, those that the file names. A piece of it is in memory at a
+ * time. */
+static cdul_status hash_file(const char *path, uint64_t *hash, cdul_strings *files, cdul_error *err) {
+    const size_t overlap = LOCATION_KEY + 1 + LONGEST_NAME;
+    cdul_mapping map = {0};
+    XXH3_state_t *state = XXH3_createState();
+    if (!state) return cdul_fail_memory(err, path);
+    XXH3_64bits_reset_withSeed(state, *hash);
+    cdul_status status = cdul_mapping_open(path, &map, err);
+    for (size_t at = 0; !status && at < map.size; at += PIECE) {
+        size_t count = map.size - at < PIECE ? map.size - at : PIECE, back = at < overlap ? at : overlap;
+        XXH3_64bits_update(state, map.data + at, count);
+        if (files) status = external_files(map.data + at - back, back + count, path, files, err);
+        cdul_mapping_release(&map);
+    }
+    *hash = XXH3_64bits_digest(state);
+    cdul_mapping_close(&map);
+    XXH3_freeState(state);
+    return status;
+}
+
 /* The graph and, where its weights lie beside it, those too. */
 static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err) {
-    cdul_mapping graph = {0};
     cdul_strings files = {0};
     *hash = 0;
-    cdul_status status = cdul_mapping_open(path, &graph, err);
-    if (!status) *hash = XXH3_64bits_withSeed(graph.data, graph.size, *hash);
-    if (!status) status = external_files(&graph, path, &files, err);
-    for (size_t i = 0; !status && i < files.count; i++) status = hash_file(files.items[i], hash, err);
-    cdul_mapping_close(&graph);
+    cdul_status status = hash_file(path, hash, &files, err);
+    for (size_t i = 0; !status && i < files.count; i++) status = hash_file(files.items[i], hash, NULL, err);
     cdul_strings_free(&files);
     return status;
 }
 
-/* Vectors in bfloat16 are another tower's. */
-static cdul_status hash_tower(const cdul_encoder *encoder, uint64_t *hash, cdul_error *err) {
+/* Vectors in bfloat16 are another tower's. The file is read once, though it is asked for twice. */
+static cdul_status hash_tower(cdul_encoder *encoder, uint64_t *hash, cdul_error *err) {
     static const char bfloat16[] = "bfloat16";
-    cdul_status status = hash_graph(cdul_session_path(encoder->vision.session), hash, err);
-    if (status == CDUL_OK && encoder->session.provider.bfloat16)
-        *hash = XXH3_64bits_withSeed(bfloat16, sizeof bfloat16, *hash);
+    cdul_status status = CDUL_OK;
+    if (!encoder->hashed)
+        status = hash_graph(cdul_session_path(encoder->vision.session), &encoder->hash, err);
+    encoder->hashed = status == CDUL_OK;
+    *hash = encoder->hash;
+    if (encoder->session.provider.bfloat16) *hash = XXH3_64bits_withSeed(bfloat16, sizeof bfloat16, *hash);
     return status;
 }
 
-cdul_status cdul_cache_key_of(const cdul_encoder *encoder, const cdul_embed_options *options,
-                              cdul_cache_key *out, cdul_error *err) {
+cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options, cdul_cache_key *out,
+                              cdul_error *err) {
     const cdul_decode_options *decode = &options->decode;
     *out = (cdul_cache_key){
         .width = encoder->width, .crops = options->crops, .cells = options->cells, .mirror = options->mirror};
@@ -178,7 +195,7 @@ cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key,
     return status;
 }
 
-cdul_status cdul_cache_key_encoder(const char *folder, const cdul_encoder *encoder, bool *holds, bool *same,
+cdul_status cdul_cache_key_encoder(const char *folder, cdul_encoder *encoder, bool *holds, bool *same,
                                    cdul_error *err) {
     char *path = cdul_path_join(folder, "cache.json"), text[HASH_TEXT];
     cJSON *json = NULL;

@@ -9,7 +9,7 @@
 cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key, bool used,
                                   cdul_error *err) CDUL_MUST_CHECK;
 /* *holds: the folder has a cache.json; *same: and that names this encoder's image tower, in its precision. */
-cdul_status cdul_cache_key_encoder(const char *folder, const cdul_encoder *encoder, bool *holds, bool *same,
+cdul_status cdul_cache_key_encoder(const char *folder, cdul_encoder *encoder, bool *holds, bool *same,
                                    cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

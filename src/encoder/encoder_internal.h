@@ -46,6 +46,8 @@ struct cdul_encoder {
     cdul_inference precision; /* of the image tower                                                   */
     size_t width; /* D                                                                            */
     size_t batch; /* B                                                                            */
+    bool hashed;
+    uint64_t hash; /* of the image tower's files, once `hashed`                                    */
 };
 
 /* As cdul_encoder_views, but rows are left as the graph gives them, and each is followed by those of its P =

@@ -8,19 +8,38 @@ static double sigmoid(double x) {
     return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
 
-/* log(1 + e^x), so that -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x). */
-static double softplus(double x) {
-    return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
-}
-
 static double x_log_x(double x) {
     return x > 0 ? x * log(x) : 0;
 }
 
-/* H(sigmoid(u)) in nats. */
-static double entropy(double u) {
-    double y = sigmoid(u);
-    return y * softplus(-u) + (1 - y) * softplus(u);
+/* y = sigmoid(x) with -log y and -log(1 - y): one exponential and one logarithm for all. */
+typedef struct logistic {
+    double y, minus_log_y, minus_log_rest;
+} logistic;
+
+static logistic logistic_of(double x) {
+    double e = exp(-fabs(x)), log_sum = log1p(e);
+    return (logistic){x >= 0 ? 1 / (1 + e) : e / (1 + e), fmax(-x, 0) + log_sum, fmax(x, 0) + log_sum};
+}
+
+/* H(y, p) in nats, where y is what the logarithm is not of. */
+static double cross_entropy(double y, logistic p) {
+    return y * p.minus_log_y + (1 - y) * p.minus_log_rest;
+}
+
+typedef struct entry {
+    double y, loss, gradient;
+} entry;
+
+static entry evaluate(cdul_align_target target, double u, double logit) {
+    logistic label = logistic_of(u);
+    double y = label.y;
+    if (target == CDUL_ALIGN_BCE) {
+        double p = sigmoid(logit);
+        return (entry){y, cross_entropy(p, label), y - p};
+    }
+    double loss = cross_entropy(y, logistic_of(logit)) - cross_entropy(y, label);
+    return (entry){y, loss, y * (1 - y) * (u - logit)};
 }
 
 cdul_align_options cdul_align_defaults(void) {
@@ -43,6 +62,7 @@ void cdul_align_to_latent(const float *labels, size_t count, float *latent) {
 }
 
 void cdul_align_to_labels(const float *latent, size_t count, float *labels) {
+#pragma omp parallel for schedule(static)
     for (size_t i = 0; i < count; i++) labels[i] = (float)sigmoid((double)latent[i]);
 }
 
@@ -52,47 +72,75 @@ double cdul_align_psi(double y, double sigma) {
 }
 
 double cdul_align_loss(cdul_align_target target, double u, double logit) {
-    double y = sigmoid(u), p = sigmoid(logit);
-    if (target == CDUL_ALIGN_BCE) return p * softplus(-u) + (1 - p) * softplus(u);
-    return y * softplus(-logit) + (1 - y) * softplus(logit) - entropy(u);
+    return evaluate(target, u, logit).loss;
 }
 
 double cdul_align_gradient(cdul_align_target target, double u, double logit) {
-    double y = sigmoid(u);
-    if (target == CDUL_ALIGN_BCE) return y - sigmoid(logit);
-    return y * (1 - y) * (u - logit);
+    return evaluate(target, u, logit).gradient;
+}
+
+/* Sums over the matrix are of as many parts whatever the number of threads, so that they round alike. */
+enum { PARTS = 64 };
+
+static size_t part_begin(size_t n, int part) {
+    return n / PARTS * (size_t)part + n % PARTS * (size_t)part / PARTS;
+}
+
+static cdul_align_step update_row(const cdul_align_options *o, const float *logits, size_t c, float *latent) {
+    cdul_align_step sum = {0};
+    double half_peak = cdul_align_psi(0.5, o->sigma) / 2;
+    for (size_t k = 0; k < c; k++) {
+        double u = (double)latent[k];
+        entry e = evaluate(o->target, u, (double)logits[k]);
+        double psi = cdul_align_psi(e.y, o->sigma);
+        latent[k] = (float)(u - o->eta * psi * e.gradient); /* (8) */
+        sum.loss += e.loss;
+        sum.moved += fabs(sigmoid((double)latent[k]) - e.y);
+        sum.reached += psi >= half_peak;
+    }
+    return sum;
 }
 
 void cdul_align_update(const cdul_align_options *options, const float *logits, const bool *skip, size_t n,
                        size_t c, float *latent, cdul_align_step *step) {
-    cdul_align_step sum = {0};
-    double half_peak = cdul_align_psi(0.5, options->sigma) / 2;
+    cdul_align_step parts[PARTS] = {0}, sum = {0};
     size_t rows = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (skip && skip[i]) continue;
-        rows++;
-        for (size_t k = i * c; k < (i + 1) * c; k++) {
-            double u = (double)latent[k], q = (double)logits[k], y = sigmoid(u);
-            double psi = cdul_align_psi(y, options->sigma);
-            latent[k] =
-                (float)(u - options->eta * psi * cdul_align_gradient(options->target, u, q)); /* (8) */
-            sum.loss += cdul_align_loss(options->target, u, q);
-            sum.moved += fabs(sigmoid((double)latent[k]) - y);
-            sum.reached += psi >= half_peak;
+#pragma omp parallel for schedule(static) reduction(+ : rows)
+    for (int p = 0; p < PARTS; p++) {
+        for (size_t i = part_begin(n, p); i < part_begin(n, p + 1); i++) {
+            if (skip && skip[i]) continue;
+            rows++;
+            cdul_align_step row = update_row(options, logits + i * c, c, latent + i * c);
+            parts[p].loss += row.loss;
+            parts[p].moved += row.moved;
+            parts[p].reached += row.reached;
         }
     }
     if (!step) return;
+    for (int p = 0; p < PARTS; p++) {
+        sum.loss += parts[p].loss;
+        sum.moved += parts[p].moved;
+        sum.reached += parts[p].reached;
+    }
     double entries = rows > 0 ? (double)rows * (double)c : 1;
     *step = (cdul_align_step){sum.loss / entries, sum.moved / entries, sum.reached / entries};
 }
 
 cdul_align_state cdul_align_describe(const float *labels, const float *initial, size_t n, size_t c) {
-    cdul_align_state sum = {0};
-    for (size_t k = 0; k < n * c; k++) {
-        double y = (double)labels[k];
-        sum.drift += fabs(y - (double)initial[k]);
-        sum.mass += y;
-        sum.entropy -= x_log_x(y) + x_log_x(1 - y);
+    cdul_align_state parts[PARTS] = {0}, sum = {0};
+#pragma omp parallel for schedule(static)
+    for (int p = 0; p < PARTS; p++) {
+        for (size_t k = part_begin(n * c, p); k < part_begin(n * c, p + 1); k++) {
+            double y = (double)labels[k];
+            parts[p].drift += fabs(y - (double)initial[k]);
+            parts[p].mass += y;
+            parts[p].entropy -= x_log_x(y) + x_log_x(1 - y);
+        }
+    }
+    for (int p = 0; p < PARTS; p++) {
+        sum.drift += parts[p].drift;
+        sum.mass += parts[p].mass;
+        sum.entropy += parts[p].entropy;
     }
     double entries = n > 0 ? (double)n * (double)c : 1;
     return (cdul_align_state){sum.drift / entries, sum.mass * (double)c / entries, sum.entropy / entries};
