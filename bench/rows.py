@@ -104,7 +104,10 @@ def label(b, architecture, side, images, batch, rounds, lines, engines, products
 
     sides = {"float32": b.per_item(cdul(own, "--precision", "fp32"), images)}
     notes = {}
-    for name, options_of in (("int8", lambda: ["--precision", "int8"]), ("bfloat16", lambda: b.openvino("bf16"))):
+    for name, options_of in (("int8", lambda: ["--precision", "int8"]), ("bfloat16", lambda: b.openvino("bf16")),
+                             ("float32 by OpenVINO", lambda: b.openvino("fp32"))):
+        if not any(ours == name for ours, _, _ in lines):
+            continue
         notes[name], measure = reduced(options_of)
         sides[name + notes[name]] = measure
     for engine, name in engines.items():
@@ -122,6 +125,8 @@ def label_vit(b):
                "onnxruntime": "onnxruntime", "openvino": "OpenVINO", "openvino-bfloat16": "OpenVINO's own bfloat16"}
     lines = [("float32", "torch eager", 1.25), ("float32", "torch.compile", None), ("float32", "onnxruntime", 1.03),
              ("float32", "OpenVINO", None), ("float32", "its products alone", 0.9)]
+    lines += [("float32 by OpenVINO", name, target) for name, target in
+              (("torch eager", 1.25), ("onnxruntime", 1.03), ("OpenVINO", None), ("its products alone", 0.9))]
     for best in ("int8", "bfloat16"):
         lines += [(best, "torch eager", 3.5), (best, "torch bfloat16", 1.7), (best, "OpenVINO's own bfloat16", None)]
     return label(b, "ViT-B-32", 224, b.size(4, 32), 4, 3, lines, engines, vit_b32_products)

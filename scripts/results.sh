@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Prints the tables of docs/results.md, and "dense" that of docs/encoders.md. "bfloat16" tells what that rounding does to the labels.
+# Prints the tables of docs/results.md, and "dense" that of docs/encoders.md. "bfloat16" tells what that rounding does to the labels,
+# "precision" what eight bits do to predictions.
 #
-#   scripts/results.sh DATA OUT [labels|bfloat16|dense|students|students448]...
+#   scripts/results.sh DATA OUT [labels|bfloat16|dense|students|precision|students448]...
 #
 # DATA holds photographs with ground truth: images/, train.txt, val.txt (paths relative to DATA) and labels.csv
 # (image,<class>... with 1, 0 = difficult, -1) for the classes of configs/voc2007-classes.txt. Students are trained on train.txt without its labels.
@@ -112,10 +113,10 @@ dense_table() {
     dense_rows 448
 }
 
-# student_row TITLE NAME LABELS SIZE EPOCHS COPIES [OPTION]...
-student_row() {
-    local title=$1 name=$2 labels=$out/$3 size=$4 epochs=$5 copies=$6 run=$out/run-$2
-    shift 6
+# student NAME LABELS SIZE EPOCHS COPIES [OPTION]...: trains it.
+student() {
+    local labels=$out/$2 size=$3 epochs=$4 copies=$5 run=$out/run-$1
+    shift 5
     if [ ! -f "$run/model.onnx" ]; then
         [ ! -f "$run/checkpoint.safetensors" ] || set -- "$@" --resume
         "$bin/cdul-train" -q --labels "$labels" --root "$data" "@$data/train.txt" -o "$run" \
@@ -123,6 +124,13 @@ student_row() {
             --head-lr-mult 100 --crop-scale-min 0.5 --activation-copies "$copies" --activation-cache "$out/activations" \
             --holdout 0 "$@"
     fi
+}
+
+# student_row TITLE NAME LABELS SIZE EPOCHS COPIES [OPTION]...
+student_row() {
+    local title=$1 run=$out/run-$2 part
+    shift
+    student "$@"
     for part in train val; do
         [ -f "$run/$part.csv" ] ||
             "$bin/cdul-predict" -q "$run" --root "$data" "@$data/$part.txt" -f csv -o "$run/$part.csv"
@@ -141,6 +149,21 @@ students_table() {
     student_row "of z labels, aligned, sigma 0.2, step 2" z-sigma0.2 zscore-train.safetensors 224 10 10 --sigma 0.2 --eta 1.0027
     eval_labels >"$out/eval-labels.csv"
     student_row "full supervision: the bound" eval-bound eval-labels.csv 224 10 10 --align off
+}
+
+precision_table() {
+    local precision part scores
+    row "student of CDUL labels, alignment off, 224 pixels: mAP / BCE / mass" train val
+    label cdul
+    student cdul-off cdul-train.safetensors 224 10 10 --align off
+    for precision in fp32 int8; do
+        for part in train val; do
+            scores=$out/run-cdul-off/$part-$precision.csv
+            [ -f "$scores" ] || "$bin/cdul-predict" -q "$out/run-cdul-off" --precision $precision --root "$data" "@$data/$part.txt" \
+                -f csv -o "$scores"
+        done
+        row "$precision" "$(evaluate "$out/run-cdul-off/train-$precision.csv")" "$(evaluate "$out/run-cdul-off/val-$precision.csv")"
+    done
 }
 
 # The truth of train.txt as labels, difficult objects present: for the bound alone.
@@ -162,7 +185,8 @@ for table in "$@"; do
     bfloat16) bfloat16_table ;;
     dense) dense_table ;;
     students) labels_table >/dev/null && students_table ;;
+    precision) precision_table ;;
     students448) labels_table >/dev/null && students448_table ;;
-    *) echo "results: unknown table $table: labels, bfloat16, dense, students or students448" >&2 && exit 2 ;;
+    *) echo "results: unknown table $table: labels, bfloat16, dense, students, precision or students448" >&2 && exit 2 ;;
     esac
 done

@@ -93,7 +93,7 @@ size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer); /* ids are smaller 
 
 typedef struct cdul_encoder_options {
     size_t threads;         /* of the network, within an operator; 0 = one per processor                   */
-    size_t batch;           /* B: views in one run; 0 = 32, or what the graph fixes                         */
+    size_t batch;           /* B: views in one run; 0 = what the graph fixes, else 32 of 224 x 224 pixels   */
     cdul_provider provider; /* copied                                                                  */
     const char *variant;    /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32        */
     /* Of the image tower; not AUTO, which cdul_encoder_choose settles; default FP32. INT8 is the variant int8

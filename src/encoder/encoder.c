@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_BATCH 32 /* views: three images of ten, and where CPU throughput has levelled off */
+/* Views of 224 x 224 pixels: three images of ten, and where CPU throughput has levelled off. Of larger ones
+ * as many as have as many pixels, for as much memory. */
+enum { DEFAULT_BATCH = 32, DEFAULT_PIXELS = DEFAULT_BATCH * 224 * 224, LEAST_BATCH = 4 };
 
 cdul_encoder_options cdul_encoder_defaults(void) {
     return (cdul_encoder_options){.threads = 0,
@@ -106,6 +108,11 @@ static cdul_status take_int8(cdul_encoder *e, cdul_error *err) {
     return CDUL_OK;
 }
 
+static size_t default_batch(const cdul_preprocess *p) {
+    size_t fit = DEFAULT_PIXELS / (p->height * p->width);
+    return fit > DEFAULT_BATCH ? DEFAULT_BATCH : fit < LEAST_BATCH ? LEAST_BATCH : fit;
+}
+
 cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
                               cdul_error *err) {
     *out = NULL;
@@ -126,7 +133,9 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
         cdul_encoder_close(e);
         return status;
     }
-    e->batch = e->vision.batch ? e->vision.batch : options->batch ? options->batch : DEFAULT_BATCH;
+    e->batch = e->vision.batch  ? e->vision.batch
+               : options->batch ? options->batch
+                                : default_batch(&e->preprocess);
     *out = e;
     return CDUL_OK;
 }

@@ -51,6 +51,19 @@ INLINE void mask(const void *dy, const void *y, size_t i, void *g, bool half) {
     }
 }
 
+/* Elements [first, end) of the gradient, or of the sum of two. */
+INLINE void mask_range(const void *dy, const void *more, const void *y, size_t first, size_t end, void *g,
+                       bool half) {
+    if (!more) {
+        for (size_t i = first; i < end; i++) mask(dy, y, i, g, half);
+        return;
+    }
+    for (size_t i = first; i < end; i++) {
+        put(g, i, get(dy, i, half) + get(more, i, half), half);
+        mask(g, y, i, g, half);
+    }
+}
+
 /* --- Pieces --- */
 
 static size_t piece_start(norm_shape shape, size_t piece) {
@@ -66,8 +79,8 @@ static size_t smaller(size_t a, size_t b) {
 /* Of one piece: what is summed, over which rows. */
 typedef struct sums_job {
     size_t first, end, channels;
-    const void *dy, *y, *x; /* y: NULL without ReLU; then g is dy                */
-    const float *origin;    /* [channels], subtracted from x                     */
+    const void *dy, *more, *y, *x; /* y: NULL without ReLU; then g is dy         */
+    const float *origin;           /* [channels], subtracted from x                     */
     void *g;
     double *sums; /* [2, channels]: of the value, and of it and x - origin */
 } sums_job;
@@ -78,8 +91,7 @@ INLINE void sum_tile(const sums_job *job, size_t row, size_t rows, size_t c0, si
     float first[TILE] = {0}, second[TILE] = {0};
     for (size_t r = row; r < row + rows; r++) {
         const size_t at = r * job->channels + c0;
-        if (gradient && job->y)
-            for (size_t c = 0; c < count; c++) mask(job->dy, job->y, at + c, job->g, half);
+        if (gradient && job->y) mask_range(job->dy, job->more, job->y, at, at + count, job->g, half);
         for (size_t c = 0; c < count; c++) {
             float x = get(job->x, at + c, half) - job->origin[c0 + c];
             float value = gradient ? get(job->g, at + c, half) : x;
@@ -154,10 +166,10 @@ bool norm_statistics(norm_shape shape, const void *x, float *mean, float *varian
     return made;
 }
 
-bool norm_backward_sums(norm_shape shape, const void *dy, const void *y, const void *x, const float *mean,
-                        void *g, float *sum_g, float *sum_gx) {
+bool norm_backward_sums(norm_shape shape, const void *dy, const void *more, const void *y, const void *x,
+                        const float *mean, void *g, float *sum_g, float *sum_gx) {
     double *sums = malloc(2 * shape.channels * sizeof *sums);
-    bool made = sums && sum(shape, (sums_job){.dy = dy, .y = y, .x = x, .origin = mean, .g = g},
+    bool made = sums && sum(shape, (sums_job){.dy = dy, .more = more, .y = y, .x = x, .origin = mean, .g = g},
                             shape.bfloat16 ? sum_gradients_half : sum_gradients_float, sums);
     for (size_t c = 0; made && c < shape.channels; c++) {
         sum_g[c] = (float)sums[c];
@@ -172,6 +184,7 @@ bool norm_backward_sums(norm_shape shape, const void *dy, const void *y, const v
 typedef struct map_job {
     size_t first, end, channels; /* rows */
     const void *x, *other;       /* other: the residual, or the gradient */
+    const void *more;            /* of ReLU's gradient                   */
     const float *mean, *a, *b, *c;
     void *out;
 } map_job;
@@ -243,7 +256,7 @@ void norm_backward(norm_shape shape, const void *g, const void *x, const float *
 
 /* As one row of many channels, of which a piece is as many elements. */
 INLINE void relu_backward_elements(const map_job *job, bool half) {
-    for (size_t i = job->first; i < job->end; i++) mask(job->other, job->x, i, job->out, half);
+    mask_range(job->other, job->more, job->x, job->first, job->end, job->out, half);
 }
 
 FOR_AVX512_TOO static void relu_backward_half(const map_job *job) {
@@ -253,7 +266,7 @@ FOR_AVX512_TOO static void relu_backward_float(const map_job *job) {
     relu_backward_elements(job, false);
 }
 
-void relu_backward(size_t elements, bool bfloat16, const void *dy, const void *y, void *g) {
-    map((norm_shape){elements, 1, bfloat16}, (map_job){.x = y, .other = dy, .out = g},
+void relu_backward(size_t elements, bool bfloat16, const void *dy, const void *more, const void *y, void *g) {
+    map((norm_shape){elements, 1, bfloat16}, (map_job){.x = y, .other = dy, .more = more, .out = g},
         bfloat16 ? relu_backward_half : relu_backward_float);
 }

@@ -27,13 +27,13 @@ bool norm_statistics(norm_shape shape, const void *x, float *mean, float *varian
 void norm_forward(norm_shape shape, const void *x, const float *scale, const float *shift,
                   const void *residual, bool relu, void *y);
 
-/* Of the loss by what ReLU was given: g = dy where y > 0, else 0. g may be dy. */
-void relu_backward(size_t elements, bool bfloat16, const void *dy, const void *y, void *g);
+/* Of the loss by what ReLU was given: g = dy + more where y > 0, else 0; more NULL: nothing. g may be dy. */
+void relu_backward(size_t elements, bool bfloat16, const void *dy, const void *more, const void *y, void *g);
 
-/* The same with the sums over rows of g and of g (x - mean); y NULL: no ReLU, g must be dy and is not
- * written. False if memory runs out. */
-bool norm_backward_sums(norm_shape shape, const void *dy, const void *y, const void *x, const float *mean,
-                        void *g, float *sum_g, float *sum_gx);
+/* The same with the sums over rows of g and of g (x - mean); y NULL: no ReLU and nothing more, g must be dy
+ * and is not written. False if memory runs out. */
+bool norm_backward_sums(norm_shape shape, const void *dy, const void *more, const void *y, const void *x,
+                        const float *mean, void *g, float *sum_g, float *sum_gx);
 
 /* dx = a g + b (x - mean) + c. dx may be g. */
 void norm_backward(norm_shape shape, const void *g, const void *x, const float *mean, const float *a,

@@ -32,7 +32,8 @@
 
 struct cdul_tensor {
     at::Tensor value;
-    cdul_tensor *next; /* in its scope's list */
+    cdul_tensor *next; /* in its scope's list                          */
+    at::Tensor twin;   /* see cdul_tensor_twin; undefined if it has none */
 };
 
 struct cdul_optimizer {
@@ -80,7 +81,7 @@ template <class Body> void run_unrecorded(cdul_scope *scope, const char *what, B
 template <class Body> cdul_tensor *make(cdul_scope *scope, const char *what, Body body) {
     cdul_tensor *result = nullptr;
     run(scope, what, [&] {
-        result = new cdul_tensor{body(), scope->tensors};
+        result = new cdul_tensor{body(), scope->tensors, {}};
         scope->tensors = result;
     });
     return result;
@@ -167,6 +168,7 @@ cdul_tensor *cdul_scope_yield(cdul_scope *inner, cdul_scope *outer, cdul_tensor 
         cdul_error_prefix(&outer->error, "%s", where);
     }
     cdul_tensor *moved = result ? make(outer, where, [&] { return result->value; }) : nullptr;
+    if (moved) moved->twin = result->twin;
     free_all(inner->tensors);
     *inner = cdul_scope{};
     return moved;
@@ -190,7 +192,7 @@ void cdul_tensor_drop(cdul_scope *scope, cdul_tensor *x) {
 
 cdul_tensor *cdul_tensor_keep(cdul_scope *scope, const cdul_tensor *x) {
     cdul_tensor *kept = nullptr;
-    run(scope, "keep", [&] { kept = new cdul_tensor{value(x), nullptr}; });
+    run(scope, "keep", [&] { kept = new cdul_tensor{value(x), nullptr, {}}; });
     return kept;
 }
 
@@ -325,35 +327,55 @@ void expect(bool made) {
     if (!made) throw std::bad_alloc();
 }
 
+/* A second result of the same numbers. No view, which autograd would follow. */
+at::Tensor twin_of(AutogradContext *ctx, const at::Tensor &y) {
+    ctx->set_materialize_grads(false);
+    return at::empty({0}, y.options()).set_(y.storage(), y.storage_offset(), y.sizes(), y.strides());
+}
+
+/* What came back to a result and to its twin, as y is laid out; `second` is undefined if only one of them was
+ * used. */
+struct Gradients {
+    at::Tensor first, second;
+    Gradients(const variable_list &both, const at::Tensor &y) {
+        for (const at::Tensor &one : both)
+            if (one.defined()) (first.defined() ? second : first) = alike(one, y);
+    }
+    const void *second_data() const {
+        return second.defined() ? second.data_ptr() : nullptr;
+    }
+};
+
 struct AddReLU : Function<AddReLU> {
-    static at::Tensor forward(AutogradContext *ctx, at::Tensor x, const c10::optional<at::Tensor> &residual) {
+    static variable_list forward(AutogradContext *ctx, at::Tensor x,
+                                 const c10::optional<at::Tensor> &residual) {
         ctx->mark_dirty({x});
         if (residual) x.add_(*residual);
         x.relu_();
         ctx->save_for_backward({x});
         ctx->saved_data["residual"] = residual.has_value();
-        return x;
+        return {x, twin_of(ctx, x)};
     }
 
     static variable_list backward(AutogradContext *ctx, const variable_list &gradients) {
         const at::Tensor y = ctx->get_saved_variables()[0];
+        const Gradients dy(gradients, y);
         at::Tensor g;
         if (is_plain(y)) {
-            const at::Tensor dy = alike(gradients[0], y);
             g = at::empty_like(y);
-            relu_backward(static_cast<size_t>(y.numel()), y.scalar_type() == at::kBFloat16, dy.data_ptr(),
-                          y.data_ptr(), g.data_ptr());
+            relu_backward(static_cast<size_t>(y.numel()), y.scalar_type() == at::kBFloat16,
+                          dy.first.data_ptr(), dy.second_data(), y.data_ptr(), g.data_ptr());
         } else {
-            g = at::threshold_backward(gradients[0], y, 0);
+            g = at::threshold_backward(dy.second.defined() ? dy.first + dy.second : dy.first, y, 0);
         }
         return {g, ctx->saved_data["residual"].toBool() ? g : at::Tensor()};
     }
 };
 
 struct BatchNorm : Function<BatchNorm> {
-    static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &weight,
-                              const at::Tensor &bias, at::Tensor mean, at::Tensor var, double momentum,
-                              double eps, const c10::optional<at::Tensor> &residual, bool relu) {
+    static variable_list forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &weight,
+                                 const at::Tensor &bias, at::Tensor mean, at::Tensor var, double momentum,
+                                 double eps, const c10::optional<at::Tensor> &residual, bool relu) {
         const norm_shape shape = shape_of(x);
         at::Tensor batch_mean = at::empty_like(mean), batch_var = at::empty_like(var);
         expect(
@@ -369,7 +391,7 @@ struct BatchNorm : Function<BatchNorm> {
                      sum.defined() ? sum.data_ptr() : nullptr, relu, y.data_ptr());
         ctx->save_for_backward({x, relu ? y : at::Tensor(), weight, batch_mean, inverse});
         ctx->saved_data["residual"] = residual.has_value();
-        return y;
+        return relu ? variable_list{y, twin_of(ctx, y)} : variable_list{y};
     }
 
     static variable_list backward(AutogradContext *ctx, const variable_list &gradients) {
@@ -377,11 +399,12 @@ struct BatchNorm : Function<BatchNorm> {
         const at::Tensor &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3],
                          &inverse = saved[4];
         const norm_shape shape = shape_of(x);
-        const at::Tensor dy = alike(gradients[0], x), g = y.defined() ? at::empty_like(x) : dy;
+        const Gradients dy(gradients, x);
+        const at::Tensor g = y.defined() ? at::empty_like(x) : dy.first;
         const at::Tensor sum_g = at::empty_like(mean), sum_gx = at::empty_like(mean);
-        expect(norm_backward_sums(shape, dy.data_ptr(), y.defined() ? y.data_ptr() : nullptr, x.data_ptr(),
-                                  mean.data_ptr<float>(), g.data_ptr(), sum_g.data_ptr<float>(),
-                                  sum_gx.data_ptr<float>()));
+        expect(norm_backward_sums(shape, dy.first.data_ptr(), dy.second_data(),
+                                  y.defined() ? y.data_ptr() : nullptr, x.data_ptr(), mean.data_ptr<float>(),
+                                  g.data_ptr(), sum_g.data_ptr<float>(), sum_gx.data_ptr<float>()));
         /* dx = weight inverse (g - mean(g) - (x - mean) inverse^2 mean(g (x - mean))) */
         const double rows = static_cast<double>(shape.rows);
         const at::Tensor a = weight * inverse, b = a * inverse.square() * sum_gx / -rows,
@@ -397,14 +420,15 @@ struct BatchNorm : Function<BatchNorm> {
     }
 };
 
-at::Tensor batch_norm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
-                      const at::Tensor &mean, const at::Tensor &var, double momentum, double eps,
-                      const c10::optional<at::Tensor> &residual, bool relu) {
+/* Also the result's twin, if it has one. */
+variable_list batch_norm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+                         const at::Tensor &mean, const at::Tensor &var, double momentum, double eps,
+                         const c10::optional<at::Tensor> &residual, bool relu) {
     if (is_plain(x)) return BatchNorm::apply(x, weight, bias, mean, var, momentum, eps, residual, relu);
     at::Tensor y = at::batch_norm(x, weight, bias, mean, var, /* training */ true, momentum, eps,
                                   /* cudnn_enabled */ true);
     if (residual) y = y + *residual;
-    return relu ? y.relu() : y;
+    return {relu ? y.relu() : y};
 }
 
 } // namespace
@@ -413,15 +437,27 @@ cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, con
                                     const cdul_tensor *bias, cdul_tensor *running_mean,
                                     cdul_tensor *running_var, double momentum, double eps,
                                     const cdul_tensor *residual, bool relu) {
-    return make(scope, "batch_norm", [&] {
-        return batch_norm(value(x), value(weight), value(bias), value(running_mean), value(running_var),
-                          momentum, eps, value_or_none(residual), relu);
+    variable_list results;
+    cdul_tensor *y = make(scope, "batch_norm", [&] {
+        results = batch_norm(value(x), value(weight), value(bias), value(running_mean), value(running_var),
+                             momentum, eps, value_or_none(residual), relu);
+        return results[0];
     });
+    if (y && results.size() == 2) y->twin = results[1];
+    return y;
 }
 
 cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual) {
-    run(scope, "add_relu", [&] { x->value = AddReLU::apply(value(x), value_or_none(residual)); });
+    run(scope, "add_relu", [&] {
+        const variable_list results = AddReLU::apply(value(x), value_or_none(residual));
+        x->value = results[0];
+        x->twin = results[1];
+    });
     return scope->status == CDUL_OK ? x : nullptr;
+}
+
+cdul_tensor *cdul_tensor_twin(cdul_scope *scope, const cdul_tensor *x) {
+    return make(scope, "twin", [&] { return value(x).defined() && x->twin.defined() ? x->twin : value(x); });
 }
 
 cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel, size_t stride,

@@ -124,6 +124,10 @@ cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, con
                                     const cdul_tensor *residual, bool relu);
 /* x <- max(0, x + residual), without residual if that is NULL. Returns x. */
 cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual);
+/* x once more, for the second of two uses, where x is the result of one of these with a ReLU: its gradient
+ * comes back apart from that of the first use, and both are added in the pass that the ReLU makes over memory
+ * anyway. Of another x it is x. */
+cdul_tensor *cdul_tensor_twin(cdul_scope *scope, const cdul_tensor *x);
 cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel, size_t stride,
                                     size_t padding);
 cdul_tensor *cdul_tensor_mean_hw(cdul_scope *scope, const cdul_tensor *x); /* [B, C, H, W] -> [B, C] */

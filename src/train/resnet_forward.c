@@ -60,7 +60,8 @@ static cdul_tensor *stem(cdul_scope *outer, const cdul_resnet *net, pass p, cons
 
 static cdul_tensor *block(cdul_scope *outer, const cdul_resnet_block *b, pass p, const cdul_tensor *x) {
     cdul_scope s = cdul_scope_inside(outer);
-    const cdul_tensor *shortcut = b->projects ? unit(&s, &b->shortcut, p, x, NULL, false) : x, *y = x;
+    const cdul_tensor *y = x, *shortcut = cdul_tensor_twin(&s, x);
+    if (b->projects) shortcut = unit(&s, &b->shortcut, p, shortcut, NULL, false);
     for (size_t i = 0; i + 1 < b->count; i++) y = unit(&s, &b->units[i], p, y, NULL, true);
     cdul_tensor *sum = unit(&s, &b->units[b->count - 1], p, y, shortcut, true);
     char where[32];

@@ -14,7 +14,7 @@ enum { ROWS = 5003, CHANNELS = 517, N = ROWS * CHANNELS };
 
 typedef struct fixture {
     bool half;
-    void *x, *dy, *residual, *y, *g, *dx;
+    void *x, *dy, *more, *residual, *y, *g, *dx; /* more: NULL, or another gradient */
     float mean[CHANNELS], variance[CHANNELS], sum_g[CHANNELS], sum_gx[CHANNELS];
 } fixture;
 
@@ -52,7 +52,7 @@ static void run(fixture *f) {
         shift[c] = -1.5F * f->mean[c];
     }
     norm_forward(shape, f->x, scale, shift, f->residual, true, f->y);
-    assert_true(norm_backward_sums(shape, f->dy, f->y, f->x, f->mean, f->g, f->sum_g, f->sum_gx));
+    assert_true(norm_backward_sums(shape, f->dy, f->more, f->y, f->x, f->mean, f->g, f->sum_g, f->sum_gx));
     norm_backward(shape, f->g, f->x, f->mean, scale, f->sum_g, f->sum_gx, f->dx);
 }
 
@@ -69,7 +69,7 @@ static fixture fixture_of(bool half) {
 }
 
 static void fixture_free(fixture *f) {
-    void *const all[] = {f->x, f->dy, f->residual, f->y, f->g, f->dx};
+    void *const all[] = {f->x, f->dy, f->more, f->residual, f->y, f->g, f->dx};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -78,8 +78,9 @@ static double slack(bool half, double value) {
     return fabs(value) * (half ? 0x1p-8 : 0x1p-20) + 1e-4;
 }
 
-static void equals_the_formulas(bool half) {
+static void equals_the_formulas(bool half, bool two) {
     fixture f = fixture_of(half);
+    if (two) f.more = made(half, 0.19, 1, 0);
     run(&f);
     for (size_t c = 0; c < CHANNELS; c++) {
         double sum = 0, squares = 0, sum_g = 0, sum_gx = 0, mass = 0;
@@ -87,13 +88,15 @@ static void equals_the_formulas(bool half) {
         const double mean = sum / ROWS;
         for (size_t i = c; i < N; i += CHANNELS) {
             double x = (double)get(f.x, i, half) - mean, y = 1.5 * x + (double)get(f.residual, i, half);
-            double got = (double)get(f.y, i, half), g = got > 0 ? (double)get(f.dy, i, half) : 0;
+            double got = (double)get(f.y, i, half), g = (double)get(f.g, i, half),
+                   dy = (double)get(f.dy, i, half);
+            if (two) dy += (double)get(f.more, i, half);
             squares += x * x;
             sum_g += g;
             sum_gx += g * x;
             mass += fabs(g * x);
             assert_true(fabs(got - fmax(0, y)) <= slack(half, y));
-            assert_true(g == (double)get(f.g, i, half));
+            assert_true(got > 0 ? fabs(g - dy) <= (two ? slack(half, dy) : 0) : g == 0);
             double dx = 1.5 * g + (double)f.sum_g[c] * x + (double)f.sum_gx[c];
             assert_true(fabs((double)get(f.dx, i, half) - dx) <=
                         slack(half, dx) + 1e-4 * fabs((double)f.sum_g[c]));
@@ -108,12 +111,14 @@ static void equals_the_formulas(bool half) {
 
 static void float32_equals_the_formulas(void **state) {
     (void)state;
-    equals_the_formulas(false);
+    equals_the_formulas(false, false);
+    equals_the_formulas(false, true);
 }
 
 static void bfloat16_equals_the_formulas(void **state) {
     (void)state;
-    equals_the_formulas(true);
+    equals_the_formulas(true, false);
+    equals_the_formulas(true, true);
 }
 
 static void threads_change_nothing(void **state) {
