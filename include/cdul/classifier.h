@@ -21,7 +21,7 @@ extern "C" {
 
 typedef struct cdul_classifier_options {
     size_t threads;         /* of the network, within an operator; 0 = one per processor                   */
-    size_t batch;           /* B: views in one run; 0 = 8                                                  */
+    size_t batch;           /* B: views in one run; 0 = two for each thread, 4 at least                    */
     cdul_provider provider; /* used while the classifier is opened                                     */
     cdul_inference precision; /* not AUTO, which cdul_classifier_choose settles; default FP32           */
 } cdul_classifier_options;

@@ -99,7 +99,7 @@ static cdul_status choose_classifier(job *j, const char *model, const cdul_class
 static cdul_status open_classifier(job *j, cdul_error *err) {
     cdul_classifier_options options = cdul_classifier_defaults();
     options.threads = j->cli->common->threads;
-    options.batch = (size_t)j->options->batch;
+    if (j->options->batch != CDUL_INT_NONE) options.batch = (size_t)j->options->batch;
     options.provider = j->options->provider;
     options.precision = (cdul_inference)j->options->precision;
     const char *model = j->cli->common->positional.items[0];

@@ -86,11 +86,10 @@ static const cdul_option options[] = {
      .letter = 'b',
      .type = CDUL_OPTION_INT,
      .offset = FIELD(batch),
-     .fallback = "8",
      .argument = "N",
      .minimum = 1,
      .maximum = 65536,
-     .help = "views in one run of the network"},
+     .help = "views in one run of the network, by default two for each thread, 4 at least"},
     {0},
 };
 

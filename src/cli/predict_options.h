@@ -32,7 +32,7 @@ typedef struct cdul_predict_options {
     /* Engine */
     cdul_provider provider;
     int precision;   /* cdul_inference                                                                */
-    long long batch; /* views in one run                                                              */
+    long long batch; /* views in one run, or CDUL_INT_NONE                                            */
 } cdul_predict_options;
 
 #endif

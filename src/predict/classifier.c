@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define BATCH 8
+/* Views in a run by default: more are no faster and take more memory. */
+enum { BATCH_OF_THREAD = 2, SMALLEST_BATCH = 4 };
 /* ONNX Runtime multiplies one row by another routine than many: a lone view is run in company, so that the
  * last bits of its scores do not depend on how many views a run happens to have left. */
 #define LEAST_BATCH 2
@@ -23,9 +25,14 @@ struct cdul_classifier {
     size_t batch;
 };
 
+static size_t default_batch(size_t threads) {
+    long online = threads ? (long)threads : sysconf(_SC_NPROCESSORS_ONLN);
+    size_t batch = online > 0 ? BATCH_OF_THREAD * (size_t)online : 0;
+    return batch < SMALLEST_BATCH ? SMALLEST_BATCH : batch;
+}
+
 cdul_classifier_options cdul_classifier_defaults(void) {
-    return (cdul_classifier_options){
-        .batch = BATCH, .provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_FP32};
+    return (cdul_classifier_options){.provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_FP32};
 }
 
 cdul_predict_settings cdul_predict_defaults(void) {
@@ -153,7 +160,7 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
         cdul_classifier_close(classifier);
         return status;
     }
-    classifier->batch = options->batch ? options->batch : BATCH;
+    classifier->batch = options->batch ? options->batch : default_batch(options->threads);
     *out = classifier;
     return CDUL_OK;
 }

@@ -27,40 +27,38 @@ INLINE float get(const void *x, size_t i, bool half) {
     return value;
 }
 
-/* bfloat16 rounds to nearest, ties to even; NaN stays NaN. */
-INLINE void put(void *x, size_t i, float value, bool half) {
-    if (!half) {
-        ((float *)x)[i] = value;
-        return;
-    }
+/* To nearest, ties to even; NaN stays NaN. */
+INLINE uint16_t to_bfloat16(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16, nan = (bits >> 16) | 0x40u;
-    ((uint16_t *)x)[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+    return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
 }
 
-/* What ReLU lets through of a gradient: it is the gradient, so nothing is rounded. Without a branch, or the
- * loop stays one of single elements. */
-INLINE void mask(const void *dy, const void *y, size_t i, void *g, bool half) {
+INLINE void put(void *x, size_t i, float value, bool half) {
+    if (half)
+        ((uint16_t *)x)[i] = to_bfloat16(value);
+    else
+        ((float *)x)[i] = value;
+}
+
+/* What ReLU lets through of elements [first, end) of the gradient, or of the sum of two. Without a branch, or
+ * the loops stay ones of single elements. */
+INLINE void mask(const void *dy, const void *more, const void *y, size_t first, size_t end, void *g,
+                 bool half) {
     if (half) {
-        uint16_t all = (uint16_t) - (((const int16_t *)y)[i] > 0);
-        ((uint16_t *)g)[i] = ((const uint16_t *)dy)[i] & all;
-    } else {
-        float through = ((const float *)dy)[i];
-        ((float *)g)[i] = ((const float *)y)[i] > 0 ? through : 0;
-    }
-}
-
-/* Elements [first, end) of the gradient, or of the sum of two. */
-INLINE void mask_range(const void *dy, const void *more, const void *y, size_t first, size_t end, void *g,
-                       bool half) {
-    if (!more) {
-        for (size_t i = first; i < end; i++) mask(dy, y, i, g, half);
+        for (size_t i = first; i < end; i++) {
+            uint16_t through =
+                more ? to_bfloat16(get(dy, i, true) + get(more, i, true)) : ((const uint16_t *)dy)[i];
+            uint16_t all = (uint16_t) - (((const int16_t *)y)[i] > 0);
+            ((uint16_t *)g)[i] = through & all;
+        }
         return;
     }
     for (size_t i = first; i < end; i++) {
-        put(g, i, get(dy, i, half) + get(more, i, half), half);
-        mask(g, y, i, g, half);
+        float through = get(dy, i, false);
+        if (more) through += get(more, i, false);
+        ((float *)g)[i] = ((const float *)y)[i] > 0 ? through : 0;
     }
 }
 
@@ -91,7 +89,7 @@ INLINE void sum_tile(const sums_job *job, size_t row, size_t rows, size_t c0, si
     float first[TILE] = {0}, second[TILE] = {0};
     for (size_t r = row; r < row + rows; r++) {
         const size_t at = r * job->channels + c0;
-        if (gradient && job->y) mask_range(job->dy, job->more, job->y, at, at + count, job->g, half);
+        if (gradient && job->y) mask(job->dy, job->more, job->y, at, at + count, job->g, half);
         for (size_t c = 0; c < count; c++) {
             float x = get(job->x, at + c, half) - job->origin[c0 + c];
             float value = gradient ? get(job->g, at + c, half) : x;
@@ -256,7 +254,7 @@ void norm_backward(norm_shape shape, const void *g, const void *x, const float *
 
 /* As one row of many channels, of which a piece is as many elements. */
 INLINE void relu_backward_elements(const map_job *job, bool half) {
-    mask_range(job->other, job->more, job->x, job->first, job->end, job->out, half);
+    mask(job->other, job->more, job->x, job->first, job->end, job->out, half);
 }
 
 FOR_AVX512_TOO static void relu_backward_half(const map_job *job) {

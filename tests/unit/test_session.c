@@ -163,7 +163,8 @@ static void files_that_are_no_graphs_are_named(void **state) {
     assert_fails(cdul_session_open(GRAPH("garbage"), NULL, &s, &err), CDUL_ERR_INPUT,
                  "garbage.onnx: ONNX Runtime cannot open it");
     assert_null(s);
-    assert_fails(cdul_session_open(CDUL_GOLDEN, NULL, &s, &err), CDUL_ERR_IO, "golden: is not a regular file");
+    assert_fails(cdul_session_open(CDUL_GOLDEN, NULL, &s, &err), CDUL_ERR_IO,
+                 "golden: is not a regular file");
 }
 
 static void providers_are_found_by_name(void **state) {
