@@ -45,76 +45,110 @@ static size_t read_views(const cdul_strings *paths, const cdul_decode_options *d
     return count;
 }
 
-/* Smallest cosine between both encoders' vectors of the first images. */
-static cdul_status compare(cdul_encoder *a, cdul_encoder *b, const cdul_strings *paths,
-                           const cdul_decode_options *decode, double *smallest, cdul_error *err) {
-    const cdul_preprocess *p = &a->preprocess;
-    const size_t view = 3 * p->height * p->width, width = a->width;
+/* The first images as both graphs see them, and the vectors of both. One graph is open at a time, so that no
+ * more memory is needed than for the larger one. */
+typedef struct trial {
+    cdul_preprocess preprocess;
+    size_t count, width;
+    float *pixels;  /* [TRIED, 3, H, W] */
+    float *vectors; /* [2, TRIED, D]    */
+} trial;
+
+static void free_trial(trial *t) {
+    free(t->pixels);
+    free(t->vectors);
+}
+
+static cdul_status read_trial(const cdul_encoder *e, const cdul_strings *paths,
+                              const cdul_decode_options *decode, trial *t, cdul_error *err) {
+    const size_t view = 3 * e->preprocess.height * e->preprocess.width;
     unsigned char *scratch = malloc(view);
-    float *pixels = calloc(TRIED, view * sizeof *pixels),
-          *vectors = calloc(2 * TRIED, width * sizeof *vectors);
-    cdul_status status = scratch && pixels && vectors ? CDUL_OK : cdul_fail_memory(err, "first images");
-    const size_t count = status == CDUL_OK ? read_views(paths, decode, p, scratch, pixels) : 0;
-    if (status == CDUL_OK) status = cdul_encoder_views(a, pixels, count, vectors, err);
-    if (status == CDUL_OK) status = cdul_encoder_views(b, pixels, count, vectors + TRIED * width, err);
-    *smallest = count ? 1 : -1;
-    for (size_t i = 0; status == CDUL_OK && i < count; i++) {
-        double dot = 0;
-        for (size_t d = 0; d < width; d++)
-            dot += (double)vectors[i * width + d] * (double)vectors[(TRIED + i) * width + d];
-        *smallest = fmin(*smallest, dot);
-    }
+    t->preprocess = e->preprocess;
+    t->width = e->width;
+    t->pixels = calloc(TRIED, view * sizeof *t->pixels);
+    t->vectors = calloc(2 * TRIED, t->width * sizeof *t->vectors);
+    bool made = scratch && t->pixels && t->vectors;
+    if (made) t->count = read_views(paths, decode, &t->preprocess, scratch, t->pixels);
     free(scratch);
-    free(pixels);
-    free(vectors);
+    return made ? CDUL_OK : cdul_fail_memory(err, "first images");
+}
+
+static bool of_one_model(const trial *t, const cdul_encoder *e) {
+    return e->width == t->width && e->preprocess.height == t->preprocess.height &&
+           e->preprocess.width == t->preprocess.width;
+}
+
+static double smallest_cosine(const trial *t) {
+    double smallest = t->count ? 1 : -1;
+    for (size_t i = 0; i < t->count; i++) {
+        const float *a = t->vectors + i * t->width, *b = a + TRIED * t->width;
+        double dot = 0;
+        for (size_t d = 0; d < t->width; d++) dot += (double)a[d] * (double)b[d];
+        smallest = fmin(smallest, dot);
+    }
+    return smallest;
+}
+
+/* Closes *encoder and opens the folder in another precision in its place. */
+static cdul_status reopen(const char *folder, const cdul_encoder_options *options, cdul_inference precision,
+                          cdul_encoder **encoder, cdul_error *err) {
+    cdul_encoder_options other = *options;
+    other.precision = precision;
+    cdul_encoder_close(*encoder);
+    return cdul_encoder_open(folder, &other, encoder, err);
+}
+
+/* *encoder is open in float32 and stays so, or is opened in the precision that keeps the cosines. */
+static cdul_status try_reduced(const char *folder, const cdul_encoder_options *options,
+                               cdul_inference reduced, const cdul_strings *paths,
+                               const cdul_decode_options *decode, cdul_encoder **encoder, char *note,
+                               size_t size, cdul_error *err) {
+    trial t = {0};
+    bool taken = false;
+    cdul_status status = read_trial(*encoder, paths, decode, &t, err);
+    if (status == CDUL_OK) status = cdul_encoder_views(*encoder, t.pixels, t.count, t.vectors, err);
+    if (status == CDUL_OK) status = reopen(folder, options, reduced, encoder, err);
+    if (status == CDUL_OK && of_one_model(&t, *encoder)) {
+        status = cdul_encoder_views(*encoder, t.pixels, t.count, t.vectors + TRIED * t.width, err);
+        const double cosine = smallest_cosine(&t);
+        taken = cosine >= CDUL_COSINE_BOUND;
+        snprintf(note, size,
+                 taken ? "%s, with a cosine of at least %.5f to float32 on the first images"
+                       : "fp32, as %s has cosines down to %.4f to it on the first images",
+                 reduced == CDUL_INFERENCE_INT8 ? "int8" : "bf16", cosine);
+    }
+    if (status == CDUL_OK && !taken) status = reopen(folder, options, CDUL_INFERENCE_FP32, encoder, err);
+    free_trial(&t);
     return status;
 }
 
-/* Whether `reduced` is to be used. */
-static cdul_status weigh(cdul_encoder *plain, cdul_encoder *reduced, const char *name,
-                         const cdul_strings *paths, const cdul_decode_options *decode, bool *taken,
-                         char *note, size_t size, cdul_error *err) {
-    double cosine = 0;
-    if (plain->width != reduced->width || plain->preprocess.height != reduced->preprocess.height ||
-        plain->preprocess.width != reduced->preprocess.width)
-        return CDUL_OK; /* of another model */
-    cdul_status status = compare(plain, reduced, paths, decode, &cosine, err);
-    *taken = status == CDUL_OK && cosine >= CDUL_COSINE_BOUND;
-    if (*taken)
-        snprintf(note, size, "%s, with a cosine of at least %.5f to float32 on the first images", name,
-                 cosine);
-    else
-        snprintf(note, size, "fp32, as %s has cosines down to %.4f to it on the first images", name, cosine);
-    return status;
+/* *encoder is open in float32, which is not what the cache was made in. */
+static cdul_status try_the_caches(const char *folder, const cdul_encoder_options *options,
+                                  cdul_inference reduced, const char *cache, cdul_encoder **encoder,
+                                  char *note, size_t size, cdul_error *err) {
+    bool holds = false, same = false;
+    cdul_status status = reopen(folder, options, reduced, encoder, err);
+    if (status == CDUL_OK) status = cdul_cache_key_encoder(cache, *encoder, &holds, &same, err);
+    if (status == CDUL_OK && same) snprintf(note, size, "that of the cache");
+    return status == CDUL_OK && !same ? reopen(folder, options, CDUL_INFERENCE_FP32, encoder, err) : status;
 }
 
 cdul_status cdul_encoder_choose(const char *folder, const cdul_encoder_options *options,
                                 const cdul_strings *paths, const cdul_decode_options *decode,
                                 const char *cache, cdul_encoder **out, char *note, size_t size,
                                 cdul_error *err) {
-    cdul_encoder_options plain = *options, reduced = *options;
-    cdul_encoder *other = NULL;
-    bool holds = false, same = false, taken = false;
+    cdul_inference reduced = CDUL_INFERENCE_FP32;
+    bool holds = false, same = false;
+    *out = NULL;
     note[0] = '\0';
-    plain.precision = CDUL_INFERENCE_FP32;
-    cdul_status status = cdul_encoder_open(folder, &plain, out, err);
-    if (status == CDUL_OK) status = candidate(folder, options, &reduced.precision, err);
-    if (status == CDUL_OK && reduced.precision == CDUL_INFERENCE_FP32) return CDUL_OK;
+    cdul_status status = reopen(folder, options, CDUL_INFERENCE_FP32, out, err);
+    if (status == CDUL_OK) status = candidate(folder, options, &reduced, err);
+    if (status == CDUL_OK && reduced == CDUL_INFERENCE_FP32) return CDUL_OK;
     if (status == CDUL_OK && cache) status = cdul_cache_key_encoder(cache, *out, &holds, &same, err);
-    if (status == CDUL_OK && (same || (!holds && paths->count < WORTH_IT))) return CDUL_OK;
-    if (status == CDUL_OK) status = cdul_encoder_open(folder, &reduced, &other, err);
-    if (status == CDUL_OK && holds)
-        status = cdul_cache_key_encoder(cache, other, &holds, &taken, err);
-    else if (status == CDUL_OK)
-        status = weigh(*out, other, reduced.precision == CDUL_INFERENCE_INT8 ? "int8" : "bf16", paths, decode,
-                       &taken, note, size, err);
-    if (taken) {
-        cdul_encoder *kept = other;
-        other = *out;
-        *out = kept;
-        if (holds) snprintf(note, size, "that of the cache");
-    }
-    cdul_encoder_close(other);
+    if (status == CDUL_OK && holds && !same)
+        status = try_the_caches(folder, options, reduced, cache, out, note, size, err);
+    else if (status == CDUL_OK && !holds && paths->count >= WORTH_IT)
+        status = try_reduced(folder, options, reduced, paths, decode, out, note, size, err);
     if (status == CDUL_OK) return CDUL_OK;
     cdul_encoder_close(*out);
     *out = NULL;

@@ -33,24 +33,39 @@ static size_t read_views(const cdul_strings *paths, const cdul_decode_options *d
     return count;
 }
 
-/* The largest difference of any score of both models' on the first images. */
-static cdul_status compare(cdul_classifier *a, cdul_classifier *b, const cdul_strings *paths,
-                           const cdul_decode_options *decode, double *difference, cdul_error *err) {
-    cdul_preprocess p = *cdul_classifier_preprocess(a);
-    const size_t view = 3 * p.height * p.width, c = cdul_classifier_classes(a)->count;
+/* The first images as both graphs see them, and the scores of both. One graph is open at a time, so that no
+ * more memory is needed than for the larger one. */
+typedef struct trial {
+    size_t count, c;
+    float *pixels; /* [TRIED, 3, H, W] */
+    float *scores; /* [2, TRIED, C]    */
+} trial;
+
+static void free_trial(trial *t) {
+    free(t->pixels);
+    free(t->scores);
+}
+
+static cdul_status read_trial(const cdul_classifier *classifier, const cdul_strings *paths,
+                              const cdul_decode_options *decode, trial *t, cdul_error *err) {
+    const cdul_preprocess *p = cdul_classifier_preprocess(classifier);
+    const size_t view = 3 * p->height * p->width;
     unsigned char *scratch = malloc(view);
-    float *pixels = calloc(TRIED, view * sizeof *pixels), *scores = calloc(2 * TRIED, c * sizeof *scores);
-    cdul_status status = scratch && pixels && scores ? CDUL_OK : cdul_fail_memory(err, "first images");
-    size_t count = status == CDUL_OK ? read_views(paths, decode, &p, scratch, pixels) : 0;
-    if (status == CDUL_OK) status = cdul_classifier_views(a, pixels, count, scores, err);
-    if (status == CDUL_OK) status = cdul_classifier_views(b, pixels, count, scores + TRIED * c, err);
-    *difference = count ? 0 : INFINITY;
-    for (size_t i = 0; status == CDUL_OK && i < count * c; i++)
-        *difference = fmax(*difference, fabs((double)scores[i] - (double)scores[TRIED * c + i]));
+    t->c = cdul_classifier_classes(classifier)->count;
+    t->pixels = calloc(TRIED, view * sizeof *t->pixels);
+    t->scores = calloc(2 * TRIED, t->c * sizeof *t->scores);
+    bool made = scratch && t->pixels && t->scores;
+    if (made) t->count = read_views(paths, decode, p, scratch, t->pixels);
     free(scratch);
-    free(pixels);
-    free(scores);
-    return status;
+    return made ? CDUL_OK : cdul_fail_memory(err, "first images");
+}
+
+/* The largest difference of any score. */
+static double compare(const trial *t) {
+    double difference = t->count ? 0 : INFINITY;
+    for (size_t i = 0; i < t->count * t->c; i++)
+        difference = fmax(difference, fabs((double)t->scores[i] - (double)t->scores[TRIED * t->c + i]));
+    return difference;
 }
 
 /* What may be faster than float32 there; FP32 if nothing. */
@@ -66,31 +81,42 @@ static cdul_inference candidate(const char *path, const cdul_provider *provider)
     return there ? CDUL_INFERENCE_INT8 : CDUL_INFERENCE_FP32;
 }
 
+/* Closes *classifier and opens the model in another precision in its place. */
+static cdul_status reopen(const char *path, const cdul_classifier_options *options, cdul_inference precision,
+                          cdul_classifier **classifier, cdul_error *err) {
+    cdul_classifier_options other = *options;
+    other.precision = precision;
+    cdul_classifier_close(*classifier);
+    return cdul_classifier_open(path, &other, classifier, err);
+}
+
 cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
                                    const cdul_strings *paths, const cdul_decode_options *decode,
                                    cdul_classifier **out, char *note, size_t size, cdul_error *err) {
-    cdul_classifier_options plain = *options, reduced = *options;
-    plain.precision = CDUL_INFERENCE_FP32;
-    reduced.precision = candidate(path, &options->provider);
+    const cdul_inference reduced = candidate(path, &options->provider);
+    const char *name = reduced == CDUL_INFERENCE_INT8 ? "int8" : "bf16";
+    trial t = {0};
+    *out = NULL;
     note[0] = '\0';
-    cdul_status status = cdul_classifier_open(path, &plain, out, err);
-    if (status != CDUL_OK || reduced.precision == CDUL_INFERENCE_FP32 || paths->count < WORTH_IT)
-        return status;
-    cdul_classifier *other = NULL;
-    double difference = 0;
-    status = cdul_classifier_open(path, &reduced, &other, err);
-    if (status == CDUL_OK) status = compare(*out, other, paths, decode, &difference, err);
-    bool taken = status == CDUL_OK && difference <= CDUL_SCORE_BOUND;
-    const char *name = reduced.precision == CDUL_INFERENCE_INT8 ? "int8" : "bf16";
-    if (taken)
-        snprintf(note, size, "%s, scores of the first images within %.3f of float32's", name, difference);
-    else if (status == CDUL_OK)
-        snprintf(note, size, "fp32, as %s's scores of the first images are off by up to %.3f", name,
-                 difference);
-    cdul_classifier_close(taken || status != CDUL_OK ? *out : other);
-    if (taken) *out = other;
+    cdul_status status = reopen(path, options, CDUL_INFERENCE_FP32, out, err);
+    if (status != CDUL_OK || reduced == CDUL_INFERENCE_FP32 || paths->count < WORTH_IT) return status;
+    status = read_trial(*out, paths, decode, &t, err);
+    if (status == CDUL_OK) status = cdul_classifier_views(*out, t.pixels, t.count, t.scores, err);
+    if (status == CDUL_OK) status = reopen(path, options, reduced, out, err);
+    if (status == CDUL_OK)
+        status = cdul_classifier_views(*out, t.pixels, t.count, t.scores + TRIED * t.c, err);
+    if (status == CDUL_OK) {
+        const double difference = compare(&t);
+        const bool taken = difference <= CDUL_SCORE_BOUND;
+        snprintf(note, size,
+                 taken ? "%s, scores of the first images within %.3f of float32's"
+                       : "fp32, as %s's scores of the first images are off by up to %.3f",
+                 name, difference);
+        if (!taken) status = reopen(path, options, CDUL_INFERENCE_FP32, out, err);
+    }
+    free_trial(&t);
     if (status != CDUL_OK) {
-        cdul_classifier_close(other);
+        cdul_classifier_close(*out);
         *out = NULL;
     }
     return status;
