@@ -236,9 +236,15 @@ static cdul_status run_one(cdul_classifier *classifier, const float *pixels, flo
 
 cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixels, size_t n, float *scores,
                                   cdul_error *err) {
-    if (n == 0) return CDUL_OK;
-    return n < LEAST_BATCH ? run_one(classifier, pixels, scores, err)
-                           : run(classifier, pixels, n, n, scores, err);
+    const cdul_preprocess *p = &classifier->card.preprocess;
+    const size_t view = 3 * p->height * p->width, c = classifier->card.classes.count;
+    cdul_status status = CDUL_OK;
+    for (size_t done = 0, now; status == CDUL_OK && done < n; done += now) {
+        now = n - done < classifier->batch ? n - done : classifier->batch;
+        status = now < LEAST_BATCH ? run_one(classifier, pixels + done * view, scores + done * c, err)
+                                   : run(classifier, pixels + done * view, now, now, scores + done * c, err);
+    }
+    return status;
 }
 
 /* --- Images to scores --- */
