@@ -35,7 +35,7 @@ typedef struct field {
 typedef struct outline {
     const unsigned char *file; /* the mapped graph */
     const char *name;          /* of the file      */
-    size_t least;              /* bytes */
+    size_t least;              /* bytes            */
     size_t moved;              /* tensors          */
     bool refuse;               /* no protobuf, or weights elsewhere: ONNX Runtime shall read it as it is */
     bool no_memory;
@@ -99,6 +99,12 @@ static void put_span(FILE *out, span s) {
     fwrite(s.at, 1, length(s), out);
 }
 
+/* False if something was not written. */
+static bool close_stream(FILE *stream) {
+    bool failed = ferror(stream) != 0;
+    return fclose(stream) == 0 && !failed;
+}
+
 typedef void rewriter(span message, FILE *out, outline *o);
 
 /* A message within another, whose length comes first and is known last. */
@@ -107,7 +113,7 @@ static void put_message(FILE *out, unsigned number, rewriter *write, span messag
     size_t size = 0;
     FILE *part = open_memstream(&text, &size);
     if (part) write(message, part, o);
-    if (!part || fclose(part) != 0)
+    if (!part || !close_stream(part))
         o->no_memory = true;
     else
         put_bytes(out, number, text, size);
@@ -136,12 +142,16 @@ static void put_number(FILE *out, outline *o, const char *key, size_t value) {
 
 /* --- The graph without its weights --- */
 
+static bool is_raw_data(const field *f) {
+    return f->number == TENSOR_RAW_DATA && f->type == BYTES;
+}
+
 static void write_tensor(span tensor, FILE *out, outline *o) {
     span raw = {0};
     field f;
     for (span in = tensor; in.at < in.end;) {
         if (!read_field(&in, &f)) return;
-        if (f.number == TENSOR_RAW_DATA)
+        if (is_raw_data(&f))
             raw = f.bytes;
         else
             put_span(out, f.whole);
@@ -164,7 +174,7 @@ static bool is_moved(span tensor, outline *o) {
             o->refuse = true;
             return false;
         }
-        if (f.number != TENSOR_RAW_DATA || f.type != BYTES) continue;
+        if (!is_raw_data(&f)) continue;
         raws++;
         bytes = length(f.bytes);
     }
@@ -204,7 +214,7 @@ cdul_status cdul_weights_outline(const char *path, size_t least, char **out, siz
     FILE *stream = open_memstream(out, size);
     outline o = {.file = map.data, .name = cdul_path_base(path), .least = least, .no_memory = !stream};
     if (stream) write_model((span){map.data, map.data + map.size}, stream, &o);
-    if (stream && fclose(stream) != 0) o.no_memory = true;
+    if (stream && !close_stream(stream)) o.no_memory = true;
     cdul_mapping_close(&map);
     if (!o.no_memory && !o.refuse && o.moved > 0) return CDUL_OK;
     free(*out);
