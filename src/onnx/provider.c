@@ -218,8 +218,9 @@ cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *fr
         api->SetIntraOpNumThreads(*out, threads),
         api->SetInterOpNumThreads(*out, 1),
         api->SetSessionExecutionMode(*out, ORT_SEQUENTIAL),
-        api->SetSessionGraphOptimizationLevel(*out, from->optimise ? ORT_ENABLE_ALL : ORT_DISABLE_ALL),
-        api->AddSessionConfigEntry(*out, "session.intra_op.allow_spinning", from->spin ? "1" : "0"),
+        api->SetSessionGraphOptimizationLevel(*out, ORT_ENABLE_ALL),
+        /* idle threads would take the cores of those that decode */
+        api->AddSessionConfigEntry(*out, "session.intra_op.allow_spinning", "0"),
         /* With this step release 1.32 crashes on transformers that compute in float16. Graphs without float16
          * do not know it. */
         api->AddSessionConfigEntry(*out, "optimization.disable_specified_optimizers",

@@ -6,7 +6,7 @@
 #include <string.h>
 
 cdul_session_options cdul_session_defaults(void) {
-    return (cdul_session_options){.threads = 0, .spin = false, .optimise = true, .provider = {.name = "cpu"}};
+    return (cdul_session_options){.threads = 0, .provider = {.name = "cpu"}};
 }
 
 cdul_status cdul_session_check(const cdul_session *s, OrtStatus *status, cdul_status failure,

@@ -14,13 +14,11 @@
 #include <stdio.h>
 
 typedef struct cdul_session_options {
-    size_t threads; /* that work inside an operator; 0 = one per processor                            */
-    bool spin;      /* idle threads burn their core between operators: faster if nothing else needs it */
-    bool optimise;  /* ONNX Runtime rewrites the graph (all levels) while it opens it                  */
+    size_t threads;         /* that work inside an operator; 0 = one per processor */
     cdul_provider provider; /* borrowed while the session is opened                                    */
 } cdul_session_options;
 
-/* All processors, no spinning (decoding threads share the cores), optimised, "cpu". */
+/* All processors, "cpu". */
 cdul_session_options cdul_session_defaults(void);
 
 typedef struct cdul_session cdul_session;

@@ -14,7 +14,7 @@ static cdul_error err;
 
 static cdul_session *open_graph(const char *path) {
     cdul_session *session = NULL;
-    const cdul_session_options options = {.threads = 1, .optimise = true};
+    const cdul_session_options options = {.threads = 1};
     assert_ok(cdul_session_open(path, &options, &session, &err));
     return session;
 }

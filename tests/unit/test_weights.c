@@ -17,7 +17,7 @@ enum { ROWS = 256, COLUMNS = 80 };
 static cdul_error err;
 
 static void check_table(const char *path) {
-    const cdul_session_options options = {.threads = 1, .optimise = true, .provider = {.name = "cpu"}};
+    const cdul_session_options options = {.threads = 1, .provider = {.name = "cpu"}};
     cdul_session *s = NULL;
     assert_ok(cdul_session_open(path, &options, &s, &err));
     float *x = calloc(ROWS * ROWS, sizeof *x); /* the unit matrix */
