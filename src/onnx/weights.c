@@ -213,7 +213,7 @@ cdul_status cdul_weights_outline(const char *path, size_t least, char **out, siz
     if (status != CDUL_OK) return status;
     FILE *stream = open_memstream(out, size);
     outline o = {.file = map.data, .name = cdul_path_base(path), .least = least, .no_memory = !stream};
-    if (stream) write_model((span){map.data, map.data + map.size}, stream, &o);
+    if (stream && map.data) write_model((span){map.data, map.data + map.size}, stream, &o);
     if (stream && !close_stream(stream)) o.no_memory = true;
     cdul_mapping_close(&map);
     if (!o.no_memory && !o.refuse && o.moved > 0) return CDUL_OK;
