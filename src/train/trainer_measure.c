@@ -236,13 +236,16 @@ cdul_status cdul_trainer_log(cdul_trainer *t, const cdul_epoch_record *record, c
     return status;
 }
 
-/* The number after "epoch": of a line, or 0 if it is not a whole line of this log. */
-static double line_epoch(const char *line, size_t length) {
-    cJSON *json = cJSON_ParseWithLength(line, length);
-    const cJSON *epoch = cJSON_GetObjectItemCaseSensitive(json, "epoch");
-    double value = cJSON_IsNumber(epoch) ? epoch->valuedouble : 0;
+/* The number after "epoch":, or 0 if this is not a whole line of this log. Without memory nothing can be told
+ * of it. */
+static cdul_status line_epoch(const char *line, size_t length, double *epoch, cdul_error *err) {
+    cJSON *json = NULL;
+    bool found = false;
+    *epoch = 0;
+    cdul_status status = cdul_json_parse(line, length, "log.jsonl", &json, err);
+    if (status == CDUL_OK) status = cdul_json_number(json, "epoch", "log.jsonl", epoch, &found, err);
     cJSON_Delete(json);
-    return value;
+    return status == CDUL_ERR_INPUT ? CDUL_OK : status;
 }
 
 cdul_status cdul_trainer_trim_log(const cdul_trainer *t, cdul_error *err) {
@@ -254,8 +257,9 @@ cdul_status cdul_trainer_trim_log(const cdul_trainer *t, cdul_error *err) {
     for (const char *line = text, *end; status == CDUL_OK && line && *line; line = end + 1) {
         end = strchr(line, '\n');
         if (!end) break;
-        double epoch = line_epoch(line, (size_t)(end - line));
-        if (epoch < 1 || epoch > (double)t->epoch) continue;
+        double epoch = 0;
+        status = line_epoch(line, (size_t)(end - line), &epoch, err);
+        if (status != CDUL_OK || epoch < 1 || epoch > (double)t->epoch) continue;
         memmove(text + kept, line, (size_t)(end - line) + 1);
         kept += (size_t)(end - line) + 1;
     }
