@@ -2,6 +2,7 @@
 #include "cdul/encoder.h"
 #include "encoder/cache_key.h"
 #include "encoder/encoder_internal.h"
+#include "image/views.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,21 +31,6 @@ static cdul_status candidate(const char *folder, const cdul_encoder_options *opt
     return status;
 }
 
-/* Views [n, 3, H, W] of the first images that can be read; returns n, TRIED at most. */
-static size_t read_views(const cdul_strings *paths, const cdul_decode_options *decode,
-                         const cdul_preprocess *p, unsigned char *scratch, float *out) {
-    const size_t view = 3 * p->height * p->width;
-    size_t count = 0;
-    for (size_t i = 0; i < paths->count && count < TRIED; i++) {
-        cdul_image image = {0};
-        if (cdul_image_decode_file(paths->items[i], decode, &image, NULL) == CDUL_OK &&
-            cdul_preprocess_apply(p, &image, NULL, scratch, out + count * view, NULL) == CDUL_OK)
-            count++;
-        cdul_image_free(&image);
-    }
-    return count;
-}
-
 /* The first images as both graphs see them, and the vectors of both. One graph is open at a time, so that no
  * more memory is needed than for the larger one. */
 typedef struct trial {
@@ -61,16 +47,11 @@ static void free_trial(trial *t) {
 
 static cdul_status read_trial(const cdul_encoder *e, const cdul_strings *paths,
                               const cdul_decode_options *decode, trial *t, cdul_error *err) {
-    const size_t view = 3 * e->preprocess.height * e->preprocess.width;
-    unsigned char *scratch = malloc(view);
     t->preprocess = e->preprocess;
     t->width = e->width;
-    t->pixels = calloc(TRIED, view * sizeof *t->pixels);
     t->vectors = calloc(2 * TRIED, t->width * sizeof *t->vectors);
-    bool made = scratch && t->pixels && t->vectors;
-    if (made) t->count = read_views(paths, decode, &t->preprocess, scratch, t->pixels);
-    free(scratch);
-    return made ? CDUL_OK : cdul_fail_memory(err, "first images");
+    if (!t->vectors) return cdul_fail_memory(err, "vectors of the first images");
+    return cdul_views_first(paths, decode, &t->preprocess, TRIED, &t->pixels, &t->count, err);
 }
 
 static bool of_one_model(const trial *t, const cdul_encoder *e) {

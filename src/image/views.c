@@ -248,3 +248,21 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
     release(&r);
     return status;
 }
+
+cdul_status cdul_views_first(const cdul_strings *paths, const cdul_decode_options *decode,
+                             const cdul_preprocess *preprocess, size_t most, float **out, size_t *count,
+                             cdul_error *err) {
+    const size_t view = 3 * preprocess->height * preprocess->width;
+    unsigned char *scratch = malloc(view);
+    *out = scratch ? calloc(most, view * sizeof **out) : NULL;
+    *count = 0;
+    for (size_t i = 0; *out && i < paths->count && *count < most; i++) {
+        cdul_image image = {0};
+        if (cdul_image_decode_file(paths->items[i], decode, &image, NULL) == CDUL_OK &&
+            cdul_preprocess_apply(preprocess, &image, NULL, scratch, *out + *count * view, NULL) == CDUL_OK)
+            ++*count;
+        cdul_image_free(&image);
+    }
+    free(scratch);
+    return *out ? CDUL_OK : cdul_fail_memory(err, "first images");
+}

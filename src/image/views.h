@@ -52,4 +52,10 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
                            const cdul_view_options *options, const cdul_view_calls *calls,
                            cdul_reporter *reporter, cdul_error *err) CDUL_MUST_CHECK;
 
+/* The whole of the first images that can be read, `most` at most, as views *out [*count, 3, H, W]: to try a
+ * network on. *out is the caller's to free, and NULL on failure. */
+cdul_status cdul_views_first(const cdul_strings *paths, const cdul_decode_options *decode,
+                             const cdul_preprocess *preprocess, size_t most, float **out, size_t *count,
+                             cdul_error *err) CDUL_MUST_CHECK;
+
 #endif

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/processor.h"
 #include "cdul/classifier.h"
+#include "image/views.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,26 +13,6 @@
 
 #define WORTH_IT 64 /* images: with fewer, opening a second graph takes longer than it saves */
 #define TRIED    16 /* images that both graphs score                                        */
-
-/* The planes [3, H, W] of an image as both graphs want them, or false for one that cannot be read. */
-static bool read_view(const char *path, const cdul_decode_options *decode, const cdul_preprocess *p,
-                      unsigned char *scratch, float *out) {
-    cdul_image image = {0};
-    bool good = cdul_image_decode_file(path, decode, &image, NULL) == CDUL_OK &&
-                cdul_preprocess_apply(p, &image, NULL, scratch, out, NULL) == CDUL_OK;
-    cdul_image_free(&image);
-    return good;
-}
-
-/* Views of the first images that can be read, up to TRIED of them. */
-static size_t read_views(const cdul_strings *paths, const cdul_decode_options *decode,
-                         const cdul_preprocess *p, unsigned char *scratch, float *out) {
-    const size_t view = 3 * p->height * p->width;
-    size_t count = 0;
-    for (size_t i = 0; i < paths->count && count < TRIED; i++)
-        count += read_view(paths->items[i], decode, p, scratch, out + count * view);
-    return count;
-}
 
 /* The first images as both graphs see them, and the scores of both. One graph is open at a time, so that no
  * more memory is needed than for the larger one. */
@@ -48,16 +29,11 @@ static void free_trial(trial *t) {
 
 static cdul_status read_trial(const cdul_classifier *classifier, const cdul_strings *paths,
                               const cdul_decode_options *decode, trial *t, cdul_error *err) {
-    const cdul_preprocess *p = cdul_classifier_preprocess(classifier);
-    const size_t view = 3 * p->height * p->width;
-    unsigned char *scratch = malloc(view);
+    const cdul_preprocess *preprocess = cdul_classifier_preprocess(classifier);
     t->c = cdul_classifier_classes(classifier)->count;
-    t->pixels = calloc(TRIED, view * sizeof *t->pixels);
     t->scores = calloc(2 * TRIED, t->c * sizeof *t->scores);
-    bool made = scratch && t->pixels && t->scores;
-    if (made) t->count = read_views(paths, decode, p, scratch, t->pixels);
-    free(scratch);
-    return made ? CDUL_OK : cdul_fail_memory(err, "first images");
+    if (!t->scores) return cdul_fail_memory(err, "scores of the first images");
+    return cdul_views_first(paths, decode, preprocess, TRIED, &t->pixels, &t->count, err);
 }
 
 /* The largest difference of any score. */
