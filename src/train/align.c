@@ -86,9 +86,9 @@ static size_t part_begin(size_t n, int part) {
     return n / PARTS * (size_t)part + n % PARTS * (size_t)part / PARTS;
 }
 
-static cdul_align_step update_row(const cdul_align_options *o, const float *logits, size_t c, float *latent) {
+static cdul_align_step update_row(const cdul_align_options *o, double half_peak, const float *logits,
+                                  size_t c, float *latent) {
     cdul_align_step sum = {0};
-    double half_peak = cdul_align_psi(0.5, o->sigma) / 2;
     for (size_t k = 0; k < c; k++) {
         double u = (double)latent[k];
         entry e = evaluate(o->target, u, (double)logits[k]);
@@ -104,13 +104,14 @@ static cdul_align_step update_row(const cdul_align_options *o, const float *logi
 void cdul_align_update(const cdul_align_options *options, const float *logits, const bool *skip, size_t n,
                        size_t c, float *latent, cdul_align_step *step) {
     cdul_align_step parts[PARTS] = {0}, sum = {0};
+    const double half_peak = cdul_align_psi(0.5, options->sigma) / 2;
     size_t rows = 0;
 #pragma omp parallel for schedule(static) reduction(+ : rows)
     for (int p = 0; p < PARTS; p++) {
         for (size_t i = part_begin(n, p); i < part_begin(n, p + 1); i++) {
             if (skip && skip[i]) continue;
             rows++;
-            cdul_align_step row = update_row(options, logits + i * c, c, latent + i * c);
+            cdul_align_step row = update_row(options, half_peak, logits + i * c, c, latent + i * c);
             parts[p].loss += row.loss;
             parts[p].moved += row.moved;
             parts[p].reached += row.reached;
