@@ -169,18 +169,25 @@ static cdul_status read_merges_text(loader *l, const char *text, size_t size, cd
 
 #define MAX_ADDED 4096 /* each is compared with all others, and looked for at each byte of a text */
 
-static cdul_status add_token(cdul_tokenizer *t, const char *text, int32_t id, bool normalized,
+static cdul_status add_token(const loader *l, const char *text, int32_t id, bool normalized,
                              cdul_error *err) {
+    cdul_tokenizer *t = l->tokenizer;
+    size_t length = strlen(text), bad;
+    /* a text is cut where a token stands: bytes out of a character would leave its others alone */
+    if (!cdul_utf8_valid(text, length, &bad))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: added token '%s' is not UTF-8 at byte %zu", l->where, text,
+                         bad + 1);
     for (size_t i = 0; i < t->n_added; i++)
         if (strcmp(t->added[i].text, text) == 0) return CDUL_OK;
     if (t->n_added == MAX_ADDED)
-        return cdul_fail(err, CDUL_ERR_INPUT, "more than %d added tokens are not supported", MAX_ADDED);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: more than %d added tokens are not supported", l->where,
+                         MAX_ADDED);
     cdul_added_token *grown = realloc(t->added, (t->n_added + 1) * sizeof *grown);
     if (!grown) return cdul_fail_memory(err, "special tokens");
     t->added = grown;
     char *copy = strdup(text);
     if (!copy) return cdul_fail_memory(err, "special tokens");
-    t->added[t->n_added++] = (cdul_added_token){copy, strlen(copy), id, normalized};
+    t->added[t->n_added++] = (cdul_added_token){copy, length, id, normalized};
     if ((size_t)id >= t->size) t->size = (size_t)id + 1;
     return CDUL_OK;
 }
@@ -206,7 +213,7 @@ static cdul_status read_added(loader *l, const cJSON *list, cdul_error *err) {
                 "%s: added token '%s': empty, without an id, or with single_word, lstrip or rstrip, which "
                 "are not supported",
                 l->where, text);
-        status = add_token(l->tokenizer, text, id, normalized, err);
+        status = add_token(l, text, id, normalized, err);
     }
     return status;
 }
@@ -247,7 +254,7 @@ static cdul_status place_special(loader *l, const char *text, int32_t *id, cdul_
         if (strcmp(l->tokenizer->added[i].text, text) == 0) *id = l->tokenizer->added[i].id;
     if (*id < 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: no special token '%s' in the vocabulary", l->where, text);
-    return add_token(l->tokenizer, text, *id, false, err);
+    return add_token(l, text, *id, false, err);
 }
 
 static cdul_status read_specials(loader *l, const char *folder, cdul_error *err) {

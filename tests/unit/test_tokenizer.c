@@ -259,6 +259,16 @@ static void more_added_tokens_than_there_can_be_are_refused(void **state) {
     free(list);
 }
 
+static void an_added_token_of_half_a_character_is_refused(void **state) {
+    (void)state;
+    cdul_tokenizer *t = NULL;
+    copy_replacing("single", "tokenizer.json", "half", "\"added_tokens\":[",
+                   "\"added_tokens\":[{\"id\":1,\"content\":\"\xa9\"},");
+    assert_fails(cdul_tokenizer_open("half", &t, &err), CDUL_ERR_INPUT,
+                 "half/tokenizer.json: added token '\xa9' is not UTF-8 at byte 1");
+    assert_null(t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vocab_and_merges_give_the_ids_of_transformers),
@@ -272,6 +282,7 @@ int main(void) {
         cmocka_unit_test(another_kind_of_tokenizer_is_named_and_refused),
         cmocka_unit_test(damaged_vocabularies_are_errors_that_name_the_token),
         cmocka_unit_test(more_added_tokens_than_there_can_be_are_refused),
+        cmocka_unit_test(an_added_token_of_half_a_character_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
