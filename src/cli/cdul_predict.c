@@ -123,7 +123,7 @@ static cdul_status choose_threshold(job *j, cdul_error *err) {
     if (status != CDUL_OK) return status;
     j->threshold.top_k = (size_t)o->top_k;
     if (j->threshold.kind != CDUL_THRESHOLD_AUTO) return CDUL_OK;
-    if (o->top_k > 0)
+    if (o->top_k > 0 && !cdul_options_given(j->cli->parsed, "threshold"))
         j->threshold.kind = CDUL_THRESHOLD_FIXED; /* at 0: all */
     else if (o->standardise)
         j->threshold.kind = CDUL_THRESHOLD_RELATIVE;

@@ -19,7 +19,9 @@ static cdul_status read_number(const cdul_safetensors *file, const char *key, co
     const char *text = cdul_safetensors_metadata(file, key);
     *out = NAN;
     if (!text) return CDUL_OK;
-    cJSON *number = cJSON_ParseWithOpts(text, NULL, true);
+    cJSON *number = NULL;
+    cdul_status status = cdul_json_parse(text, strlen(text), path, &number, err);
+    if (status == CDUL_ERR_MEMORY) return status;
     if (cJSON_IsNumber(number) && isfinite(number->valuedouble)) *out = number->valuedouble;
     cJSON_Delete(number);
     if (isfinite(*out)) return CDUL_OK;

@@ -64,6 +64,8 @@ expect_exit 0 "$predict" run photos --top-k 3
 check 'all(len(line["labels"]) == 3 for line in lines)'
 expect_exit 0 "$predict" run photos -t 0.85 -k 3
 check '[len(line["labels"]) for line in lines] == [0, 1, 2, 2]'
+expect_exit 0 "$predict" run photos -t auto -k 3
+check '[line["labels"] for line in lines] == [json.loads(line)["labels"][:3] for line in open("folder.jsonl")]'
 expect_exit 0 "$predict" run photos --standardise
 check 'names[0] == {"dining table", "boat"}'
 
