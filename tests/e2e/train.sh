@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # cdul-train as users run it, on tiny pictures: a run, a killed run that goes on to the same bytes, an interrupted one,
 # cached activations, damaged images, export, and the mistakes people make.
-# usage: train.sh FOLDER_OF_PROGRAMS
+#   train.sh FOLDER_OF_PROGRAMS PYTHON
+# PYTHON has the packages of scripts/requirements.txt.
 set -euo pipefail
-train=$(realpath "$1")/cdul-train
+train=$(realpath "$1")/cdul-train python=$(realpath -sm "$(command -v "$2" || echo "$2")")
+events=$(cd "$(dirname "$0")" && pwd)/events.py
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 cd "$work"
@@ -130,4 +132,11 @@ expect 2 "random weights" $train -l labels.csv $common --freeze 2 photos -o none
 expect 2 "expected one of resnet18" $train -l labels.csv --arch vgg photos -o none
 expect 1 "labels.csv" $train -l missing/labels.csv $common photos -o none
 [ ! -e none/model.safetensors ] || fail "a mistake left a model"
+
+# The curves, in TensorBoard's own reader.
+if ! "$python" -c 'import tensorboard' 2>missing.txt; then
+    echo "train.sh: the runs are good; no comparison with TensorBoard, run scripts/setup.sh test: $(tail -1 missing.txt)"
+    exit 77
+fi
+"$python" "$events" whole killed all || fail "events"
 echo "cdul-train: all good"

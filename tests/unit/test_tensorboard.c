@@ -1,5 +1,5 @@
 /* Event files: checksums against published vectors, records byte by byte. That TensorBoard itself reads them
- * is checked by tests/golden/check_tensorboard.py. */
+ * is checked by tests/e2e/events.py. */
 #include "test.h"
 
 #include "base/file.h"
