@@ -3,6 +3,7 @@
 # stays in build-fuzz/corpus: TARGET.crash-..., .leak-..., .timeout-..., .oom-...
 #
 #   scripts/fuzz.sh [SECONDS [TARGET...]]     SECONDS of processor time each, by default 60
+#   SEED=N scripts/fuzz.sh ...                the same inputs in every run, by default others each time
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -25,7 +26,7 @@ for target in "${targets[@]}"; do
     # libFuzzer counts by the clock, which on a busy machine is not what the target has had
     while [ "$failed" -eq 0 ] && [ "$used" -lt "$seconds" ]; do
         cpu=$( { time "build-fuzz/bin/fuzz_$target" -max_total_time=$((seconds - used)) -timeout=120 -max_len=65536 \
-            -print_final_stats=1 -artifact_prefix="$found/$target." "$found/$target" "${corpora[@]}" >"$log" 2>&1; } 2>&1) || failed=1
+            -print_final_stats=1 -seed="${SEED:-0}" -artifact_prefix="$found/$target." "$found/$target" "${corpora[@]}" >"$log" 2>&1; } 2>&1) || failed=1
         used=$(awk -v before="$used" '{ print int(before + $1 + $2 + 1) }' <<<"$cpu")
         executions=$((executions + $(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -1 | grep . || echo 0)))
         edges=$(grep -o 'cov: [0-9]*' "$log" | tail -1 | grep -o '[0-9]*' || echo 0)
