@@ -26,4 +26,5 @@ if ! cmp -s bench/requirements.txt "$venv/requirements.txt"; then
     cp bench/requirements.txt "$venv/"
 fi
 mkdir -p build-bench/work
+export ORT_DISABLE_TELEMETRY=1 # as the programs do
 "$venv/bin/python" bench/bench.py --build build-bench "$@"

@@ -37,5 +37,6 @@ cmake -S . -B "$build" -G Ninja -DCDUL_TESTS=ON "${options[@]}" >"$build.log" 2>
 rm -f "$build.log"
 ninja -C "$build" --quiet
 find "$build/scratch" -mindepth 2 -delete # what a test that was stopped may have left
+export ORT_DISABLE_TELEMETRY=1 # ONNX Runtime in Python; the programs see to that themselves
 export CDUL_CLIP_VOCAB=$PWD/.deps/clip_vocab # CLIP's full vocabulary, for the tokenizer's test
 ctest --test-dir "$build" --output-on-failure -LE nightly -j "$(nproc)"

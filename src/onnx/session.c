@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "onnx/session_internal.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,15 @@ static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     return status;
 }
 
+/* From 1.29 on Microsoft's builds keep a mark of the machine in the home folder and report what is run,
+ * unless this is set before there is an environment: DisableTelemetryEvents comes after the first report. */
+static void report_nothing(void) {
+    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+}
+
 cdul_status cdul_session_start(cdul_session *s, cdul_error *err) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, report_nothing);
     s->api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
     if (!s->api)
         return cdul_fail(err, CDUL_ERR_RUNTIME,

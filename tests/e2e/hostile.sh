@@ -50,6 +50,14 @@ expect_exit 1 "${label[@]}" $'\e]0;title\a.png' -o x.safetensors
 says err "not an image"
 ! grep -q $'\e\|\a' err || fail "a name's control characters are printed"
 
+# --- At home: nothing is kept, and what ONNX Runtime's makers would like to know is not gathered ---
+
+mkdir home
+at_home=(env -u CI -u ORT_DISABLE_TELEMETRY -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u XDG_STATE_HOME HOME="$scratch/home")
+expect_exit 0 "${at_home[@]}" "${label[@]}" "$picture" -o labels.safetensors
+expect_exit 0 "${at_home[@]}" "$bin/cdul-predict" "$golden/classifier/run" "$picture" -o predictions.jsonl
+[ -z "$(ls -A home)" ] || fail "left in the home folder: $(find home -type f)"
+
 # --- Folders: what is no regular file is not waited for, and not read without end ---
 
 for file in config.json preprocessor_config.json vocab.json merges.txt cdul.json; do
