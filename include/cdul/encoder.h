@@ -116,8 +116,9 @@ typedef struct cdul_encoder cdul_encoder;
  *   cdul.json                            optional: {"logit_scale": exponent, "logit_bias": number,
  *                                        "provenance": text}; a graph may tell the first two itself
  *   text.safetensors                     optional: class vectors instead of a text tower
- * Everything is checked here: what is not understood is CDUL_ERR_INPUT, never a guess. The image tower loads
- * now, the text tower when it is first used. `options` NULL = defaults. */
+ * Everything is checked here: what is not understood is CDUL_ERR_INPUT, never a guess. What the towers take
+ * to run is made when they are first used (the image tower's on other providers than the CPU: now). `options`
+ * NULL = defaults. */
 cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
                               cdul_error *err) CDUL_MUST_CHECK;
 /* Opens the folder in the fastest precision in which views of the first images have a cosine of at least
@@ -272,14 +273,18 @@ void cdul_cache_close(cdul_cache *cache);
 
 /* Row of the image `name` if it is there and its file at `path` still has the size and modification time that
  * it had; else CDUL_NOT_FOUND, and the file as it is now is what a later append of `name` stands for (so a
- * file that changes while it is embedded is computed again the next time). The first look into a shard checks
- * its checksum: a damaged one is found here at the latest. */
+ * file that changes while it is embedded is computed again the next time). Looks at no vector. */
 size_t cdul_cache_find(cdul_cache *cache, const char *name, const char *path);
+/* Must precede reading. The first time, all of the row's shard is read to check its checksum. False: the
+ * shard is damaged and set aside as above, and cdul_cache_find finds none of its images from now on. */
+bool cdul_cache_check(cdul_cache *cache, size_t row);
+/* Does the work of a check to come; cdul_cache_read may run meanwhile in other threads. */
+void cdul_cache_check_ahead(cdul_cache *cache, size_t row);
+/* Copies a row into views [V, D]. Thread-safe as long as nobody appends. */
+void cdul_cache_read(const cdul_cache *cache, size_t row, float *views);
 /* After rows were read, called with each in turn: what was read of shards other than the last one's no longer
  * takes memory. */
 void cdul_cache_advance(cdul_cache *cache, size_t row);
-/* Copies a row found above into views [V, D]. Thread-safe as long as nobody appends. */
-void cdul_cache_read(const cdul_cache *cache, size_t row, float *views);
 
 /* Takes the right to write: one process at a time, or CDUL_ERR_IO that says so; rows that another process
  * wrote since opening are seen afterwards. Reading needs no right. */

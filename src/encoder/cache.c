@@ -36,8 +36,8 @@ struct cdul_cache {
     size_t shard_rows;   /* of a full shard: CDUL_SHARD_ROWS, or fewer if they are long */
     open_shard *shards;
     size_t n_shards;
-    size_t current; /* the shard looked into last */
-    unsigned next;  /* number of the next shard   */
+    size_t current, checked; /* the shards read and checked last */
+    unsigned next;           /* number of the next shard         */
 
     cdul_strings names; /* of all rows ever seen, [count]; of two rows of one name the later counts */
     row *rows;          /* [capacity of names] */
@@ -248,27 +248,6 @@ void cdul_cache_close(cdul_cache *c) {
 
 /* --- Reading --- */
 
-/* Checks a shard the first time it is looked into; false if its rows are lost. Images mostly come in the
- * order of the shards, and a cache may be larger than memory: the shard before this one is not kept there. */
-static bool shard_good(cdul_cache *c, size_t index) {
-    open_shard *shard = &c->shards[index];
-    if (index != c->current) cdul_shard_release(&c->shards[c->current].data);
-    c->current = index;
-    if (shard->state != UNCHECKED) return shard->state == INTACT;
-    if (cdul_shard_intact(&shard->data)) {
-        shard->state = INTACT;
-        return true;
-    }
-    shard->state = DAMAGED;
-    char reason[600];
-    snprintf(reason, sizeof reason, "%s: damaged: its data do not match its checksum",
-             cdul_safetensors_path(shard->data.file));
-    set_aside(c, shard->number, reason);
-    for (size_t i = 0; i < c->names.count; i++)
-        if (c->rows[i].shard == (int32_t)index) c->rows[i].shard = MISSING;
-    return false;
-}
-
 size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
     size_t slot = *find_slot(c, name);
     cdul_identity now;
@@ -285,13 +264,45 @@ size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
         r->identity = now;
         r->shard = MISSING;
     }
-    if (r->shard == MISSING || (r->shard != WAITING && !shard_good(c, (size_t)r->shard)))
-        return CDUL_NOT_FOUND;
-    return slot - 1;
+    return r->shard == MISSING ? CDUL_NOT_FOUND : slot - 1;
+}
+
+static void look_into(open_shard *shard) {
+    if (shard->state == UNCHECKED) shard->state = cdul_shard_intact(&shard->data) ? INTACT : DAMAGED;
+}
+
+static void lose(cdul_cache *c, size_t index) {
+    const open_shard *shard = &c->shards[index];
+    char reason[600];
+    snprintf(reason, sizeof reason, "%s: damaged: its data do not match its checksum",
+             cdul_safetensors_path(shard->data.file));
+    set_aside(c, shard->number, reason);
+    for (size_t i = 0; i < c->names.count; i++)
+        if (c->rows[i].shard == (int32_t)index) c->rows[i].shard = MISSING;
+}
+
+/* Rows mostly come in the order of the shards, and a cache may be larger than memory: of those that are
+ * looked into, only the one that is read and the last one stay there. */
+bool cdul_cache_check(cdul_cache *c, size_t index) {
+    if (c->rows[index].shard < 0) return c->rows[index].shard == WAITING;
+    size_t shard = (size_t)c->rows[index].shard;
+    if (shard != c->checked && c->checked != c->current) cdul_shard_release(&c->shards[c->checked].data);
+    c->checked = shard;
+    look_into(&c->shards[shard]);
+    if (c->shards[shard].state == INTACT) return true;
+    lose(c, shard);
+    return false;
+}
+
+void cdul_cache_check_ahead(cdul_cache *c, size_t index) {
+    if (c->rows[index].shard >= 0) look_into(&c->shards[c->rows[index].shard]);
 }
 
 void cdul_cache_advance(cdul_cache *c, size_t index) {
-    if (c->rows[index].shard >= 0) shard_good(c, (size_t)c->rows[index].shard);
+    if (c->rows[index].shard < 0) return;
+    size_t shard = (size_t)c->rows[index].shard;
+    if (shard != c->current) cdul_shard_release(&c->shards[c->current].data);
+    c->current = shard;
 }
 
 void cdul_cache_read(const cdul_cache *c, size_t index, float *views) {

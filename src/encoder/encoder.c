@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Views of 224 x 224 pixels: three images of ten, and where CPU throughput has levelled off. Of larger ones
  * as many as have as many pixels, for as much memory. */
@@ -38,10 +39,36 @@ static cdul_tower_hints hints_of(const cdul_encoder *e) {
  * with. */
 #define IDLE_CONTEXT 16
 
-static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
+static cdul_status open_graph(const cdul_encoder *e, bool to_run, cdul_tower *out, cdul_error *err) {
     const cdul_tower_hints hints = hints_of(e);
-    cdul_status status =
-        cdul_tower_open_vision(&e->vision, e->layout.vision, e->layout.combined, &e->session, &hints, err);
+    cdul_session_options options = e->session;
+    options.unoptimised = !to_run;
+    return cdul_tower_open_vision(out, e->layout.vision, e->layout.combined, &options, &hints, err);
+}
+
+/* Labels from a cache need what the graph says of itself and no more. What takes nearly all of the time and
+ * memory of opening it waits for the first picture: on the CPU, and unless the graph holds both towers. */
+static cdul_status open_to_ask(cdul_encoder *e, cdul_error *err) {
+    bool can_wait = !e->layout.combined && strcasecmp(e->provider, "cpu") == 0;
+    cdul_status status = can_wait ? open_graph(e, false, &e->vision, err) : CDUL_ERR_INPUT;
+    if (status != CDUL_ERR_INPUT) return status;
+    e->ready = true; /* a graph may need optimising to be opened at all */
+    return open_graph(e, true, &e->vision, err);
+}
+
+static cdul_status make_ready(cdul_encoder *e, cdul_error *err) {
+    cdul_tower tower;
+    if (e->ready) return CDUL_OK;
+    cdul_status status = open_graph(e, true, &tower, err);
+    if (status != CDUL_OK) return status;
+    cdul_tower_close(&e->vision);
+    e->vision = tower;
+    e->ready = true;
+    return CDUL_OK;
+}
+
+static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
+    cdul_status status = open_to_ask(e, err);
     if (status != CDUL_OK) return status;
     const int64_t *dims = e->vision.input->dims;
     cdul_preprocess *p = &e->preprocess;
@@ -290,7 +317,7 @@ cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t 
                                    cdul_error *err) {
     const size_t view = 3 * e->preprocess.height * e->preprocess.width;
     int64_t dims[4] = {0, 3, (int64_t)e->preprocess.height, (int64_t)e->preprocess.width};
-    cdul_status status = CDUL_OK;
+    cdul_status status = make_ready(e, err);
     for (size_t done = 0; status == CDUL_OK && done < n;) {
         size_t now = n - done < e->batch ? n - done : e->batch;
         size_t least = e->vision.batch ? e->vision.batch : 2;

@@ -41,6 +41,7 @@ struct cdul_encoder {
     cdul_encoder_config config;
     cdul_layout layout; /* .text: path of the text tower's graph, or NULL                              */
     cdul_tower vision;
+    bool ready; /* to run: until then `vision` is open to be asked                                       */
     cdul_preprocess preprocess;
     cdul_strings notes; /* assumptions, for --inspect                                                   */
     cdul_inference precision; /* of the image tower                                                   */

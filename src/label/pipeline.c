@@ -19,6 +19,9 @@ typedef struct sink {
     cdul_label_result *out;
     cdul_strings const *paths, *names;
     cdul_skipped *skipped;
+    cdul_encoder *encoder;
+    const cdul_embed_options *embed;
+    cdul_reporter *reporter;
     cdul_cache *cache;
     cdul_scores_writer *scores; /* NULL unless cosines are saved */
     size_t s, d;
@@ -29,8 +32,8 @@ typedef struct sink {
     size_t work_size; /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch */
     float *work;      /* [block, work_size]                                                               */
     bool *missing; /* [N]: could not be read                                                              */
-    size_t *found; /* [N] with a cache: the row that holds the image from before this run, else
-                      CDUL_NOT_FOUND: looking twice would ask the file system twice                       */
+    size_t *found; /* [N] with a cache: the row that holds the image, CDUL_NOT_FOUND until it is embedded:
+                      looking twice would ask the file system twice                                       */
     cdul_status noted; /* whether all of those could be listed */
 } sink;
 
@@ -63,28 +66,24 @@ static cdul_status on_embedded(void *user, size_t i, const float *views, cdul_er
     return accept_row(k, i, 0, err);
 }
 
-/* Embeds what the cache lacks. Whatever happens, finished rows are written: they are what the next run goes
- * on from. */
-static cdul_status fill_cache(sink *k, cdul_encoder *encoder, const cdul_embed_options *embed,
-                              cdul_reporter *reporter, cdul_error *err) {
+/* Embeds what the cache lacks of the images from `first` on. Whatever happens, finished rows are written:
+ * they are what the next run goes on from. */
+static cdul_status fill_cache(sink *k, size_t first, cdul_error *err) {
     size_t n = k->paths->count, lacking = 0;
-    size_t *which = malloc(n * sizeof *which);
+    size_t *which = malloc((n - first) * sizeof *which);
     if (!which) return cdul_fail_memory(err, "list of images to embed");
-    k->found = malloc(n * sizeof *k->found);
-    if (!k->found) {
-        free(which);
-        return cdul_fail_memory(err, "list of images to embed");
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < n; i++) {
+        if (k->missing[i]) continue;
         k->found[i] = cdul_cache_find(k->cache, k->names->items[i], k->paths->items[i]);
         if (k->found[i] == CDUL_NOT_FOUND) which[lacking++] = i;
     }
     cdul_status status = CDUL_OK;
-    if (lacking < n) cdul_say(reporter, "%zu of %zu images are in the cache", n - lacking, n);
+    if (first == 0 && lacking < n)
+        cdul_say(k->reporter, "%zu of %zu images are in the cache", n - lacking, n);
     if (lacking == 0) goto done;
     if ((status = cdul_cache_begin(k->cache, err))) goto done;
     cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = k};
-    status = cdul_encoder_embed(encoder, k->paths, which, lacking, embed, &to, reporter, err);
+    status = cdul_encoder_embed(k->encoder, k->paths, which, lacking, k->embed, &to, k->reporter, err);
     cdul_error flush_error;
     cdul_status flushed = cdul_cache_flush(k->cache, &flush_error);
     if (flushed && !status) {
@@ -96,22 +95,43 @@ done:
     return status;
 }
 
-/* Labels `count` images of the cache in parallel, then accepts them in order. */
-static cdul_status label_block(sink *k, const size_t *block, size_t count, float *views, cdul_error *err) {
-    size_t size = (1 + k->s) * k->d, base = k->rows;
+/* The next images from *i on that could be read, and where *i goes on. Returns how many. */
+static size_t next_block(const sink *k, size_t *i, size_t block[BLOCK]) {
+    size_t count = 0;
+    for (; *i < k->paths->count && count < k->block; ++*i)
+        if (!k->missing[*i]) block[count++] = *i;
+    return count;
+}
+
+/* The rows of a block, to be read; *lost: some were in a shard that is damaged. */
+static cdul_status find_rows(sink *k, const size_t *block, size_t count, bool *lost, cdul_error *err) {
+    *lost = false;
     for (size_t j = 0; j < count; j++) {
+        const char *path = k->paths->items[block[j]];
         size_t *row = &k->found[block[j]];
-        if (*row == CDUL_NOT_FOUND)
-            *row = cdul_cache_find(k->cache, k->names->items[block[j]], k->paths->items[block[j]]);
+        if (*row == CDUL_NOT_FOUND) *row = cdul_cache_find(k->cache, k->names->items[block[j]], path);
         if (*row == CDUL_NOT_FOUND)
             return cdul_fail(err, CDUL_ERR_IO,
-                             "%s: changed or vanished while labelling; run the same command again",
-                             k->paths->items[block[j]]);
+                             "%s: changed or vanished while labelling; run the same command again", path);
+        if (!cdul_cache_check(k->cache, *row)) *lost = true;
     }
-#pragma omp parallel for schedule(static)
-    for (size_t j = 0; j < count; j++) {
-        cdul_cache_read(k->cache, k->found[block[j]], views + j * size);
-        label_row(k, j, views + j * size, k->out->labels.values + (base + j) * k->c);
+    return CDUL_OK;
+}
+
+/* Labels `count` images of the cache in parallel, then accepts them in order. Meanwhile one thread looks into
+ * the shard that row `ahead`, if there is one, will need. */
+static cdul_status label_block(sink *k, const size_t *block, size_t count, size_t ahead, float *views,
+                               cdul_error *err) {
+    size_t size = (1 + k->s) * k->d, base = k->rows;
+#pragma omp parallel
+    {
+#pragma omp single nowait
+        if (ahead != CDUL_NOT_FOUND) cdul_cache_check_ahead(k->cache, ahead);
+#pragma omp for schedule(dynamic, 16)
+        for (size_t j = 0; j < count; j++) {
+            cdul_cache_read(k->cache, k->found[block[j]], views + j * size);
+            label_row(k, j, views + j * size, k->out->labels.values + (base + j) * k->c);
+        }
     }
     cdul_status status = CDUL_OK;
     for (size_t j = 0; j < count && !status; j++) {
@@ -122,16 +142,28 @@ static cdul_status label_block(sink *k, const size_t *block, size_t count, float
 }
 
 static cdul_status label_from_cache(sink *k, cdul_error *err) {
+    const size_t n = k->paths->count;
+    size_t block[BLOCK], mended = n;
     cdul_status status = CDUL_OK;
     float *views = malloc(k->block * (1 + k->s) * k->d * sizeof *views);
     if (!views) return cdul_fail_memory(err, "views of a block of images");
-    size_t block[BLOCK], count = 0;
-    for (size_t i = 0; i < k->paths->count && !status; i++) {
-        if (!k->missing[i]) block[count++] = i;
-        if (count == k->block || i + 1 == k->paths->count) {
-            status = cdul_interrupted() ? cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted")
-                                        : label_block(k, block, count, views, err);
-            count = 0;
+    for (size_t i = 0; i < n && !status;) {
+        bool lost;
+        size_t next = i, count = next_block(k, &next, block);
+        if (cdul_interrupted()) {
+            status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        } else if ((status = find_rows(k, block, count, &lost, err))) {
+            break;
+        } else if (!lost) {
+            status = label_block(k, block, count, next < n ? k->found[next] : CDUL_NOT_FOUND, views, err);
+            i = next;
+        } else if (mended == i) {
+            status = cdul_fail(err, CDUL_ERR_IO,
+                               "%s: its vectors came back damaged as soon as they were written to the cache",
+                               k->paths->items[i]);
+        } else {
+            status = fill_cache(k, i, err);
+            mended = i;
         }
     }
     free(views);
@@ -148,7 +180,9 @@ static cdul_status open_sink(sink *k, cdul_error *err) {
     k->work = malloc(k->block * k->work_size * sizeof *k->work);
     k->missing = calloc(n, sizeof *k->missing);
     k->out->labels.values = malloc(n * k->c * sizeof(float));
-    if (!k->work || !k->missing || !k->out->labels.values) return cdul_fail_memory(err, "label matrix");
+    if (k->cache) k->found = malloc(n * sizeof *k->found);
+    if (!k->work || !k->missing || !k->out->labels.values || (k->cache && !k->found))
+        return cdul_fail_memory(err, "label matrix");
     return k->options->save_scores
                ? cdul_scores_create(k->options->save_scores, k->s, k->columns, &k->scores, err)
                : CDUL_OK;
@@ -197,6 +231,9 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
               .paths = paths,
               .names = names,
               .skipped = skipped,
+              .encoder = encoder,
+              .embed = embed,
+              .reporter = reporter,
               .cache = cache,
               .s = cdul_embed_locals(embed),
               .c = text->classes.count - text->background,
@@ -210,7 +247,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
     if ((status = copy_first(&text->classes, k.c, &out->labels.classes, err))) goto done;
     if ((status = open_sink(&k, err))) goto done;
     if (cache) {
-        if ((status = fill_cache(&k, encoder, embed, reporter, err))) goto done;
+        if ((status = fill_cache(&k, 0, err))) goto done;
         status = label_from_cache(&k, err);
     } else {
         cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = &k};

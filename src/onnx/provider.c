@@ -218,7 +218,8 @@ cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *fr
         api->SetIntraOpNumThreads(*out, threads),
         api->SetInterOpNumThreads(*out, 1),
         api->SetSessionExecutionMode(*out, ORT_SEQUENTIAL),
-        api->SetSessionGraphOptimizationLevel(*out, ORT_ENABLE_ALL),
+        api->SetSessionGraphOptimizationLevel(*out, from->unoptimised ? ORT_DISABLE_ALL : ORT_ENABLE_ALL),
+        api->AddSessionConfigEntry(*out, "session.disable_prepacking", from->unoptimised ? "1" : "0"),
         /* idle threads would take the cores of those that decode */
         api->AddSessionConfigEntry(*out, "session.intra_op.allow_spinning", "0"),
         /* With this step release 1.32 crashes on transformers that compute in float16. Graphs without float16

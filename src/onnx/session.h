@@ -16,6 +16,7 @@
 typedef struct cdul_session_options {
     size_t threads;         /* that work inside an operator; 0 = one per processor */
     cdul_provider provider; /* borrowed while the session is opened                                    */
+    bool unoptimised; /* opens in a fraction of the time and memory, and runs slowly: to be asked       */
 } cdul_session_options;
 
 /* All processors, "cpu". */

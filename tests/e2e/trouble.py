@@ -109,6 +109,7 @@ class Trouble:
         expect(0, "cache/000000.safetensors: damaged: its data do not match its checksum; its images will be computed "
                "again (kept as 000000.safetensors.damaged)", label, here)
         runs.check_same(here, want, ["labels.safetensors", "labels.csv", "scores.safetensors"])
+        self.damage_in_the_middle()
         if not self.has_train:
             return
         here = self.folder("damage-train")
@@ -148,6 +149,28 @@ class Trouble:
         flip(here / "run" / "checkpoint.safetensors")
         expect(1, "run/checkpoint.safetensors: damaged: its bytes do not match its checksum; no run can go on from it",
                train + ["--resume"], here)
+
+    def damage_in_the_middle(self):
+        """Shards are looked into when their turn comes: what is lost there is embedded before labelling goes on."""
+        here = self.folder("damage-middle")
+        photos = sorted((self.inputs / "photos").iterdir())
+        (here / "many").mkdir()
+        for i in range(2500):
+            os.link(photos[i % len(photos)], here / "many" / f"{i:04}.ppm")
+        label = runs.label(self.programs, self.inputs, here / "many")
+        outputs = ["labels.safetensors", "labels.csv", "scores.safetensors"]
+        expect(0, "", label, here)
+        want = runs.snapshot(here)
+        for number in (1, 2):
+            flip(here / "cache" / f"{number:06}.safetensors")
+        (here / "many" / "2400.ppm").rename(here / "kept.ppm")
+        said = expect(0, "2499 of 2499 images are in the cache", label, here).stderr
+        if [said.count(f"{number:06}.safetensors: damaged") for number in range(5)] != [0, 1, 1, 0, 0]:
+            fail(said)
+        (here / "kept.ppm").rename(here / "many" / "2400.ppm")
+        if "damaged" in expect(0, "2499 of 2500 images are in the cache", label, here).stderr:
+            fail("a shard that was computed again is damaged")
+        runs.check_same(here, want, outputs)
 
     # --- Disks ---
 

@@ -58,14 +58,15 @@ static void append(cdul_cache *cache, const char *name, const char *path, int im
 static void assert_holds(cdul_cache *cache, const char *name, const char *path, int image) {
     float want[V * D], got[V * D];
     size_t row = cdul_cache_find(cache, name, path);
-    if (row == CDUL_NOT_FOUND) fail_msg("%s is not in the cache", name);
+    if (row == CDUL_NOT_FOUND || !cdul_cache_check(cache, row)) fail_msg("%s is not in the cache", name);
     cdul_cache_read(cache, row, got);
     make_views(image, want);
     assert_memory_equal(want, got, sizeof want);
 }
 
 static void assert_lacks(cdul_cache *cache, const char *name, const char *path) {
-    if (cdul_cache_find(cache, name, path) != CDUL_NOT_FOUND) fail_msg("%s is in the cache", name);
+    size_t row = cdul_cache_find(cache, name, path);
+    if (row != CDUL_NOT_FOUND && cdul_cache_check(cache, row)) fail_msg("%s is in the cache", name);
 }
 
 /* A cache with images "a" (file 0), "b" (file 1) in one shard and "c" (file 2) in another. */
@@ -140,7 +141,9 @@ static void long_rows_make_shards_of_fewer_images(void **state) {
     }
     assert_true(cdul_path_exists("cache/000000.safetensors"));
     views[WIDE + 1] = 0;
-    cdul_cache_read(cache, cdul_cache_find(cache, "2", "2"), views);
+    size_t row = cdul_cache_find(cache, "2", "2");
+    assert_true(cdul_cache_check(cache, row));
+    cdul_cache_read(cache, row, views);
     assert_true(views[WIDE + 1] == 0.5f);
     cdul_cache_close(cache);
     free(views);
@@ -298,8 +301,8 @@ static void damaged_data_are_named_set_aside_and_computed_again(void **state) {
     damage("cache/000000.safetensors", 1);
     cdul_cache *cache = open_watched(&stream, &reporter);
     assert_lacks(cache, "a", "0");
-    assert_lacks(cache, "b", "1");
-    assert_holds(cache, "c", "2", 12); /* the other shard is whole */
+    assert_int_equal(cdul_cache_find(cache, "b", "1"), CDUL_NOT_FOUND); /* in the same shard */
+    assert_holds(cache, "c", "2", 12);                                  /* the other one is whole */
     assert_true(cdul_path_exists("cache/000000.safetensors.damaged"));
     assert_false(cdul_path_exists("cache/000000.safetensors"));
     assert_ok(cdul_cache_begin(cache, &err));

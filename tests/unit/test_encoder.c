@@ -1,6 +1,8 @@
 /* Against the Python pipeline of golden/make_encoder.py. */
 #include "encoder_fixture.h"
 
+#include "encoder/encoder_internal.h"
+
 static void graphs_that_are_no_image_tower_are_refused(void **state) {
     (void)state;
     static const struct {
@@ -265,6 +267,22 @@ static void what_was_understood_is_described(void **state) {
 }
 
 /* To the last bit: an interrupted run that goes on has other neighbours in its batches. */
+/* Labels from a cache need what the graph says, not the graph. */
+static void a_tower_is_made_ready_to_run_when_it_first_runs(void **state) {
+    (void)state;
+    cdul_encoder *encoder = open_encoder(CLIP, 0);
+    const cdul_preprocess *p = cdul_encoder_preprocess(encoder);
+    float *pixels = calloc(2 * 3 * p->height * p->width, sizeof *pixels), vectors[2 * WIDTH];
+    assert_non_null(pixels);
+    pixels[0] = 1;
+    assert_false(encoder->ready);
+    assert_int_equal(cdul_encoder_width(encoder), WIDTH);
+    assert_ok(cdul_encoder_views(encoder, pixels, 2, vectors, &err));
+    assert_true(encoder->ready);
+    free(pixels);
+    cdul_encoder_close(encoder);
+}
+
 static void a_views_vector_does_not_depend_on_its_neighbours(void **state) {
     (void)state;
     const char *const folders[] = {CLIP, SIGLIP};
@@ -301,6 +319,7 @@ int main(void) {
         cmocka_unit_test(folders_that_lack_a_part_say_which),
         cmocka_unit_test(scores_are_the_trained_ones),
         cmocka_unit_test(what_was_understood_is_described),
+        cmocka_unit_test(a_tower_is_made_ready_to_run_when_it_first_runs),
         cmocka_unit_test(a_views_vector_does_not_depend_on_its_neighbours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
