@@ -9,10 +9,6 @@
 #include "train/trainer.h"
 #include "train/versions.h"
 
-#include <limits.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,16 +28,6 @@ static void restart_with_little_spinning(int argc, char **argv) {
     /* libgomp: some 50 microseconds; others know the policy only */
     if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0 && setenv("GOMP_SPINCOUNT", "5000", 0) == 0)
         execv("/proc/self/exe", argv);
-}
-
-/* Every step asks for the same buffers of up to some 100 MB, and glibc would give most of them back to the
- * kernel in between: a tenth of a run went into pages being mapped and cleared again. */
-static void keep_memory(void) {
-#ifdef __GLIBC__
-    enum { LARGEST_THRESHOLD = 32 << 20 }; /* that glibc takes */
-    mallopt(M_MMAP_THRESHOLD, LARGEST_THRESHOLD);
-    mallopt(M_TRIM_THRESHOLD, INT_MAX);
-#endif
 }
 
 static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
@@ -99,6 +85,5 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 
 int main(int argc, char **argv) {
     restart_with_little_spinning(argc, argv);
-    keep_memory();
     return cdul_cli_main(&cdul_program_train, versions, run, argc, argv);
 }

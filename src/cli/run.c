@@ -3,6 +3,10 @@
 #include "base/bus_error.h"
 #include "cli/programs.h"
 
+#include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +28,17 @@ static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, c
     return status;
 }
 
+/* The same large buffers are asked for again and again: by each training step, and while a graph is laid out to
+ * run. glibc would give most of them back to the kernel in between, which maps and clears their pages anew: a
+ * tenth of the time of a step, a seventh of that of one prediction. */
+static void keep_memory(void) {
+#ifdef __GLIBC__
+    enum { LARGEST_THRESHOLD = 32 << 20 }; /* that glibc takes */
+    mallopt(M_MMAP_THRESHOLD, LARGEST_THRESHOLD);
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+#endif
+}
+
 int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run, int argc,
                   char **argv) {
     cdul_program self = *program;
@@ -34,6 +49,7 @@ int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul
     cdul_cli cli = {.program = &self, .common = &common};
     bool done = false;
     cdul_status status;
+    keep_memory();
     void *options = calloc(1, self.options_size);
     if (argc < 2)
         status = cdul_fail(&err, CDUL_ERR_USAGE, "nothing to do: %s --help says how it is used", self.name);
