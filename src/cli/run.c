@@ -28,9 +28,9 @@ static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, c
     return status;
 }
 
-/* The same large buffers are asked for again and again: by each training step, and while a graph is laid out to
- * run. glibc would give most of them back to the kernel in between, which maps and clears their pages anew: a
- * tenth of the time of a step, a seventh of that of one prediction. */
+/* The same large buffers are asked for again and again: by each training step, and while a graph is laid out
+ * to run. glibc would give most of them back to the kernel in between, which maps and clears their pages
+ * anew: a tenth of the time of a step, a seventh of that of one prediction. */
 static void keep_memory(void) {
 #ifdef __GLIBC__
     enum { LARGEST_THRESHOLD = 32 << 20 }; /* that glibc takes */
