@@ -92,8 +92,10 @@ size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer); /* ids are smaller 
 /* --- Encoder --- */
 
 typedef struct cdul_encoder_options {
-    size_t threads;         /* of the network, within an operator; 0 = one per processor                   */
-    size_t batch;           /* B: views in one run; 0 = what the graph fixes, else 32 of 224 x 224 pixels   */
+    size_t threads; /* of the network, within an operator; 0 = one per processor                           */
+    /* B, views in one run; 0 = what the graph fixes; else, of 224 x 224 pixels, 8 for each thread of the CPU
+     * and 32 at most, on other providers 32. Of larger views as many as have as many pixels, 4 at least. */
+    size_t batch;
     cdul_provider provider; /* copied                                                                  */
     const char *variant;    /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32        */
     /* Of the image tower; not AUTO, which cdul_encoder_choose settles; default FP32. INT8 is the variant int8

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* Views of 224 x 224 pixels: three images of ten, and where CPU throughput has levelled off. Of larger ones
- * as many as have as many pixels, for as much memory. */
-enum { DEFAULT_BATCH = 32, DEFAULT_PIXELS = DEFAULT_BATCH * 224 * 224, LEAST_BATCH = 4 };
+/* Views of 224 x 224 pixels: eight for each thread of the CPU, beyond which throughput does not grow and
+ * memory does, 32 at most. Of larger ones as many as have as many pixels. */
+enum { MOST_BATCH = 32, LEAST_BATCH = 4, THREAD_BATCH = 8 };
 
 cdul_encoder_options cdul_encoder_defaults(void) {
     return (cdul_encoder_options){.threads = 0,
@@ -35,6 +35,10 @@ static cdul_tower_hints hints_of(const cdul_encoder *e) {
     return (cdul_tower_hints){e->config.model_type, e->config.projection};
 }
 
+static bool is_on_cpu(const cdul_encoder *e) {
+    return strcasecmp(e->provider, "cpu") == 0;
+}
+
 /* The length of the text that idles beside pictures, where nothing says it: what optimum traces its graphs
  * with. */
 #define IDLE_CONTEXT 16
@@ -49,7 +53,7 @@ static cdul_status open_graph(const cdul_encoder *e, bool to_run, cdul_tower *ou
 /* Labels from a cache need what the graph says of itself and no more. What takes nearly all of the time and
  * memory of opening it waits for the first picture: on the CPU, and unless the graph holds both towers. */
 static cdul_status open_to_ask(cdul_encoder *e, cdul_error *err) {
-    bool can_wait = !e->layout.combined && strcasecmp(e->provider, "cpu") == 0;
+    bool can_wait = is_on_cpu(e) && !e->layout.combined;
     cdul_status status = can_wait ? open_graph(e, false, &e->vision, err) : CDUL_ERR_INPUT;
     if (status != CDUL_ERR_INPUT) return status;
     e->ready = true; /* a graph may need optimising to be opened at all */
@@ -135,9 +139,11 @@ static cdul_status take_int8(cdul_encoder *e, cdul_error *err) {
     return CDUL_OK;
 }
 
-static size_t default_batch(const cdul_preprocess *p) {
-    size_t fit = DEFAULT_PIXELS / (p->height * p->width);
-    return fit > DEFAULT_BATCH ? DEFAULT_BATCH : fit < LEAST_BATCH ? LEAST_BATCH : fit;
+static size_t default_batch(const cdul_encoder *e) {
+    size_t threads = is_on_cpu(e) ? e->session.threads : 0, most = MOST_BATCH;
+    if (threads > 0 && threads < MOST_BATCH / THREAD_BATCH) most = THREAD_BATCH * threads;
+    size_t fit = most * 224 * 224 / (e->preprocess.height * e->preprocess.width);
+    return fit > most ? most : fit < LEAST_BATCH ? LEAST_BATCH : fit;
 }
 
 cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
@@ -160,9 +166,7 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
         cdul_encoder_close(e);
         return status;
     }
-    e->batch = e->vision.batch  ? e->vision.batch
-               : options->batch ? options->batch
-                                : default_batch(&e->preprocess);
+    e->batch = e->vision.batch ? e->vision.batch : options->batch ? options->batch : default_batch(e);
     *out = e;
     return CDUL_OK;
 }
