@@ -170,7 +170,8 @@ cdul_status cdul_encoder_cells(const cdul_encoder *encoder, cdul_cells *out, cdu
 /* Writes what was understood of the folder, for `cdul-label --inspect`. */
 cdul_status cdul_encoder_describe(cdul_encoder *encoder, FILE *stream, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Unit vectors [n, D] of n preprocessed views, pixels [n, 3, H, W]. */
+/* Unit vectors [n, D] of n preprocessed views, pixels [n, 3, H, W]. From one thread at a time: the first call
+ * makes the tower ready to run. */
 cdul_status cdul_encoder_views(cdul_encoder *encoder, const float *pixels, size_t n, float *out,
                                cdul_error *err) CDUL_MUST_CHECK;
 
