@@ -93,8 +93,8 @@ size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer); /* ids are smaller 
 
 typedef struct cdul_encoder_options {
     size_t threads; /* of the network, within an operator; 0 = one per processor                           */
-    /* B, views in one run; 0 = what the graph fixes; else, of 224 x 224 pixels, 8 for each thread of the CPU
-     * and 32 at most, on other providers 32. Of larger views as many as have as many pixels, 4 at least. */
+    /* B, views in one run; 0 = what the graph fixes, else 16 of 224 x 224 pixels on the CPU and 32 on other
+     * providers; of larger views as many as have as many pixels, 4 at least. */
     size_t batch;
     cdul_provider provider; /* copied                                                                  */
     const char *variant;    /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32        */

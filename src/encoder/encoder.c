@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* Views of 224 x 224 pixels: eight for each thread of the CPU, beyond which throughput does not grow and
- * memory does, 32 at most. Of larger ones as many as have as many pixels. */
-enum { MOST_BATCH = 32, LEAST_BATCH = 4, THREAD_BATCH = 8 };
+/* Views of 224 x 224 pixels, beyond which the CPU gains nothing and memory grows; of larger ones as many as
+ * have as many pixels. Not by threads: eight-bit vectors may depend on their batch. */
+enum { CPU_BATCH = 16, OTHER_BATCH = 32, LEAST_BATCH = 4 };
 
 cdul_encoder_options cdul_encoder_defaults(void) {
     return (cdul_encoder_options){.threads = 0,
@@ -140,8 +140,7 @@ static cdul_status take_int8(cdul_encoder *e, cdul_error *err) {
 }
 
 static size_t default_batch(const cdul_encoder *e) {
-    size_t threads = is_on_cpu(e) ? e->session.threads : 0, most = MOST_BATCH;
-    if (threads > 0 && threads < MOST_BATCH / THREAD_BATCH) most = THREAD_BATCH * threads;
+    const size_t most = is_on_cpu(e) ? CPU_BATCH : OTHER_BATCH;
     size_t fit = most * 224 * 224 / (e->preprocess.height * e->preprocess.width);
     return fit > most ? most : fit < LEAST_BATCH ? LEAST_BATCH : fit;
 }
