@@ -132,12 +132,14 @@ setup_test() {
         mark_done venv "$requirements"
     fi
     # CLIP's own vocabulary of 49,408 tokens, for the tokenizer's test: open_clip carries it.
-    if ! is_done clip_vocab "$open_clip"; then
+    local vocabulary
+    vocabulary="$open_clip $(cksum <tests/golden/make_tokenizer.py)"
+    if ! is_done clip_vocab "$vocabulary"; then
         step "CLIP's vocabulary in .deps/clip_vocab"
         new_scratch
         "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch" "$open_clip"
         "$deps/venv/bin/python" tests/golden/make_tokenizer.py --full "$scratch"/open_clip_torch-*.whl -o "$deps/clip_vocab"
-        mark_done clip_vocab "$open_clip"
+        mark_done clip_vocab "$vocabulary"
     fi
     step "test: ready"
 }

@@ -151,8 +151,12 @@ def train(size):
     trainer = trainers.BpeTrainer(vocab_size=size, min_frequency=1, end_of_word_suffix="</w>", show_progress=False,
                                   initial_alphabet=alphabet())
     tokenizer.train_from_iterator(SENTENCES, trainer)
-    merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    return [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in merges]
+    return [tuple(m) for m in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def learnt(size, merges):
+    """Training breaks ties in another way each time: what was learnt once is kept, so that a second run changes nothing."""
+    return [tuple(m) for m in merges] or train(size)
 
 
 def write_folder(folder, merges):
@@ -251,14 +255,17 @@ def main():
         write_ids(args.output / "clip.ids", by_transformers(args.output)(strings))
         return
 
-    write_folder(args.output / "plain", train(3500))
+    known = args.output / "plain/merges.txt"
+    merges = known.read_text("utf-8").splitlines()[1:] if known.exists() else []
+    write_folder(args.output / "plain", learnt(3500, [m.split(" ") for m in merges]))
     with open(args.output / "texts.json", "w", encoding="utf-8") as file:
         json.dump(strings, file, ensure_ascii=False, separators=(",", ":"))
     write_ids(args.output / "plain.ids", by_transformers(args.output / "plain")(strings))
 
     single = args.output / "single"
+    known = single / "tokenizer.json"
+    small = learnt(900, json.loads(known.read_text("utf-8"))["model"]["merges"] if known.exists() else [])
     shutil.rmtree(single, ignore_errors=True)
-    small = train(900)
     write_folder(single, small)
     CLIPTokenizer.from_pretrained(single, pad_token="!").save_pretrained(single)
     (single / "vocab.json").unlink()
