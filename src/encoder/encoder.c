@@ -61,14 +61,11 @@ static cdul_status open_to_ask(cdul_encoder *e, cdul_error *err) {
 }
 
 static cdul_status make_ready(cdul_encoder *e, cdul_error *err) {
-    cdul_tower tower;
     if (e->ready) return CDUL_OK;
-    cdul_status status = open_graph(e, true, &tower, err);
-    if (status != CDUL_OK) return status;
-    cdul_tower_close(&e->vision);
-    e->vision = tower;
-    e->ready = true;
-    return CDUL_OK;
+    cdul_tower_close(&e->vision); /* first: its memory is the other's */
+    cdul_status status = open_graph(e, true, &e->vision, err);
+    e->ready = status == CDUL_OK;
+    return status;
 }
 
 static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
