@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* Views of 224 x 224 pixels, beyond which the CPU gains nothing and memory grows; of larger ones as many as
  * have as many pixels. Not by threads: eight-bit vectors may depend on their batch. */
@@ -35,37 +34,33 @@ static cdul_tower_hints hints_of(const cdul_encoder *e) {
     return (cdul_tower_hints){e->config.model_type, e->config.projection};
 }
 
-static bool is_on_cpu(const cdul_encoder *e) {
-    return strcasecmp(e->provider, "cpu") == 0;
-}
-
 /* The length of the text that idles beside pictures, where nothing says it: what optimum traces its graphs
  * with. */
 #define IDLE_CONTEXT 16
 
-static cdul_status open_graph(const cdul_encoder *e, bool to_run, cdul_tower *out, cdul_error *err) {
+static cdul_status open_graph(cdul_encoder *e, bool to_run, cdul_error *err) {
     const cdul_tower_hints hints = hints_of(e);
     cdul_session_options options = e->session;
     options.unoptimised = !to_run;
-    return cdul_tower_open_vision(out, e->layout.vision, e->layout.combined, &options, &hints, err);
+    cdul_status status =
+        cdul_tower_open_vision(&e->vision, e->layout.vision, e->layout.combined, &options, &hints, err);
+    e->ready = to_run && status == CDUL_OK;
+    return status;
 }
 
 /* Labels from a cache need what the graph says of itself and no more. What takes nearly all of the time and
  * memory of opening it waits for the first picture: on the CPU, and unless the graph holds both towers. */
 static cdul_status open_to_ask(cdul_encoder *e, cdul_error *err) {
-    bool can_wait = is_on_cpu(e) && !e->layout.combined;
-    cdul_status status = can_wait ? open_graph(e, false, &e->vision, err) : CDUL_ERR_INPUT;
-    if (status != CDUL_ERR_INPUT) return status;
-    e->ready = true; /* a graph may need optimising to be opened at all */
-    return open_graph(e, true, &e->vision, err);
+    bool can_wait = cdul_provider_is_cpu(&e->session.provider) && !e->layout.combined;
+    cdul_status status = can_wait ? open_graph(e, false, err) : CDUL_ERR_INPUT;
+    /* a graph may need optimising to be opened at all */
+    return status == CDUL_ERR_INPUT ? open_graph(e, true, err) : status;
 }
 
 static cdul_status make_ready(cdul_encoder *e, cdul_error *err) {
     if (e->ready) return CDUL_OK;
     cdul_tower_close(&e->vision); /* first: its memory is the other's */
-    cdul_status status = open_graph(e, true, &e->vision, err);
-    e->ready = status == CDUL_OK;
-    return status;
+    return open_graph(e, true, err);
 }
 
 static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
@@ -137,7 +132,7 @@ static cdul_status take_int8(cdul_encoder *e, cdul_error *err) {
 }
 
 static size_t default_batch(const cdul_encoder *e) {
-    const size_t most = is_on_cpu(e) ? CPU_BATCH : OTHER_BATCH;
+    const size_t most = cdul_provider_is_cpu(&e->session.provider) ? CPU_BATCH : OTHER_BATCH;
     size_t fit = most * 224 * 224 / (e->preprocess.height * e->preprocess.width);
     return fit > most ? most : fit < LEAST_BATCH ? LEAST_BATCH : fit;
 }

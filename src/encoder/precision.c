@@ -25,7 +25,7 @@ static cdul_status candidate(const char *folder, const cdul_encoder_options *opt
         return CDUL_OK;
     }
     char *int8 = NULL;
-    cdul_status status = strcasecmp(name, "cpu") == 0 ? cdul_layout_int8(folder, &int8, err) : CDUL_OK;
+    cdul_status status = cdul_provider_is_cpu(provider) ? cdul_layout_int8(folder, &int8, err) : CDUL_OK;
     if (int8) *out = CDUL_INFERENCE_INT8;
     free(int8);
     return status;

@@ -148,6 +148,10 @@ static cdul_status append_tensorrt(const cdul_session *s, OrtSessionOptions *opt
     return status;
 }
 
+bool cdul_provider_is_cpu(const cdul_provider *provider) {
+    return !provider->name || strcasecmp(provider->name, "cpu") == 0;
+}
+
 static cdul_status append_builtin(cdul_session *s, OrtSessionOptions *options, const char *wanted,
                                   cdul_provider_pairs *pairs, cdul_error *err) {
     size_t length = strcspn(wanted, ":");

@@ -19,6 +19,9 @@ typedef struct cdul_session_options {
     bool unoptimised; /* opens in a fraction of the time and memory, and runs slowly: to be asked       */
 } cdul_session_options;
 
+/* ONNX Runtime's own CPU provider. */
+bool cdul_provider_is_cpu(const cdul_provider *provider);
+
 /* All processors, "cpu". */
 cdul_session_options cdul_session_defaults(void);
 

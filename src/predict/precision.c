@@ -4,6 +4,7 @@
 #include "base/processor.h"
 #include "cdul/classifier.h"
 #include "image/views.h"
+#include "onnx/session.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ static cdul_inference candidate(const char *path, const cdul_provider *provider)
     if (strncasecmp(name, "openvino", strlen("openvino")) == 0)
         return cdul_processor_has_bfloat16() && provider->options.count == 0 ? CDUL_INFERENCE_BF16
                                                                              : CDUL_INFERENCE_FP32;
-    if (strcasecmp(name, "cpu") != 0) return CDUL_INFERENCE_FP32;
+    if (!cdul_provider_is_cpu(provider)) return CDUL_INFERENCE_FP32;
     char *int8 = cdul_classifier_int8_path(path);
     bool there = int8 && cdul_path_exists(int8);
     free(int8);
