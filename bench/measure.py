@@ -62,7 +62,7 @@ class Bench:
     """What rows are made with."""
 
     def __init__(self, build, small, cores, provider):
-        self.programs, self.work, self.small, self.cores = build / "bin", build / "work", small, cores
+        self.programs, self.work, self.small, self.cores = build / "bin", build / "data", small, cores
         self.plugin = provider
         self.scratch = Path(tempfile.mkdtemp(dir=self.work))
 

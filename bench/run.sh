@@ -25,6 +25,6 @@ if ! cmp -s bench/requirements.txt "$venv/requirements.txt"; then
     "$venv/bin/python" -m pip install -q --only-binary :all: -r bench/requirements.txt
     cp bench/requirements.txt "$venv/"
 fi
-mkdir -p build-bench/work
+mkdir -p build-bench/data
 export ORT_DISABLE_TELEMETRY=1 # as the programs do
 "$venv/bin/python" bench/bench.py --build build-bench "$@"

@@ -19,16 +19,16 @@ picture=$golden/classifier/pictures/0.png
 
 # --- Names of images: nothing is written where they point ---
 
-mkdir -p outside/deep/work
+mkdir -p outside/deep/inside
 cp "$picture" outside/above.png
 cp "$picture" outside/deep/beside.png
-cp "$picture" 'outside/deep/work/<img src=x onerror=alert(1)>.png'
-cp "$picture" outside/deep/work/-o
-cp "$picture" outside/deep/work/$'two\nlines.png'
-cd outside/deep/work
+cp "$picture" 'outside/deep/inside/<img src=x onerror=alert(1)>.png'
+cp "$picture" outside/deep/inside/-o
+cp "$picture" outside/deep/inside/$'two\nlines.png'
+cd outside/deep/inside
 printf '%s\0' ../../above.png ../beside.png "$PWD/../beside.png" ./../../deep/beside.png -o $'two\nlines.png' \
     '<img src=x onerror=alert(1)>.png' >../names
-find ../.. -type f ! -path '*/work/*' -printf '%p %T@ %s\n' | sort >"$scratch/before.txt"
+find ../.. -type f ! -path '*/inside/*' -printf '%p %T@ %s\n' | sort >"$scratch/before.txt"
 expect_exit 0 "${label[@]}" -0 @../names -o labels.safetensors --csv labels.csv --save-scores scores.safetensors --cache cache
 expect_exit 0 "$bin/cdul-predict" "$golden/classifier/run" -0 @../names -o predictions.jsonl --html report.html
 ! grep -qF '<img src=x' report.html || fail "a name is markup in the report"
@@ -40,7 +40,7 @@ if [ -x "$bin/cdul-train" ]; then # the labels' names alone say where the images
 fi
 printf 'image,cat,dog\n../../above.png,1,0\n' >truth.csv
 expect_exit 0 "$bin/cdul-eval" -t truth.csv labels.csv --plots plots
-find ../.. -type f ! -path '*/work/*' -printf '%p %T@ %s\n' | sort >"$scratch/after.txt"
+find ../.. -type f ! -path '*/inside/*' -printf '%p %T@ %s\n' | sort >"$scratch/after.txt"
 cmp "$scratch/before.txt" "$scratch/after.txt" || fail "something was written outside: $(diff "$scratch/before.txt" "$scratch/after.txt")"
 cd "$scratch"
 
@@ -84,12 +84,12 @@ entities=('<!ENTITY a "cat">' '<!ENTITY a SYSTEM "secret.txt">' '<!ENTITY % a SY
     '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">')
 for entity in "${entities[@]}"; do
     echo "<!DOCTYPE annotation [$entity]><annotation><object><name>&a;</name></object></annotation>" >voc/a.xml
-    expect_exit 1 "$bin/cdul-eval" -t voc outside/deep/work/labels.csv
+    expect_exit 1 "$bin/cdul-eval" -t voc outside/deep/inside/labels.csv
     says err 'voc/a.xml: declares the XML entity'
     ! grep -q secret err out || fail "a file that an entity names was read"
 done
 echo '<!DOCTYPE annotation SYSTEM "secret.txt"><annotation><object><name>&a;</name></object></annotation>' >voc/a.xml
-expect_exit 1 "$bin/cdul-eval" -t voc outside/deep/work/labels.csv
+expect_exit 1 "$bin/cdul-eval" -t voc outside/deep/inside/labels.csv
 ! grep -q secret err out || fail "a document type was read"
 
 # --- Graphs that are cut, or in which bytes are changed: exit 0 or 1, and not a signal ---
