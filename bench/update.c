@@ -1,5 +1,5 @@
-/* update IMAGES CLASSES: the seconds of one label update of the whole matrix, as cdul-train does it at the
- * end of an epoch once it has its predictions. Prints {"seconds": ...}. */
+/* update IMAGES CLASSES: the seconds of one label update of the whole matrix, as cdul-train does it
+ * at the end of an epoch once it has its predictions. Prints {"seconds": ...}. */
 #include "train/align.h"
 
 #include <math.h>
@@ -32,7 +32,8 @@ int main(int argc, char **argv) {
     cdul_align_update(&options, logits, NULL, n, c, latent, &step);
     cdul_align_to_labels(latent, n * c, labels);
     cdul_align_state state = cdul_align_describe(labels, initial, n, c);
-    printf("{\"seconds\": %.6f, \"moved\": %.6f, \"mass\": %.6f}\n", now() - start, step.moved, state.mass);
+    printf("{\"seconds\": %.6f, \"moved\": %.6f, \"mass\": %.6f}\n", now() - start, step.moved,
+           state.mass);
     free(latent);
     free(logits);
     free(labels);

@@ -1,5 +1,5 @@
-/* What the tests of src/encoder share: the folders of golden/make_encoder.py, and folders made of its graphs.
- */
+/* What the tests of src/encoder share: the folders of golden/make_encoder.py, and folders made of
+ * its graphs. */
 #ifndef CDUL_TESTS_ENCODER_FIXTURE_H
 #define CDUL_TESTS_ENCODER_FIXTURE_H
 
@@ -89,7 +89,8 @@ static inline void write_text(const char *path, const char *text) {
     assert_ok(cdul_file_write_all(path, text, strlen(text), &err));
 }
 
-/* An empty folder "made" with one of golden/encoder/graphs as its image tower, squashed to 8 x 8. */
+/* An empty folder "made" with one of golden/encoder/graphs as its image tower, squashed to 8 x
+ * 8. */
 static inline void make_folder(const char *graph) {
     static const char *const files[] = {
         "made/config.json",      "made/cdul.json",  "made/text_model.onnx",

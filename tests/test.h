@@ -23,16 +23,17 @@ __attribute__((constructor)) static void refuse_the_source_folder(void) {
 }
 
 /* Fails the test with the library's own message. */
-#define assert_ok(call)                                                                                      \
-    do {                                                                                                     \
-        if ((call) != CDUL_OK) fail_msg("%s: %s", #call, err.message);                                       \
+#define assert_ok(call)                                                                            \
+    do {                                                                                           \
+        if ((call) != CDUL_OK) fail_msg("%s: %s", #call, err.message);                             \
     } while (0)
 
 /* The call must fail with `want`, and its message must contain `text`. */
-#define assert_fails(call, want, text)                                                                       \
-    do {                                                                                                     \
-        assert_int_equal((call), (want));                                                                    \
-        if (!strstr(err.message, (text))) fail_msg("message lacks \"%s\": %s", (text), err.message);         \
+#define assert_fails(call, want, text)                                                             \
+    do {                                                                                           \
+        assert_int_equal((call), (want));                                                          \
+        if (!strstr(err.message, (text)))                                                          \
+            fail_msg("message lacks \"%s\": %s", (text), err.message);                             \
     } while (0)
 
 #endif

@@ -8,8 +8,9 @@
  *                          or to the whole and P cells of it    cdul_encoder_cells
  *   cache                  those views on disk                  cdul_cache
  *
- * Letters: N images, C classes, S crops or cells, V = 1 + S views (view 0 is the whole image), D embedding
- * width, B views in a batch, H, W pixels, L tokens. Every vector handed out has length 1 (L2). */
+ * Letters: N images, C classes, S crops or cells, V = 1 + S views (view 0 is the whole image), D
+ * embedding width, B views in a batch, H, W pixels, L tokens. Every vector handed out has length 1
+ * (L2). */
 #ifndef CDUL_ENCODER_H
 #define CDUL_ENCODER_H
 
@@ -31,42 +32,48 @@ extern "C" {
 
 /* How several words of a class are one class. */
 typedef enum cdul_synonyms {
-    CDUL_SYNONYMS_MEAN, /* one vector, the mean direction of all prompts with all words                   */
-    CDUL_SYNONYMS_MAX,  /* a vector a word, the mean direction of its prompts; the largest cosine counts  */
+    CDUL_SYNONYMS_MEAN, /* one vector, the mean direction of all prompts with all words */
+    /* a vector a word, the mean direction of its prompts; the largest cosine counts */
+    CDUL_SYNONYMS_MAX,
 } cdul_synonyms;
 
 /* What to look for. Start from {0}. */
 typedef struct cdul_classes {
-    cdul_strings names;  /* C names, then B of background words, all distinct: the names of C head the
-                            columns of every output                                                      */
-    cdul_strings *words; /* [C + B] what prompts say for each: its words, or its name if it has none       */
-    size_t background;   /* B                                                                              */
+    /* C names, then B of background words, all distinct: the names of C head the columns of every
+     * output */
+    cdul_strings names;
+    /* [C + B] what prompts say for each: its words, or its name if it has none */
+    cdul_strings *words;
+    size_t background; /* B */
     cdul_synonyms synonyms;
-    char *path, *background_path; /* the files they were read from, for messages; or NULL                 */
+    char *path, *background_path; /* the files they were read from, for messages; or NULL */
 } cdul_classes;
 
-/* Reads classes.txt, UTF-8: a class a line, `name` or `name<TAB>words, comma separated`. Empty lines are
- * skipped, spaces around names and words dropped. A duplicate name, an empty name or word, a NUL or invalid
- * UTF-8 is CDUL_ERR_INPUT with line and byte (both from 1). So are two classes whose names and words are the
- * same but for case and spacing, which CLIP's tokenizer does not see. */
+/* Reads classes.txt, UTF-8: a class a line, `name` or `name<TAB>words, comma separated`. Empty
+ * lines are skipped, spaces around names and words dropped. A duplicate name, an empty name or
+ * word, a NUL or invalid UTF-8 is CDUL_ERR_INPUT with line and byte (both from 1). So are two
+ * classes whose names and words are the same but for case and spacing, which CLIP's tokenizer does
+ * not see. */
 cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *err) CDUL_MUST_CHECK;
 /* The same from memory; `where` stands for the path in errors. */
 cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
                                cdul_error *err) CDUL_MUST_CHECK;
-/* Adds the lines of a file of the same format as background words: they compete with the classes for
- * probability, so that a view which shows no class need not look like one, and get no label. A name or word
- * that a class has already (in any case of ASCII letters) is CDUL_ERR_INPUT with the line. */
+/* Adds the lines of a file of the same format as background words: they compete with the classes
+ * for probability, so that a view which shows no class need not look like one, and get no label. A
+ * name or word that a class has already (in any case of ASCII letters) is CDUL_ERR_INPUT with the
+ * line. */
 cdul_status cdul_classes_read_background(const char *path, cdul_classes *classes,
                                          cdul_error *err) CDUL_MUST_CHECK;
 void cdul_classes_free(cdul_classes *classes);
 
 #define CDUL_DEFAULT_TEMPLATE "a photo of a {}" /* the paper's, section 3.1 */
 
-/* Adds a named set to `out`: "simple" (7) or "openai-80" (80), the ImageNet prompts of CLIP's authors
- * (Radford et al. 2021, section 3.1.4). Another name is CDUL_ERR_USAGE. */
-cdul_status cdul_templates_named(const char *name, cdul_strings *out, cdul_error *err) CDUL_MUST_CHECK;
-/* Puts `word` in the place of the one `{}` or `{c}` of `pattern`. None, or two, is CDUL_ERR_USAGE. The
- * caller frees *out. */
+/* Adds a named set to `out`: "simple" (7) or "openai-80" (80), the ImageNet prompts of CLIP's
+ * authors (Radford et al. 2021, section 3.1.4). Another name is CDUL_ERR_USAGE. */
+cdul_status cdul_templates_named(const char *name, cdul_strings *out,
+                                 cdul_error *err) CDUL_MUST_CHECK;
+/* Puts `word` in the place of the one `{}` or `{c}` of `pattern`. None, or two, is CDUL_ERR_USAGE.
+ * The caller frees *out. */
 cdul_status cdul_template_fill(const char *pattern, const char *word, char **out,
                                cdul_error *err) CDUL_MUST_CHECK;
 
@@ -74,16 +81,17 @@ cdul_status cdul_template_fill(const char *pattern, const char *word, char **out
 
 typedef struct cdul_tokenizer cdul_tokenizer;
 
-/* Reads tokenizer.json, or vocab.json with merges.txt, from an encoder folder; the padding token from
- * tokenizer_config.json or special_tokens_map.json, else the end token. A tokenizer.json of another kind is
- * CDUL_ERR_INPUT, and the message names what it is. */
-cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Reads tokenizer.json, or vocab.json with merges.txt, from an encoder folder; the padding token
+ * from tokenizer_config.json or special_tokens_map.json, else the end token. A tokenizer.json of
+ * another kind is CDUL_ERR_INPUT, and the message names what it is. */
+cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out,
+                                cdul_error *err) CDUL_MUST_CHECK;
 void cdul_tokenizer_close(cdul_tokenizer *tokenizer);
 
-/* Token ids of `length` bytes of UTF-8 text into ids [context]: start, text, end, padding. Text that does not
- * fit is cut and the end token kept. *used (may be NULL) is the length with start and end, before padding;
- * *cut (may be NULL) says whether text was lost. Invalid UTF-8 is CDUL_ERR_INPUT with the byte. Thread-safe.
- */
+/* Token ids of `length` bytes of UTF-8 text into ids [context]: start, text, end, padding. Text
+ * that does not fit is cut and the end token kept. *used (may be NULL) is the length with start and
+ * end, before padding; *cut (may be NULL) says whether text was lost. Invalid UTF-8 is
+ * CDUL_ERR_INPUT with the byte. Thread-safe. */
 cdul_status cdul_tokenizer_encode(const cdul_tokenizer *tokenizer, const char *text, size_t length,
                                   size_t context, int64_t *ids, size_t *used, bool *cut,
                                   cdul_error *err) CDUL_MUST_CHECK;
@@ -92,14 +100,15 @@ size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer); /* ids are smaller 
 /* --- Encoder --- */
 
 typedef struct cdul_encoder_options {
-    size_t threads; /* of the network, within an operator; 0 = one per processor                           */
-    /* B, views in one run; 0 = what the graph fixes, else 16 of 224 x 224 pixels on the CPU and 32 on other
-     * providers; of larger views as many as have as many pixels, 4 at least. */
+    size_t threads; /* of the network, within an operator; 0 = one per processor */
+    /* B, views in one run; 0 = what the graph fixes, else 16 of 224 x 224 pixels on the CPU and 32
+     * on other providers; of larger views as many as have as many pixels, 4 at least. */
     size_t batch;
-    cdul_provider provider; /* copied                                                                  */
-    const char *variant;    /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32        */
-    /* Of the image tower; not AUTO, which cdul_encoder_choose settles; default FP32. INT8 is the variant int8
-     * or quantized, CDUL_ERR_INPUT if the folder has neither. The text tower stays as it is. */
+    cdul_provider provider; /* copied */
+    const char *variant; /* "fp16", "quantized", ...: vision_model_<variant>.onnx; NULL = float32 */
+    /* Of the image tower; not AUTO, which cdul_encoder_choose settles; default FP32. INT8 is the
+     * variant int8 or quantized, CDUL_ERR_INPUT if the folder has neither. The text tower stays as
+     * it is. */
     cdul_inference precision;
 } cdul_encoder_options;
 
@@ -109,25 +118,24 @@ typedef struct cdul_encoder cdul_encoder;
 
 /* Opens a folder as transformers.js, optimum, open_clip or immich users have it:
  *   vision_model.onnx, text_model.onnx   in onnx/ or at top level; the second is optional. Else
- *                                        visual/model.onnx and textual/model.onnx, *visual*.onnx and
- *                                        *textual*.onnx, or model.onnx, which may hold both towers
- *   preprocessor_config.json             how a picture becomes [3, H, W]; or open_clip_config.json, or
- *                                        preprocess_cfg.json
- *   config.json                          optional: model_type, widths, sizes
- *   tokenizer.json | vocab.json + merges.txt   with the text tower
+ *                                        visual/model.onnx and textual/model.onnx, *visual*.onnx
+ * and *textual*.onnx, or model.onnx, which may hold both towers preprocessor_config.json how a
+ * picture becomes [3, H, W]; or open_clip_config.json, or preprocess_cfg.json config.json optional:
+ * model_type, widths, sizes tokenizer.json | vocab.json + merges.txt   with the text tower
  *   cdul.json                            optional: {"logit_scale": exponent, "logit_bias": number,
  *                                        "provenance": text}; a graph may tell the first two itself
  *   text.safetensors                     optional: class vectors instead of a text tower
- * Everything is checked here: what is not understood is CDUL_ERR_INPUT, never a guess. What the towers take
- * to run is made when they are first used (the image tower's on other providers than the CPU: now). `options`
- * NULL = defaults. */
-cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
-                              cdul_error *err) CDUL_MUST_CHECK;
-/* Opens the folder in the fastest precision in which views of the first images have a cosine of at least
- * CDUL_COSINE_BOUND to float32's: int8 on the CPU if the folder has it, bfloat16 on OpenVINO; else, and for
- * too few images to be worth the trial, float32. `cache` (or NULL): if that folder holds a cache, the
- * precision in which it was made is taken instead. `note`, for the user, says what was found; empty if
- * nothing was tried. options->precision is not read; options->variant settles it. */
+ * Everything is checked here: what is not understood is CDUL_ERR_INPUT, never a guess. What the
+ * towers take to run is made when they are first used (the image tower's on other providers than
+ * the CPU: now). `options` NULL = defaults. */
+cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options,
+                              cdul_encoder **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Opens the folder in the fastest precision in which views of the first images have a cosine of at
+ * least CDUL_COSINE_BOUND to float32's: int8 on the CPU if the folder has it, bfloat16 on OpenVINO;
+ * else, and for too few images to be worth the trial, float32. `cache` (or NULL): if that folder
+ * holds a cache, the precision in which it was made is taken instead. `note`, for the user, says
+ * what was found; empty if nothing was tried. options->precision is not read; options->variant
+ * settles it. */
 #define CDUL_COSINE_BOUND 0.9995
 cdul_status cdul_encoder_choose(const char *folder, const cdul_encoder_options *options,
                                 const cdul_strings *paths, const cdul_decode_options *decode,
@@ -138,8 +146,8 @@ void cdul_encoder_close(cdul_encoder *encoder);
 size_t cdul_encoder_width(const cdul_encoder *encoder); /* D */
 size_t cdul_encoder_batch(const cdul_encoder *encoder); /* B, after asking the graph */
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder);
-/* What was assumed, or is not as asked for, a line each: for the user to read. Lives as long as the encoder.
- */
+/* What was assumed, or is not as asked for, a line each: for the user to read. Lives as long as the
+ * encoder. */
 const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder);
 cdul_inference cdul_encoder_precision(const cdul_encoder *encoder); /* never AUTO */
 /* Who runs the image tower: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider". */
@@ -147,31 +155,37 @@ const char *cdul_encoder_placement(const cdul_encoder *encoder);
 
 /* How the model was trained to read a cosine. */
 typedef struct cdul_encoder_score {
-    bool sigmoid; /* sigmoid(cos / T + bias), each class by itself: model_type siglip or siglip2, or a bias
-                     is known; else softmax over classes of cos / T                                */
-    double temperature; /* T = 1 / exp(logit_scale), cdul.json's or the graph's own; else 0.01 for CLIP;
-                           else NAN, not known                                                         */
-    bool assumed; /* T is CLIP's 0.01 only because training ends there, where the scale is clipped at 100
-                     (config.json's logit_scale_init_value is where it begins)                         */
-    double bias;  /* logit_bias; NAN = not known                                                       */
+    /* sigmoid(cos / T + bias), each class by itself: model_type siglip or siglip2, or a bias is
+     * known; else softmax over classes of cos / T */
+    bool sigmoid;
+    /* T = 1 / exp(logit_scale), cdul.json's or the graph's own; else 0.01 for CLIP; else NAN, not
+     * known */
+    double temperature;
+    /* T is CLIP's 0.01 only because training ends there, where the scale is clipped at 100
+     * (config.json's logit_scale_init_value is where it begins) */
+    bool assumed;
+    double bias; /* logit_bias; NAN = not known */
 } cdul_encoder_score;
 
 cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *encoder);
 
 /* The grid of an encoder that gives local vectors from the whole image's pass. */
 typedef struct cdul_cells {
-    size_t rows, columns; /* P = rows x columns; 0 x 0 = none                                          */
+    size_t rows, columns; /* P = rows x columns; 0 x 0 = none */
 } cdul_cells;
 
-/* The cells of a graph that has, besides the embedding, an output `dense_embeds` [B, P, D], a vector in the
- * same space for each cell of a grid over the network's input, row by row, and metadata `dense_grid`, such as
- * "7x7" (rows x columns). Without that output, or if it is not so, CDUL_ERR_INPUT. */
-cdul_status cdul_encoder_cells(const cdul_encoder *encoder, cdul_cells *out, cdul_error *err) CDUL_MUST_CHECK;
+/* The cells of a graph that has, besides the embedding, an output `dense_embeds` [B, P, D], a
+ * vector in the same space for each cell of a grid over the network's input, row by row, and
+ * metadata `dense_grid`, such as "7x7" (rows x columns). Without that output, or if it is not so,
+ * CDUL_ERR_INPUT. */
+cdul_status cdul_encoder_cells(const cdul_encoder *encoder, cdul_cells *out,
+                               cdul_error *err) CDUL_MUST_CHECK;
 /* Writes what was understood of the folder, for `cdul-label --inspect`. */
-cdul_status cdul_encoder_describe(cdul_encoder *encoder, FILE *stream, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_encoder_describe(cdul_encoder *encoder, FILE *stream,
+                                  cdul_error *err) CDUL_MUST_CHECK;
 
-/* Unit vectors [n, D] of n preprocessed views, pixels [n, 3, H, W]. From one thread at a time: the first call
- * makes the tower ready to run. */
+/* Unit vectors [n, D] of n preprocessed views, pixels [n, 3, H, W]. From one thread at a time: the
+ * first call makes the tower ready to run. */
 cdul_status cdul_encoder_views(cdul_encoder *encoder, const float *pixels, size_t n, float *out,
                                cdul_error *err) CDUL_MUST_CHECK;
 
@@ -179,32 +193,35 @@ cdul_status cdul_encoder_views(cdul_encoder *encoder, const float *pixels, size_
 
 /* Start from {0}. R rows: C + B, one a name, or with CDUL_SYNONYMS_MAX one a word. */
 typedef struct cdul_text {
-    cdul_strings classes; /* C, then B background words                                                   */
-    size_t background;    /* B */
-    size_t rows;          /* R */
-    size_t *class_of;     /* [R] whose word a row is, never falling; NULL: row c is that of name c        */
-    size_t width;         /* D */
-    float *vectors;       /* [R, D] */
-    size_t prompts;       /* embedded; 0: the vectors are a file's                                        */
-    size_t cut_prompts;   /* prompts longer than the text tower's context, which lost their end           */
-    double logit_scale, logit_bias; /* the model's own, if the vectors are a file's that has them; else NAN */
+    cdul_strings classes; /* C, then B background words */
+    size_t background; /* B */
+    size_t rows; /* R */
+    size_t *class_of; /* [R] whose word a row is, never falling; NULL: row c is that of name c */
+    size_t width; /* D */
+    float *vectors; /* [R, D] */
+    size_t prompts; /* embedded; 0: the vectors are a file's */
+    size_t cut_prompts; /* prompts longer than the text tower's context, which lost their end */
+    /* the model's own, if the vectors are a file's that has them; else NAN */
+    double logit_scale, logit_bias;
 } cdul_text;
 
-/* Reads text.safetensors: `text_embeds` [R, D], metadata `classes` and, optional, `logit_scale`, `logit_bias`
- * and, for several rows a name, `class_of`; rows are normalised. */
+/* Reads text.safetensors: `text_embeds` [R, D], metadata `classes` and, optional, `logit_scale`,
+ * `logit_bias` and, for several rows a name, `class_of`; rows are normalised. */
 cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) CDUL_MUST_CHECK;
 /* The same file; background words are names like others in it. */
-cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_text_write(const char *path, const cdul_text *text,
+                            cdul_error *err) CDUL_MUST_CHECK;
 void cdul_text_free(cdul_text *text);
 
 /* The vectors of `classes`, in their order:
  *   text_path given       rows of that file by name
- *   else a text tower     every template filled with every word of the class, embedded, normalised, averaged,
- *                         normalised (Radford et al. 2021, section 3.1.4); `templates` NULL = the default one
+ *   else a text tower     every template filled with every word of the class, embedded, normalised,
+ * averaged, normalised (Radford et al. 2021, section 3.1.4); `templates` NULL = the default one
  *   else, or if its tokenizer is not read here, text.safetensors in the encoder folder, as above
- * `classes` NULL, or with background words alone or nothing: all other names of the file. A name that the
- * file lacks is CDUL_ERR_INPUT; so is a file whose width is not the encoder's. A file must have a vector a
- * word for CDUL_SYNONYMS_MAX and a vector a name for CDUL_SYNONYMS_MEAN, else CDUL_ERR_USAGE. */
+ * `classes` NULL, or with background words alone or nothing: all other names of the file. A name
+ * that the file lacks is CDUL_ERR_INPUT; so is a file whose width is not the encoder's. A file must
+ * have a vector a word for CDUL_SYNONYMS_MAX and a vector a name for CDUL_SYNONYMS_MEAN, else
+ * CDUL_ERR_USAGE. */
 cdul_status cdul_encoder_text(cdul_encoder *encoder, const cdul_classes *classes,
                               const cdul_strings *templates, const char *text_path, cdul_text *out,
                               cdul_error *err) CDUL_MUST_CHECK;
@@ -214,12 +231,14 @@ cdul_status cdul_encoder_text(cdul_encoder *encoder, const cdul_classes *classes
 typedef struct cdul_reporter cdul_reporter; /* base/progress.h; NULL = silence */
 
 typedef struct cdul_embed_options {
-    const cdul_crops *crops; /* S crops besides the whole image; NULL = none                            */
-    cdul_cells cells; /* cdul_encoder_cells: S = P cells instead, one pass an image; {0} = none         */
-    bool mirror; /* a view's vector is the mean direction of the view and its mirror image: twice the work */
+    const cdul_crops *crops; /* S crops besides the whole image; NULL = none */
+    cdul_cells cells; /* cdul_encoder_cells: S = P cells instead, one pass an image; {0} = none */
+    /* a view's vector is the mean direction of the view and its mirror image: twice the work */
+    bool mirror;
     cdul_decode_options decode;
-    bool reduce;    /* decode large JPEGs at a part of their size, where every view keeps twice its pixels */
-    size_t threads; /* that decode and resize; 0 = in the caller's thread                               */
+    /* decode large JPEGs at a part of their size, where every view keeps twice its pixels */
+    bool reduce;
+    size_t threads; /* that decode and resize; 0 = in the caller's thread */
 } cdul_embed_options;
 
 /* S: crops, or cells, of an image. */
@@ -234,68 +253,72 @@ typedef struct cdul_embed_sink {
     void *user;
 } cdul_embed_sink;
 
-/* Embeds the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes `paths`. Crops of
- * different images share batches; memory does not grow with n. With `mirror` a cell is paired with the one
- * that shows the same part. CDUL_ERR_CANCELLED after SIGINT or SIGTERM, when everything finished has been
- * handed over. CDUL_ERR_USAGE: crops and cells. */
-cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which,
-                               size_t n, const cdul_embed_options *options, const cdul_embed_sink *sink,
-                               cdul_reporter *reporter, cdul_error *err) CDUL_MUST_CHECK;
+/* Embeds the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes `paths`.
+ * Crops of different images share batches; memory does not grow with n. With `mirror` a cell is
+ * paired with the one that shows the same part. CDUL_ERR_CANCELLED after SIGINT or SIGTERM, when
+ * everything finished has been handed over. CDUL_ERR_USAGE: crops and cells. */
+cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
+                               const size_t *which, size_t n, const cdul_embed_options *options,
+                               const cdul_embed_sink *sink, cdul_reporter *reporter,
+                               cdul_error *err) CDUL_MUST_CHECK;
 
-/* --- Cache: views on disk, so that T, zeta, lambda, prompts, classes and aggregator can change in seconds
+/* --- Cache: views on disk, so that T, zeta, lambda, prompts, classes and aggregator can change in
+ * seconds
  * --- */
 
-/* A folder: cache.json (the key) and shards NNNNNN.safetensors of up to 1,024 images or 128 MiB: `global`
- * float16 [n, D], `crops` float16 [n, S, D] (the cells, if there are cells), metadata `images`, `identities`
- * and `checksum` (XXH3-64 of the data). Shards are written whole or not at all and never changed; of an image
- * in two of them the later counts. */
+/* A folder: cache.json (the key) and shards NNNNNN.safetensors of up to 1,024 images or 128 MiB:
+ * `global` float16 [n, D], `crops` float16 [n, S, D] (the cells, if there are cells), metadata
+ * `images`, `identities` and `checksum` (XXH3-64 of the data). Shards are written whole or not at
+ * all and never changed; of an image in two of them the later counts. */
 typedef struct cdul_cache cdul_cache;
 
 /* Everything that changes a view's vector. */
 typedef struct cdul_cache_key {
-    uint64_t encoder;        /* XXH3-64 of the image tower's file(s)                                   */
-    char preprocess[256];    /* canonical text, one per setting                                        */
-    char decode[96];         /* likewise                                                               */
-    size_t width;            /* D                                                                      */
-    const cdul_crops *crops; /* borrowed while the cache is open; NULL = none                          */
-    cdul_cells cells;        /* instead of crops; {0} = none                                           */
+    uint64_t encoder; /* XXH3-64 of the image tower's file(s) */
+    char preprocess[256]; /* canonical text, one per setting */
+    char decode[96]; /* likewise */
+    size_t width; /* D */
+    const cdul_crops *crops; /* borrowed while the cache is open; NULL = none */
+    cdul_cells cells; /* instead of crops; {0} = none */
     bool mirror;
 } cdul_cache_key;
 
 /* Reads the image tower's file once to hash it (about 10 GB/s). */
-cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options, cdul_cache_key *out,
-                              cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options,
+                              cdul_cache_key *out, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Opens or creates the folder. A cache made with another key is CDUL_ERR_USAGE: the message says which part
- * differs. A damaged shard is named through `reporter` and set aside (renamed NNNNNN.safetensors.damaged);
- * its images count as missing. */
+/* Opens or creates the folder. A cache made with another key is CDUL_ERR_USAGE: the message says
+ * which part differs. A damaged shard is named through `reporter` and set aside (renamed
+ * NNNNNN.safetensors.damaged); its images count as missing. */
 cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_reporter *reporter,
                             cdul_cache **out, cdul_error *err) CDUL_MUST_CHECK;
 /* Rows appended since the last shard was written are lost unless cdul_cache_flush was called. */
 void cdul_cache_close(cdul_cache *cache);
 
-/* Row of the image `name` if it is there and its file at `path` still has the size and modification time that
- * it had; else CDUL_NOT_FOUND, and the file as it is now is what a later append of `name` stands for (so a
- * file that changes while it is embedded is computed again the next time). Looks at no vector. */
+/* Row of the image `name` if it is there and its file at `path` still has the size and modification
+ * time that it had; else CDUL_NOT_FOUND, and the file as it is now is what a later append of `name`
+ * stands for (so a file that changes while it is embedded is computed again the next time). Looks
+ * at no vector. */
 size_t cdul_cache_find(cdul_cache *cache, const char *name, const char *path);
-/* Must precede reading. The first time, all of the row's shard is read to check its checksum. False: the
- * shard is damaged and set aside as above, and cdul_cache_find finds none of its images from now on. */
+/* Must precede reading. The first time, all of the row's shard is read to check its checksum.
+ * False: the shard is damaged and set aside as above, and cdul_cache_find finds none of its images
+ * from now on. */
 bool cdul_cache_check(cdul_cache *cache, size_t row);
 /* Does the work of a check to come; cdul_cache_read may run meanwhile in other threads. */
 void cdul_cache_check_ahead(cdul_cache *cache, size_t row);
 /* Copies a row into views [V, D]. Thread-safe as long as nobody appends. */
 void cdul_cache_read(const cdul_cache *cache, size_t row, float *views);
-/* After rows were read, called with each in turn: what was read of shards other than the last one's no longer
- * takes memory. */
+/* After rows were read, called with each in turn: what was read of shards other than the last one's
+ * no longer takes memory. */
 void cdul_cache_advance(cdul_cache *cache, size_t row);
 
-/* Takes the right to write: one process at a time, or CDUL_ERR_IO that says so; rows that another process
- * wrote since opening are seen afterwards. Reading needs no right. */
+/* Takes the right to write: one process at a time, or CDUL_ERR_IO that says so; rows that another
+ * process wrote since opening are seen afterwards. Reading needs no right. */
 cdul_status cdul_cache_begin(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
 /* Adds views [V, D] of an image. A shard is written when it is full or the oldest has waited five
  * minutes: that is what a crash can cost. */
-cdul_status cdul_cache_append(cdul_cache *cache, const char *name, const char *path, const float *views,
-                              cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_cache_append(cdul_cache *cache, const char *name, const char *path,
+                              const float *views, cdul_error *err) CDUL_MUST_CHECK;
 /* Writes the rows that wait. */
 cdul_status cdul_cache_flush(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
 

@@ -12,15 +12,16 @@ extern "C" {
 
 typedef enum cdul_status {
     CDUL_OK = 0,
-    CDUL_ERR_USAGE,     /* the caller asked for something that cannot be: flag, config key, argument   */
-    CDUL_ERR_INPUT,     /* a file or image says something malformed, unsupported or inconsistent       */
-    CDUL_ERR_IO,        /* the operating system refused: missing file, permission, disk full           */
-    CDUL_ERR_MEMORY,    /* allocation failed                                                           */
-    CDUL_ERR_RUNTIME,   /* ONNX Runtime or libtorch failed; their text is in the message               */
-    CDUL_ERR_CANCELLED, /* the caller's cancel callback said stop; finished work is kept               */
+    CDUL_ERR_USAGE, /* the caller asked for something that cannot be: flag, config key, argument */
+    CDUL_ERR_INPUT, /* a file or image says something malformed, unsupported or inconsistent */
+    CDUL_ERR_IO, /* the operating system refused: missing file, permission, disk full */
+    CDUL_ERR_MEMORY, /* allocation failed */
+    CDUL_ERR_RUNTIME, /* ONNX Runtime or libtorch failed; their text is in the message */
+    CDUL_ERR_CANCELLED, /* the caller's cancel callback said stop; finished work is kept */
 } cdul_status;
 
-/* Filled on failure only. The message is one line, without a trailing newline, cut at the buffer's end. */
+/* Filled on failure only. The message is one line, without a trailing newline, cut at the buffer's
+ * end. */
 typedef struct cdul_error {
     char message[1024];
 } cdul_error;
@@ -36,7 +37,8 @@ typedef struct cdul_error {
 /* Writes the message and returns `status`, so that failing is one statement:
  *     return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: class name is empty", path, line);
  * `err` may be NULL (the message is dropped). Line breaks in arguments become spaces. */
-cdul_status cdul_fail(cdul_error *err, cdul_status status, const char *format, ...) CDUL_PRINTF(3, 4);
+cdul_status cdul_fail(cdul_error *err, cdul_status status, const char *format, ...)
+    CDUL_PRINTF(3, 4);
 
 /* The same with errno's text appended (": No such file or directory"). Status is CDUL_ERR_IO. */
 cdul_status cdul_fail_errno(cdul_error *err, const char *format, ...) CDUL_PRINTF(2, 3);

@@ -10,14 +10,15 @@ struct cdul_csv {
     FILE *stream;
     char *path;
     unsigned char separator;
-    unsigned char held[sizeof byte_order_mark]; /* read too far: a stack, for streams that cannot seek */
+    /* read too far: a stack, for streams that cannot seek */
+    unsigned char held[sizeof byte_order_mark];
     size_t n_held;
-    size_t line;   /* of the next character, from 1          */
-    size_t record; /* line where the last record began       */
-    char *text;    /* the record's fields, each ended by NUL */
+    size_t line; /* of the next character, from 1 */
+    size_t record; /* line where the last record began */
+    char *text; /* the record's fields, each ended by NUL */
     size_t length, capacity;
-    size_t *starts;      /* [fields.capacity]: where each field begins in text */
-    cdul_strings fields; /* items point into text                           */
+    size_t *starts; /* [fields.capacity]: where each field begins in text */
+    cdul_strings fields; /* items point into text */
 };
 
 static int next(cdul_csv *csv) {
@@ -68,8 +69,8 @@ static cdul_status append(cdul_csv *csv, char c, cdul_error *err) {
 
 static cdul_status put(cdul_csv *csv, int c, cdul_error *err) {
     if (c == '\0')
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?", csv->path,
-                         csv->line);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?",
+                         csv->path, csv->line);
     return append(csv, (char)c, err);
 }
 
@@ -96,8 +97,9 @@ static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
         int c = next(csv);
         if (c == EOF) {
             if (ferror(csv->stream)) return CDUL_OK; /* reported by the caller */
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a quote opens here and never closes",
-                             csv->path, opened);
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: line %zu: a quote opens here and never closes", csv->path,
+                             opened);
         }
         if (c == '"') {
             c = next(csv);
@@ -111,8 +113,8 @@ static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
     return status;
 }
 
-/* Reads one field. *end_of_record says that the record ends behind it; *quoted, whether it stood in quotes.
- */
+/* Reads one field. *end_of_record says that the record ends behind it; *quoted, whether it stood in
+ * quotes. */
 static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, cdul_error *err) {
     cdul_status status = begin_field(csv, err);
     if (status != CDUL_OK) return status;
@@ -123,9 +125,10 @@ static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, 
         if (status != CDUL_OK) return status;
         c = next(csv);
         if (c != csv->separator && c != '\n' && c != '\r' && c != EOF)
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: line %zu: text after a closing quote; write a quote inside quotes twice",
-                             csv->path, csv->line);
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: line %zu: text after a closing quote; write a quote inside quotes twice",
+                csv->path, csv->line);
     }
     for (; c != csv->separator && c != '\n' && c != '\r' && c != EOF; c = next(csv))
         if ((status = put(csv, c, err)) != CDUL_OK) return status;
@@ -157,7 +160,8 @@ cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end,
         if (csv->fields.count > 1 || quoted || csv->text[0]) break; /* else an empty line */
     }
     if (ferror(csv->stream)) return cdul_fail_errno(err, "%s: cannot be read", csv->path);
-    for (size_t i = 0; i < csv->fields.count; i++) csv->fields.items[i] = csv->text + csv->starts[i];
+    for (size_t i = 0; i < csv->fields.count; i++)
+        csv->fields.items[i] = csv->text + csv->starts[i];
     return CDUL_OK;
 }
 

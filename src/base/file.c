@@ -19,9 +19,9 @@
 
 struct cdul_file {
     FILE *stream;
-    char *path;      /* as the caller named it: for messages                     */
-    char *target;    /* what the rename replaces: `path` with links followed     */
-    char *temporary; /* NULL: standard output, a device or a pipe, not renamed   */
+    char *path; /* as the caller named it: for messages */
+    char *target; /* what the rename replaces: `path` with links followed */
+    char *temporary; /* NULL: standard output, a device or a pipe, not renamed */
 };
 
 static void free_file(cdul_file *file) {
@@ -32,8 +32,9 @@ static void free_file(cdul_file *file) {
     free(file);
 }
 
-/* Opens ".<base>.<pid>[-n].tmp" beside the target; -1 with errno set. The base is cut so that the longest
- * names still leave room; n steps over what a killed process with the same pid left behind. */
+/* Opens ".<base>.<pid>[-n].tmp" beside the target; -1 with errno set. The base is cut so that the
+ * longest names still leave room; n steps over what a killed process with the same pid left
+ * behind. */
 static int open_temporary(cdul_file *file) {
     const char *base = cdul_path_base(file->target);
     int folder = (int)(base - file->target);
@@ -44,8 +45,8 @@ static int open_temporary(cdul_file *file) {
     for (int attempt = 0; fd < 0 && attempt < 100; attempt++) {
         char suffix[16] = "";
         if (attempt) snprintf(suffix, sizeof suffix, "-%d", attempt);
-        snprintf(file->temporary, size, "%.*s.%.200s.%ld%s.tmp", folder, file->target, base, (long)getpid(),
-                 suffix);
+        snprintf(file->temporary, size, "%.*s.%.200s.%ld%s.tmp", folder, file->target, base,
+                 (long)getpid(), suffix);
         fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST) break;
     }
@@ -56,11 +57,13 @@ static int open_temporary(cdul_file *file) {
     return fd;
 }
 
-/* Decides between replacing a file and writing into what is there; returns a descriptor or -1 with errno. */
+/* Decides between replacing a file and writing into what is there; returns a descriptor or -1 with
+ * errno. */
 static int open_output(cdul_file *file) {
     struct stat there;
     if (stat(file->path, &there) != 0) {
-        if (errno != ENOENT) return -1; /* a name too long is found here, not when hours of work are done */
+        /* a name too long is found here, not when hours of work are done */
+        if (errno != ENOENT) return -1;
         file->target = strdup(file->path);
         return file->target ? open_temporary(file) : -1;
     }
@@ -69,7 +72,8 @@ static int open_output(cdul_file *file) {
         return -1;
     }
     if (!S_ISREG(there.st_mode)) return open(file->path, O_WRONLY | O_CLOEXEC);
-    file->target = realpath(file->path, NULL); /* a link stays a link; the file it names is replaced */
+    /* a link stays a link; the file it names is replaced */
+    file->target = realpath(file->path, NULL);
     int fd = file->target ? open_temporary(file) : -1;
     if (fd >= 0 && fchmod(fd, there.st_mode & 0777) != 0 && errno != EPERM) {
         close(fd);
@@ -93,8 +97,9 @@ cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err)
         goto done;
     }
     if (*cdul_path_base(path) == '\0') {
-        status = cdul_fail(err, CDUL_ERR_USAGE, "%s: cannot be written: the name of a file is missing",
-                           *path ? path : "\"\"");
+        status =
+            cdul_fail(err, CDUL_ERR_USAGE, "%s: cannot be written: the name of a file is missing",
+                      *path ? path : "\"\"");
         goto done;
     }
     fd = open_output(file);
@@ -126,7 +131,8 @@ static int sync_folder_of(const char *path) {
     size_t length = (size_t)(cdul_path_base(path) - path);
     char *folder = length ? strndup(path, length) : strdup(".");
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    /* A folder one may write but not read cannot be synced: the file itself is in place and whole. */
+    /* A folder one may write but not read cannot be synced: the file itself is in place and
+     * whole. */
     int result = fd >= 0 ? sync_descriptor(fd) : folder && errno == EACCES ? 0 : -1;
     if (fd >= 0) close(fd);
     free(folder);
@@ -197,7 +203,8 @@ cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) {
     char *folder = length ? strndup(path, length) : strdup(".");
     int fd = folder ? open_unnamed(folder) : -1;
     *out = fd >= 0 ? fdopen(fd, "w+b") : NULL;
-    cdul_status status = *out ? CDUL_OK : cdul_fail_errno(err, "%s: no file can be created beside it", path);
+    cdul_status status =
+        *out ? CDUL_OK : cdul_fail_errno(err, "%s: no file can be created beside it", path);
     if (!*out && fd >= 0) close(fd);
     free(folder);
     return status;
@@ -207,7 +214,8 @@ cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) {
 static pid_t writer_of(const char *name) {
     static const char end[] = ".tmp";
     size_t length = strlen(name), digits = 0;
-    if (*name != '.' || length < sizeof end || strcmp(name + length - (sizeof end - 1), end) != 0) return 0;
+    if (*name != '.' || length < sizeof end || strcmp(name + length - (sizeof end - 1), end) != 0)
+        return 0;
     const char *at = name + length - (sizeof end - 1);
     while (at > name && (strchr("0123456789-", at[-1]))) at--, digits++;
     return digits && at - 1 > name && at[-1] == '.' ? (pid_t)strtol(at, NULL, 10) : 0;
@@ -242,7 +250,8 @@ cdul_status cdul_lock_try(const char *folder, int *lock, cdul_error *err) {
         bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
         bool busy = fd >= 0 && !taken && errno == EWOULDBLOCK;
         if (!taken && !busy)
-            status = cdul_fail_errno(err, fd < 0 ? "%s: cannot be written" : "%s: cannot be locked", path);
+            status = cdul_fail_errno(err, fd < 0 ? "%s: cannot be written" : "%s: cannot be locked",
+                                     path);
         if (taken && still_named(fd, path)) {
             *lock = fd;
             break;
@@ -261,7 +270,8 @@ void cdul_lock_release(int *lock) {
 
 /* --- Whole-file input --- */
 
-static cdul_status read_descriptor(int fd, const char *path, char **data, size_t *size, cdul_error *err) {
+static cdul_status read_descriptor(int fd, const char *path, char **data, size_t *size,
+                                   cdul_error *err) {
     struct stat info;
     size_t capacity = READ_STEP, used = 0;
     /* One byte more than the file, so that its end is seen without growing; one for the NUL. */
@@ -296,7 +306,8 @@ static cdul_status read_descriptor(int fd, const char *path, char **data, size_t
 }
 
 cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul_error *err) {
-    if (strcmp(path, "-") == 0) return read_descriptor(STDIN_FILENO, "standard input", data, size, err);
+    if (strcmp(path, "-") == 0)
+        return read_descriptor(STDIN_FILENO, "standard input", data, size, err);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
     cdul_status status = read_descriptor(fd, path, data, size, err);
@@ -317,8 +328,8 @@ cdul_status cdul_file_read_regular(const char *path, char **data, size_t *size, 
     else if (!S_ISREG(info.st_mode))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a regular file", path);
     else if ((uintmax_t)info.st_size > CDUL_REGULAR_BYTES)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %jd bytes are too many: at most %zu are read", path,
-                           (intmax_t)info.st_size, CDUL_REGULAR_BYTES);
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %jd bytes are too many: at most %zu are read",
+                           path, (intmax_t)info.st_size, CDUL_REGULAR_BYTES);
     else
         status = read_descriptor(fd, path, data, size, err);
     close(fd);
@@ -348,7 +359,8 @@ cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *e
 }
 
 void cdul_mapping_release(const cdul_mapping *map) {
-    if (map->data) madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED); /* only advice */
+    /* only advice */
+    if (map->data) madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED);
 }
 
 void cdul_mapping_close(cdul_mapping *map) {
@@ -387,7 +399,8 @@ bool cdul_path_exists(const char *path) {
 }
 
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) {
-    if (!*path) return cdul_fail(err, CDUL_ERR_USAGE, "\"\": folder cannot be made: its name is missing");
+    if (!*path)
+        return cdul_fail(err, CDUL_ERR_USAGE, "\"\": folder cannot be made: its name is missing");
     char *part = strdup(path);
     if (!part) return cdul_fail_memory(err, path);
     cdul_status status = CDUL_OK;

@@ -1,5 +1,5 @@
-/* Files and paths. Every output of cdul is written under a temporary name in its own folder, synced and
- * renamed, so that a reader sees the old file or the whole new one. */
+/* Files and paths. Every output of cdul is written under a temporary name in its own folder, synced
+ * and renamed, so that a reader sees the old file or the whole new one. */
 #ifndef CDUL_BASE_FILE_H
 #define CDUL_BASE_FILE_H
 
@@ -13,14 +13,15 @@
 
 typedef struct cdul_file cdul_file;
 
-/* Opens a temporary file, ".<name>.<pid>.tmp", beside `path` for writing. It will have the mode of the file
- * that it replaces, or 0666 less the umask. A link stays, and the file it names is replaced. "-" is standard
- * output; it, devices and pipes are written to as they are (commit then only flushes). What cannot be written
- * (a folder, a name too long, no permission) fails here and not at commit. */
+/* Opens a temporary file, ".<name>.<pid>.tmp", beside `path` for writing. It will have the mode of
+ * the file that it replaces, or 0666 less the umask. A link stays, and the file it names is
+ * replaced. "-" is standard output; it, devices and pipes are written to as they are (commit then
+ * only flushes). What cannot be written (a folder, a name too long, no permission) fails here and
+ * not at commit. */
 cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err) CDUL_MUST_CHECK;
 FILE *cdul_file_stream(cdul_file *file);
-/* Flushes, syncs and renames; a write error since creation surfaces here. Frees and clears *file either way.
- */
+/* Flushes, syncs and renames; a write error since creation surfaces here. Frees and clears *file
+ * either way. */
 cdul_status cdul_file_commit(cdul_file **file, cdul_error *err) CDUL_MUST_CHECK;
 /* Drops the temporary file: the old output stays. Takes NULL and a pointer to NULL. */
 void cdul_file_discard(cdul_file **file);
@@ -28,34 +29,37 @@ void cdul_file_discard(cdul_file **file);
 cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
                                 cdul_error *err) CDUL_MUST_CHECK;
 
-/* A file without a name, on the disk where `path` will be, to write and read again: it goes when it is
- * closed. */
+/* A file without a name, on the disk where `path` will be, to write and read again: it goes when it
+ * is closed. */
 cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) CDUL_MUST_CHECK;
-/* Removes from the folder what killed processes left of files they were writing. For a caller that holds a
- * lock on it. */
+/* Removes from the folder what killed processes left of files they were writing. For a caller that
+ * holds a lock on it. */
 void cdul_file_sweep(const char *folder);
 
 /* --- Locks --- */
 
-/* Takes the file "lock" of the folder for as long as the descriptor is open. -1 and no error: another process
- * has it. A process that ends gives its locks up, however it ends. */
+/* Takes the file "lock" of the folder for as long as the descriptor is open. -1 and no error:
+ * another process has it. A process that ends gives its locks up, however it ends. */
 cdul_status cdul_lock_try(const char *folder, int *lock, cdul_error *err) CDUL_MUST_CHECK;
 /* Gives it up. -1 is no lock. */
 void cdul_lock_release(int *lock);
 
 /* --- Whole-file input --- */
 
-/* Reads all of `path` ("-": standard input). *data is the caller's to free and ends in an extra NUL byte. */
-cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul_error *err) CDUL_MUST_CHECK;
+/* Reads all of `path` ("-": standard input). *data is the caller's to free and ends in an extra NUL
+ * byte. */
+cdul_status cdul_file_read_all(const char *path, char **data, size_t *size,
+                               cdul_error *err) CDUL_MUST_CHECK;
 
-/* The same for a file that somebody else named, in a folder or a document: CDUL_ERR_INPUT for anything but a
- * regular file (a pipe might never begin, a device never end) and for more than CDUL_REGULAR_BYTES. */
+/* The same for a file that somebody else named, in a folder or a document: CDUL_ERR_INPUT for
+ * anything but a regular file (a pipe might never begin, a device never end) and for more than
+ * CDUL_REGULAR_BYTES. */
 #define CDUL_REGULAR_BYTES ((size_t)256 << 20)
 cdul_status cdul_file_read_regular(const char *path, char **data, size_t *size,
                                    cdul_error *err) CDUL_MUST_CHECK;
 
-/* A read-only memory map of a regular file. Start from {0}. An empty file gives data NULL, size 0. Cutting a
- * mapped file short crashes its readers; replacing it as cdul does is harmless. */
+/* A read-only memory map of a regular file. Start from {0}. An empty file gives data NULL, size 0.
+ * Cutting a mapped file short crashes its readers; replacing it as cdul does is harmless. */
 typedef struct cdul_mapping {
     const unsigned char *data;
     size_t size;
@@ -68,15 +72,16 @@ void cdul_mapping_close(cdul_mapping *map);
 
 /* --- Paths --- */
 
-/* "folder/name"; `name` alone if it is absolute or `folder` is empty or NULL. Caller frees. NULL: no memory.
- */
+/* "folder/name"; `name` alone if it is absolute or `folder` is empty or NULL. Caller frees. NULL:
+ * no memory. */
 char *cdul_path_join(const char *folder, const char *name);
 /* Pointer into `path`: the part after the last '/'. */
 const char *cdul_path_base(const char *path);
 /* Pointer into `path`: the extension with its dot, "" if none. */
 const char *cdul_path_extension(const char *path);
 bool cdul_path_is_folder(const char *path);
-/* False only if there is no such file: what cannot be looked at is there, and opening it says why not. */
+/* False only if there is no such file: what cannot be looked at is there, and opening it says why
+ * not. */
 bool cdul_path_exists(const char *path);
 /* mkdir -p. */
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) CDUL_MUST_CHECK;

@@ -55,7 +55,8 @@ static cdul_status check_keys(const cJSON *object, const char *where, cdul_error
     if (count < 2) return CDUL_OK;
     const char **names = malloc(count * sizeof *names);
     if (!names) return cdul_fail_memory(err, where);
-    for (const cJSON *member = object->child; member; member = member->next) names[i++] = member->string;
+    for (const cJSON *member = object->child; member; member = member->next)
+        names[i++] = member->string;
     qsort(names, count, sizeof *names, by_name);
     cdul_status status = CDUL_OK;
     for (i = 1; i < count && status == CDUL_OK; i++)
@@ -65,26 +66,28 @@ static cdul_status check_keys(const cJSON *object, const char *where, cdul_error
     return status;
 }
 
-/* What cJSON lets pass: keys that occur twice, and 1e999, which strtod reads as infinity. cJSON itself bounds
- * the depth of the recursion (CJSON_NESTING_LIMIT). */
+/* What cJSON lets pass: keys that occur twice, and 1e999, which strtod reads as infinity. cJSON
+ * itself bounds the depth of the recursion (CJSON_NESTING_LIMIT). */
 static cdul_status check_values(const cJSON *json, const char *where, cdul_error *err) {
     if (cJSON_IsNumber(json) && !isfinite(json->valuedouble))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: the number is not finite or too large", where,
-                         json->string ? json->string : "an element");
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: the number is not finite or too large",
+                         where, json->string ? json->string : "an element");
     cdul_status status = cJSON_IsObject(json) ? check_keys(json, where, err) : CDUL_OK;
     for (const cJSON *child = json->child; child && status == CDUL_OK; child = child->next)
         status = check_values(child, where, err);
     return status;
 }
 
-cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJSON **out, cdul_error *err) {
+cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJSON **out,
+                            cdul_error *err) {
     const char *nul = find_nul(text, size);
     if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: is empty; expected JSON", where);
     if (nul)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL character is not allowed", where,
                          line_of(text, nul));
     if (has_too_many_values(text, size))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: JSON of more than %zu values", where, MAX_VALUES);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: JSON of more than %zu values", where,
+                         MAX_VALUES);
     /* with a NUL behind it: cJSON before 1.7.18 reads a byte too far in text that is cut off */
     char *copy = strndup(text, size);
     if (!copy) return cdul_fail_memory(err, where);
@@ -100,8 +103,8 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJ
     if (!json || end < text + size) {
         cJSON_Delete(json);
         int shown = (int)(text + size - end < 20 ? text + size - end : 20);
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: not JSON here: %.*s", where, line_of(text, end),
-                         shown, end);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: not JSON here: %.*s", where,
+                         line_of(text, end), shown, end);
     }
     cdul_status status = check_values(json, where, err);
     if (status == CDUL_OK)
@@ -191,8 +194,8 @@ cdul_status cdul_json_number(const cJSON *object, const char *key, const char *w
     return CDUL_OK;
 }
 
-cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out, bool *found,
-                           cdul_error *err) {
+cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out,
+                           bool *found, cdul_error *err) {
     cdul_status status;
     const cJSON *item = member(object, key, where, found, &status, err);
     if (!item) return status;
@@ -201,8 +204,8 @@ cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *whe
     return CDUL_OK;
 }
 
-cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where, const char **out,
-                             bool *found, cdul_error *err) {
+cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where,
+                             const char **out, bool *found, cdul_error *err) {
     cdul_status status;
     const cJSON *item = member(object, key, where, found, &status, err);
     if (!item) return status;
@@ -213,8 +216,8 @@ cdul_status cdul_json_string(const cJSON *object, const char *key, const char *w
 
 /* --- Lists of strings --- */
 
-cdul_status cdul_json_to_strings(const char *text, size_t size, const char *where, cdul_strings *out,
-                                 cdul_error *err) {
+cdul_status cdul_json_to_strings(const char *text, size_t size, const char *where,
+                                 cdul_strings *out, cdul_error *err) {
     cJSON *json = NULL;
     cdul_strings list = {0};
     size_t i = 0;
@@ -225,9 +228,9 @@ cdul_status cdul_json_to_strings(const char *text, size_t size, const char *wher
         goto done;
     }
     for (const cJSON *item = json->child; item && status == CDUL_OK; item = item->next, i++)
-        status = cJSON_IsString(item)
-                     ? cdul_strings_add(&list, item->valuestring, err)
-                     : cdul_fail(err, CDUL_ERR_INPUT, "%s: entry %zu: expected a string", where, i + 1);
+        status = cJSON_IsString(item) ? cdul_strings_add(&list, item->valuestring, err)
+                                      : cdul_fail(err, CDUL_ERR_INPUT,
+                                                  "%s: entry %zu: expected a string", where, i + 1);
 done:
     cJSON_Delete(json);
     if (status == CDUL_OK) {

@@ -1,8 +1,8 @@
-/* Access to JSON with errors that name the file and the key. cJSON does the parsing. Beyond it, numbers must
- * be finite, keys must not occur twice, NUL characters are refused, and so is a text of more than 2^24
- * values, which cJSON would make into gigabytes. Strings are bytes: a file name that is no valid UTF-8 passes
- * in both directions unchanged (the file is then no valid JSON to strict readers).
- */
+/* Access to JSON with errors that name the file and the key. cJSON does the parsing. Beyond it,
+ * numbers must be finite, keys must not occur twice, NUL characters are refused, and so is a text
+ * of more than 2^24 values, which cJSON would make into gigabytes. Strings are bytes: a file name
+ * that is no valid UTF-8 passes in both directions unchanged (the file is then no valid JSON to
+ * strict readers). */
 #ifndef CDUL_BASE_JSON_H
 #define CDUL_BASE_JSON_H
 
@@ -13,33 +13,36 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Parses a whole text; `where` (a file name) goes into errors with the line of the mistake. Trailing text
- * other than white space is an error. Free with cJSON_Delete. */
+/* Parses a whole text; `where` (a file name) goes into errors with the line of the mistake.
+ * Trailing text other than white space is an error. Free with cJSON_Delete. */
 cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJSON **out,
                             cdul_error *err) CDUL_MUST_CHECK;
 /* Of a regular file, as cdul_file_read_regular takes it. */
 cdul_status cdul_json_read(const char *path, cJSON **out, cdul_error *err) CDUL_MUST_CHECK;
-/* Indented, with a final newline, written atomically. NaN and infinity are CDUL_ERR_INPUT: JSON has none. */
+/* Indented, with a final newline, written atomically. NaN and infinity are CDUL_ERR_INPUT: JSON has
+ * none. */
 cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err) CDUL_MUST_CHECK;
 
 /* Writes `text` as a JSON string with its quotes. Write errors surface at commit. */
 void cdul_json_write_string(FILE *stream, const char *text);
 
-/* Typed members of an object. A wrong type is CDUL_ERR_INPUT ("config.json: logit_scale: expected a number").
- * A missing member leaves *out as it is and sets *found (may be NULL, then a missing member is an error). */
+/* Typed members of an object. A wrong type is CDUL_ERR_INPUT ("config.json: logit_scale: expected a
+ * number"). A missing member leaves *out as it is and sets *found (may be NULL, then a missing
+ * member is an error). */
 cdul_status cdul_json_number(const cJSON *object, const char *key, const char *where, double *out,
                              bool *found, cdul_error *err) CDUL_MUST_CHECK;
-cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out, bool *found,
-                           cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out,
+                           bool *found, cdul_error *err) CDUL_MUST_CHECK;
 /* *out points into `object`. */
-cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where, const char **out,
-                             bool *found, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where,
+                             const char **out, bool *found, cdul_error *err) CDUL_MUST_CHECK;
 
-/* A JSON array of strings, as text (safetensors metadata) to and from a list. `where` names it in errors.
- * *out is replaced. */
-cdul_status cdul_json_to_strings(const char *text, size_t size, const char *where, cdul_strings *out,
-                                 cdul_error *err) CDUL_MUST_CHECK;
+/* A JSON array of strings, as text (safetensors metadata) to and from a list. `where` names it in
+ * errors. *out is replaced. */
+cdul_status cdul_json_to_strings(const char *text, size_t size, const char *where,
+                                 cdul_strings *out, cdul_error *err) CDUL_MUST_CHECK;
 /* *out is the caller's to free. Built in one linear pass: lists of 10^6 names are normal. */
-cdul_status cdul_json_from_strings(const cdul_strings *list, char **out, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_json_from_strings(const cdul_strings *list, char **out,
+                                   cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -23,7 +23,8 @@ size_t cdul_memory_limit(void) {
     size_t limit = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
     struct rlimit space;
     limit = smaller(limit, read_limit("/sys/fs/cgroup/memory.max"));
-    limit = smaller(limit, read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes")); /* version 1 */
+    /* version 1 */
+    limit = smaller(limit, read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
     if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
         limit = smaller(limit, (size_t)space.rlim_cur);
     return limit;

@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* Bytes that this process may have at most: the machine's, its control group's limit, or that of its address
- * space, whichever is least. Not what happens to be free: two runs on one machine are told the same. */
+/* Bytes that this process may have at most: the machine's, its control group's limit, or that of
+ * its address space, whichever is least. Not what happens to be free: two runs on one machine are
+ * told the same. */
 size_t cdul_memory_limit(void);
 
 #endif

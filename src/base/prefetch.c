@@ -11,18 +11,19 @@ typedef struct outcome {
     cdul_error error;
 } outcome;
 
-/* Item i lies in slot i % depth. released <= received <= claimed <= released + depth, at any time. */
+/* Item i lies in slot i % depth. released <= received <= claimed <= released + depth, at any
+ * time. */
 struct cdul_prefetch {
     cdul_produce *produce;
     void *user;
     size_t count, depth;
-    size_t claimed;  /* items that workers began                */
-    size_t received; /* items handed to the consumer            */
+    size_t claimed; /* items that workers began */
+    size_t received; /* items handed to the consumer */
     size_t released; /* items whose slot the consumer gave back */
     bool stop;
     pthread_mutex_t lock;
-    pthread_cond_t may_claim; /* a slot became free, or stop          */
-    pthread_cond_t is_ready;  /* the consumer's next item is produced */
+    pthread_cond_t may_claim; /* a slot became free, or stop */
+    pthread_cond_t is_ready; /* the consumer's next item is produced */
     pthread_t *threads;
     size_t n_threads;
     outcome slots[];
@@ -52,8 +53,8 @@ static void *work(void *argument) {
     return NULL;
 }
 
-cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_produce *produce, void *user,
-                               cdul_prefetch **out, cdul_error *err) {
+cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_produce *produce,
+                               void *user, cdul_prefetch **out, cdul_error *err) {
     if (depth == 0) return cdul_fail(err, CDUL_ERR_USAGE, "prefetch: depth must be at least 1");
     cdul_prefetch *p = NULL;
     if (threads > count) threads = count;
@@ -72,8 +73,9 @@ cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_
     if (threads && !p->threads) status = cdul_fail_memory(err, "prefetch threads");
     while (status == CDUL_OK && p->n_threads < threads) {
         if (pthread_create(&p->threads[p->n_threads], NULL, work, p) != 0)
-            status = cdul_fail(err, CDUL_ERR_IO, "cannot start thread %zu of %zu; ask for fewer (-j)",
-                               p->n_threads + 1, threads);
+            status =
+                cdul_fail(err, CDUL_ERR_IO, "cannot start thread %zu of %zu; ask for fewer (-j)",
+                          p->n_threads + 1, threads);
         else
             p->n_threads++;
     }
@@ -90,7 +92,8 @@ int cdul_prefetch_next(cdul_prefetch *p, cdul_prefetched *out) {
     outcome *done = &p->slots[i % p->depth];
     *out = (cdul_prefetched){.i = i, .slot = i % p->depth};
     if (i == p->released + p->depth) {
-        out->status = cdul_fail(&out->error, CDUL_ERR_USAGE, "prefetch: all %zu slots are held", p->depth);
+        out->status =
+            cdul_fail(&out->error, CDUL_ERR_USAGE, "prefetch: all %zu slots are held", p->depth);
         return 1;
     }
     if (p->n_threads == 0) {

@@ -1,8 +1,9 @@
 /* What the processor can do.
  *
- * FOR_AVX2_TOO compiles a function twice, and the copy that the processor can run is chosen while the program
- * loads: for loops that gain much from AVX2 and give the same without. Nothing but speed may depend on it: no
- * fused multiply-add is in it. ThreadSanitizer cannot bear a choice made so early. */
+ * FOR_AVX2_TOO compiles a function twice, and the copy that the processor can run is chosen while
+ * the program loads: for loops that gain much from AVX2 and give the same without. Nothing but
+ * speed may depend on it: no fused multiply-add is in it. ThreadSanitizer cannot bear a choice made
+ * so early. */
 #ifndef CDUL_BASE_PROCESSOR_H
 #define CDUL_BASE_PROCESSOR_H
 
@@ -28,15 +29,16 @@
 #define FOR_AVX512_TOO
 #endif
 
-/* Conversion of halves, eight at a time. clang knows the name "f16c" of it only since version 15; AVX says
- * that the system keeps the wide registers. Asked once: a virtual machine leaves to its host what CPUID
- * answers, which takes longer than converting an image's vectors. */
+/* Conversion of halves, eight at a time. clang knows the name "f16c" of it only since version 15;
+ * AVX says that the system keeps the wide registers. Asked once: a virtual machine leaves to its
+ * host what CPUID answers, which takes longer than converting an image's vectors. */
 static inline bool cdul_processor_has_f16c(void) {
 #ifdef __x86_64__
     static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
     if (!known) {
         unsigned eax, ebx, ecx, edx;
-        known = __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C)
+        known = __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) &&
+                        (ecx & bit_F16C)
                     ? 2
                     : 1;
     }

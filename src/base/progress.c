@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REDRAW_SECONDS 0.1  /* on a terminal */
-#define LINE_SECONDS   30.0 /* elsewhere     */
+#define REDRAW_SECONDS 0.1 /* on a terminal */
+#define LINE_SECONDS   30.0 /* elsewhere */
 #define SAMPLES        64
 #define SAMPLE_SECONDS 0.25 /* a sample at most this often, so that 64 of them span the window */
 #define RATE_SECONDS   15.0 /* the rate is that of this window */
@@ -26,9 +26,9 @@ struct cdul_reporter {
     pthread_mutex_t lock;
     FILE *stream;
     cdul_level level;
-    bool shows; /* progress at all                                      */
-    bool live;  /* one line, rewritten                                  */
-    int drawn;  /* columns of the line that stands on the terminal, or 0 */
+    bool shows; /* progress at all */
+    bool live; /* one line, rewritten */
+    int drawn; /* columns of the line that stands on the terminal, or 0 */
 
     bool active;
     char verb[64];
@@ -36,7 +36,7 @@ struct cdul_reporter {
     size_t done, total; /* total 0: unknown */
     double started, last_drawn;
     sample samples[SAMPLES]; /* a ring */
-    size_t n_samples;        /* ever taken */
+    size_t n_samples; /* ever taken */
 };
 
 double cdul_seconds(void) {
@@ -45,8 +45,8 @@ double cdul_seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-cdul_status cdul_reporter_new(FILE *stream, cdul_level level, cdul_progress_mode mode, cdul_reporter **out,
-                              cdul_error *err) {
+cdul_status cdul_reporter_new(FILE *stream, cdul_level level, cdul_progress_mode mode,
+                              cdul_reporter **out, cdul_error *err) {
     *out = NULL;
     cdul_reporter *reporter = calloc(1, sizeof *reporter);
     if (!reporter) return cdul_fail_memory(err, "reporter");
@@ -98,12 +98,13 @@ static void format_time(double seconds, char *out, size_t size) {
 }
 
 static void take_sample(cdul_reporter *r, double now) {
-    if (r->n_samples > 0 && now - r->samples[(r->n_samples - 1) % SAMPLES].time < SAMPLE_SECONDS) return;
+    if (r->n_samples > 0 && now - r->samples[(r->n_samples - 1) % SAMPLES].time < SAMPLE_SECONDS)
+        return;
     r->samples[r->n_samples++ % SAMPLES] = (sample){now, r->done};
 }
 
-/* Items a second since the oldest sample of the window; where items are slower than the window, since the
- * youngest sample before it. 0: not known yet. */
+/* Items a second since the oldest sample of the window; where items are slower than the window,
+ * since the youngest sample before it. 0: not known yet. */
 static double recent_rate(const cdul_reporter *r, double now) {
     size_t kept = r->n_samples < SAMPLES ? r->n_samples : SAMPLES;
     const sample *from = NULL;
@@ -207,7 +208,8 @@ void cdul_progress_begin(cdul_reporter *r, const char *verb, size_t total) {
     r->total = total;
     r->n_samples = 0;
     r->started = cdul_seconds();
-    /* On a terminal the line appears at once; elsewhere the first one is due after the full interval. */
+    /* On a terminal the line appears at once; elsewhere the first one is due after the full
+     * interval. */
     r->last_drawn = r->started;
     take_sample(r, r->started);
     if (r->shows && r->live) draw(r, r->started);
@@ -222,7 +224,8 @@ void cdul_progress_update(cdul_reporter *r, size_t done, const char *note) {
         r->done = done;
         set_text(r->note, sizeof r->note, note);
         take_sample(r, now);
-        if (r->shows && now - r->last_drawn >= (r->live ? REDRAW_SECONDS : LINE_SECONDS)) draw(r, now);
+        if (r->shows && now - r->last_drawn >= (r->live ? REDRAW_SECONDS : LINE_SECONDS))
+            draw(r, now);
     }
     pthread_mutex_unlock(&r->lock);
 }
@@ -246,7 +249,8 @@ void cdul_progress_end(cdul_reporter *r) {
 /* A name in a message must not steer the terminal; only line breaks and tabs pass. */
 static void defuse(char *text) {
     for (; *text; text++)
-        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f) *text = '?';
+        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f)
+            *text = '?';
 }
 
 static void message(cdul_reporter *r, const char *prefix, const char *format, va_list args)
@@ -318,8 +322,10 @@ void cdul_interrupt_install(void) {
     sigemptyset(&action.sa_mask);
     atomic_store(&installed, true);
     sigaction(SIGTERM, &action, NULL);
-    /* A job in the background of a script ignores the terminal's interrupt, and goes on doing so. */
-    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(SIGINT, &action, NULL);
+    /* A job in the background of a script ignores the terminal's interrupt, and goes on doing
+     * so. */
+    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &action, NULL);
 }
 
 void cdul_interrupt_limit(unsigned seconds, const char *words) {

@@ -43,11 +43,12 @@ static bool to_size(const cJSON *item, size_t *out) {
     return (double)*out == value;
 }
 
-static cdul_status read_shape(const cdul_safetensors *file, const cJSON *shape, cdul_tensor_view *view,
-                              cdul_error *err) {
+static cdul_status read_shape(const cdul_safetensors *file, const cJSON *shape,
+                              cdul_tensor_view *view, cdul_error *err) {
     if (!cJSON_IsArray(shape)) return bad_tensor(file, view->name, "shape: expected a list", err);
     for (const cJSON *item = shape->child; item; item = item->next) {
-        if (view->rank == CDUL_MAX_RANK) return bad_tensor(file, view->name, "more than 8 dimensions", err);
+        if (view->rank == CDUL_MAX_RANK)
+            return bad_tensor(file, view->name, "more than 8 dimensions", err);
         if (!to_size(item, &view->shape[view->rank++]))
             return bad_tensor(file, view->name, "shape: expected whole numbers", err);
     }
@@ -55,16 +56,18 @@ static cdul_status read_shape(const cdul_safetensors *file, const cJSON *shape, 
 }
 
 /* One member of the header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}. */
-static cdul_status read_entry(const cdul_safetensors *file, const cJSON *json, size_t data_bytes, entry *out,
-                              cdul_error *err) {
+static cdul_status read_entry(const cdul_safetensors *file, const cJSON *json, size_t data_bytes,
+                              entry *out, cdul_error *err) {
     cdul_tensor_view *view = &out->view;
     view->name = json->string;
     if (!cJSON_IsObject(json)) return bad_tensor(file, view->name, "expected an object", err);
     const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(json, "dtype");
     if (!cJSON_IsString(dtype) || !cdul_dtype_find(dtype->valuestring, &view->dtype))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": dtype %s is not supported", file->path,
-                         view->name, cJSON_IsString(dtype) ? dtype->valuestring : "(missing)");
-    cdul_status status = read_shape(file, cJSON_GetObjectItemCaseSensitive(json, "shape"), view, err);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": dtype %s is not supported",
+                         file->path, view->name,
+                         cJSON_IsString(dtype) ? dtype->valuestring : "(missing)");
+    cdul_status status =
+        read_shape(file, cJSON_GetObjectItemCaseSensitive(json, "shape"), view, err);
     if (status != CDUL_OK) return status;
 
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(json, "data_offsets");
@@ -74,15 +77,15 @@ static cdul_status read_entry(const cdul_safetensors *file, const cJSON *json, s
         return bad_tensor(file, view->name, "data_offsets: expected [begin, end]", err);
     if (out->end > data_bytes)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: tensor \"%s\": ends at byte %zu of %zu; is the file cut off?", file->path,
-                         view->name, out->end, data_bytes);
+                         "%s: tensor \"%s\": ends at byte %zu of %zu; is the file cut off?",
+                         file->path, view->name, out->end, data_bytes);
     size_t bytes;
     if (!cdul_tensor_bytes(view->dtype, view->rank, view->shape, &view->elements, &bytes))
         return bad_tensor(file, view->name, "shape: too large", err);
     if (bytes != out->end - out->begin)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: tensor \"%s\": shape and dtype make %zu bytes, data_offsets %zu", file->path,
-                         view->name, bytes, out->end - out->begin);
+                         "%s: tensor \"%s\": shape and dtype make %zu bytes, data_offsets %zu",
+                         file->path, view->name, bytes, out->end - out->begin);
     return CDUL_OK;
 }
 
@@ -95,8 +98,8 @@ static int by_offset(const void *a, const void *b) {
 }
 
 /* The tensors in order of offset must tile the data without overlap or hole. */
-static cdul_status check_layout(cdul_safetensors *file, size_t data_bytes, const unsigned char *data,
-                                cdul_error *err) {
+static cdul_status check_layout(cdul_safetensors *file, size_t data_bytes,
+                                const unsigned char *data, cdul_error *err) {
     size_t at = 0;
     if (file->count) qsort(file->entries, file->count, sizeof *file->entries, by_offset);
     for (size_t i = 0; i < file->count; i++) {
@@ -119,11 +122,13 @@ static cdul_status check_layout(cdul_safetensors *file, size_t data_bytes, const
 static cdul_status check_metadata(const cdul_safetensors *file, cdul_error *err) {
     if (!file->metadata) return CDUL_OK;
     if (!cJSON_IsObject(file->metadata))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: " CDUL_METADATA_KEY ": expected an object", file->path);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: " CDUL_METADATA_KEY ": expected an object",
+                         file->path);
     for (const cJSON *item = file->metadata->child; item; item = item->next)
         if (!cJSON_IsString(item))
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: " CDUL_METADATA_KEY ": %s: expected a string",
-                             file->path, item->string);
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: " CDUL_METADATA_KEY ": %s: expected a string", file->path,
+                             item->string);
     return CDUL_OK;
 }
 
@@ -131,21 +136,22 @@ static cdul_status read_header(cdul_safetensors *file, size_t *data_at, cdul_err
     const unsigned char *bytes = file->map.data;
     uint64_t length = 0;
     if (file->map.size < sizeof length)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", file->path,
-                         file->map.size);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu bytes are too few for a safetensors file",
+                         file->path, file->map.size);
     memcpy(&length, bytes, sizeof length);
     if (length > CDUL_SAFETENSORS_HEADER_BYTES)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a safetensors file (header of %llu bytes)",
-                         file->path, (unsigned long long)length);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: is not a safetensors file (header of %llu bytes)", file->path,
+                         (unsigned long long)length);
     if (length > file->map.size - sizeof length)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: the header's %llu bytes reach beyond the file; is it cut off?", file->path,
-                         (unsigned long long)length);
+                         "%s: the header's %llu bytes reach beyond the file; is it cut off?",
+                         file->path, (unsigned long long)length);
     *data_at = sizeof length + (size_t)length;
     const char *text = (const char *)bytes + sizeof length;
     if (length == 0 || text[0] != '{')
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a safetensors file: the header is no JSON object",
-                         file->path);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: is not a safetensors file: the header is no JSON object", file->path);
     return cdul_json_parse(text, (size_t)length, file->path, &file->header, err);
 }
 
@@ -229,15 +235,17 @@ cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *na
     const cdul_tensor_view *view = cdul_safetensors_find(file, name);
     if (!view) return bad_tensor(file, name, "is missing", err);
     if (view->dtype > CDUL_F64)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": is %s; expected F32, F16, BF16 or F64",
-                         file->path, name, cdul_dtype_name(view->dtype));
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: tensor \"%s\": is %s; expected F32, F16, BF16 or F64", file->path,
+                         name, cdul_dtype_name(view->dtype));
     if (view->rank != rank)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": has %zu dimensions; expected %zu",
                          file->path, name, view->rank, rank);
     for (size_t i = 0; i < rank; i++)
         if (shape[i] && shape[i] != view->shape[i])
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": dimension %zu is %zu; expected %zu",
-                             file->path, name, i + 1, view->shape[i], shape[i]);
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: tensor \"%s\": dimension %zu is %zu; expected %zu", file->path,
+                             name, i + 1, view->shape[i], shape[i]);
     if (rank) memcpy(shape, view->shape, rank * sizeof *shape);
     *out = *view;
     return CDUL_OK;
@@ -251,9 +259,11 @@ cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err
     const cdul_tensor_decl seal = CDUL_SEAL;
     const cdul_tensor_view *last = file->count ? &file->entries[file->count - 1].view : NULL;
     uint64_t said;
-    if (!last || strcmp(last->name, seal.name) != 0 || last->dtype != seal.dtype || last->elements != 1)
+    if (!last || strcmp(last->name, seal.name) != 0 || last->dtype != seal.dtype ||
+        last->elements != 1)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: has no checksum", file->path);
     memcpy(&said, last->data, sizeof said);
     if (said == XXH3_64bits(file->map.data, file->map.size - sizeof said)) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: damaged: its bytes do not match its checksum", file->path);
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: damaged: its bytes do not match its checksum",
+                     file->path);
 }

@@ -9,9 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CDUL_MAX_RANK                 8
-#define CDUL_SAFETENSORS_HEADER_BYTES 100000000u /* the reference implementation refuses longer headers */
-#define CDUL_METADATA_KEY             "__metadata__"
+#define CDUL_MAX_RANK 8
+#define CDUL_SAFETENSORS_HEADER_BYTES                                                              \
+    100000000u /* the reference implementation refuses longer headers */
+#define CDUL_METADATA_KEY "__metadata__"
 
 typedef enum cdul_dtype {
     CDUL_F32,
@@ -34,7 +35,8 @@ const char *cdul_dtype_name(cdul_dtype dtype); /* "F32", as in the file's header
 
 bool cdul_dtype_find(const char *name, cdul_dtype *out);
 /* Elements and bytes of a shape (rank 0: one element); false if they exceed size_t. */
-bool cdul_tensor_bytes(cdul_dtype dtype, size_t rank, const size_t *shape, size_t *elements, size_t *bytes);
+bool cdul_tensor_bytes(cdul_dtype dtype, size_t rank, const size_t *shape, size_t *elements,
+                       size_t *bytes);
 
 /* --- Reading: the file is memory-mapped, tensors are views into the map --- */
 
@@ -44,16 +46,19 @@ typedef struct cdul_tensor_view {
     size_t rank;
     size_t shape[CDUL_MAX_RANK];
     size_t elements;
-    const void *data; /* not necessarily aligned to the element size: use memcpy or the helpers below */
+    /* not necessarily aligned to the element size: use memcpy or the helpers below */
+    const void *data;
 } cdul_tensor_view;
 
 typedef struct cdul_safetensors cdul_safetensors;
 
-/* Checks the whole header: offsets inside the file, no overlaps or holes, sizes equal to shape x dtype, no
- * duplicate names, known dtypes. CDUL_ERR_INPUT names the tensor and the byte. */
-cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Checks the whole header: offsets inside the file, no overlaps or holes, sizes equal to shape x
+ * dtype, no duplicate names, known dtypes. CDUL_ERR_INPUT names the tensor and the byte. */
+cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out,
+                                  cdul_error *err) CDUL_MUST_CHECK;
 size_t cdul_safetensors_count(const cdul_safetensors *file);
-cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i); /* in order of offset */
+/* in order of offset */
+cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i);
 /* NULL if there is none. */
 const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name);
 /* NULL if there is none. */
@@ -67,13 +72,14 @@ void cdul_safetensors_release(const cdul_safetensors *file);
 cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_safetensors_close(cdul_safetensors *file);
 
-/* Finds tensor `name`, checks that its rank is `rank` and that every shape[i] != 0 given equals the file's;
- * writes the sizes found back into shape. F32, F16, BF16 and F64 are accepted; anything else is
- * CDUL_ERR_INPUT. */
+/* Finds tensor `name`, checks that its rank is `rank` and that every shape[i] != 0 given equals the
+ * file's; writes the sizes found back into shape. F32, F16, BF16 and F64 are accepted; anything
+ * else is CDUL_ERR_INPUT. */
 cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *name, size_t rank,
-                                    size_t *shape, cdul_tensor_view *out, cdul_error *err) CDUL_MUST_CHECK;
-/* The view is of F32, F16, BF16 or F64 (as `expect` makes sure).
- * Converts elements [first, first + count) of a floating-point view to float32. */
+                                    size_t *shape, cdul_tensor_view *out,
+                                    cdul_error *err) CDUL_MUST_CHECK;
+/* The view is of F32, F16, BF16 or F64 (as `expect` makes sure). Converts elements [first, first +
+ * count) of a floating-point view to float32. */
 void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out);
 
 /* The first element that is NaN or infinite; view->elements if none is, or none can be. */
@@ -98,19 +104,22 @@ typedef struct cdul_metadata {
 
 typedef struct cdul_safetensors_writer cdul_safetensors_writer;
 
-/* CDUL_ERR_INPUT if the file could not be read again: a name that occurs twice or is CDUL_METADATA_KEY, too
- * many dimensions, too long a header. Data begins at a multiple of 8; put wide dtypes first to keep them
- * aligned. */
-cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata, size_t n_metadata,
-                                    const cdul_tensor_decl *tensors, size_t n_tensors,
-                                    cdul_safetensors_writer **out, cdul_error *err) CDUL_MUST_CHECK;
+/* CDUL_ERR_INPUT if the file could not be read again: a name that occurs twice or is
+ * CDUL_METADATA_KEY, too many dimensions, too long a header. Data begins at a multiple of 8; put
+ * wide dtypes first to keep them aligned. */
+cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata,
+                                    size_t n_metadata, const cdul_tensor_decl *tensors,
+                                    size_t n_tensors, cdul_safetensors_writer **out,
+                                    cdul_error *err) CDUL_MUST_CHECK;
 /* Appends bytes of the tensor that is being written; may cross into the next one. */
 cdul_status cdul_safetensors_append(cdul_safetensors_writer *writer, const void *data, size_t bytes,
                                     cdul_error *err) CDUL_MUST_CHECK;
 /* Appends the tensor CDUL_SEAL, which was declared last. */
 cdul_status cdul_safetensors_seal(cdul_safetensors_writer *writer, cdul_error *err) CDUL_MUST_CHECK;
-/* Fails unless exactly the declared bytes were appended. Atomic. Frees and clears *writer either way. */
-cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer, cdul_error *err) CDUL_MUST_CHECK;
+/* Fails unless exactly the declared bytes were appended. Atomic. Frees and clears *writer either
+ * way. */
+cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer,
+                                    cdul_error *err) CDUL_MUST_CHECK;
 void cdul_safetensors_discard(cdul_safetensors_writer **writer);
 
 /* IEEE half precision, round to nearest even. */

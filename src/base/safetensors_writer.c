@@ -14,7 +14,7 @@ struct cdul_safetensors_writer {
     cdul_file *file;
     char *path;
     size_t declared, appended; /* bytes of data */
-    XXH3_state_t *hash;        /* of all bytes so far */
+    XXH3_state_t *hash; /* of all bytes so far */
 };
 
 /* The reader would refuse what these checks refuse: better now than when the file is wanted. */
@@ -33,7 +33,8 @@ static cdul_status check_names(const cdul_tensor_decl *tensors, size_t n_tensors
     return status;
 }
 
-static cdul_status check_keys(const cdul_metadata *metadata, size_t n, const char *path, cdul_error *err) {
+static cdul_status check_keys(const cdul_metadata *metadata, size_t n, const char *path,
+                              cdul_error *err) {
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++)
             if (strcmp(metadata[i].key, metadata[j].key) == 0)
@@ -53,8 +54,8 @@ static void write_metadata(FILE *stream, const cdul_metadata *metadata, size_t n
     fputc('}', stream);
 }
 
-static cdul_status write_entry(FILE *stream, const cdul_tensor_decl *tensor, size_t *offset, const char *path,
-                               cdul_error *err) {
+static cdul_status write_entry(FILE *stream, const cdul_tensor_decl *tensor, size_t *offset,
+                               const char *path, cdul_error *err) {
     size_t elements, bytes, end;
     if (tensor->rank > CDUL_MAX_RANK)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": more than %d dimensions", path,
@@ -90,14 +91,15 @@ static cdul_status make_header(const cdul_metadata *metadata, size_t n_metadata,
     failed = fclose(stream) != 0 || failed;
     if (status == CDUL_OK && failed) status = cdul_fail_memory(err, path);
     if (status == CDUL_OK && *size > CDUL_SAFETENSORS_HEADER_BYTES)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: a header of %zu bytes; the format allows %u", path,
-                           *size, CDUL_SAFETENSORS_HEADER_BYTES);
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: a header of %zu bytes; the format allows %u",
+                           path, *size, CDUL_SAFETENSORS_HEADER_BYTES);
     return status;
 }
 
-cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata, size_t n_metadata,
-                                    const cdul_tensor_decl *tensors, size_t n_tensors,
-                                    cdul_safetensors_writer **out, cdul_error *err) {
+cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata,
+                                    size_t n_metadata, const cdul_tensor_decl *tensors,
+                                    size_t n_tensors, cdul_safetensors_writer **out,
+                                    cdul_error *err) {
     char *text = NULL;
     size_t size = 0;
     cdul_safetensors_writer *writer = calloc(1, sizeof *writer);
@@ -108,8 +110,8 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
     if (status == CDUL_OK) status = check_names(tensors, n_tensors, path, err);
     if (status == CDUL_OK) status = check_keys(metadata, n_metadata, path, err);
     if (status == CDUL_OK)
-        status =
-            make_header(metadata, n_metadata, tensors, n_tensors, path, &writer->declared, &text, &size, err);
+        status = make_header(metadata, n_metadata, tensors, n_tensors, path, &writer->declared,
+                             &text, &size, err);
     if (status == CDUL_OK) status = cdul_file_create(path, &writer->file, err);
     if (status == CDUL_OK) {
         uint64_t length = size;
@@ -130,8 +132,8 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
 cdul_status cdul_safetensors_append(cdul_safetensors_writer *writer, const void *data, size_t bytes,
                                     cdul_error *err) {
     if (bytes > writer->declared - writer->appended)
-        return cdul_fail(err, CDUL_ERR_USAGE, "%s: more data than the %zu bytes declared", writer->path,
-                         writer->declared);
+        return cdul_fail(err, CDUL_ERR_USAGE, "%s: more data than the %zu bytes declared",
+                         writer->path, writer->declared);
     if (bytes && fwrite(data, 1, bytes, cdul_file_stream(writer->file)) != bytes)
         return cdul_fail_errno(err, "%s: cannot be written", writer->path);
     if (bytes) XXH3_64bits_update(writer->hash, data, bytes);
@@ -148,8 +150,8 @@ cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer, cdul_error
     cdul_safetensors_writer *w = *writer;
     cdul_status status;
     if (w->appended != w->declared)
-        status = cdul_fail(err, CDUL_ERR_USAGE, "%s: %zu bytes of data appended of %zu declared", w->path,
-                           w->appended, w->declared);
+        status = cdul_fail(err, CDUL_ERR_USAGE, "%s: %zu bytes of data appended of %zu declared",
+                           w->path, w->appended, w->declared);
     else
         status = cdul_file_commit(&w->file, err);
     cdul_safetensors_discard(writer);

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-cdul_status cdul_skipped_add(cdul_skipped *skipped, const char *path, const char *reason, cdul_error *err) {
+cdul_status cdul_skipped_add(cdul_skipped *skipped, const char *path, const char *reason,
+                             cdul_error *err) {
     size_t length = strlen(path);
-    if (strncmp(reason, path, length) == 0 && strncmp(reason + length, ": ", 2) == 0) reason += length + 2;
+    if (strncmp(reason, path, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
+        reason += length + 2;
     cdul_status status = cdul_strings_add(&skipped->paths, path, err);
     if (!status) status = cdul_strings_add(&skipped->reasons, reason, err);
     return status;

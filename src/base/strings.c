@@ -10,7 +10,8 @@ static cdul_status reserve(cdul_strings *list, size_t count, cdul_error *err) {
     if (count <= list->capacity) return CDUL_OK;
     size_t capacity = list->capacity ? list->capacity : 8;
     while (capacity < count) {
-        if (capacity > SIZE_MAX / sizeof *list->items / 2) return cdul_fail_memory(err, "list of strings");
+        if (capacity > SIZE_MAX / sizeof *list->items / 2)
+            return cdul_fail_memory(err, "list of strings");
         capacity *= 2;
     }
     char **items = realloc(list->items, capacity * sizeof *items);
@@ -20,7 +21,8 @@ static cdul_status reserve(cdul_strings *list, size_t count, cdul_error *err) {
     return CDUL_OK;
 }
 
-cdul_status cdul_strings_add_n(cdul_strings *list, const char *text, size_t length, cdul_error *err) {
+cdul_status cdul_strings_add_n(cdul_strings *list, const char *text, size_t length,
+                               cdul_error *err) {
     cdul_status status = reserve(list, list->count + 1, err);
     if (status != CDUL_OK) return status;
     char *copy = length < SIZE_MAX ? malloc(length + 1) : NULL;
@@ -84,7 +86,8 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Optimal string alignment: insertions, deletions, substitutions, and swaps of neighbours cost 1 each. */
+/* Optimal string alignment: insertions, deletions, substitutions, and swaps of neighbours cost 1
+ * each. */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length) {
     size_t rows[3][LONGEST_WORD + 1];
     size_t *before = rows[0], *last = rows[1], *row = rows[2];
@@ -92,7 +95,8 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
     for (size_t i = 1; i <= a_length; i++) {
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            size_t cost = smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+            size_t cost =
+                smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 cost = smaller(cost, before[j - 2] + 1);
             row[j] = cost;
@@ -125,8 +129,8 @@ const char *cdul_strings_nearest(const char *word, const char *const *candidates
 
 /* --- Hash index: open addressing, at most half full --- */
 
-/* Bits of the hash in a slot beside the position: another text is mostly seen to be another without a look at
- * it, which in a list of a million would be two reads from main memory. */
+/* Bits of the hash in a slot beside the position: another text is mostly seen to be another without
+ * a look at it, which in a list of a million would be two reads from main memory. */
 #define HASH_BITS ((uint64_t)0xffff << 48)
 
 struct cdul_index {
@@ -149,18 +153,21 @@ static size_t position(uint64_t slot) {
 static size_t slot_of(const cdul_index *index, const char *text, uint64_t *bits) {
     unsigned long long hash = cdul_hash(CDUL_HASH_START, text, strlen(text));
     hash =
-        (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15ull; /* FNV leaves names that differ in few digits close */
+        /* FNV leaves names that differ in few digits close */
+        (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15ull;
     size_t at = (size_t)(hash >> 24) & index->mask;
     *bits = hash & HASH_BITS;
     for (uint64_t slot; (slot = index->slots[at]); at = (at + 1) & index->mask)
-        if ((slot & HASH_BITS) == *bits && strcmp(index->list->items[position(slot)], text) == 0) break;
+        if ((slot & HASH_BITS) == *bits && strcmp(index->list->items[position(slot)], text) == 0)
+            break;
     return at;
 }
 
 cdul_status cdul_index_new(const cdul_strings *list, cdul_index **out, cdul_error *err) {
     size_t slots = 8;
     while (slots / 2 < list->count) {
-        if (slots > SIZE_MAX / sizeof(uint64_t) / 4) return cdul_fail_memory(err, "index of strings");
+        if (slots > SIZE_MAX / sizeof(uint64_t) / 4)
+            return cdul_fail_memory(err, "index of strings");
         slots *= 2;
     }
     cdul_index *index = calloc(1, sizeof *index + slots * sizeof *index->slots);
@@ -173,8 +180,8 @@ cdul_status cdul_index_new(const cdul_strings *list, cdul_index **out, cdul_erro
         if (index->slots[at]) {
             size_t first = position(index->slots[at]);
             free(index);
-            return cdul_fail(err, CDUL_ERR_INPUT, "\"%s\" occurs twice (entries %zu and %zu)", list->items[i],
-                             first + 1, i + 1);
+            return cdul_fail(err, CDUL_ERR_INPUT, "\"%s\" occurs twice (entries %zu and %zu)",
+                             list->items[i], first + 1, i + 1);
         }
         index->slots[at] = bits | (i + 1);
     }

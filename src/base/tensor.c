@@ -1,5 +1,5 @@
-/* Element types and conversions. Halves are converted in integer arithmetic: the result does not depend on
- * the processor's rounding or denormal modes. */
+/* Element types and conversions. Halves are converted in integer arithmetic: the result does not
+ * depend on the processor's rounding or denormal modes. */
 #include "base/safetensors.h"
 
 #include "base/processor.h"
@@ -14,9 +14,10 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[] = {
-    [CDUL_F32] = {"F32", 4}, [CDUL_F16] = {"F16", 2}, [CDUL_BF16] = {"BF16", 2}, [CDUL_F64] = {"F64", 8},
-    [CDUL_I64] = {"I64", 8}, [CDUL_I32] = {"I32", 4}, [CDUL_U8] = {"U8", 1},     [CDUL_BOOL] = {"BOOL", 1},
-    [CDUL_I8] = {"I8", 1},   [CDUL_I16] = {"I16", 2}, [CDUL_U16] = {"U16", 2},   [CDUL_U32] = {"U32", 4},
+    [CDUL_F32] = {"F32", 4}, [CDUL_F16] = {"F16", 2},   [CDUL_BF16] = {"BF16", 2},
+    [CDUL_F64] = {"F64", 8}, [CDUL_I64] = {"I64", 8},   [CDUL_I32] = {"I32", 4},
+    [CDUL_U8] = {"U8", 1},   [CDUL_BOOL] = {"BOOL", 1}, [CDUL_I8] = {"I8", 1},
+    [CDUL_I16] = {"I16", 2}, [CDUL_U16] = {"U16", 2},   [CDUL_U32] = {"U32", 4},
     [CDUL_U64] = {"U64", 8},
 };
 
@@ -37,7 +38,8 @@ bool cdul_dtype_find(const char *name, cdul_dtype *out) {
     return false;
 }
 
-bool cdul_tensor_bytes(cdul_dtype dtype, size_t rank, const size_t *shape, size_t *elements, size_t *bytes) {
+bool cdul_tensor_bytes(cdul_dtype dtype, size_t rank, const size_t *shape, size_t *elements,
+                       size_t *bytes) {
     size_t product = 1;
     for (size_t i = 0; i < rank; i++)
         if (__builtin_mul_overflow(product, shape[i], &product)) return false;
@@ -56,8 +58,8 @@ uint16_t cdul_f32_to_f16(float value) {
     } else if (size >= 0x477ff000u) {
         half = 0x7c00u; /* 65520 and up: nearer to 2^16 than to 65504, the largest half */
     } else if (size >= 0x38800000u) {
-        /* Normal from 2^-14 up: move the exponent's bias from 127 to 15; a carry out of the mantissa does
-         * right. */
+        /* Normal from 2^-14 up: move the exponent's bias from 127 to 15; a carry out of the
+         * mantissa does right. */
         half = (size - (112u << 23) + 0xfffu + (size >> 13 & 1u)) >> 13;
     } else if (size > 0x33000000u) {
         /* Denormal: count in steps of 2^-24. */
@@ -94,11 +96,12 @@ static void convert(const unsigned char *halves, size_t count, float *out) {
 }
 
 #ifdef __x86_64__
-__attribute__((target("avx,f16c"))) static size_t convert_eights(const unsigned char *halves, size_t count,
-                                                                 float *out) {
+__attribute__((target("avx,f16c"))) static size_t convert_eights(const unsigned char *halves,
+                                                                 size_t count, float *out) {
     size_t i = 0;
     for (; i + 8 <= count; i += 8)
-        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + 2 * i))));
+        _mm256_storeu_ps(out + i,
+                         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + 2 * i))));
     return i;
 }
 #endif
@@ -120,7 +123,8 @@ static float from_bits(uint32_t bits) {
 }
 
 void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out) {
-    const unsigned char *in = (const unsigned char *)view->data + first * cdul_dtype_size(view->dtype);
+    const unsigned char *in =
+        (const unsigned char *)view->data + first * cdul_dtype_size(view->dtype);
     if (count == 0) return;
     if (view->dtype == CDUL_F32) {
         memcpy(out, in, count * sizeof *out);

@@ -19,8 +19,8 @@ static cdul_status evaluate_all(const cdul_evaluation_context *context, const cd
 }
 
 static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
-                          const cdul_evaluation_context *context, const cdul_evaluation *evaluations,
-                          size_t count, cdul_error *err) {
+                          const cdul_evaluation_context *context,
+                          const cdul_evaluation *evaluations, size_t count, cdul_error *err) {
     if (options->plots) {
         cdul_status status = cdul_curves_write(options->plots, context, evaluations, count, err);
         if (status != CDUL_OK) return status;
@@ -35,9 +35,11 @@ static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_eval_options *options = user;
     const cdul_strings *paths = &cli->common->positional;
-    if (!options->truth) return cdul_fail(err, CDUL_ERR_USAGE, "no ground truth: give it with --truth");
+    if (!options->truth)
+        return cdul_fail(err, CDUL_ERR_USAGE, "no ground truth: give it with --truth");
     if (paths->count == 0)
-        return cdul_fail(err, CDUL_ERR_USAGE, "nothing to evaluate: name a label file or predictions");
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "nothing to evaluate: name a label file or predictions");
     cdul_interrupt_limit(4, "cdul-eval: interrupted: run the same command again\n");
     cdul_truth truth = {0};
     cdul_evaluation_context context = {.truth_path = options->truth,
@@ -49,8 +51,8 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
                                                    .threads = cli->common->threads},
                                        .drop_empty = options->drop_empty};
     cdul_evaluation *evaluations = calloc(paths->count, sizeof *evaluations);
-    cdul_status status =
-        evaluations ? cdul_truth_read(options->truth, &truth, err) : cdul_fail_memory(err, "evaluation");
+    cdul_status status = evaluations ? cdul_truth_read(options->truth, &truth, err)
+                                     : cdul_fail_memory(err, "evaluation");
     if (status == CDUL_OK) status = evaluate_all(&context, paths, evaluations, err);
     if (status == CDUL_OK) status = report(options, cli, &context, evaluations, paths->count, err);
     for (size_t i = 0; evaluations && i < paths->count; i++) cdul_evaluation_free(&evaluations[i]);

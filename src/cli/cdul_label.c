@@ -27,16 +27,16 @@ static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
 
 /* --- Options to settings --- */
 
-/* Without an expected number of positives z-scores have no scale of their own: VOC's 1.5 classes an image is
- * as good a guess as any. The help of --calibrate-positives says so. */
+/* Without an expected number of positives z-scores have no scale of their own: VOC's 1.5 classes an
+ * image is as good a guess as any. The help of --calibrate-positives says so. */
 static const double ZSCORE_POSITIVES = 1.5;
 
 static bool is_zscore(const cdul_label_options *o) {
     return o->aggregate == CDUL_AGGREGATE_ZSCORE;
 }
 
-/* How cosines become scores: as the options say, else as the encoder was trained. `where` is its folder, or
- * the file of cosines, of which nothing is known. */
+/* How cosines become scores: as the options say, else as the encoder was trained. `where` is its
+ * folder, or the file of cosines, of which nothing is known. */
 static cdul_status choose_score(const cdul_label_options *o, const cdul_encoder_score *known,
                                 const char *where, cdul_aggregate_options *out, cdul_error *err) {
     bool sigmoid = o->score == CDUL_CHOICE_NONE ? known->sigmoid : o->score == CDUL_SCORE_SIGMOID;
@@ -45,22 +45,24 @@ static cdul_status choose_score(const cdul_label_options *o, const cdul_encoder_
     if (is_zscore(o)) {
         out->temperature = 1; /* not used */
         if (o->score == CDUL_CHOICE_NONE && isnan(o->temperature) && isnan(o->bias)) return CDUL_OK;
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "--aggregate zscore standardises cosines instead: leave --score, --temperature and --bias out");
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--aggregate zscore standardises cosines instead: leave --score, "
+                         "--temperature and --bias out");
     }
     if (!sigmoid && !isnan(o->bias))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--bias does nothing to a softmax; with --score sigmoid it has its use");
     if (sigmoid && (isnan(temperature) || isnan(bias)))
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s: sigmoid scores need the model's temperature, 1 / exp(logit_scale), and bias, "
-                         "logit_bias: give%s%s",
-                         where, isnan(temperature) ? " --temperature" : "", isnan(bias) ? " --bias" : "");
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: sigmoid scores need the model's temperature, 1 / exp(logit_scale), and bias, "
+            "logit_bias: give%s%s",
+            where, isnan(temperature) ? " --temperature" : "", isnan(bias) ? " --bias" : "");
     if (isnan(temperature))
         return cdul_fail(
             err, CDUL_ERR_USAGE,
-            "%s: the model's temperature is not known: give --temperature, 0.01 for CLIP's cosines", where);
+            "%s: the model's temperature is not known: give --temperature, 0.01 for CLIP's cosines",
+            where);
     out->score = sigmoid ? CDUL_SCORE_SIGMOID : CDUL_SCORE_SOFTMAX;
     out->temperature = temperature;
     out->bias = sigmoid ? bias : 0;
@@ -71,10 +73,11 @@ static cdul_status choose_score(const cdul_label_options *o, const cdul_encoder_
 static cdul_label_settings settings_of(const cdul_label_options *o) {
     double positives = o->calibrate_positives;
     if (isnan(positives)) positives = is_zscore(o) ? ZSCORE_POSITIVES : 0;
-    return (cdul_label_settings){
-        .aggregate = {.aggregator = (cdul_aggregator)o->aggregate, .zeta = o->zeta, .lambda = o->lambda},
-        .positives = positives,
-        .save_scores = o->save_scores};
+    return (cdul_label_settings){.aggregate = {.aggregator = (cdul_aggregator)o->aggregate,
+                                               .zeta = o->zeta,
+                                               .lambda = o->lambda},
+                                 .positives = positives,
+                                 .save_scores = o->save_scores};
 }
 
 /* --- Output --- */
@@ -92,8 +95,8 @@ static cdul_status check_outputs(const cdul_label_options *o, cdul_error *err) {
     return CDUL_OK;
 }
 
-static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli, const cdul_label_result *result,
-                                double took, cdul_error *err) {
+static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli,
+                                const cdul_label_result *result, double took, cdul_error *err) {
     const cdul_labels *labels = &result->labels;
     cdul_status status = cdul_labels_write(o->output, labels, err);
     if (!status && o->csv) status = cdul_labels_write_csv(o->csv, labels, err);
@@ -104,8 +107,8 @@ static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli, cons
     return CDUL_OK;
 }
 
-static cdul_status write_skipped(const cdul_label_options *o, cdul_cli *cli, const cdul_skipped *skipped,
-                                 cdul_error *err) {
+static cdul_status write_skipped(const cdul_label_options *o, cdul_cli *cli,
+                                 const cdul_skipped *skipped, cdul_error *err) {
     char *list = NULL;
     cdul_status status = cdul_skipped_write(skipped, o->output, &list, err);
     if (list) cdul_warn(cli->reporter, "%zu images skipped: see %s", skipped->paths.count, list);
@@ -143,7 +146,8 @@ static void close_run(label_run *r) {
 }
 
 /* What to look for; nothing was asked for if r->classes has no names. */
-static cdul_status read_classes(const cdul_label_options *o, cdul_classes *classes, cdul_error *err) {
+static cdul_status read_classes(const cdul_label_options *o, cdul_classes *classes,
+                                cdul_error *err) {
     cdul_status status = o->classes ? cdul_classes_read(o->classes, classes, err) : CDUL_OK;
     if (!status && o->background_words)
         status = cdul_classes_read_background(o->background_words, classes, err);
@@ -166,23 +170,25 @@ static bool chooses(const cdul_label_options *o) {
     return o->precision == CDUL_INFERENCE_AUTO && !o->shard;
 }
 
-static cdul_status open_tower(const cdul_label_options *o, cdul_cli *cli, const cdul_decode_options *decode,
-                              label_run *r, cdul_error *err) {
+static cdul_status open_tower(const cdul_label_options *o, cdul_cli *cli,
+                              const cdul_decode_options *decode, label_run *r, cdul_error *err) {
     const cdul_encoder_options options = encoder_options(o, cli);
     char note[160] = "";
     if (o->variant && options.precision == CDUL_INFERENCE_INT8)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "--variant %s says which graph, and --precision int8 another: leave one of them out",
-                         o->variant);
-    cdul_status status = chooses(o) ? cdul_encoder_choose(o->encoder, &options, &r->paths, decode, o->cache,
-                                                          &r->encoder, note, sizeof note, err)
-                                    : cdul_encoder_open(o->encoder, &options, &r->encoder, err);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--variant %s says which graph, and --precision int8 another: leave one of them out",
+            o->variant);
+    cdul_status status = chooses(o)
+                             ? cdul_encoder_choose(o->encoder, &options, &r->paths, decode,
+                                                   o->cache, &r->encoder, note, sizeof note, err)
+                             : cdul_encoder_open(o->encoder, &options, &r->encoder, err);
     if (status == CDUL_OK && note[0]) cdul_say(cli->reporter, "precision: %s", note);
     return status;
 }
 
-static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, const cdul_decode_options *decode,
-                                label_run *r, cdul_error *err) {
+static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli,
+                                const cdul_decode_options *decode, label_run *r, cdul_error *err) {
     cdul_status status = open_tower(o, cli, decode, r, err);
     for (size_t i = 0; !status && i < cdul_encoder_notes(r->encoder)->count; i++)
         cdul_warn(cli->reporter, "%s: %s", o->encoder, cdul_encoder_notes(r->encoder)->items[i]);
@@ -195,18 +201,21 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli, cons
         status = cdul_templates_named(sets[o->templates], &r->templates, err);
         templates = &r->templates;
     }
-    if (!status) status = cdul_encoder_text(r->encoder, &r->classes, templates, o->text, &r->text, err);
+    if (!status)
+        status = cdul_encoder_text(r->encoder, &r->classes, templates, o->text, &r->text, err);
     if (!status && r->text.prompts == 0 && !o->text)
         cdul_say(cli->reporter, "class vectors: text.safetensors in %s", o->encoder);
     if (!status && r->text.prompts == 0 && templates->count > 0)
-        cdul_warn(cli->reporter, "class vectors come from a file: --template and --templates have no use");
+        cdul_warn(cli->reporter,
+                  "class vectors come from a file: --template and --templates have no use");
     if (!status && r->text.cut_prompts)
         cdul_warn(cli->reporter, "%zu prompts are longer than the encoder's context and were cut",
                   r->text.cut_prompts);
     return status;
 }
 
-static cdul_status list_images(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
+static cdul_status list_images(const cdul_label_options *o, cdul_cli *cli, label_run *r,
+                               cdul_error *err) {
     const cdul_strings *named = &cli->common->positional;
     if (named->count == 0)
         return cdul_fail(err, CDUL_ERR_USAGE,
@@ -218,8 +227,8 @@ static cdul_status list_images(const cdul_label_options *o, cdul_cli *cli, label
     return status;
 }
 
-static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli, const cdul_embed_options *embed,
-                              label_run *r, cdul_error *err) {
+static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli,
+                              const cdul_embed_options *embed, label_run *r, cdul_error *err) {
     cdul_cache_key key;
     if (!o->cache) return CDUL_OK;
     cdul_status status = cdul_cache_key_of(r->encoder, embed, &key, err);
@@ -227,9 +236,10 @@ static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli, const 
 }
 
 /* What is looked at besides the whole image. The encoder is open. */
-static cdul_status choose_locals(const cdul_label_options *o, label_run *r, cdul_embed_options *embed,
-                                 cdul_error *err) {
-    /* They are in the cache's key, so a cache holds them even if this run's aggregator does without. */
+static cdul_status choose_locals(const cdul_label_options *o, label_run *r,
+                                 cdul_embed_options *embed, cdul_error *err) {
+    /* They are in the cache's key, so a cache holds them even if this run's aggregator does
+     * without. */
     bool needed = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
     cdul_cells cells = {0};
     if (o->local == CDUL_LOCAL_DENSE) {
@@ -241,7 +251,8 @@ static cdul_status choose_locals(const cdul_label_options *o, label_run *r, cdul
     return CDUL_OK;
 }
 
-static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, label_run *r, cdul_error *err) {
+static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, label_run *r,
+                                cdul_error *err) {
     cdul_embed_options embed = {
         .mirror = o->mirror, .decode = cdul_decode_defaults(), .threads = cli->common->threads};
     cdul_label_settings settings = settings_of(o);
@@ -251,13 +262,15 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     embed.decode.max_pixels = o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
     cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
     if (!status && o->grid && o->local == CDUL_LOCAL_DENSE)
-        status = cdul_fail(err, CDUL_ERR_USAGE,
-                           "--grid %s cuts crops, and --local dense takes the encoder's own cells: leave one "
-                           "of them out",
-                           o->grid);
+        status = cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--grid %s cuts crops, and --local dense takes the encoder's own cells: leave one "
+            "of them out",
+            o->grid);
     if (!status && o->local == CDUL_LOCAL_CROPS) status = cdul_crops_parse(o->grid, &r->crops, err);
     if (status || (status = list_images(o, cli, r, err)) ||
-        (status = open_encoder(o, cli, &embed.decode, r, err)) || (status = choose_locals(o, r, &embed, err)))
+        (status = open_encoder(o, cli, &embed.decode, r, err)) ||
+        (status = choose_locals(o, r, &embed, err)))
         return status;
     cdul_encoder_score known = cdul_encoder_score_of(r->encoder);
     bool text_knows = !isnan(r->text.logit_scale);
@@ -267,10 +280,11 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     if ((status = choose_score(o, &known, o->encoder, &settings.aggregate, err)) ||
         (status = open_cache(o, cli, &embed, r, err)))
         return status;
-    status = cdul_label_images(r->encoder, &r->text, &r->paths, &r->names, &embed, r->cache, &settings,
-                               &r->skipped, cli->reporter, &r->result, err);
+    status = cdul_label_images(r->encoder, &r->text, &r->paths, &r->names, &embed, r->cache,
+                               &settings, &r->skipped, cli->reporter, &r->result, err);
     if (status) return status;
-    cdul_cache_close(r->cache); /* its index is worth the room that writing a long list of names takes */
+    /* its index is worth the room that writing a long list of names takes */
+    cdul_cache_close(r->cache);
     r->cache = NULL;
     cdul_label_options made = *o;
     made.precision = (int)cdul_encoder_precision(r->encoder);
@@ -362,14 +376,15 @@ static cdul_status check_unused(const cdul_label_options *o, const cdul_cli *cli
     const char *work = o->merge ? "--merge" : o->scores ? "--scores" : NULL;
     const char *unused = work ? unused_without_images(o) : NULL;
     if (unused)
-        return cdul_fail(err, CDUL_ERR_USAGE, "%s embeds no images, so %s has no use: leave it out", work,
-                         unused);
+        return cdul_fail(err, CDUL_ERR_USAGE, "%s embeds no images, so %s has no use: leave it out",
+                         work, unused);
     if (o->merge && (unused = unused_in_merge(o)))
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "--merge changes no label, so %s has no use: give it to the runs of the parts",
-                         unused);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--merge changes no label, so %s has no use: give it to the runs of the parts", unused);
     if (!o->merge && o->scores && cli->common->positional.count > 0)
-        return cdul_fail(err, CDUL_ERR_USAGE, "--scores looks at no images, so '%s' has no use: leave it out",
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--scores looks at no images, so '%s' has no use: leave it out",
                          cli->common->positional.items[0]);
     return CDUL_OK;
 }
@@ -391,7 +406,8 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     if (o->inspect) return inspect(o, cli, err);
     cdul_status status = check_unused(user, cli, err);
     if (status) return status;
-    if (!o->output) return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
+    if (!o->output)
+        return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
     if ((status = check_outputs(o, err))) return status;
     if (o->merge) return merge(o, cli, err);
     warn_unread(o, cli);

@@ -18,19 +18,19 @@ typedef struct job {
     const cdul_predict_options *options;
     cdul_cli *cli;
     cdul_classifier *classifier;
-    const cdul_strings *classes; /* C                                                                   */
+    const cdul_strings *classes; /* C */
     cdul_threshold threshold;
-    float *common; /* [C] thresholds for the report, if they are not the model's                        */
-    bool *picked;  /* [C] of the image in hand                                                          */
+    float *common; /* [C] thresholds for the report, if they are not the model's */
+    bool *picked; /* [C] of the image in hand */
     cdul_strings paths, names;
     cdul_predictions *predictions;
     cdul_html_options page;
-    cdul_html *html; /* NULL: no report                                                                 */
+    cdul_html *html; /* NULL: no report */
     char subtitle[400];
     cdul_skipped skipped;
-    cdul_status noted;        /* whether all of them could be                                            */
-    cdul_error note_failure;  /* if not                                                                  */
-    size_t predicted, labels; /* images, and classes reported for them                                  */
+    cdul_status noted; /* whether all of them could be */
+    cdul_error note_failure; /* if not */
+    size_t predicted, labels; /* images, and classes reported for them */
 } job;
 
 static bool to_stdout(const job *j) {
@@ -42,8 +42,8 @@ static bool to_stdout(const job *j) {
 static cdul_status add(void *user, size_t i, const float *scores, void *kept, cdul_error *err) {
     job *j = user;
     (void)err; /* what cannot be written shows when the file is committed */
-    j->labels += cdul_threshold_pick(&j->threshold, cdul_classifier_thresholds(j->classifier), scores,
-                                     j->classes->count, j->picked);
+    j->labels += cdul_threshold_pick(&j->threshold, cdul_classifier_thresholds(j->classifier),
+                                     scores, j->classes->count, j->picked);
     j->predicted++;
     bool everything = j->options->format == CDUL_FORMAT_CSV;
     cdul_predictions_add(j->predictions, j->names.items[i], scores, everything ? NULL : j->picked);
@@ -87,13 +87,14 @@ static cdul_status decode_options(const job *j, cdul_decode_options *out, cdul_e
     return cdul_colour_parse(o->background, out->background, err);
 }
 
-static cdul_status choose_classifier(job *j, const char *model, const cdul_classifier_options *options,
-                                     char *note, size_t size, cdul_error *err) {
+static cdul_status choose_classifier(job *j, const char *model,
+                                     const cdul_classifier_options *options, char *note,
+                                     size_t size, cdul_error *err) {
     cdul_decode_options decode;
     cdul_status status = decode_options(j, &decode, err);
-    return status
-               ? status
-               : cdul_classifier_choose(model, options, &j->paths, &decode, &j->classifier, note, size, err);
+    return status ? status
+                  : cdul_classifier_choose(model, options, &j->paths, &decode, &j->classifier, note,
+                                           size, err);
 }
 
 static cdul_status open_classifier(job *j, cdul_error *err) {
@@ -115,8 +116,8 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
     return CDUL_OK;
 }
 
-/* Standardised scores have another scale than the model's thresholds, so `auto` is then `relative`; the k
- * best classes have no threshold but one that was asked for. */
+/* Standardised scores have another scale than the model's thresholds, so `auto` is then `relative`;
+ * the k best classes have no threshold but one that was asked for. */
 static cdul_status choose_threshold(job *j, cdul_error *err) {
     const cdul_predict_options *o = j->options;
     cdul_status status = cdul_threshold_parse(o->threshold, &j->threshold, err);
@@ -134,12 +135,13 @@ static cdul_status list_images(job *j, cdul_error *err) {
     const cdul_strings *named = &j->cli->common->positional;
     const cdul_list_options options = {.root = j->options->root, .nul_separated = j->options->null};
     if (named->count < 2)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s: name images after the model: files, folders, @list.txt, or - for a list on "
-                         "standard input",
-                         named->count ? "no images" : "no model");
-    return cdul_list_images((const char *const *)named->items + 1, named->count - 1, &options, &j->paths,
-                            &j->names, err);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: name images after the model: files, folders, @list.txt, or - for a list on "
+            "standard input",
+            named->count ? "no images" : "no model");
+    return cdul_list_images((const char *const *)named->items + 1, named->count - 1, &options,
+                            &j->paths, &j->names, err);
 }
 
 static void describe(job *j, char *threshold, size_t size) {
@@ -147,12 +149,14 @@ static void describe(job *j, char *threshold, size_t size) {
     if (t->kind == CDUL_THRESHOLD_AUTO)
         snprintf(threshold, size, "the model's thresholds");
     else if (t->kind == CDUL_THRESHOLD_RELATIVE)
-        snprintf(threshold, size, "threshold halfway between each image's smallest and largest score");
+        snprintf(threshold, size,
+                 "threshold halfway between each image's smallest and largest score");
     else
         snprintf(threshold, size, "threshold %g", (double)t->value);
     if (t->top_k > 0) {
         size_t used = t->value > 0 || t->kind != CDUL_THRESHOLD_FIXED ? strlen(threshold) : 0;
-        snprintf(threshold + used, size - used, "%sthe %zu best of each image", used ? ", " : "", t->top_k);
+        snprintf(threshold + used, size - used, "%sthe %zu best of each image", used ? ", " : "",
+                 t->top_k);
     }
 }
 
@@ -173,11 +177,12 @@ static cdul_status open_outputs(job *j, cdul_error *err) {
     j->common = calloc(c, sizeof *j->common);
     if (!j->picked || !j->common) return cdul_fail_memory(err, "predictions");
     cdul_status status = cdul_predictions_create(
-        o->output, o->format == CDUL_FORMAT_CSV ? CDUL_PREDICTIONS_CSV : CDUL_PREDICTIONS_JSONL, j->classes,
-        &j->predictions, err);
+        o->output, o->format == CDUL_FORMAT_CSV ? CDUL_PREDICTIONS_CSV : CDUL_PREDICTIONS_JSONL,
+        j->classes, &j->predictions, err);
     if (status != CDUL_OK || !o->html) return status;
     describe(j, threshold, sizeof threshold);
-    snprintf(j->subtitle, sizeof j->subtitle, "%.180s: %s", cdul_classifier_path(j->classifier), threshold);
+    snprintf(j->subtitle, sizeof j->subtitle, "%.180s: %s", cdul_classifier_path(j->classifier),
+             threshold);
     j->page = cdul_html_defaults();
     j->page.title = "Predictions";
     j->page.subtitle = j->subtitle;
@@ -205,7 +210,8 @@ static cdul_status predict(job *j, cdul_error *err) {
     }
     cdul_status status = decode_options(j, &settings.decode, err);
     if (status == CDUL_OK)
-        status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, j->cli->reporter, err);
+        status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink,
+                                         j->cli->reporter, err);
     if (status == CDUL_OK && j->noted != CDUL_OK) {
         status = j->noted;
         *err = j->note_failure;
@@ -237,12 +243,13 @@ static cdul_status report_skipped(job *j, cdul_error *err) {
 static void summarise(const job *j, double seconds) {
     cdul_reporter *reporter = j->cli->reporter;
     const cdul_predict_options *o = j->options;
-    cdul_say(reporter, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted, j->labels,
-             j->predicted ? (double)j->labels / (double)j->predicted : 0,
+    cdul_say(reporter, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted,
+             j->labels, j->predicted ? (double)j->labels / (double)j->predicted : 0,
              seconds > 0 ? (double)j->predicted / seconds : 0);
     if (o->html) cdul_say(reporter, "report: %s", o->html);
     if (to_stdout(j)) return;
-    cdul_say(reporter, "predictions: %s\nnext: cdul-eval --truth truth.csv %s", o->output, o->output);
+    cdul_say(reporter, "predictions: %s\nnext: cdul-eval --truth truth.csv %s", o->output,
+             o->output);
 }
 
 static void close_job(job *j) {

@@ -14,14 +14,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A step on large pictures may take longer than one wants to wait for it, and it is not kept anyway. */
+/* A step on large pictures may take longer than one wants to wait for it, and it is not kept
+ * anyway. */
 #define INTERRUPT_SECONDS 4
 
-/* Between two operations, threads of an OpenMP library spin by default, for milliseconds, on the processors
- * that the loader's threads or other programs could use: on a busy machine a run then takes five times the
- * processor time. Not to spin at all costs a tenth of the speed on an idle one, as every operation wakes them
- * anew. OpenMP reads the environment when it is loaded, which is before main(): so the program starts itself
- * once more. The user's own setting stays; without /proc, or for --help and the like, nothing happens. */
+/* Between two operations, threads of an OpenMP library spin by default, for milliseconds, on the
+ * processors that the loader's threads or other programs could use: on a busy machine a run then
+ * takes five times the processor time. Not to spin at all costs a tenth of the speed on an idle
+ * one, as every operation wakes them anew. OpenMP reads the environment when it is loaded, which is
+ * before main(): so the program starts itself once more. The user's own setting stays; without
+ * /proc, or for --help and the like, nothing happens. */
 static void restart_with_little_spinning(int argc, char **argv) {
     enum { SHORTEST_RUN = 6 }; /* cdul-train -l FILE IMAGES -o DIR */
     if (argc < SHORTEST_RUN || getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
@@ -38,27 +40,32 @@ static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
     return CDUL_OK;
 }
 
-static void summarise(const cdul_train_options *options, const cdul_train_result *result, cdul_cli *cli) {
+static void summarise(const cdul_train_options *options, const cdul_train_result *result,
+                      cdul_cli *cli) {
     if (result->skipped > 0)
-        cdul_warn(cli->reporter, "%zu of %zu images skipped: see %s", result->skipped, result->images,
-                  result->skipped_list);
-    cdul_say(cli->reporter, "model of %zu classes: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
+        cdul_warn(cli->reporter, "%zu of %zu images skipped: see %s", result->skipped,
+                  result->images, result->skipped_list);
+    cdul_say(cli->reporter,
+             "model of %zu classes: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
              result->classes, options->output, options->output);
 }
 
 /* `folder` is a run folder, or a model file itself. */
-static cdul_status export_model(const char *folder, const char *output, cdul_cli *cli, cdul_error *err) {
+static cdul_status export_model(const char *folder, const char *output, cdul_cli *cli,
+                                cdul_error *err) {
     if (!output) return cdul_fail(err, CDUL_ERR_USAGE, "--export needs -o: the ONNX file to write");
-    char *path = cdul_path_is_folder(folder) ? cdul_path_join(folder, "model.safetensors") : strdup(folder);
+    char *path =
+        cdul_path_is_folder(folder) ? cdul_path_join(folder, "model.safetensors") : strdup(folder);
     if (!path) return cdul_fail_memory(err, "a path");
     cdul_resnet *net = NULL;
     cdul_preprocess preprocess;
     cJSON *description = NULL;
     cdul_status status = cdul_model_read(path, &net, &preprocess, &description, err);
-    if (status == CDUL_OK) status = cdul_export_onnx(output, net, &preprocess, description, NULL, err);
     if (status == CDUL_OK)
-        cdul_say(cli->reporter, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl", output,
-                 output);
+        status = cdul_export_onnx(output, net, &preprocess, description, NULL, err);
+    if (status == CDUL_OK)
+        cdul_say(cli->reporter, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
+                 output, output);
     cJSON_Delete(description);
     cdul_resnet_free(net);
     free(path);

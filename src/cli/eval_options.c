@@ -32,7 +32,8 @@ static const cdul_option options[] = {
      .argument = "NAME",
      .choices = "area|voc2010|11point",
      .group = "Measures",
-     .help = "average precision: not interpolated, as the papers report it, or the VOC devkit's from 2010 on "
+     .help = "average precision: not interpolated, as the papers report it, or the VOC devkit's "
+             "from 2010 on "
              "or before"},
     {.name = "threshold",
      .type = CDUL_OPTION_REAL,
@@ -90,8 +91,10 @@ const cdul_program cdul_program_eval = {
     .summary = "measure labels or predictions against ground truth",
     .usage = usage,
     .description =
-        "FILE is a label file (safetensors or CSV) or predictions of cdul-predict; several are compared side "
-        "by side. Reported are mean average precision, CF1 and OF1, cross-entropy, Brier score, calibration "
+        "FILE is a label file (safetensors or CSV) or predictions of cdul-predict; several are "
+        "compared side "
+        "by side. Reported are mean average precision, CF1 and OF1, cross-entropy, Brier score, "
+        "calibration "
         "error and label mass: mean average precision alone is blind to the scale of scores.",
     .examples = examples,
     .options = options,

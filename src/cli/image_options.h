@@ -1,11 +1,11 @@
-/* Rows that the option tables of several programs share, so that one option reads the same everywhere.
- * `field` is the offset in the program's own options struct, `heading` the group that the row begins, or
- * NULL. */
+/* Rows that the option tables of several programs share, so that one option reads the same
+ * everywhere. `field` is the offset in the program's own options struct, `heading` the group that
+ * the row begins, or NULL. */
 #ifndef CDUL_CLI_IMAGE_OPTIONS_H
 #define CDUL_CLI_IMAGE_OPTIONS_H
 
-#include "base/options.h"
 #include "cdul/provider.h"
+#include "cli/options/options.h"
 
 /* clang-format off */
 #define CDUL_OPTION_ROOT(field, heading)                                                                     \

@@ -15,16 +15,18 @@ static const cdul_option options[] = {
      .offset = FIELD(encoder),
      .argument = "DIR",
      .group = "Input",
-     .help = "folder of a CLIP-like encoder: onnx/vision_model.onnx, preprocessor_config.json and, for the "
-             "text side, onnx/text_model.onnx with its tokenizer, or text.safetensors; other layouts are "
+     .help = "folder of a CLIP-like encoder: onnx/vision_model.onnx, preprocessor_config.json and, "
+             "for the "
+             "text side, onnx/text_model.onnx with its tokenizer, or text.safetensors; other "
+             "layouts are "
              "found too, see --inspect"},
     {.name = "variant",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(variant),
      .argument = "NAME",
-     .help =
-         "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, int8, uint8, "
-         "q4, q4f16, bnb4 or another that is there; by default the float32 files"},
+     .help = "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, "
+             "int8, uint8, "
+             "q4, q4f16, bnb4 or another that is there; by default the float32 files"},
     {.name = "classes",
      .letter = 'C',
      .type = CDUL_OPTION_STRING,
@@ -35,7 +37,8 @@ static const cdul_option options[] = {
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(text),
      .argument = "FILE",
-     .help = "class embeddings made elsewhere (text.safetensors) instead of the encoder's text side"},
+     .help =
+         "class embeddings made elsewhere (text.safetensors) instead of the encoder's text side"},
     {.name = "scores",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(scores),
@@ -74,14 +77,16 @@ static const cdul_option options[] = {
      .fallback = "mean",
      .argument = "HOW",
      .choices = "mean|max",
-     .help = "how several words of a class become one: the mean of their vectors, or in each view the word "
+     .help = "how several words of a class become one: the mean of their vectors, or in each view "
+             "the word "
              "with the largest cosine"},
     {.name = "background-words",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(background_words),
      .argument = "FILE",
-     .help = "words for what may be in pictures but is no class, like --classes: they compete with the "
-             "classes in each view and get no label; not for sigmoid scores"},
+     .help =
+         "words for what may be in pictures but is no class, like --classes: they compete with the "
+         "classes in each view and get no label; not for sigmoid scores"},
 
     {.name = "local",
      .type = CDUL_OPTION_CHOICE,
@@ -90,19 +95,22 @@ static const cdul_option options[] = {
      .argument = "WHAT",
      .choices = "crops|dense",
      .group = "Labels",
-     .help = "what is looked at besides the whole image: crops, each embedded by itself, or the cells that "
+     .help = "what is looked at besides the whole image: crops, each embedded by itself, or the "
+             "cells that "
              "an encoder with dense output gives along with the whole image, in one pass"},
     {.name = "grid",
      .letter = 'g',
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(grid),
      .argument = "GRID",
-     .help = "crops of an image, by default 3x3: RxC rows and columns of tiles, RxC:F overlapping windows "
+     .help = "crops of an image, by default 3x3: RxC rows and columns of tiles, RxC:F overlapping "
+             "windows "
              "of F times its width and height, A+B both; not with --local dense"},
     {.name = "mirror",
      .type = CDUL_OPTION_FLAG,
      .offset = FIELD(mirror),
-     .help = "embed each view and its mirror image, and take the mean: a little better for twice the work"},
+     .help = "embed each view and its mirror image, and take the mean: a little better for twice "
+             "the work"},
     {.name = "aggregate",
      .letter = 'a',
      .type = CDUL_OPTION_CHOICE,
@@ -110,7 +118,8 @@ static const cdul_option options[] = {
      .fallback = "cdul",
      .argument = "HOW",
      .choices = "cdul|global|mean|max|top2|zscore",
-     .help = "how the crops' scores become one; cdul is the paper's rule, global leaves crops out, zscore "
+     .help = "how the crops' scores become one; cdul is the paper's rule, global leaves crops out, "
+             "zscore "
              "standardises the cosines of each view"},
     {.name = "zeta",
      .type = CDUL_OPTION_REAL,
@@ -127,14 +136,17 @@ static const cdul_option options[] = {
      .argument = "X",
      .minimum = -1,
      .maximum = 1,
-     .help = "weight between whole image and crops: -1 takes the smaller score, 0 their mean, 1 the larger"},
+     .help = "weight between whole image and crops: -1 takes the smaller score, 0 their mean, 1 "
+             "the larger"},
     {.name = "score",
      .type = CDUL_OPTION_CHOICE,
      .offset = FIELD(score),
      .argument = "HOW",
      .choices = "softmax|sigmoid",
-     .help = "how cosines become scores: a softmax over the classes as CLIP is trained, or a sigmoid of each "
-             "class by itself as SigLIP is; by default as the encoder is trained, softmax with --scores"},
+     .help = "how cosines become scores: a softmax over the classes as CLIP is trained, or a "
+             "sigmoid of each "
+             "class by itself as SigLIP is; by default as the encoder is trained, softmax with "
+             "--scores"},
     {.name = "temperature",
      .letter = 'T',
      .type = CDUL_OPTION_REAL,
@@ -142,7 +154,8 @@ static const cdul_option options[] = {
      .argument = "T",
      .minimum = 1e-6,
      .maximum = INFINITY,
-     .help = "divisor of the cosines before the softmax or sigmoid, by default the encoder's own, 0.01 for "
+     .help = "divisor of the cosines before the softmax or sigmoid, by default the encoder's own, "
+             "0.01 for "
              "CLIP"},
     {.name = "bias",
      .type = CDUL_OPTION_REAL,
@@ -150,15 +163,17 @@ static const cdul_option options[] = {
      .argument = "B",
      .minimum = -1000,
      .maximum = 1000,
-     .help = "what sigmoid scores add to the divided cosines, the model's logit_bias; by default the "
-             "encoder's own"},
+     .help =
+         "what sigmoid scores add to the divided cosines, the model's logit_bias; by default the "
+         "encoder's own"},
     {.name = "calibrate-positives",
      .type = CDUL_OPTION_REAL,
      .offset = FIELD(calibrate_positives),
      .argument = "K",
      .minimum = 1e-3,
      .maximum = INFINITY,
-     .help = "shift all labels by one bias so that an image has K classes on average; by default 1.5 with "
+     .help = "shift all labels by one bias so that an image has K classes on average; by default "
+             "1.5 with "
              "zscore, and "
              "no shift otherwise"},
 
@@ -186,9 +201,9 @@ static const cdul_option options[] = {
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(cache),
      .argument = "DIR",
-     .help =
-         "keep embeddings in this folder: other classes, prompts and label options then take seconds, and "
-         "an interrupted run goes on"},
+     .help = "keep embeddings in this folder: other classes, prompts and label options then take "
+             "seconds, and "
+             "an interrupted run goes on"},
 
     CDUL_OPTIONS_PROVIDER(FIELD(provider)),
     {.name = "precision",
@@ -197,10 +212,11 @@ static const cdul_option options[] = {
      .fallback = "auto",
      .argument = "NAME",
      .choices = "auto|fp32|bf16|int8",
-     .help =
-         "numbers of the image tower: int8 is its variant int8 or quantized, bf16 is for OpenVINO; auto is "
-         "the fastest whose vectors of the first images have a cosine of 0.9995 to fp32's; fp32 with "
-         "--shard, so that the parts agree"},
+     .help = "numbers of the image tower: int8 is its variant int8 or quantized, bf16 is for "
+             "OpenVINO; auto is "
+             "the fastest whose vectors of the first images have a cosine of 0.9995 to fp32's; "
+             "fp32 with "
+             "--shard, so that the parts agree"},
     {.name = "batch",
      .letter = 'b',
      .type = CDUL_OPTION_INT,
@@ -237,11 +253,13 @@ static const char *const examples[] = {
     "Label a folder of photos",
     "cdul-label -e clip-vit-b32/ -C classes.txt photos/ -o labels.safetensors",
     "The same with a cache: the next run with other classes or prompts takes seconds",
-    "cdul-label -e clip-vit-b32/ -C classes.txt --cache cache/ -t \"a photo of a {}\" -t \"a painting of a "
+    "cdul-label -e clip-vit-b32/ -C classes.txt --cache cache/ -t \"a photo of a {}\" -t \"a "
+    "painting of a "
     "{}\" "
     "photos/ -o labels.safetensors",
     "Standardised scores, two classes an image on average, and a table for a spreadsheet",
-    "cdul-label -e clip-vit-b32/ -C classes.txt -a zscore --calibrate-positives 2 --csv labels.csv photos/ "
+    "cdul-label -e clip-vit-b32/ -C classes.txt -a zscore --calibrate-positives 2 --csv labels.csv "
+    "photos/ "
     "-o "
     "labels.safetensors",
     "The second of four machines",
@@ -257,9 +275,11 @@ const cdul_program cdul_program_label = {
     .summary = "make multi-label pseudo-labels for unlabelled images with a CLIP-like encoder",
     .usage = usage,
     .description =
-        "Every image is compared with every class name, as a whole and in crops, and the scores become one "
+        "Every image is compared with every class name, as a whole and in crops, and the scores "
+        "become one "
         "label in 0 to 1 for each image and class: the initialisation of CDUL (ICCV 2023).\n\n"
-        "IMAGES are files, folders (searched recursively), lists written @list.txt with one path a line, or "
+        "IMAGES are files, folders (searched recursively), lists written @list.txt with one path a "
+        "line, or "
         "- "
         "for a list on standard input. Images that cannot be read are skipped and listed in "
         "FILE.skipped.csv.",

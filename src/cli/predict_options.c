@@ -20,9 +20,9 @@ static const cdul_option options[] = {
      .fallback = "auto",
      .argument = "X",
      .group = "Prediction",
-     .help =
-         "score from which a class is reported: 0 to 1 (0 reports all); auto = the model's own, one a class; "
-         "relative = halfway between an image's smallest and largest"},
+     .help = "score from which a class is reported: 0 to 1 (0 reports all); auto = the model's "
+             "own, one a class; "
+             "relative = halfway between an image's smallest and largest"},
     {.name = "top-k",
      .letter = 'k',
      .type = CDUL_OPTION_INT,
@@ -31,22 +31,23 @@ static const cdul_option options[] = {
      .argument = "N",
      .minimum = 0,
      .maximum = 1e6,
-     .help =
-         "report the N best classes of an image, of those that reach the threshold if one is given; 0 = all"},
+     .help = "report the N best classes of an image, of those that reach the threshold if one is "
+             "given; 0 = all"},
     {.name = "views",
      .type = CDUL_OPTION_CHOICE,
      .offset = FIELD(views),
      .fallback = "none",
      .argument = "WHICH",
      .choices = "none|flip|grid",
-     .help =
-         "further views of an image: flip = the mean with its mirror image; grid = the mean with the best of "
-         "3x3 tiles; 2 and 10 times the work"},
+     .help = "further views of an image: flip = the mean with its mirror image; grid = the mean "
+             "with the best of "
+             "3x3 tiles; 2 and 10 times the work"},
     {.name = "standardise",
      .type = CDUL_OPTION_FLAG,
      .offset = FIELD(standardise),
      .fallback = "false",
-     .help = "standardise the logits of each image over the classes; threshold auto is then relative"},
+     .help =
+         "standardise the logits of each image over the classes; threshold auto is then relative"},
 
     {.name = "output",
      .letter = 'o',
@@ -64,7 +65,8 @@ static const cdul_option options[] = {
      .fallback = "jsonl",
      .argument = "NAME",
      .choices = "jsonl|csv",
-     .help = "one JSON object an image with the classes reported, or a table of all scores, whatever the "
+     .help = "one JSON object an image with the classes reported, or a table of all scores, "
+             "whatever the "
              "threshold"},
     {.name = "html",
      .type = CDUL_OPTION_STRING,
@@ -80,7 +82,8 @@ static const cdul_option options[] = {
      .fallback = "auto",
      .argument = "NAME",
      .choices = "auto|fp32|bf16|int8",
-     .help = "numbers of the network: int8 is the model's model_int8.onnx, bf16 is for OpenVINO; auto is the "
+     .help = "numbers of the network: int8 is the model's model_int8.onnx, bf16 is for OpenVINO; "
+             "auto is the "
              "fastest whose scores of the first images are within 0.1 of fp32's"},
     {.name = "batch",
      .letter = 'b',
@@ -114,7 +117,8 @@ const cdul_program cdul_program_predict = {
     .usage = usage,
     .description =
         "MODEL is a run folder of cdul-train or a model.onnx. IMAGES are files, folders (searched "
-        "recursively), lists written @list.txt with one path a line, or - for a list on standard input. "
+        "recursively), lists written @list.txt with one path a line, or - for a list on standard "
+        "input. "
         "Images that cannot be read are skipped and reported.",
     .examples = examples,
     .options = options,

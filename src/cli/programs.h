@@ -1,9 +1,9 @@
-/* The four programs as tables: what they are called and which options they take. Every program knows all
- * four, because one config file serves them all and is checked as a whole. */
+/* The four programs as tables: what they are called and which options they take. Every program
+ * knows all four, because one config file serves them all and is checked as a whole. */
 #ifndef CDUL_CLI_PROGRAMS_H
 #define CDUL_CLI_PROGRAMS_H
 
-#include "base/options.h"
+#include "cli/options/options.h"
 
 extern const cdul_program cdul_program_label;
 extern const cdul_program cdul_program_train;

@@ -15,22 +15,24 @@
 /* Results go to stdout through a buffer: a full disk may show only here. */
 static cdul_status flush_output(cdul_error *err) {
     if (fflush(stdout) != 0) return cdul_fail_errno(err, "cannot write to standard output");
-    return ferror(stdout) ? cdul_fail(err, CDUL_ERR_IO, "cannot write to standard output") : CDUL_OK;
+    return ferror(stdout) ? cdul_fail(err, CDUL_ERR_IO, "cannot write to standard output")
+                          : CDUL_OK;
 }
 
 static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, cdul_error *err) {
     const cdul_common *common = cli->common;
     cdul_interrupt_install();
     cdul_bus_error_install();
-    cdul_status status = cdul_reporter_new(stderr, common->level, common->progress, &cli->reporter, err);
+    cdul_status status =
+        cdul_reporter_new(stderr, common->level, common->progress, &cli->reporter, err);
     if (status == CDUL_OK) status = run(options, cli, err);
     cdul_reporter_free(cli->reporter); /* the progress line ends before the error is printed */
     return status;
 }
 
-/* The same large buffers are asked for again and again: by each training step, and while a graph is laid out
- * to run. glibc would give most of them back to the kernel in between, which maps and clears their pages
- * anew: a tenth of the time of a step, a seventh of that of one prediction. */
+/* The same large buffers are asked for again and again: by each training step, and while a graph is
+ * laid out to run. glibc would give most of them back to the kernel in between, which maps and
+ * clears their pages anew: a tenth of the time of a step, a seventh of that of one prediction. */
 static void keep_memory(void) {
 #ifdef __GLIBC__
     enum { LARGEST_THRESHOLD = 32 << 20 }; /* that glibc takes */
@@ -39,8 +41,8 @@ static void keep_memory(void) {
 #endif
 }
 
-int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run, int argc,
-                  char **argv) {
+int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run,
+                  int argc, char **argv) {
     cdul_program self = *program;
     self.versions = versions;
     cdul_error err;
@@ -52,12 +54,13 @@ int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul
     keep_memory();
     void *options = calloc(1, self.options_size);
     if (argc < 2)
-        status = cdul_fail(&err, CDUL_ERR_USAGE, "nothing to do: %s --help says how it is used", self.name);
+        status = cdul_fail(&err, CDUL_ERR_USAGE, "nothing to do: %s --help says how it is used",
+                           self.name);
     else if (!options)
         status = cdul_fail_memory(&err, "options");
     else
-        status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, options, &common, &parsed,
-                                    &done, &err);
+        status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, options, &common,
+                                    &parsed, &done, &err);
     if (status == CDUL_OK && !done) {
         cli.parsed = parsed;
         status = work(run, options, &cli, &err);

@@ -2,26 +2,27 @@
 #ifndef CDUL_CLI_RUN_H
 #define CDUL_CLI_RUN_H
 
-#include "base/options.h"
 #include "base/progress.h"
+#include "cli/options/options.h"
 
 /* What a program's work is given besides its options. */
 typedef struct cdul_cli {
     const cdul_program *program;
-    const cdul_common *common; /* positional arguments, threads                                        */
-    const cdul_parsed *parsed; /* for cdul_options_given                                               */
+    const cdul_common *common; /* positional arguments, threads */
+    const cdul_parsed *parsed; /* for cdul_options_given */
     cdul_reporter *reporter;
-    bool skipped; /* set by the work: done, but some inputs were passed over. The exit code is then 3 */
+    /* set by the work: done, but some inputs were passed over. The exit code is then 3 */
+    bool skipped;
 } cdul_cli;
 
 /* The work: `options` is the program's own struct. */
 typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error *err);
 
-/* Parses argv, answers --help and the like, catches SIGINT and SIGTERM, runs the work and prints its failure
- * as one line, `cdul-label: ...`. `versions` (may be NULL) writes the lines for --version that only a program
- * which links the libraries can. Returns the exit code. */
+/* Parses argv, answers --help and the like, catches SIGINT and SIGTERM, runs the work and prints
+ * its failure as one line, `cdul-label: ...`. `versions` (may be NULL) writes the lines for
+ * --version that only a program which links the libraries can. Returns the exit code. */
 typedef cdul_status cdul_cli_versions(const void *options, FILE *out, cdul_error *err);
-int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run, int argc,
-                  char **argv);
+int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run,
+                  int argc, char **argv);
 
 #endif

@@ -25,12 +25,14 @@ static const cdul_option options[] = {
      .argument = "SHARE",
      .minimum = 0,
      .maximum = 0.9,
-     .help = "share of the images kept out of training, to watch the agreement with their pseudo-labels"},
+     .help = "share of the images kept out of training, to watch the agreement with their "
+             "pseudo-labels"},
     {.name = "eval-labels",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(eval_labels),
      .argument = "FILE",
-     .help = "ground truth, to report mAP and cross-entropy after each epoch; it never trains or chooses "
+     .help = "ground truth, to report mAP and cross-entropy after each epoch; it never trains or "
+             "chooses "
              "anything"},
 
     {.name = "arch",
@@ -38,14 +40,15 @@ static const cdul_option options[] = {
      .offset = FIELD(arch),
      .argument = "NAME",
      .group = "Network",
-     .help =
-         "resnet18, resnet34, resnet50, resnet101 or resnet152, the last three also with -caffe (stride in "
-         "the first 1x1); by default what --init says, else resnet50"},
+     .help = "resnet18, resnet34, resnet50, resnet101 or resnet152, the last three also with "
+             "-caffe (stride in "
+             "the first 1x1); by default what --init says, else resnet50"},
     {.name = "init",
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(init),
      .argument = "FILE",
-     .help = "weights to start from, safetensors with torchvision's names; without it the start is random"},
+     .help = "weights to start from, safetensors with torchvision's names; without it the start is "
+             "random"},
     {.name = "size",
      .type = CDUL_OPTION_INT,
      .offset = FIELD(size),
@@ -60,7 +63,8 @@ static const cdul_option options[] = {
      .fallback = "shortest",
      .argument = "HOW",
      .choices = "shortest|squash",
-     .help = "how a whole image comes to that size: shortest scales its shorter side and keeps the middle "
+     .help = "how a whole image comes to that size: shortest scales its shorter side and keeps the "
+             "middle "
              "square, "
              "squash keeps all of it and distorts it"},
     {.name = "freeze",
@@ -70,7 +74,8 @@ static const cdul_option options[] = {
      .argument = "N",
      .minimum = 0,
      .maximum = 4,
-     .help = "leave the first N of four stages as they are: 1 = stem and layer1, 3 = all but layer4"},
+     .help =
+         "leave the first N of four stages as they are: 1 = stem and layer1, 3 = all but layer4"},
     {.name = "bn",
      .type = CDUL_OPTION_CHOICE,
      .offset = FIELD(bn),
@@ -177,7 +182,8 @@ static const cdul_option options[] = {
      .fallback = "stop",
      .argument = "HOW",
      .choices = "stop|skip",
-     .help = "what to do where a loss or gradient is not finite: end the run, or leave that batch out"},
+     .help =
+         "what to do where a loss or gradient is not finite: end the run, or leave that batch out"},
     {.name = "seed",
      .type = CDUL_OPTION_INT,
      .offset = FIELD(seed),
@@ -194,7 +200,8 @@ static const cdul_option options[] = {
      .argument = "WHEN",
      .choices = "off|on",
      .group = "Alignment",
-     .help = "move the pseudo-labels by gradient alignment between epochs, or leave them as they are"},
+     .help =
+         "move the pseudo-labels by gradient alignment between epochs, or leave them as they are"},
     {.name = "warmup",
      .type = CDUL_OPTION_INT,
      .offset = FIELD(warmup),
@@ -218,7 +225,8 @@ static const cdul_option options[] = {
      .argument = "X",
      .minimum = 1e-3,
      .maximum = 1e3,
-     .help = "width of the weight on uncertain labels: at 0.2 only labels near 0.5 move, from 0.4 on nearly "
+     .help = "width of the weight on uncertain labels: at 0.2 only labels near 0.5 move, from 0.4 "
+             "on nearly "
              "all"},
     {.name = "eta",
      .type = CDUL_OPTION_REAL,
@@ -227,7 +235,8 @@ static const cdul_option options[] = {
      .argument = "X",
      .minimum = 0,
      .maximum = 1e4,
-     .help = "step size of the labels; the largest step of a latent logit is about 0.4 eta / sigma"},
+     .help =
+         "step size of the labels; the largest step of a latent logit is about 0.4 eta / sigma"},
     {.name = "target",
      .type = CDUL_OPTION_CHOICE,
      .offset = FIELD(target),
@@ -282,7 +291,8 @@ static const cdul_option options[] = {
      .type = CDUL_OPTION_STRING,
      .offset = FIELD(activation_cache),
      .argument = "DIR",
-     .help = "with --freeze: folder for what the frozen stages compute, which is computed once; by default "
+     .help = "with --freeze: folder for what the frozen stages compute, which is computed once; by "
+             "default "
              "\"activations\" beside the run folder"},
     {.name = "activation-copies",
      .type = CDUL_OPTION_INT,
@@ -291,7 +301,8 @@ static const cdul_option options[] = {
      .argument = "N",
      .minimum = 0,
      .maximum = 1000,
-     .help = "augmented copies of each image in that folder, used in turn; 0 = compute everything in every "
+     .help = "augmented copies of each image in that folder, used in turn; 0 = compute everything "
+             "in every "
              "epoch"},
 
     {.name = "output",
@@ -301,7 +312,8 @@ static const cdul_option options[] = {
      .argument = "PATH",
      .group = "Output",
      .command_only = true,
-     .help = "folder of the run: model, refined labels, log, checkpoint; with --export the ONNX file"},
+     .help =
+         "folder of the run: model, refined labels, log, checkpoint; with --export the ONNX file"},
     {.name = "resume",
      .letter = 'r',
      .type = CDUL_OPTION_FLAG,
@@ -330,7 +342,8 @@ static const char *const examples[] = {
     "The same in a fraction of the time: only the last stage and the head, from cached activations",
     "cdul-train -l labels.safetensors --init resnet50.safetensors --freeze 3 photos/ -o run/",
     "Without alignment, to compare; truth.csv is measured against and nothing else",
-    "cdul-train -l labels.safetensors --init resnet50.safetensors --align off --eval-labels truth.csv "
+    "cdul-train -l labels.safetensors --init resnet50.safetensors --align off --eval-labels "
+    "truth.csv "
     "photos/ "
     "-o plain/",
     "Settings of a config, one of them changed",
@@ -341,14 +354,18 @@ static const char *const examples[] = {
 const cdul_program cdul_program_train = {
     .name = "cdul-train",
     .section = "train",
-    .summary = "train a multi-label classifier on pseudo-labels, and refine these by gradient alignment",
+    .summary =
+        "train a multi-label classifier on pseudo-labels, and refine these by gradient alignment",
     .usage = usage,
     .description =
-        "A ResNet learns the pseudo-labels; between epochs the labels move towards what it predicts, the "
+        "A ResNet learns the pseudo-labels; between epochs the labels move towards what it "
+        "predicts, the "
         "uncertain ones most: the training of CDUL (ICCV 2023). No ground truth is used.\n\n"
-        "IMAGES are files, folders (searched recursively), lists written @list.txt with one path a line, or "
+        "IMAGES are files, folders (searched recursively), lists written @list.txt with one path a "
+        "line, or "
         "- "
-        "for a list on standard input; they must hold the images that the labels name. A checkpoint is "
+        "for a list on standard input; they must hold the images that the labels name. A "
+        "checkpoint is "
         "written after every epoch. The run folder is the model: give it to cdul-predict.",
     .examples = examples,
     .options = options,

@@ -5,8 +5,8 @@
 #include "train/trainer.h"
 
 typedef struct cdul_train_cli_options {
-    cdul_train_options train; /* `output` is the ONNX file with `export`                                 */
-    const char *export;       /* run folder to write as ONNX, or NULL                                    */
+    cdul_train_options train; /* `output` is the ONNX file with `export` */
+    const char *export; /* run folder to write as ONNX, or NULL */
 } cdul_train_cli_options;
 
 #endif

@@ -43,7 +43,8 @@ void cdul_bpe_free(cdul_bpe *bpe) {
 /* Where the pair is, or the free place where it would be. */
 static merge *find(const cdul_bpe *bpe, int32_t left, int32_t right) {
     uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    size_t at = (size_t)(key * 0x9e3779b97f4a7c15ull >> 20); /* Fibonacci hashing: the high bits are mixed */
+    /* Fibonacci hashing: the high bits are mixed */
+    size_t at = (size_t)(key * 0x9e3779b97f4a7c15ull >> 20);
     for (;; at++) {
         merge *m = &bpe->table[at & (bpe->capacity - 1)];
         if (m->rank == 0 || (m->left == left && m->right == right)) return m;
@@ -96,7 +97,8 @@ static bool before(const candidate *a, const candidate *b) {
 
 static void push(workspace *w, candidate c) {
     size_t i = w->heaped++;
-    for (; i > 0 && before(&c, &w->heap[(i - 1) / 2]); i = (i - 1) / 2) w->heap[i] = w->heap[(i - 1) / 2];
+    for (; i > 0 && before(&c, &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        w->heap[i] = w->heap[(i - 1) / 2];
     w->heap[i] = c;
 }
 
@@ -115,7 +117,8 @@ static candidate pop(workspace *w) {
     return top;
 }
 
-/* Puts the merge of the symbol at `at` with the one after it on the heap, if there is such a merge. */
+/* Puts the merge of the symbol at `at` with the one after it on the heap, if there is such a
+ * merge. */
 static void consider(const cdul_bpe *bpe, workspace *w, size_t at) {
     const symbol *left = &w->symbols[at];
     if (left->next >= w->size) return;
@@ -137,15 +140,16 @@ static void apply(const cdul_bpe *bpe, workspace *w, candidate c) {
     consider(bpe, w, c.at);
 }
 
-cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size, cdul_ids *out,
-                          cdul_error *err) {
+cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size,
+                          cdul_ids *out, cdul_error *err) {
     /* at most size - 1 merges happen, and each puts two candidates on the heap */
     workspace w = {malloc(size * sizeof *w.symbols), malloc(3 * size * sizeof *w.heap), size, 0};
     cdul_status status = w.symbols && w.heap ? CDUL_OK : cdul_fail_memory(err, "a word's tokens");
     if (status == CDUL_OK) {
-        for (size_t i = 0; i < size; i++) /* previous of the first wraps to a value beyond the word */
-            w.symbols[i] =
-                (symbol){i + 1 < size ? bpe->byte_ids[word[i]] : bpe->end_ids[word[i]], i - 1, i + 1};
+        /* previous of the first wraps to a value beyond the word */
+        for (size_t i = 0; i < size; i++)
+            w.symbols[i] = (symbol){i + 1 < size ? bpe->byte_ids[word[i]] : bpe->end_ids[word[i]],
+                                    i - 1, i + 1};
         for (size_t i = 0; i < size; i++) consider(bpe, &w, i);
         while (w.heaped > 0) apply(bpe, &w, pop(&w));
         for (size_t i = 0; status == CDUL_OK && i < size; i = w.symbols[i].next)

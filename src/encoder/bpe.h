@@ -1,5 +1,5 @@
-/* Byte-pair encoding (Sennrich et al. 2016) over bytes, with CLIP's end-of-word symbols: the arithmetic of
- * the tokenizer, without files and without Unicode. */
+/* Byte-pair encoding (Sennrich et al. 2016) over bytes, with CLIP's end-of-word symbols: the
+ * arithmetic of the tokenizer, without files and without Unicode. */
 #ifndef CDUL_ENCODER_BPE_H
 #define CDUL_ENCODER_BPE_H
 
@@ -11,14 +11,14 @@
 
 typedef struct cdul_bpe cdul_bpe;
 
-/* `byte_ids` [256]: the token of a byte inside a word; `end_ids` [256]: of a word's last byte. `merges` is
- * how many calls of cdul_bpe_add follow. */
+/* `byte_ids` [256]: the token of a byte inside a word; `end_ids` [256]: of a word's last byte.
+ * `merges` is how many calls of cdul_bpe_add follow. */
 cdul_status cdul_bpe_new(const int32_t byte_ids[256], const int32_t end_ids[256], size_t merges,
                          cdul_bpe **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_bpe_free(cdul_bpe *bpe);
 
-/* Adds a merge of two neighbouring tokens into one; earlier merges go first. False if the pair is there
- * already or more merges come than were announced. */
+/* Adds a merge of two neighbouring tokens into one; earlier merges go first. False if the pair is
+ * there already or more merges come than were announced. */
 bool cdul_bpe_add(cdul_bpe *bpe, int32_t left, int32_t right, int32_t merged);
 
 /* A growing list of token ids. Start from {0}; the caller frees `items`. */
@@ -29,9 +29,9 @@ typedef struct cdul_ids {
 
 cdul_status cdul_ids_add(cdul_ids *ids, int32_t id, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Appends the tokens of one word of `size` >= 1 bytes: always the merge of lowest rank, the leftmost of
- * equals. O(size log size). */
-cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size, cdul_ids *out,
-                          cdul_error *err) CDUL_MUST_CHECK;
+/* Appends the tokens of one word of `size` >= 1 bytes: always the merge of lowest rank, the
+ * leftmost of equals. O(size log size). */
+cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size,
+                          cdul_ids *out, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

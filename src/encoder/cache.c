@@ -9,17 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_SECONDS 300    /* a row waits no longer than this for its shard */
+#define FLUSH_SECONDS 300 /* a row waits no longer than this for its shard */
 #define MAX_NUMBER    999999 /* six digits in a shard's name */
 #define SHARD_BYTES   (128 << 20)
 
-/* Where a row's views are: in a shard, waiting to be written, or nowhere (the image was asked for and is to
- * be computed). */
+/* Where a row's views are: in a shard, waiting to be written, or nowhere (the image was asked for
+ * and is to be computed). */
 enum { WAITING = -1, MISSING = -2 };
 
 typedef struct row {
     int32_t shard; /* index into shards, or one of the above */
-    uint32_t at;   /* row in it, or among those that wait    */
+    uint32_t at; /* row in it, or among those that wait */
     cdul_identity identity;
 } row;
 
@@ -33,22 +33,24 @@ struct cdul_cache {
     char *folder;
     cdul_reporter *reporter;
     size_t width, crops; /* D, S */
-    size_t shard_rows;   /* of a full shard: CDUL_SHARD_ROWS, or fewer if they are long */
+    size_t shard_rows; /* of a full shard: CDUL_SHARD_ROWS, or fewer if they are long */
     open_shard *shards;
     size_t n_shards;
     size_t current, checked; /* the shards read and checked last */
-    unsigned next;           /* number of the next shard         */
+    unsigned next; /* number of the next shard */
 
-    cdul_strings names; /* of all rows ever seen, [count]; of two rows of one name the later counts */
-    row *rows;          /* [capacity of names] */
+    /* of all rows ever seen, [count]; of two rows of one name the later counts */
+    cdul_strings names;
+    row *rows; /* [capacity of names] */
     size_t rows_capacity;
-    size_t *slots; /* hash table over names: row + 1, or 0; a power of two in size, at most half full */
+    /* hash table over names: row + 1, or 0; a power of two in size, at most half full */
+    size_t *slots;
     size_t n_slots;
 
-    int lock;             /* descriptor of the lock file, -1: no right to write */
-    uint16_t *global;     /* [shard_rows, D]: rows that wait */
+    int lock; /* descriptor of the lock file, -1: no right to write */
+    uint16_t *global; /* [shard_rows, D]: rows that wait */
     uint16_t *crop_views; /* [shard_rows, S, D] */
-    size_t *waiting;      /* [shard_rows]: their rows */
+    size_t *waiting; /* [shard_rows]: their rows */
     size_t n_waiting;
     double since; /* when the first of them came, monotonic */
 };
@@ -107,19 +109,19 @@ static char *shard_path(const cdul_cache *c, unsigned number, const char *suffix
 static void set_aside(cdul_cache *c, unsigned number, const char *reason) {
     char *from = shard_path(c, number, ""), *to = shard_path(c, number, ".damaged");
     bool renamed = from && to && rename(from, to) == 0;
-    cdul_warn(
-        c->reporter, "%s; its images will be computed again (%s%s)", reason,
-        renamed ? "kept as " : "it could not be renamed: ", renamed ? cdul_path_base(to) : strerror(errno));
+    cdul_warn(c->reporter, "%s; its images will be computed again (%s%s)", reason,
+              renamed ? "kept as " : "it could not be renamed: ",
+              renamed ? cdul_path_base(to) : strerror(errno));
     free(from);
     free(to);
 }
 
-static cdul_status index_shard(cdul_cache *c, const cdul_strings *names, const cdul_identity *identities,
-                               cdul_error *err) {
+static cdul_status index_shard(cdul_cache *c, const cdul_strings *names,
+                               const cdul_identity *identities, cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t i = 0; status == CDUL_OK && i < names->count; i++)
-        status =
-            add_row(c, names->items[i], (row){(int32_t)c->n_shards - 1, (uint32_t)i, identities[i]}, err);
+        status = add_row(c, names->items[i],
+                         (row){(int32_t)c->n_shards - 1, (uint32_t)i, identities[i]}, err);
     return status;
 }
 
@@ -151,7 +153,8 @@ static cdul_status load_shard(cdul_cache *c, unsigned number, cdul_error *err) {
     return status;
 }
 
-/* Number of a file called NNNNNN.safetensors (also .damaged: its number is not used again), -1 for others. */
+/* Number of a file called NNNNNN.safetensors (also .damaged: its number is not used again), -1 for
+ * others. */
 static long number_of(const char *name, bool *damaged) {
     char *end = NULL;
     if (strspn(name, "0123456789") != 6) return -1;
@@ -165,8 +168,8 @@ static int compare_numbers(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* Loads the shards from number c->next on, in order: all of them at first, then those that others have
- * written. */
+/* Loads the shards from number c->next on, in order: all of them at first, then those that others
+ * have written. */
 static cdul_status load_new_shards(cdul_cache *c, cdul_error *err) {
     DIR *folder = opendir(c->folder);
     if (!folder) return cdul_fail_errno(err, "%s: cannot be read", c->folder);
@@ -184,7 +187,8 @@ static cdul_status load_new_shards(cdul_cache *c, cdul_error *err) {
         if ((unsigned)number >= next) next = (unsigned)number + 1;
         if (damaged) continue;
         if (count == capacity) {
-            unsigned *grown = realloc(numbers, (capacity = capacity ? 2 * capacity : 64) * sizeof *grown);
+            unsigned *grown =
+                realloc(numbers, (capacity = capacity ? 2 * capacity : 64) * sizeof *grown);
             if (!grown) {
                 status = cdul_fail_memory(err, "cache");
                 break;
@@ -220,7 +224,8 @@ cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_
     if (status == CDUL_OK) status = cdul_path_make_folder(folder, err);
     /* the key first: a shard of another width is not damaged */
     char *first = c->folder ? shard_path(c, 0, "") : NULL;
-    if (status == CDUL_OK) status = cdul_cache_key_settle(folder, key, first && cdul_path_exists(first), err);
+    if (status == CDUL_OK)
+        status = cdul_cache_key_settle(folder, key, first && cdul_path_exists(first), err);
     free(first);
     if (status == CDUL_OK) status = load_new_shards(c, err);
     if (status != CDUL_OK) {
@@ -253,8 +258,8 @@ size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
     cdul_identity now;
     if (!cdul_identity_of(path, &now)) return CDUL_NOT_FOUND;
     if (slot == 0) {
-        /* what the file is now, before it is decoded, is what the views to come belong to; without memory for
-         * that, append looks at the file itself */
+        /* what the file is now, before it is decoded, is what the views to come belong to; without
+         * memory for that, append looks at the file itself */
         cdul_status noted = add_row(c, name, (row){MISSING, 0, now}, NULL);
         (void)noted;
         return CDUL_NOT_FOUND;
@@ -268,7 +273,8 @@ size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
 }
 
 static void look_into(open_shard *shard) {
-    if (shard->state == UNCHECKED) shard->state = cdul_shard_intact(&shard->data) ? INTACT : DAMAGED;
+    if (shard->state == UNCHECKED)
+        shard->state = cdul_shard_intact(&shard->data) ? INTACT : DAMAGED;
 }
 
 static void lose(cdul_cache *c, size_t index) {
@@ -281,12 +287,13 @@ static void lose(cdul_cache *c, size_t index) {
         if (c->rows[i].shard == (int32_t)index) c->rows[i].shard = MISSING;
 }
 
-/* Rows mostly come in the order of the shards, and a cache may be larger than memory: of those that are
- * looked into, only the one that is read and the last one stay there. */
+/* Rows mostly come in the order of the shards, and a cache may be larger than memory: of those that
+ * are looked into, only the one that is read and the last one stay there. */
 bool cdul_cache_check(cdul_cache *c, size_t index) {
     if (c->rows[index].shard < 0) return c->rows[index].shard == WAITING;
     size_t shard = (size_t)c->rows[index].shard;
-    if (shard != c->checked && c->checked != c->current) cdul_shard_release(&c->shards[c->checked].data);
+    if (shard != c->checked && c->checked != c->current)
+        cdul_shard_release(&c->shards[c->checked].data);
     c->checked = shard;
     look_into(&c->shards[shard]);
     if (c->shards[shard].state == INTACT) return true;
@@ -323,10 +330,10 @@ void cdul_cache_read(const cdul_cache *c, size_t index, float *views) {
 static cdul_status take_lock(cdul_cache *c, cdul_error *err) {
     cdul_status status = cdul_lock_try(c->folder, &c->lock, err);
     if (status == CDUL_OK && c->lock < 0)
-        status =
-            cdul_fail(err, CDUL_ERR_IO,
-                      "%s: another process is writing this cache; wait for it, or use another --cache folder",
-                      c->folder);
+        status = cdul_fail(
+            err, CDUL_ERR_IO,
+            "%s: another process is writing this cache; wait for it, or use another --cache folder",
+            c->folder);
     if (status == CDUL_OK) cdul_file_sweep(c->folder);
     return status;
 }
@@ -353,7 +360,8 @@ static cdul_status adopt(cdul_cache *c, const char *path, cdul_error *err) {
     *shard = (open_shard){.number = c->next, .state = UNCHECKED};
     cdul_strings names = {0};
     cdul_identity *identities = NULL;
-    cdul_status status = cdul_shard_open(path, c->width, c->crops, &shard->data, &names, &identities, err);
+    cdul_status status =
+        cdul_shard_open(path, c->width, c->crops, &shard->data, &names, &identities, err);
     cdul_strings_free(&names);
     free(identities);
     if (status != CDUL_OK) return status;
@@ -367,7 +375,8 @@ static cdul_status adopt(cdul_cache *c, const char *path, cdul_error *err) {
 cdul_status cdul_cache_flush(cdul_cache *c, cdul_error *err) {
     if (c->n_waiting == 0) return CDUL_OK;
     if (c->next > MAX_NUMBER)
-        return cdul_fail(err, CDUL_ERR_IO, "%s: a cache holds %d shards at most; use another --cache folder",
+        return cdul_fail(err, CDUL_ERR_IO,
+                         "%s: a cache holds %d shards at most; use another --cache folder",
                          c->folder, MAX_NUMBER + 1);
     cdul_strings names = {0};
     cdul_identity *identities = calloc(c->n_waiting, sizeof *identities);
@@ -378,8 +387,8 @@ cdul_status cdul_cache_flush(cdul_cache *c, cdul_error *err) {
         status = cdul_strings_add(&names, c->names.items[c->waiting[i]], err);
     }
     if (status == CDUL_OK)
-        status =
-            cdul_shard_write(path, c->width, c->crops, &names, identities, c->global, c->crop_views, err);
+        status = cdul_shard_write(path, c->width, c->crops, &names, identities, c->global,
+                                  c->crop_views, err);
     if (status == CDUL_OK) status = adopt(c, path, err);
     cdul_strings_free(&names);
     free(identities);
@@ -387,7 +396,8 @@ cdul_status cdul_cache_flush(cdul_cache *c, cdul_error *err) {
     return status;
 }
 
-/* The row of an image that is to be appended. Its identity is that of the last look before it was decoded. */
+/* The row of an image that is to be appended. Its identity is that of the last look before it was
+ * decoded. */
 static cdul_status place_row(cdul_cache *c, const char *name, const char *path, size_t *index,
                              cdul_error *err) {
     size_t slot = *find_slot(c, name);
@@ -405,12 +415,15 @@ static cdul_status place_row(cdul_cache *c, const char *name, const char *path, 
 cdul_status cdul_cache_append(cdul_cache *c, const char *name, const char *path, const float *views,
                               cdul_error *err) {
     size_t index = 0;
-    if (c->lock < 0) return cdul_fail(err, CDUL_ERR_USAGE, "%s: cdul_cache_begin was not called", c->folder);
-    cdul_status status = c->n_waiting == c->shard_rows ? cdul_cache_flush(c, err) : CDUL_OK; /* one failed */
+    if (c->lock < 0)
+        return cdul_fail(err, CDUL_ERR_USAGE, "%s: cdul_cache_begin was not called", c->folder);
+    /* one failed */
+    cdul_status status = c->n_waiting == c->shard_rows ? cdul_cache_flush(c, err) : CDUL_OK;
     if (status == CDUL_OK) status = place_row(c, name, path, &index, err);
     if (status != CDUL_OK) return status;
     const size_t width = c->width, parts = c->crops * width;
-    uint16_t *global = c->global + c->n_waiting * width, *crops = c->crop_views + c->n_waiting * parts;
+    uint16_t *global = c->global + c->n_waiting * width,
+             *crops = c->crop_views + c->n_waiting * parts;
     for (size_t i = 0; i < width; i++) global[i] = cdul_f32_to_f16(views[i]);
     for (size_t i = 0; i < parts; i++) crops[i] = cdul_f32_to_f16(views[width + i]);
     if (c->n_waiting == 0) c->since = cdul_seconds();

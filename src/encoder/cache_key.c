@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "encoder/encoder_internal.h"
-#include "encoder/preprocess_config.h"
+#include "encoder/folder/preprocess_config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,16 +13,17 @@
 
 #define CACHE_VERSION 1 /* of the layout of the folder */
 
-static const char location_key[] = "\x0a\x08location\x12"; /* field 1, 8 bytes; then field 2: length, text */
+/* field 1, 8 bytes; then field 2: length, text */
+static const char location_key[] = "\x0a\x08location\x12";
 #define LOCATION_KEY (sizeof location_key - 1)
 
 /* --- Making a key --- */
 
 enum { PIECE = 8 << 20, LONGEST_NAME = 127 };
 
-/* The files beside a graph that hold weights of it: onnx.proto's TensorProto.external_data, entries whose key
- * is "location", found by their bytes. That spares a parser and gigabytes; what weights look like it by
- * chance names no file. */
+/* The files beside a graph that hold weights of it: onnx.proto's TensorProto.external_data, entries
+ * whose key is "location", found by their bytes. That spares a parser and gigabytes; what weights
+ * look like it by chance names no file. */
 static cdul_status external_files(const unsigned char *data, size_t count, const char *path,
                                   cdul_strings *out, cdul_error *err) {
     const size_t folder = (size_t)(cdul_path_base(path) - path);
@@ -33,8 +34,8 @@ static cdul_status external_files(const unsigned char *data, size_t count, const
         size_t size = at < end ? *at : 0; /* longer names are not written */
         if (size == 0 || size > LONGEST_NAME || size >= (size_t)(end - at)) continue;
         char name[4096];
-        int wrote =
-            snprintf(name, sizeof name, "%.*s%.*s", (int)folder, path, (int)size, (const char *)at + 1);
+        int wrote = snprintf(name, sizeof name, "%.*s%.*s", (int)folder, path, (int)size,
+                             (const char *)at + 1);
         if (wrote < 0 || (size_t)wrote >= sizeof name) continue;
         bool known = false; /* nearly always: hundreds of tensors lie in one file */
         for (size_t i = 0; i < out->count && !known; i++) known = strcmp(out->items[i], name) == 0;
@@ -43,9 +44,10 @@ static cdul_status external_files(const unsigned char *data, size_t count, const
     return status;
 }
 
-/* *hash goes on from what it was. With `files`, those that the file names. A piece of it is in memory at a
- * time. */
-static cdul_status hash_file(const char *path, uint64_t *hash, cdul_strings *files, cdul_error *err) {
+/* *hash goes on from what it was. With `files`, those that the file names. A piece of it is in
+ * memory at a time. */
+static cdul_status hash_file(const char *path, uint64_t *hash, cdul_strings *files,
+                             cdul_error *err) {
     const size_t overlap = LOCATION_KEY + 1 + LONGEST_NAME;
     cdul_mapping map = {0};
     XXH3_state_t *state = XXH3_createState();
@@ -53,7 +55,8 @@ static cdul_status hash_file(const char *path, uint64_t *hash, cdul_strings *fil
     XXH3_64bits_reset_withSeed(state, *hash);
     cdul_status status = cdul_mapping_open(path, &map, err);
     for (size_t at = 0; !status && at < map.size; at += PIECE) {
-        size_t count = map.size - at < PIECE ? map.size - at : PIECE, back = at < overlap ? at : overlap;
+        size_t count = map.size - at < PIECE ? map.size - at : PIECE,
+               back = at < overlap ? at : overlap;
         XXH3_64bits_update(state, map.data + at, count);
         if (files) status = external_files(map.data + at - back, back + count, path, files, err);
         cdul_mapping_release(&map);
@@ -69,7 +72,8 @@ static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err)
     cdul_strings files = {0};
     *hash = 0;
     cdul_status status = hash_file(path, hash, &files, err);
-    for (size_t i = 0; !status && i < files.count; i++) status = hash_file(files.items[i], hash, NULL, err);
+    for (size_t i = 0; !status && i < files.count; i++)
+        status = hash_file(files.items[i], hash, NULL, err);
     cdul_strings_free(&files);
     return status;
 }
@@ -82,15 +86,18 @@ static cdul_status hash_tower(cdul_encoder *encoder, uint64_t *hash, cdul_error 
         status = hash_graph(cdul_session_path(encoder->vision.session), &encoder->hash, err);
     encoder->hashed = status == CDUL_OK;
     *hash = encoder->hash;
-    if (encoder->session.provider.bfloat16) *hash = XXH3_64bits_withSeed(bfloat16, sizeof bfloat16, *hash);
+    if (encoder->session.provider.bfloat16)
+        *hash = XXH3_64bits_withSeed(bfloat16, sizeof bfloat16, *hash);
     return status;
 }
 
-cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options, cdul_cache_key *out,
-                              cdul_error *err) {
+cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options,
+                              cdul_cache_key *out, cdul_error *err) {
     const cdul_decode_options *decode = &options->decode;
-    *out = (cdul_cache_key){
-        .width = encoder->width, .crops = options->crops, .cells = options->cells, .mirror = options->mirror};
+    *out = (cdul_cache_key){.width = encoder->width,
+                            .crops = options->crops,
+                            .cells = options->cells,
+                            .mirror = options->mirror};
     cdul_preprocess_text(&encoder->preprocess, out->preprocess, sizeof out->preprocess);
     snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u%s",
              decode->exif ? "applied" : "ignored", decode->background[0], decode->background[1],
@@ -136,15 +143,16 @@ static cJSON *key_json(const cdul_cache_key *key) {
         cJSON_AddNumberToObject(json, "width", (double)key->width) &&
         cJSON_AddStringToObject(json, "preprocess", key->preprocess) &&
         cJSON_AddStringToObject(json, "decode", key->decode) &&
-        cJSON_AddBoolToObject(json, "mirror", key->mirror) && cJSON_AddItemToObject(json, "crops", locals))
+        cJSON_AddBoolToObject(json, "mirror", key->mirror) &&
+        cJSON_AddItemToObject(json, "crops", locals))
         return json;
     cJSON_Delete(json);
     cJSON_Delete(locals);
     return NULL;
 }
 
-static cdul_status compare(const char *path, const char *folder, const cJSON *theirs, const cJSON *ours,
-                           cdul_error *err) {
+static cdul_status compare(const char *path, const char *folder, const cJSON *theirs,
+                           const cJSON *ours, cdul_error *err) {
     static const struct {
         const char *key, *what;
     } parts[] = {
@@ -159,21 +167,24 @@ static cdul_status compare(const char *path, const char *folder, const cJSON *th
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const cJSON *a = cJSON_GetObjectItemCaseSensitive(theirs, parts[i].key);
         const cJSON *b = cJSON_GetObjectItemCaseSensitive(ours, parts[i].key);
-        if (!a) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no key '%s': not a cache's", path, parts[i].key);
+        if (!a)
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: no key '%s': not a cache's", path,
+                             parts[i].key);
         if (cJSON_Compare(a, b, true)) continue;
         const char *was = cJSON_GetStringValue(a), *is = cJSON_GetStringValue(b);
         if (!is) was = NULL; /* crops against cells */
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "%s: this cache was made with another %s%s%s%s%s%s; use another --cache folder, or delete this "
-            "one",
-            folder, parts[i].what, was ? ": '" : "", was ? was : "", was ? "', now '" : "", was ? is : "",
-            was ? "'" : "");
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: this cache was made with another %s%s%s%s%s%s; use another --cache "
+                         "folder, or delete this "
+                         "one",
+                         folder, parts[i].what, was ? ": '" : "", was ? was : "",
+                         was ? "', now '" : "", was ? is : "", was ? "'" : "");
     }
     return CDUL_OK;
 }
 
-cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key, bool used, cdul_error *err) {
+cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key, bool used,
+                                  cdul_error *err) {
     char *path = cdul_path_join(folder, "cache.json");
     cJSON *ours = key_json(key), *theirs = NULL;
     cdul_status status = path && ours ? CDUL_OK : cdul_fail_memory(err, "cache key");
@@ -181,11 +192,11 @@ cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key,
         status = cdul_json_read(path, &theirs, err);
         if (status == CDUL_OK) status = compare(path, folder, theirs, ours, err);
     } else if (status == CDUL_OK && used) {
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT,
-                      "%s: shards but no cache.json, so what they were made with is not known; use another "
-                      "--cache folder, or delete this one",
-                      folder);
+        status = cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: shards but no cache.json, so what they were made with is not known; use another "
+            "--cache folder, or delete this one",
+            folder);
     } else if (status == CDUL_OK) {
         status = cdul_json_write(path, ours, err);
     }
@@ -195,8 +206,8 @@ cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key,
     return status;
 }
 
-cdul_status cdul_cache_key_encoder(const char *folder, cdul_encoder *encoder, bool *holds, bool *same,
-                                   cdul_error *err) {
+cdul_status cdul_cache_key_encoder(const char *folder, cdul_encoder *encoder, bool *holds,
+                                   bool *same, cdul_error *err) {
     char *path = cdul_path_join(folder, "cache.json"), text[HASH_TEXT];
     cJSON *json = NULL;
     uint64_t hash = 0;

@@ -29,13 +29,14 @@ static cdul_status complain(const place *at, const char *byte, const char *what,
                      (size_t)(byte - at->line_start) + 1, what);
 }
 
-static cdul_status read_words(const place *at, const char *start, const char *end, cdul_strings *words,
-                              cdul_error *err) {
+static cdul_status read_words(const place *at, const char *start, const char *end,
+                              cdul_strings *words, cdul_error *err) {
     for (;;) {
         const char *comma = memchr(start, ',', (size_t)(end - start));
         span word = trim(start, comma ? comma : end);
         if (word.start == word.end) return complain(at, start, "a prompt word is empty", err);
-        cdul_status status = cdul_strings_add_n(words, word.start, (size_t)(word.end - word.start), err);
+        cdul_status status =
+            cdul_strings_add_n(words, word.start, (size_t)(word.end - word.start), err);
         if (status != CDUL_OK || !comma) return status;
         start = comma + 1;
     }
@@ -46,26 +47,29 @@ static cdul_status check_bytes(const place *at, const char *end, cdul_error *err
     const char *nul = memchr(at->line_start, 0, size);
     if (nul) return complain(at, nul, "a NUL byte", err);
     if (!cdul_utf8_valid(at->line_start, size, &bad))
-        return complain(at, at->line_start + bad, "not UTF-8; convert the file (iconv -t UTF-8)", err);
+        return complain(at, at->line_start + bad, "not UTF-8; convert the file (iconv -t UTF-8)",
+                        err);
     return CDUL_OK;
 }
 
 /* One line that is not empty. Its class becomes the last in `out`, which has room for its words. */
-static cdul_status read_class(const place *at, const char *end, cdul_classes *out, cdul_error *err) {
+static cdul_status read_class(const place *at, const char *end, cdul_classes *out,
+                              cdul_error *err) {
     const char *tab = memchr(at->line_start, '\t', (size_t)(end - at->line_start));
     span name = trim(at->line_start, tab ? tab : end);
     if (name.start == name.end) return complain(at, at->line_start, "the class has no name", err);
     cdul_strings *words = &out->words[out->names.count];
     *words = (cdul_strings){0};
-    cdul_status status = cdul_strings_add_n(&out->names, name.start, (size_t)(name.end - name.start), err);
+    cdul_status status =
+        cdul_strings_add_n(&out->names, name.start, (size_t)(name.end - name.start), err);
     if (status != CDUL_OK) return status;
     if (tab) return read_words(at, tab + 1, end, words, err);
     return cdul_strings_add(words, out->names.items[out->names.count - 1], err);
 }
 
 /* Classes whose `keys` are equal are an error that names both lines. */
-static cdul_status check_distinct(const cdul_strings *keys, const cdul_strings *names, const size_t *lines,
-                                  const char *where, cdul_error *err) {
+static cdul_status check_distinct(const cdul_strings *keys, const cdul_strings *names,
+                                  const size_t *lines, const char *where, cdul_error *err) {
     cdul_index *index = NULL;
     cdul_status status = cdul_index_new(keys, &index, err);
     cdul_index_free(index);
@@ -74,16 +78,20 @@ static cdul_status check_distinct(const cdul_strings *keys, const cdul_strings *
     while (strcmp(keys->items[i], keys->items[j]) != 0)
         if (++j == i) i++, j = 0;
     if (strcmp(names->items[i], names->items[j]) == 0)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu, byte 1: class '%s' is on line %zu already",
-                         where, lines[i], names->items[i], lines[j]);
-    return cdul_fail(err, CDUL_ERR_INPUT,
-                     "%s: line %zu, byte 1: class '%s' has the prompts of '%s' on line %zu, as an encoder "
-                     "sees neither case nor spacing: leave one out, or give it other words after a tab",
-                     where, lines[i], names->items[i], names->items[j], lines[j]);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: line %zu, byte 1: class '%s' is on line %zu already", where, lines[i],
+                         names->items[i], lines[j]);
+    return cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "%s: line %zu, byte 1: class '%s' has the prompts of '%s' on line %zu, as an encoder "
+        "sees neither case nor spacing: leave one out, or give it other words after a tab",
+        where, lines[i], names->items[i], names->items[j], lines[j]);
 }
 
-/* Adds a key that two classes share if their names are one to CLIP's tokenizer, and so are their words. */
-static cdul_status add_key(const char *name, const cdul_strings *words, cdul_strings *keys, cdul_error *err) {
+/* Adds a key that two classes share if their names are one to CLIP's tokenizer, and so are their
+ * words. */
+static cdul_status add_key(const char *name, const cdul_strings *words, cdul_strings *keys,
+                           cdul_error *err) {
     size_t size = strlen(name), folded_size = 0;
     for (size_t w = 0; w < words->count; w++) size += 1 + strlen(words->items[w]);
     char *line = malloc(size + 1), *end = line, *folded = NULL;
@@ -100,8 +108,8 @@ static cdul_status add_key(const char *name, const cdul_strings *words, cdul_str
     return status;
 }
 
-static cdul_status check_classes(const cdul_classes *classes, const size_t *lines, const char *where,
-                                 cdul_error *err) {
+static cdul_status check_classes(const cdul_classes *classes, const size_t *lines,
+                                 const char *where, cdul_error *err) {
     const cdul_strings *names = &classes->names;
     cdul_strings keys = {0};
     cdul_status status = check_distinct(names, names, lines, where, err);
@@ -121,15 +129,16 @@ static cdul_status grow(cdul_classes *out, size_t **lines, size_t capacity, cdul
 }
 
 /* `lines` [C], the caller's to free whatever comes back: where each class stands. */
-static cdul_status parse(const char *text, size_t size, const char *where, cdul_classes *out, size_t **lines,
-                         cdul_error *err) {
+static cdul_status parse(const char *text, size_t size, const char *where, cdul_classes *out,
+                         size_t **lines, cdul_error *err) {
     *out = (cdul_classes){0};
     const char *end = text + size;
     size_t capacity = 0;
     place at = {where, text, 1};
     cdul_status status = CDUL_OK;
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) at.line_start += 3;
-    for (const char *stop; status == CDUL_OK && at.line_start < end; at.line_start = stop + 1, at.line++) {
+    for (const char *stop; status == CDUL_OK && at.line_start < end;
+         at.line_start = stop + 1, at.line++) {
         stop = memchr(at.line_start, '\n', (size_t)(end - at.line_start));
         if (!stop) stop = end;
         status = check_bytes(&at, stop, err);
@@ -172,7 +181,8 @@ cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *e
 
 /* --- Background words --- */
 
-/* The class of `classes` that is called `word` or has it among its words; CDUL_NOT_FOUND if none does. */
+/* The class of `classes` that is called `word` or has it among its words; CDUL_NOT_FOUND if none
+ * does. */
 static size_t class_with(const cdul_classes *classes, const char *word) {
     for (size_t c = 0; c < classes->names.count; c++) {
         if (strcasecmp(classes->names.items[c], word) == 0) return c;
@@ -192,9 +202,10 @@ static cdul_status check_apart(const cdul_classes *classes, const cdul_classes *
         for (size_t w = 0; w < words->count && c == CDUL_NOT_FOUND; w++)
             c = class_with(classes, word = words->items[w]);
         if (c != CDUL_NOT_FOUND)
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: line %zu: background word '%s' is a name or word of class '%s'; remove it",
-                             where, lines[b], word, classes->names.items[c]);
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: line %zu: background word '%s' is a name or word of class '%s'; remove it",
+                where, lines[b], word, classes->names.items[c]);
     }
     return CDUL_OK;
 }
@@ -234,7 +245,8 @@ cdul_status cdul_classes_read_background(const char *path, cdul_classes *classes
 }
 
 void cdul_classes_free(cdul_classes *classes) {
-    for (size_t i = 0; classes->words && i < classes->names.count; i++) cdul_strings_free(&classes->words[i]);
+    for (size_t i = 0; classes->words && i < classes->names.count; i++)
+        cdul_strings_free(&classes->words[i]);
     free(classes->words);
     cdul_strings_free(&classes->names);
     free(classes->path);

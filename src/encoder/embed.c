@@ -4,7 +4,7 @@
 typedef struct embedder {
     cdul_encoder *encoder;
     const cdul_embed_sink *sink;
-    size_t vectors; /* V = 1 + S of an image                                                        */
+    size_t vectors; /* V = 1 + S of an image */
     cdul_cells cells;
     bool mirror; /* the network gives 2 V vectors: the views, then their mirror images */
 } embedder;
@@ -13,9 +13,11 @@ size_t cdul_embed_locals(const cdul_embed_options *options) {
     return options->crops ? options->crops->count : options->cells.rows * options->cells.columns;
 }
 
-static cdul_status embed_views(void *user, const float *pixels, size_t n, float *rows, cdul_error *err) {
+static cdul_status embed_views(void *user, const float *pixels, size_t n, float *rows,
+                               cdul_error *err) {
     embedder *e = user;
-    return cdul_encoder_raw_views(e->encoder, pixels, n, e->cells.rows * e->cells.columns, rows, err);
+    return cdul_encoder_raw_views(e->encoder, pixels, n, e->cells.rows * e->cells.columns, rows,
+                                  err);
 }
 
 /* Which vector of the mirror images shows what vector v does: its own, but cells change sides. */
@@ -55,11 +57,13 @@ static void skip(void *user, size_t i, const char *reason) {
     e->sink->skipped(e->sink->user, i, reason);
 }
 
-cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which,
-                               size_t n, const cdul_embed_options *options, const cdul_embed_sink *sink,
-                               cdul_reporter *reporter, cdul_error *err) {
+cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
+                               const size_t *which, size_t n, const cdul_embed_options *options,
+                               const cdul_embed_sink *sink, cdul_reporter *reporter,
+                               cdul_error *err) {
     const size_t cells = options->cells.rows * options->cells.columns;
-    if (options->crops && cells) return cdul_fail(err, CDUL_ERR_USAGE, "either crops or cells, not both");
+    if (options->crops && cells)
+        return cdul_fail(err, CDUL_ERR_USAGE, "either crops or cells, not both");
     /* cells are no views to the network: they come with the whole image's, as one long row */
     const cdul_view_options views = {.preprocess = &encoder->preprocess,
                                      .crops = options->crops,

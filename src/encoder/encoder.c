@@ -1,14 +1,14 @@
 #include "base/file.h"
 #include "encoder/encoder_internal.h"
-#include "encoder/preprocess_config.h"
-#include "encoder/scale.h"
+#include "encoder/folder/preprocess_config.h"
+#include "encoder/folder/scale.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Views of 224 x 224 pixels, beyond which the CPU gains nothing and memory grows; of larger ones as many as
- * have as many pixels. Not by threads: eight-bit vectors may depend on their batch. */
+/* Views of 224 x 224 pixels, beyond which the CPU gains nothing and memory grows; of larger ones as
+ * many as have as many pixels. Not by threads: eight-bit vectors may depend on their batch. */
 enum { CPU_BATCH = 16, OTHER_BATCH = 32, LEAST_BATCH = 4 };
 
 cdul_encoder_options cdul_encoder_defaults(void) {
@@ -34,22 +34,23 @@ static cdul_tower_hints hints_of(const cdul_encoder *e) {
     return (cdul_tower_hints){e->config.model_type, e->config.projection};
 }
 
-/* The length of the text that idles beside pictures, where nothing says it: what optimum traces its graphs
- * with. */
+/* The length of the text that idles beside pictures, where nothing says it: what optimum traces its
+ * graphs with. */
 #define IDLE_CONTEXT 16
 
 static cdul_status open_graph(cdul_encoder *e, bool to_run, cdul_error *err) {
     const cdul_tower_hints hints = hints_of(e);
     cdul_session_options options = e->session;
     options.unoptimised = !to_run;
-    cdul_status status =
-        cdul_tower_open_vision(&e->vision, e->layout.vision, e->layout.combined, &options, &hints, err);
+    cdul_status status = cdul_tower_open_vision(&e->vision, e->layout.vision, e->layout.combined,
+                                                &options, &hints, err);
     e->ready = to_run && status == CDUL_OK;
     return status;
 }
 
-/* Labels from a cache need what the graph says of itself and no more. What takes nearly all of the time and
- * memory of opening it waits for the first picture: on the CPU, and unless the graph holds both towers. */
+/* Labels from a cache need what the graph says of itself and no more. What takes nearly all of the
+ * time and memory of opening it waits for the first picture: on the CPU, and unless the graph holds
+ * both towers. */
 static cdul_status open_to_ask(cdul_encoder *e, cdul_error *err) {
     bool can_wait = cdul_provider_is_cpu(&e->session.provider) && !e->layout.combined;
     cdul_status status = can_wait ? open_graph(e, false, err) : CDUL_ERR_INPUT;
@@ -76,14 +77,16 @@ static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
     if (status == CDUL_OK && e->vision.both)
         status = cdul_tower_idle(&e->vision, p->height, p->width,
                                  e->config.context ? e->config.context : IDLE_CONTEXT, err);
-    if (status == CDUL_OK) status = cdul_tower_width(&e->vision, p->height, p->width, &e->width, err);
+    if (status == CDUL_OK)
+        status = cdul_tower_width(&e->vision, p->height, p->width, &e->width, err);
     return status;
 }
 
 /* A graph of both towers is its own text tower; another text tower beside it is not looked at. */
 static cdul_status settle_text(cdul_encoder *e, cdul_error *err) {
     if (!e->vision.both)
-        return e->layout.text_note ? cdul_strings_add(&e->notes, e->layout.text_note, err) : CDUL_OK;
+        return e->layout.text_note ? cdul_strings_add(&e->notes, e->layout.text_note, err)
+                                   : CDUL_OK;
     free(e->layout.text);
     e->layout.text = strdup(e->layout.vision);
     return e->layout.text ? CDUL_OK : cdul_fail_memory(err, "path");
@@ -93,12 +96,14 @@ cdul_status cdul_encoder_text_graph(const cdul_encoder *e, cdul_tower *out, cdul
     const cdul_tower_hints hints = hints_of(e);
     if (!e->vision.both) return cdul_tower_open_text(out, e->layout.text, &e->session, &hints, err);
     cdul_status status = cdul_tower_share_text(out, &e->vision, &hints, err);
-    if (status == CDUL_OK) status = cdul_tower_idle(out, e->preprocess.height, e->preprocess.width, 0, err);
+    if (status == CDUL_OK)
+        status = cdul_tower_idle(out, e->preprocess.height, e->preprocess.width, 0, err);
     return status;
 }
 
 /* The text tower opens later, when the caller's strings may be gone. */
-static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *options, cdul_error *err) {
+static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *options,
+                                cdul_error *err) {
     const cdul_provider *from = &options->provider;
     e->session = cdul_session_defaults();
     e->session.threads = options->threads;
@@ -137,8 +142,8 @@ static size_t default_batch(const cdul_encoder *e) {
     return fit > most ? most : fit < LEAST_BATCH ? LEAST_BATCH : fit;
 }
 
-cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options, cdul_encoder **out,
-                              cdul_error *err) {
+cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *options,
+                              cdul_encoder **out, cdul_error *err) {
     *out = NULL;
     const cdul_encoder_options defaults = cdul_encoder_defaults();
     if (!options) options = &defaults;
@@ -146,7 +151,8 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
     cdul_encoder *e = calloc(1, sizeof *e);
     if (!e) return cdul_fail_memory(err, "encoder");
     e->folder = strdup(folder);
-    cdul_status status = e->folder ? keep_options(e, options, err) : cdul_fail_memory(err, "encoder");
+    cdul_status status =
+        e->folder ? keep_options(e, options, err) : cdul_fail_memory(err, "encoder");
     if (status == CDUL_OK) status = cdul_encoder_config_read(folder, &e->config, err);
     if (status == CDUL_OK) status = cdul_layout_find(folder, options->variant, &e->layout, err);
     if (status == CDUL_OK && options->precision == CDUL_INFERENCE_INT8) status = take_int8(e, err);
@@ -157,7 +163,9 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
         cdul_encoder_close(e);
         return status;
     }
-    e->batch = e->vision.batch ? e->vision.batch : options->batch ? options->batch : default_batch(e);
+    e->batch = e->vision.batch  ? e->vision.batch
+               : options->batch ? options->batch
+                                : default_batch(e);
     *out = e;
     return CDUL_OK;
 }
@@ -224,23 +232,27 @@ static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error
     cdul_text_tower text;
     cdul_error why;
     char port[160];
-    if (!e->layout.text) return describe_text_file(e, "none: give class vectors with --text", stream, err);
-    fprintf(stream, "text tower:  %s%s\n", e->layout.text, e->vision.both ? " (the same graph)" : "");
-    if (cdul_text_tower_open(e, &text, &why) != CDUL_OK) { /* class vectors made elsewhere do without it */
+    if (!e->layout.text)
+        return describe_text_file(e, "none: give class vectors with --text", stream, err);
+    fprintf(stream, "text tower:  %s%s\n", e->layout.text,
+            e->vision.both ? " (the same graph)" : "");
+    /* class vectors made elsewhere do without it */
+    if (cdul_text_tower_open(e, &text, &why) != CDUL_OK) {
         fprintf(stream, "  cannot be used: %s\n", why.message);
         if (!text.foreign) return CDUL_OK;
         why.message[0] = '\0';
         cdul_text_advise(e, NULL, NULL, &why);
         return describe_text_file(e, why.message, stream, err);
     }
-    fprintf(stream, "  input:     %s%s%s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
-            text.tower.mask ? " and attention_mask" : "", text.tower.types ? " and token_type_ids" : "",
-            text.tower.places ? " and position_ids" : "");
-    fprintf(stream, "  output:    %s (%s)\n", cdul_port_describe(text.tower.output, port, sizeof port),
-            text.tower.chosen);
+    fprintf(
+        stream, "  input:     %s%s%s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
+        text.tower.mask ? " and attention_mask" : "", text.tower.types ? " and token_type_ids" : "",
+        text.tower.places ? " and position_ids" : "");
+    fprintf(stream, "  output:    %s (%s)\n",
+            cdul_port_describe(text.tower.output, port, sizeof port), text.tower.chosen);
     fprintf(stream, "  runs on:   %s\n", cdul_session_placement(text.tower.session));
-    fprintf(stream, "  tokenizer: CLIP BPE, %zu tokens, context %zu\n", cdul_tokenizer_size(text.tokenizer),
-            text.context);
+    fprintf(stream, "  tokenizer: CLIP BPE, %zu tokens, context %zu\n",
+            cdul_tokenizer_size(text.tokenizer), text.context);
     cdul_text_tower_close(&text);
     return CDUL_OK;
 }
@@ -272,7 +284,8 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     cdul_status status = describe_text(e, stream, err);
     if (status != CDUL_OK) return status;
     cdul_encoder_score score = cdul_encoder_score_of(e);
-    fprintf(stream, "scores:      %s\n", score.sigmoid ? "sigmoid(cos / T + bias)" : "softmax(cos / T)");
+    fprintf(stream, "scores:      %s\n",
+            score.sigmoid ? "sigmoid(cos / T + bias)" : "softmax(cos / T)");
     if (e->config.has_scale)
         fprintf(stream, "temperature: %g, logit_scale %g (%s)\n", exp(-e->config.logit_scale),
                 e->config.logit_scale, e->config.scale_source);
@@ -282,22 +295,26 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
         fprintf(stream, "bias:        %g (%s)\n", score.bias, e->config.bias_source);
     else if (score.sigmoid)
         fprintf(stream, "bias:        not known: give --bias\n");
-    for (size_t i = 0; i < e->notes.count; i++) fprintf(stream, "note:        %s\n", e->notes.items[i]);
+    for (size_t i = 0; i < e->notes.count; i++)
+        fprintf(stream, "note:        %s\n", e->notes.items[i]);
     return CDUL_OK;
 }
 
 /* --- Views --- */
 
 /* Runs n views as a batch of `rows`, the rest of it zeros. */
-static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t rows, int64_t *dims,
-                              size_t cells, float *out, cdul_error *err) {
-    const size_t view = 3 * e->preprocess.height * e->preprocess.width, row = (1 + cells) * e->width;
-    float *padded = calloc(rows * view, sizeof *padded), *vectors = calloc(rows, row * sizeof *vectors);
+static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t rows,
+                              int64_t *dims, size_t cells, float *out, cdul_error *err) {
+    const size_t view = 3 * e->preprocess.height * e->preprocess.width,
+                 row = (1 + cells) * e->width;
+    float *padded = calloc(rows * view, sizeof *padded),
+          *vectors = calloc(rows, row * sizeof *vectors);
     cdul_status status = padded && vectors ? CDUL_OK : cdul_fail_memory(err, "batch");
     dims[0] = (int64_t)rows;
     if (status == CDUL_OK) {
         memcpy(padded, pixels, n * view * sizeof *padded);
-        status = cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, cells, vectors, err);
+        status =
+            cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, cells, vectors, err);
     }
     if (status == CDUL_OK) memcpy(out, vectors, n * row * sizeof *out);
     free(padded);
@@ -305,11 +322,11 @@ static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, si
     return status;
 }
 
-/* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view: ONNX Runtime
- * multiplies one row by another routine than many, and the last bits of a vector would depend on how many
- * images a run happens to have left. */
-cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, size_t cells, float *out,
-                                   cdul_error *err) {
+/* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view:
+ * ONNX Runtime multiplies one row by another routine than many, and the last bits of a vector would
+ * depend on how many images a run happens to have left. */
+cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, size_t cells,
+                                   float *out, cdul_error *err) {
     const size_t view = 3 * e->preprocess.height * e->preprocess.width;
     int64_t dims[4] = {0, 3, (int64_t)e->preprocess.height, (int64_t)e->preprocess.width};
     cdul_status status = make_ready(e, err);
@@ -319,19 +336,21 @@ cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t 
         const float *from = pixels + done * view;
         float *to = out + done * (1 + cells) * e->width;
         dims[0] = (int64_t)now;
-        status = now < least
-                     ? run_padded(e, from, now, least, dims, cells, to, err)
-                     : cdul_tower_run(&e->vision, from, NULL, NULL, dims, 4, e->width, cells, to, err);
+        status = now < least ? run_padded(e, from, now, least, dims, cells, to, err)
+                             : cdul_tower_run(&e->vision, from, NULL, NULL, dims, 4, e->width,
+                                              cells, to, err);
         done += now;
     }
     return status;
 }
 
-cdul_status cdul_encoder_views(cdul_encoder *e, const float *pixels, size_t n, float *out, cdul_error *err) {
+cdul_status cdul_encoder_views(cdul_encoder *e, const float *pixels, size_t n, float *out,
+                               cdul_error *err) {
     cdul_status status = cdul_encoder_raw_views(e, pixels, n, 0, out, err);
     for (size_t i = 0; status == CDUL_OK && i < n; i++)
         if (!cdul_unit(out + i * e->width, e->width))
-            status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the vector of view %zu is zero or not finite",
-                               cdul_session_path(e->vision.session), i);
+            status =
+                cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the vector of view %zu is zero or not finite",
+                          cdul_session_path(e->vision.session), i);
     return status;
 }

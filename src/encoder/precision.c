@@ -11,33 +11,35 @@
 #include <strings.h>
 
 #define WORTH_IT 64 /* images: with fewer, opening a second graph takes longer than it saves */
-#define TRIED    16 /* images of which both graphs embed the whole                         */
+#define TRIED    16 /* images of which both graphs embed the whole */
 
 /* What may be faster than float32 there; FP32 if nothing. */
-static cdul_status candidate(const char *folder, const cdul_encoder_options *options, cdul_inference *out,
-                             cdul_error *err) {
+static cdul_status candidate(const char *folder, const cdul_encoder_options *options,
+                             cdul_inference *out, cdul_error *err) {
     const cdul_provider *provider = &options->provider;
     const char *name = provider->name ? provider->name : "cpu";
     *out = CDUL_INFERENCE_FP32;
     if (options->variant) return CDUL_OK;
     if (strncasecmp(name, "openvino", strlen("openvino")) == 0) {
-        if (cdul_processor_has_bfloat16() && provider->options.count == 0) *out = CDUL_INFERENCE_BF16;
+        if (cdul_processor_has_bfloat16() && provider->options.count == 0)
+            *out = CDUL_INFERENCE_BF16;
         return CDUL_OK;
     }
     char *int8 = NULL;
-    cdul_status status = cdul_provider_is_cpu(provider) ? cdul_layout_int8(folder, &int8, err) : CDUL_OK;
+    cdul_status status =
+        cdul_provider_is_cpu(provider) ? cdul_layout_int8(folder, &int8, err) : CDUL_OK;
     if (int8) *out = CDUL_INFERENCE_INT8;
     free(int8);
     return status;
 }
 
-/* The first images as both graphs see them, and the vectors of both. One graph is open at a time, so that no
- * more memory is needed than for the larger one. */
+/* The first images as both graphs see them, and the vectors of both. One graph is open at a time,
+ * so that no more memory is needed than for the larger one. */
 typedef struct trial {
     cdul_preprocess preprocess;
     size_t count, width;
-    float *pixels;  /* [TRIED, 3, H, W] */
-    float *vectors; /* [2, TRIED, D]    */
+    float *pixels; /* [TRIED, 3, H, W] */
+    float *vectors; /* [2, TRIED, D] */
 } trial;
 
 static void free_trial(trial *t) {
@@ -71,19 +73,20 @@ static double smallest_cosine(const trial *t) {
 }
 
 /* Closes *encoder and opens the folder in another precision in its place. */
-static cdul_status reopen(const char *folder, const cdul_encoder_options *options, cdul_inference precision,
-                          cdul_encoder **encoder, cdul_error *err) {
+static cdul_status reopen(const char *folder, const cdul_encoder_options *options,
+                          cdul_inference precision, cdul_encoder **encoder, cdul_error *err) {
     cdul_encoder_options other = *options;
     other.precision = precision;
     cdul_encoder_close(*encoder);
     return cdul_encoder_open(folder, &other, encoder, err);
 }
 
-/* *encoder is open in float32 and stays so, or is opened in the precision that keeps the cosines. */
+/* *encoder is open in float32 and stays so, or is opened in the precision that keeps the
+ * cosines. */
 static cdul_status try_reduced(const char *folder, const cdul_encoder_options *options,
                                cdul_inference reduced, const cdul_strings *paths,
-                               const cdul_decode_options *decode, cdul_encoder **encoder, char *note,
-                               size_t size, cdul_error *err) {
+                               const cdul_decode_options *decode, cdul_encoder **encoder,
+                               char *note, size_t size, cdul_error *err) {
     trial t = {0};
     bool taken = false;
     cdul_status status = read_trial(*encoder, paths, decode, &t, err);
@@ -98,7 +101,8 @@ static cdul_status try_reduced(const char *folder, const cdul_encoder_options *o
                        : "fp32, as %s has cosines down to %.4f to it on the first images",
                  reduced == CDUL_INFERENCE_INT8 ? "int8" : "bf16", cosine);
     }
-    if (status == CDUL_OK && !taken) status = reopen(folder, options, CDUL_INFERENCE_FP32, encoder, err);
+    if (status == CDUL_OK && !taken)
+        status = reopen(folder, options, CDUL_INFERENCE_FP32, encoder, err);
     free_trial(&t);
     return status;
 }
@@ -111,7 +115,8 @@ static cdul_status try_the_caches(const char *folder, const cdul_encoder_options
     cdul_status status = reopen(folder, options, reduced, encoder, err);
     if (status == CDUL_OK) status = cdul_cache_key_encoder(cache, *encoder, &holds, &same, err);
     if (status == CDUL_OK && same) snprintf(note, size, "that of the cache");
-    return status == CDUL_OK && !same ? reopen(folder, options, CDUL_INFERENCE_FP32, encoder, err) : status;
+    return status == CDUL_OK && !same ? reopen(folder, options, CDUL_INFERENCE_FP32, encoder, err)
+                                      : status;
 }
 
 cdul_status cdul_encoder_choose(const char *folder, const cdul_encoder_options *options,
@@ -125,7 +130,8 @@ cdul_status cdul_encoder_choose(const char *folder, const cdul_encoder_options *
     cdul_status status = reopen(folder, options, CDUL_INFERENCE_FP32, out, err);
     if (status == CDUL_OK) status = candidate(folder, options, &reduced, err);
     if (status == CDUL_OK && reduced == CDUL_INFERENCE_FP32) return CDUL_OK;
-    if (status == CDUL_OK && cache) status = cdul_cache_key_encoder(cache, *out, &holds, &same, err);
+    if (status == CDUL_OK && cache)
+        status = cdul_cache_key_encoder(cache, *out, &holds, &same, err);
     if (status == CDUL_OK && holds && !same)
         status = try_the_caches(folder, options, reduced, cache, out, note, size, err);
     else if (status == CDUL_OK && !holds && paths->count >= WORTH_IT)

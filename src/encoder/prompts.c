@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The prompts with which CLIP's authors classify ImageNet, as they published them: data that users expect to
- * the letter, "a origami" included. */
+/* The prompts with which CLIP's authors classify ImageNet, as they published them: data that users
+ * expect to the letter, "a origami" included. */
 static const char *const openai_80[] = {
     "a bad photo of a {}.",
     "a photo of many {}.",
@@ -117,7 +117,8 @@ cdul_status cdul_templates_named(const char *name, cdul_strings *out, cdul_error
         return status;
     }
     return cdul_fail(err, CDUL_ERR_USAGE,
-                     "no set of prompt templates is called '%s'; there are: simple, openai-80", name);
+                     "no set of prompt templates is called '%s'; there are: simple, openai-80",
+                     name);
 }
 
 /* First placeholder at or after `text`, and its length. */
@@ -132,7 +133,8 @@ cdul_status cdul_template_fill(const char *pattern, const char *word, char **out
     size_t length = 0, other = 0, word_length = strlen(word);
     *out = NULL;
     const char *at = find_placeholder(pattern, &length);
-    if (!at) return cdul_fail(err, CDUL_ERR_USAGE, "template '%s': no {} for the class's name", pattern);
+    if (!at)
+        return cdul_fail(err, CDUL_ERR_USAGE, "template '%s': no {} for the class's name", pattern);
     if (find_placeholder(at + length, &other))
         return cdul_fail(err, CDUL_ERR_USAGE, "template '%s': more than one {}", pattern);
     size_t before = (size_t)(at - pattern), after = strlen(at + length);

@@ -14,23 +14,25 @@
 cdul_status cdul_text_tower_open(const cdul_encoder *e, cdul_text_tower *out, cdul_error *err) {
     *out = (cdul_text_tower){0};
     bool foreign = false;
-    cdul_status status = cdul_tokenizer_open_or_tell(e->layout.tokenizer, &out->tokenizer, &foreign, err);
+    cdul_status status =
+        cdul_tokenizer_open_or_tell(e->layout.tokenizer, &out->tokenizer, &foreign, err);
     if (status == CDUL_OK) status = cdul_encoder_text_graph(e, &out->tower, err);
     if (status == CDUL_OK) {
         int64_t length = out->tower.input->dims[1], width = out->tower.output->dims[1];
         out->context = length > 0 ? (size_t)length : e->config.context;
         out->batch = out->tower.batch ? out->tower.batch : PROMPT_BATCH;
         if (out->context < 3)
-            status =
-                cdul_fail(err, CDUL_ERR_INPUT,
-                          "%s: the length of the token sequence is not known: it is free in the graph, and "
-                          "config.json has no text_config.max_position_embeddings",
-                          e->folder);
+            status = cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: the length of the token sequence is not known: it is free in the graph, and "
+                "config.json has no text_config.max_position_embeddings",
+                e->folder);
         else if (width > 0 && (size_t)width != e->width)
-            status = cdul_fail(err, CDUL_ERR_INPUT,
-                               "%s: %s is %zu wide, the text tower's %s %zu: an export lacks the projection",
-                               cdul_session_path(e->vision.session), e->vision.output->name, e->width,
-                               out->tower.output->name, (size_t)width);
+            status = cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: %s is %zu wide, the text tower's %s %zu: an export lacks the projection",
+                cdul_session_path(e->vision.session), e->vision.output->name, e->width,
+                out->tower.output->name, (size_t)width);
     }
     if (status != CDUL_OK) cdul_text_tower_close(out);
     out->foreign = foreign;
@@ -45,7 +47,8 @@ void cdul_text_tower_close(cdul_text_tower *text) {
 
 /* " word", in quotes where the shell would take it apart. */
 static void put_word(FILE *command, const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%";
     if (*word && !word[strspn(word, plain)]) {
         fprintf(command, " %s", word);
         return;
@@ -60,8 +63,8 @@ static void put_word(FILE *command, const char *word) {
     fputc('\'', command);
 }
 
-void cdul_text_advise(const cdul_encoder *e, const cdul_classes *classes, const cdul_strings *templates,
-                      cdul_error *err) {
+void cdul_text_advise(const cdul_encoder *e, const cdul_classes *classes,
+                      const cdul_strings *templates, cdul_error *err) {
     static const cdul_classes unknown = {.path = NULL};
     char *text = NULL;
     size_t size = 0;
@@ -85,7 +88,8 @@ void cdul_text_advise(const cdul_encoder *e, const cdul_classes *classes, const 
     if (fclose(command) == 0)
         (void)cdul_fail(err, CDUL_ERR_INPUT, "%s%swrite class vectors into the folder with `%s`%s",
                         why.message, *why.message ? "; " : "", text,
-                        templates && templates->count ? " and the same --template or --templates" : "");
+                        templates && templates->count ? " and the same --template or --templates"
+                                                      : "");
     free(text);
 }
 
@@ -130,24 +134,25 @@ static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     for (size_t i = 0; status == CDUL_OK && i < p->waiting; i++) {
         float *row = p->rows + i * out->width, *sum = out->vectors + p->row_of[i] * out->width;
         if (!cdul_unit(row, out->width))
-            return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the vector of class '%s' is zero or not finite",
-                             cdul_session_path(p->text.tower.session), cdul_text_class(out, p->row_of[i]));
+            return cdul_fail(
+                err, CDUL_ERR_RUNTIME, "%s: the vector of class '%s' is zero or not finite",
+                cdul_session_path(p->text.tower.session), cdul_text_class(out, p->row_of[i]));
         for (size_t d = 0; d < out->width; d++) sum[d] += row[d];
     }
     p->waiting = 0;
     return status;
 }
 
-static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, const char *word, cdul_text *out,
-                               cdul_error *err) {
+static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, const char *word,
+                               cdul_text *out, cdul_error *err) {
     char *prompt = NULL;
     size_t context = p->text.context, used = 0;
     int64_t *ids = p->ids + p->waiting * context, *mask = p->mask + p->waiting * context;
     bool cut = false;
     cdul_status status = cdul_template_fill(pattern, word, &prompt, err);
     if (status == CDUL_OK)
-        status =
-            cdul_tokenizer_encode(p->text.tokenizer, prompt, strlen(prompt), context, ids, &used, &cut, err);
+        status = cdul_tokenizer_encode(p->text.tokenizer, prompt, strlen(prompt), context, ids,
+                                       &used, &cut, err);
     free(prompt);
     if (status != CDUL_OK) {
         cdul_error_prefix(err, "class '%s'", cdul_text_class(out, row));
@@ -161,21 +166,23 @@ static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, cons
 }
 
 /* Rows for `classes`: one a class, or one a word. */
-static cdul_status allocate_rows(const cdul_classes *classes, size_t width, cdul_text *out, cdul_error *err) {
+static cdul_status allocate_rows(const cdul_classes *classes, size_t width, cdul_text *out,
+                                 cdul_error *err) {
     size_t rows = 0, count = classes->names.count;
     cdul_status status = cdul_strings_copy(&classes->names, &out->classes, err);
     out->background = classes->background;
     if (status != CDUL_OK || classes->synonyms == CDUL_SYNONYMS_MEAN)
         return status != CDUL_OK ? status : cdul_text_allocate(out, count, width, err);
     for (size_t c = 0; c < count; c++) rows += classes->words[c].count;
-    if (!(out->class_of = calloc(rows, sizeof *out->class_of))) return cdul_fail_memory(err, "class vectors");
+    if (!(out->class_of = calloc(rows, sizeof *out->class_of)))
+        return cdul_fail_memory(err, "class vectors");
     for (size_t c = 0, row = 0; c < count; c++)
         for (size_t w = 0; w < classes->words[c].count; w++) out->class_of[row++] = c;
     return cdul_text_allocate(out, rows, width, err);
 }
 
-/* w_c = normalise(mean over templates and words of normalise(E_text(prompt))); or the same for each word.
- * *foreign: the tokenizer is not read here, and `out` is empty. */
+/* w_c = normalise(mean over templates and words of normalise(E_text(prompt))); or the same for each
+ * word. *foreign: the tokenizer is not read here, and `out` is empty. */
 static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *classes,
                                    const cdul_strings *templates, cdul_text *out, bool *foreign,
                                    cdul_error *err) {
@@ -204,8 +211,8 @@ static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *cl
 
 /* `inside`: text.safetensors of the folder, if there is one. */
 static cdul_status text_from_folder(const cdul_encoder *e, const cdul_classes *classes,
-                                    const cdul_strings *templates, const char *inside, cdul_text *out,
-                                    cdul_error *err) {
+                                    const cdul_strings *templates, const char *inside,
+                                    cdul_text *out, cdul_error *err) {
     bool foreign = false;
     cdul_status status = CDUL_OK;
     if (e->layout.text && classes && classes->names.count > classes->background) {
@@ -218,15 +225,18 @@ static cdul_status text_from_folder(const cdul_encoder *e, const cdul_classes *c
         return status;
     }
     if (e->layout.text)
-        return cdul_fail(err, CDUL_ERR_USAGE, "no classes: give --classes, a file with one name a line");
-    return cdul_fail(err, CDUL_ERR_USAGE,
-                     "%s: no text tower (text_model.onnx) and no text.safetensors in it: give class vectors "
-                     "with --text",
-                     e->folder);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "no classes: give --classes, a file with one name a line");
+    return cdul_fail(
+        err, CDUL_ERR_USAGE,
+        "%s: no text tower (text_model.onnx) and no text.safetensors in it: give class vectors "
+        "with --text",
+        e->folder);
 }
 
-cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes, const cdul_strings *templates,
-                              const char *text_path, cdul_text *out, cdul_error *err) {
+cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes,
+                              const cdul_strings *templates, const char *text_path, cdul_text *out,
+                              cdul_error *err) {
     *out = (cdul_text){.logit_scale = NAN, .logit_bias = NAN};
     char *inside = cdul_path_join(e->folder, "text.safetensors");
     cdul_status status;

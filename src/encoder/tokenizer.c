@@ -53,8 +53,8 @@ static cdul_status add_word(const cdul_tokenizer *t, const char *word, size_t si
     return cdul_bpe_word(t->bpe, (const unsigned char *)word, size, &out->ids, err);
 }
 
-/* <|startoftext|> that no added token took (it was in capitals, say): one match of the pattern, which
- * ByteLevel's own pattern then takes apart. Returns its bytes, 0 if it is none. */
+/* <|startoftext|> that no added token took (it was in capitals, say): one match of the pattern,
+ * which ByteLevel's own pattern then takes apart. Returns its bytes, 0 if it is none. */
 static size_t literal(const cdul_tokenizer *t, const char *text, size_t length) {
     if (!t->literals) return 0;
     size_t n = starts_with(text, length, "<|startoftext|>");
@@ -77,7 +77,8 @@ static cdul_status split(const cdul_tokenizer *t, const char *text, size_t lengt
         if (!n) {
             kind first = kind_at(text + at, length - at, &n);
             bool run = first == LETTER || first == OTHER; /* digits are words of their own */
-            while (run && at + n < length && kind_at(text + at + n, length - at - n, &bytes) == first)
+            while (run && at + n < length &&
+                   kind_at(text + at + n, length - at - n, &bytes) == first)
                 n += bytes;
             if (first == SPACE) {
                 at += n;
@@ -92,9 +93,10 @@ static cdul_status split(const cdul_tokenizer *t, const char *text, size_t lengt
 
 /* --- 1 and 3: added tokens --- */
 
-/* The leftmost added token of the given kind in the text, the longest of several; NULL if there is none. */
-static const cdul_added_token *find_added(const cdul_tokenizer *t, bool normalized, const char *text,
-                                          size_t length, size_t *at) {
+/* The leftmost added token of the given kind in the text, the longest of several; NULL if there is
+ * none. */
+static const cdul_added_token *find_added(const cdul_tokenizer *t, bool normalized,
+                                          const char *text, size_t length, size_t *at) {
     for (*at = 0; *at < length; ++*at) {
         const cdul_added_token *best = NULL;
         for (size_t i = 0; i < t->n_added; i++) {
@@ -108,12 +110,12 @@ static const cdul_added_token *find_added(const cdul_tokenizer *t, bool normaliz
     return NULL;
 }
 
-typedef cdul_status encode_rest(const cdul_tokenizer *t, const char *text, size_t length, output *out,
-                                cdul_error *err);
+typedef cdul_status encode_rest(const cdul_tokenizer *t, const char *text, size_t length,
+                                output *out, cdul_error *err);
 
 /* Cuts added tokens out of the text and hands what lies between to `rest`. */
-static cdul_status cut_added(const cdul_tokenizer *t, bool normalized, const char *text, size_t length,
-                             encode_rest *rest, output *out, cdul_error *err) {
+static cdul_status cut_added(const cdul_tokenizer *t, bool normalized, const char *text,
+                             size_t length, encode_rest *rest, output *out, cdul_error *err) {
     cdul_status status = CDUL_OK;
     while (status == CDUL_OK && length > 0 && out->ids.count < out->limit) {
         size_t at = 0;
@@ -139,11 +141,13 @@ static cdul_status encode_raw(const cdul_tokenizer *t, const char *text, size_t 
 
 /* --- The whole --- */
 
-cdul_status cdul_tokenizer_encode(const cdul_tokenizer *t, const char *text, size_t length, size_t context,
-                                  int64_t *ids, size_t *used, bool *cut, cdul_error *err) {
+cdul_status cdul_tokenizer_encode(const cdul_tokenizer *t, const char *text, size_t length,
+                                  size_t context, int64_t *ids, size_t *used, bool *cut,
+                                  cdul_error *err) {
     size_t bad = 0;
     if (context < 2)
-        return cdul_fail(err, CDUL_ERR_USAGE, "a context of %zu tokens has no room for text", context);
+        return cdul_fail(err, CDUL_ERR_USAGE, "a context of %zu tokens has no room for text",
+                         context);
     if (!cdul_utf8_valid(text, length, &bad))
         return cdul_fail(err, CDUL_ERR_INPUT, "text is not UTF-8 at byte %zu", bad + 1);
     const size_t room = context - 2; /* start and end */

@@ -25,8 +25,8 @@ static void list_ports(const cdul_port *ports, size_t count, char *list, size_t 
     }
 }
 
-/* The only output that is a matrix of numbers, of that width (0: of any); NULL if there is none or another.
- */
+/* The only output that is a matrix of numbers, of that width (0: of any); NULL if there is none or
+ * another. */
 static const cdul_port *only_matrix(const cdul_session *session, size_t width) {
     size_t count = 0, matrices = 0;
     const cdul_port *outputs = cdul_session_outputs(session, &count), *only = NULL;
@@ -43,9 +43,9 @@ static bool type_begins(const cdul_tower_hints *hints, const char *prefix) {
     return hints->model_type && strncmp(hints->model_type, prefix, strlen(prefix)) == 0;
 }
 
-/* The embedding is the output of one of the names; else, for SigLIP, the pooled output, which is in the
- * common space there; else the only matrix that is as wide as config.json says; else the only matrix. In a
- * graph of both towers a matrix may be anybody's: names alone count. */
+/* The embedding is the output of one of the names; else, for SigLIP, the pooled output, which is in
+ * the common space there; else the only matrix that is as wide as config.json says; else the only
+ * matrix. In a graph of both towers a matrix may be anybody's: names alone count. */
 static const char by_name[] = "by name";
 
 static const cdul_port *find_output(cdul_tower *tower, const char *const *names,
@@ -55,7 +55,8 @@ static const cdul_port *find_output(cdul_tower *tower, const char *const *names,
         if ((found = cdul_session_output(tower->session, *names))) return found;
     if (tower->both) return NULL;
     tower->chosen = "SigLIP's embedding is its pooled output";
-    if (type_begins(hints, "siglip") && (found = cdul_session_output(tower->session, "pooler_output")))
+    if (type_begins(hints, "siglip") &&
+        (found = cdul_session_output(tower->session, "pooler_output")))
         return found;
     tower->chosen = "the only output [B, D]";
     if ((found = only_matrix(tower->session, 0))) return found;
@@ -63,8 +64,10 @@ static const cdul_port *find_output(cdul_tower *tower, const char *const *names,
     return hints->projection ? only_matrix(tower->session, hints->projection) : NULL;
 }
 
-/* The trap of exports of CLIPVisionModel and CLIPTextModel: their pooled state is in a space of its own. */
-static cdul_status check_projection(const cdul_tower *tower, const cdul_tower_hints *hints, cdul_error *err) {
+/* The trap of exports of CLIPVisionModel and CLIPTextModel: their pooled state is in a space of its
+ * own. */
+static cdul_status check_projection(const cdul_tower *tower, const cdul_tower_hints *hints,
+                                    cdul_error *err) {
     static const char *const unprojected[] = {"clip", "chinese_clip", "metaclip_2", "altclip"};
     const char *path = cdul_session_path(tower->session), *name = tower->output->name;
     bool pooled = strcmp(name, "pooler_output") == 0;
@@ -76,16 +79,18 @@ static cdul_status check_projection(const cdul_tower *tower, const cdul_tower_hi
                 "%s: pooler_output of model_type %s is what comes before the projection: this "
                 "export lacks the projection; export the model with image_embeds and text_embeds",
                 path, hints->model_type);
-    if (tower->chosen != by_name && hints->projection && width > 0 && width != (int64_t)hints->projection)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: %s is %lld wide and config.json's projection_dim is %zu: this export lacks the "
-                         "projection; export the model with image_embeds and text_embeds",
-                         path, name, (long long)width, hints->projection);
+    if (tower->chosen != by_name && hints->projection && width > 0 &&
+        width != (int64_t)hints->projection)
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: %s is %lld wide and config.json's projection_dim is %zu: this export lacks the "
+            "projection; export the model with image_embeds and text_embeds",
+            path, name, (long long)width, hints->projection);
     return CDUL_OK;
 }
 
-static cdul_status choose_output(cdul_tower *tower, const char *const *names, const cdul_tower_hints *hints,
-                                 cdul_error *err) {
+static cdul_status choose_output(cdul_tower *tower, const char *const *names,
+                                 const cdul_tower_hints *hints, cdul_error *err) {
     char list[400];
     size_t count = 0;
     const char *path = cdul_session_path(tower->session);
@@ -94,11 +99,12 @@ static cdul_status choose_output(cdul_tower *tower, const char *const *names, co
     tower->output = find_output(tower, names, hints);
     if (!tower->output)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: no output %s, and none other can be told for it; outputs: %s", path, names[0],
-                         list);
+                         "%s: no output %s, and none other can be told for it; outputs: %s", path,
+                         names[0], list);
     if (tower->output->rank != 2 || tower->output->element == CDUL_ELEMENT_OTHER)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: output %s is not a matrix [B, D] of numbers; outputs: %s",
-                         path, tower->output->name, list);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: output %s is not a matrix [B, D] of numbers; outputs: %s", path,
+                         tower->output->name, list);
     return check_projection(tower, hints, err);
 }
 
@@ -107,9 +113,8 @@ static const char *const text_names[] = {"text_embeds", "text_features", NULL};
 
 /* --- Inputs --- */
 
-#define MOST_NUMBERS                                                                                         \
-    ((int64_t)1 << 31) /* of one port and row: keeps all later products of sizes in range                    \
-                        */
+/* Of one port and row: keeps all later products of sizes in range. */
+#define MOST_NUMBERS ((int64_t)1 << 31)
 
 static cdul_status check_sizes_of(const cdul_tower *tower, const cdul_port *ports, size_t count,
                                   cdul_error *err) {
@@ -118,7 +123,8 @@ static cdul_status check_sizes_of(const cdul_tower *tower, const cdul_port *port
         for (size_t k = 0; k < ports[i].rank && k < CDUL_PORT_RANK; k++) {
             int64_t dim = ports[i].dims[k];
             char text[120];
-            if (dim > 0 && (__builtin_mul_overflow(numbers, dim, &numbers) || numbers > MOST_NUMBERS))
+            if (dim > 0 &&
+                (__builtin_mul_overflow(numbers, dim, &numbers) || numbers > MOST_NUMBERS))
                 return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: too large; is the graph damaged?",
                                  cdul_session_path(tower->session),
                                  cdul_port_describe(&ports[i], text, sizeof text));
@@ -136,9 +142,10 @@ static cdul_status check_ports(const cdul_tower *tower, cdul_error *err) {
 }
 
 /* ONNX Runtime names the file that is missing somewhere in its message; here it comes first. */
-static cdul_status open_session(cdul_tower *tower, const char *path, const cdul_session_options *options,
-                                cdul_error *err) {
-    static const char missing[] = "External data path does not exist: ", beyond[] = "External initializer";
+static cdul_status open_session(cdul_tower *tower, const char *path,
+                                const cdul_session_options *options, cdul_error *err) {
+    static const char missing[] = "External data path does not exist: ",
+                      beyond[] = "External initializer";
     *tower = (cdul_tower){0};
     cdul_status status = cdul_session_open(path, options, &tower->session, err);
     if (status == CDUL_OK) return check_ports(tower, err);
@@ -149,8 +156,8 @@ static cdul_status open_session(cdul_tower *tower, const char *path, const cdul_
     if (file[0])
         return cdul_fail(
             err, CDUL_ERR_INPUT,
-            "%s: its weights are in another file, %s, which is not there: copy it beside the graph", path,
-            cdul_path_base(file));
+            "%s: its weights are in another file, %s, which is not there: copy it beside the graph",
+            path, cdul_path_base(file));
     if (strstr(err->message, beyond))
         cdul_error_prefix(err, "the graph's weights are in another file, which is cut short");
     return status;
@@ -159,8 +166,9 @@ static cdul_status open_session(cdul_tower *tower, const char *path, const cdul_
 static cdul_status refuse_input(const cdul_tower *tower, const cdul_port *port, const char *wanted,
                                 cdul_error *err) {
     char text[120];
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: input %s: expected %s", cdul_session_path(tower->session),
-                     cdul_port_describe(port, text, sizeof text), wanted);
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: input %s: expected %s",
+                     cdul_session_path(tower->session), cdul_port_describe(port, text, sizeof text),
+                     wanted);
 }
 
 static bool is_integer(const cdul_port *port) {
@@ -195,14 +203,16 @@ static cdul_status choose_pixels(cdul_tower *tower, bool combined, cdul_error *e
     } else if (count != 1) {
         char list[400] = "";
         list_ports(input, count, list, sizeof list);
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu inputs, where an image tower has one, the pixels: %s",
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: %zu inputs, where an image tower has one, the pixels: %s",
                          cdul_session_path(tower->session), count, list);
     }
     if (input->rank == 4 && input->dims[3] == 3 && input->dims[1] != 3)
         return refuse_input(tower, input, "[B, 3, H, W]; export it with channels first", err);
     if (input->rank != 4 || !is_float(input))
         return refuse_input(tower, input, "float pixels [B, 3, H, W]", err);
-    if (input->dims[1] >= 0 && input->dims[1] != 3) return refuse_input(tower, input, "three channels", err);
+    if (input->dims[1] >= 0 && input->dims[1] != 3)
+        return refuse_input(tower, input, "three channels", err);
     tower->input = input;
     tower->batch = fixed(input->dims[0]);
     return CDUL_OK;
@@ -226,13 +236,15 @@ static cdul_status choose_tokens(cdul_tower *tower, cdul_error *err) {
         const cdul_port **place = ids ? &tower->input : text_input(tower, inputs[i].name);
         if (!place)
             return refuse_input(tower, &inputs[i],
-                                "only input_ids, attention_mask, token_type_ids and position_ids", err);
+                                "only input_ids, attention_mask, token_type_ids and position_ids",
+                                err);
         if (inputs[i].rank != 2 || !is_integer(&inputs[i]))
             return refuse_input(tower, &inputs[i], "integers [B, L]", err);
         *place = &inputs[i];
     }
     if (!tower->input)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no input input_ids", cdul_session_path(tower->session));
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no input input_ids",
+                         cdul_session_path(tower->session));
     tower->batch = fixed(tower->input->dims[0]);
     return CDUL_OK;
 }
@@ -240,8 +252,8 @@ static cdul_status choose_tokens(cdul_tower *tower, cdul_error *err) {
 /* --- Opening --- */
 
 cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, bool combined,
-                                   const cdul_session_options *options, const cdul_tower_hints *hints,
-                                   cdul_error *err) {
+                                   const cdul_session_options *options,
+                                   const cdul_tower_hints *hints, cdul_error *err) {
     cdul_status status = open_session(tower, path, options, err);
     if (status == CDUL_OK) status = choose_pixels(tower, combined, err);
     if (status == CDUL_OK) status = choose_output(tower, image_names, hints, err);
@@ -249,8 +261,9 @@ cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, bool com
     return status;
 }
 
-cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path, const cdul_session_options *options,
-                                 const cdul_tower_hints *hints, cdul_error *err) {
+cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path,
+                                 const cdul_session_options *options, const cdul_tower_hints *hints,
+                                 cdul_error *err) {
     cdul_status status = open_session(tower, path, options, err);
     if (status == CDUL_OK) status = choose_tokens(tower, err);
     if (status == CDUL_OK) status = choose_output(tower, text_names, hints, err);
@@ -258,8 +271,8 @@ cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path, const cdul
     return status;
 }
 
-cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision, const cdul_tower_hints *hints,
-                                  cdul_error *err) {
+cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision,
+                                  const cdul_tower_hints *hints, cdul_error *err) {
     *tower = (cdul_tower){.session = vision->session, .borrowed = true, .both = true};
     cdul_status status = choose_tokens(tower, err);
     if (status == CDUL_OK) status = choose_output(tower, text_names, hints, err);
@@ -269,7 +282,8 @@ cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision, c
 
 /* --- Running --- */
 
-/* What texts are fed besides their ids and mask: zeros, places 0 .. L - 1, and ones, each [rows, length]. */
+/* What texts are fed besides their ids and mask: zeros, places 0 .. L - 1, and ones, each [rows,
+ * length]. */
 static int64_t *make_constants(size_t rows, size_t length) {
     size_t count = 0;
     if (__builtin_mul_overflow(rows, length, &count)) return NULL;
@@ -281,7 +295,8 @@ static int64_t *make_constants(size_t rows, size_t length) {
     return numbers;
 }
 
-/* The input itself and, of a text tower, what else its graph takes. Returns how many feeds these are. */
+/* The input itself and, of a text tower, what else its graph takes. Returns how many feeds these
+ * are. */
 static size_t all_inputs(const cdul_tower *tower, const cdul_feed *input, const int64_t *mask,
                          const int64_t *constants, cdul_feed *feeds) {
     const size_t count = (size_t)(input->dims[0] * input->dims[1]);
@@ -294,14 +309,15 @@ static size_t all_inputs(const cdul_tower *tower, const cdul_feed *input, const 
         feeds[n] = *input;
         feeds[n].name = ports[i]->name;
         feeds[n].i64 = values[i];
-        if (ports[i] != tower->mask && ports[i]->dims[0] == 1) feeds[n].dims[0] = 1; /* one row for all */
+        /* one row for all */
+        if (ports[i] != tower->mask && ports[i]->dims[0] == 1) feeds[n].dims[0] = 1;
         n++;
     }
     return n;
 }
 
-static cdul_status run(cdul_tower *tower, const cdul_feed *input, const int64_t *mask, cdul_fetch *fetches,
-                       size_t n_fetches, cdul_error *err) {
+static cdul_status run(cdul_tower *tower, const cdul_feed *input, const int64_t *mask,
+                       cdul_fetch *fetches, size_t n_fetches, cdul_error *err) {
     cdul_feed feeds[8];
     int64_t *constants = NULL;
     if (tower->types || tower->places) {
@@ -320,8 +336,9 @@ static cdul_status run_blank(cdul_tower *tower, size_t height, size_t width, cdu
                              cdul_error *err) {
     const size_t rows = tower->batch ? tower->batch : 1;
     size_t count = 0;
-    float *blank =
-        __builtin_mul_overflow(rows, 3 * height * width, &count) ? NULL : calloc(count, sizeof *blank);
+    float *blank = __builtin_mul_overflow(rows, 3 * height * width, &count)
+                       ? NULL
+                       : calloc(count, sizeof *blank);
     if (!blank) return cdul_fail_memory(err, "network input");
     *fetch = (cdul_fetch){.name = tower->output->name};
     const cdul_feed feed = {.name = tower->input->name,
@@ -333,7 +350,8 @@ static cdul_status run_blank(cdul_tower *tower, size_t height, size_t width, cdu
     return status;
 }
 
-cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, size_t *out, cdul_error *err) {
+cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, size_t *out,
+                             cdul_error *err) {
     cdul_fetch fetch;
     *out = fixed(tower->output->dims[1]);
     if (*out) return CDUL_OK;
@@ -349,8 +367,8 @@ cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, siz
 }
 
 /* Sizes that the graph leaves free are known only now, and it may be wrong about the others. */
-static cdul_status check_sizes(const cdul_tower *tower, const cdul_fetch *fetch, const int64_t *want,
-                               size_t rank, cdul_error *err) {
+static cdul_status check_sizes(const cdul_tower *tower, const cdul_fetch *fetch,
+                               const int64_t *want, size_t rank, cdul_error *err) {
     if (fetch->rank == rank && memcmp(fetch->dims, want, rank * sizeof *want) == 0) return CDUL_OK;
     cdul_port got = {.name = (char *)(uintptr_t)fetch->name, .rank = fetch->rank}, wanted = got;
     char got_text[120], wanted_text[120];
@@ -358,30 +376,35 @@ static cdul_status check_sizes(const cdul_tower *tower, const cdul_fetch *fetch,
     wanted.rank = rank;
     memcpy(wanted.dims, want, rank * sizeof *want);
     return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the network gave %s, expected %s",
-                     cdul_session_path(tower->session), cdul_port_describe(&got, got_text, sizeof got_text),
+                     cdul_session_path(tower->session),
+                     cdul_port_describe(&got, got_text, sizeof got_text),
                      cdul_port_describe(&wanted, wanted_text, sizeof wanted_text));
 }
 
-cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids, const int64_t *mask,
-                           const int64_t *dims, size_t rank, size_t width, size_t cells, float *out,
-                           cdul_error *err) {
+cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids,
+                           const int64_t *mask, const int64_t *dims, size_t rank, size_t width,
+                           size_t cells, float *out, cdul_error *err) {
     cdul_feed feed = {.name = tower->input->name, .f32 = pixels, .i64 = ids, .rank = rank};
     cdul_fetch fetches[2] = {{.name = tower->output->name}, {.name = CDUL_DENSE_OUTPUT}};
     memcpy(feed.dims, dims, rank * sizeof *dims);
     cdul_status status = run(tower, &feed, mask, fetches, cells ? 2 : 1, err);
     if (status != CDUL_OK) return status;
-    const int64_t whole[2] = {dims[0], (int64_t)width}, dense[3] = {dims[0], (int64_t)cells, (int64_t)width};
-    if (fetches[0].rank == 2 && fetches[0].dims[0] == dims[0] && fetches[0].dims[1] != (int64_t)width)
+    const int64_t whole[2] = {dims[0], (int64_t)width},
+                  dense[3] = {dims[0], (int64_t)cells, (int64_t)width};
+    if (fetches[0].rank == 2 && fetches[0].dims[0] == dims[0] &&
+        fetches[0].dims[1] != (int64_t)width)
         status = cdul_fail(
             err, CDUL_ERR_INPUT,
             "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
-            cdul_session_path(tower->session), fetches[0].name, (long long)fetches[0].dims[1], width);
+            cdul_session_path(tower->session), fetches[0].name, (long long)fetches[0].dims[1],
+            width);
     else
         status = check_sizes(tower, &fetches[0], whole, 2, err);
     if (status == CDUL_OK && cells) status = check_sizes(tower, &fetches[1], dense, 3, err);
     for (size_t i = 0; status == CDUL_OK && i < (size_t)dims[0]; i++, out += (1 + cells) * width) {
         memcpy(out, fetches[0].values + i * width, width * sizeof *out);
-        if (cells) memcpy(out + width, fetches[1].values + i * cells * width, cells * width * sizeof *out);
+        if (cells)
+            memcpy(out + width, fetches[1].values + i * cells * width, cells * width * sizeof *out);
     }
     free(fetches[0].values);
     free(fetches[1].values);
@@ -399,7 +422,8 @@ static cdul_status idle_picture(cdul_tower *tower, size_t height, size_t width, 
     for (size_t i = 0; i < 4; i++) {
         size_t dim = fixed(port->dims[i]) ? fixed(port->dims[i]) : free_dims[i];
         feed->dims[i] = (int64_t)dim;
-        if (__builtin_mul_overflow(count, dim, &count)) return cdul_fail_memory(err, "network input");
+        if (__builtin_mul_overflow(count, dim, &count))
+            return cdul_fail_memory(err, "network input");
     }
     feed->f32 = tower->nothing = calloc(count, sizeof *feed->f32);
     tower->n_idle = 1;
@@ -407,22 +431,27 @@ static cdul_status idle_picture(cdul_tower *tower, size_t height, size_t width, 
 }
 
 /* Token 0, and a mask of ones: a row that lets nothing through may give NaN. */
-static cdul_status idle_text(cdul_tower *tower, const cdul_tower *text, size_t length, cdul_error *err) {
+static cdul_status idle_text(cdul_tower *tower, const cdul_tower *text, size_t length,
+                             cdul_error *err) {
     const size_t rows = text->batch ? text->batch : 1;
     free(tower->nothing);
     int64_t *numbers = make_constants(rows, length);
     tower->nothing = numbers;
     if (!numbers) return cdul_fail_memory(err, "network input");
-    const cdul_feed ids = {
-        .name = text->input->name, .i64 = numbers, .rank = 2, .dims = {(int64_t)rows, (int64_t)length}};
+    const cdul_feed ids = {.name = text->input->name,
+                           .i64 = numbers,
+                           .rank = 2,
+                           .dims = {(int64_t)rows, (int64_t)length}};
     tower->n_idle = all_inputs(text, &ids, numbers + 2 * rows * length, numbers, tower->idle);
     return CDUL_OK;
 }
 
 #define SHORT_TEXT 2 /* tokens: as many as start and end */
 
-cdul_status cdul_tower_idle(cdul_tower *tower, size_t height, size_t width, size_t context, cdul_error *err) {
-    if (tower->input->rank == 2) return idle_picture(tower, height, width, err); /* this is the text tower */
+cdul_status cdul_tower_idle(cdul_tower *tower, size_t height, size_t width, size_t context,
+                            cdul_error *err) {
+    /* this is the text tower */
+    if (tower->input->rank == 2) return idle_picture(tower, height, width, err);
     cdul_tower text = {.session = tower->session, .both = true};
     cdul_status status = choose_tokens(&text, err);
     if (status != CDUL_OK) return status;

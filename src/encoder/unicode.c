@@ -18,7 +18,8 @@ bool cdul_utf8_valid(const char *text, size_t size, size_t *bad) {
     return true;
 }
 
-cdul_status cdul_unicode_nfc(const char *text, size_t size, int32_t **out, size_t *count, cdul_error *err) {
+cdul_status cdul_unicode_nfc(const char *text, size_t size, int32_t **out, size_t *count,
+                             cdul_error *err) {
     const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
     const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
     *out = NULL;
@@ -27,7 +28,8 @@ cdul_status cdul_unicode_nfc(const char *text, size_t size, int32_t **out, size_
     if (needed < 0) return cdul_fail(err, CDUL_ERR_INPUT, "Unicode: %s", utf8proc_errmsg(needed));
     int32_t *points = malloc(((size_t)needed + 1) * sizeof *points);
     if (!points) return cdul_fail_memory(err, "text");
-    utf8proc_ssize_t written = utf8proc_decompose(bytes, (utf8proc_ssize_t)size, points, needed, options);
+    utf8proc_ssize_t written =
+        utf8proc_decompose(bytes, (utf8proc_ssize_t)size, points, needed, options);
     if (written >= 0) written = utf8proc_normalize_utf32(points, written, options);
     if (written < 0) {
         free(points);
@@ -48,8 +50,8 @@ size_t cdul_unicode_lower(int32_t c, int32_t out[2]) {
     return 1;
 }
 
-/* Code points after NFC to UTF-8 in `out`. Every point needs at most 4 bytes, or 3 for the one that becomes
- * two. */
+/* Code points after NFC to UTF-8 in `out`. Every point needs at most 4 bytes, or 3 for the one that
+ * becomes two. */
 static size_t fold(const int32_t *points, size_t count, char *out) {
     size_t size = 0;
     bool space = false;
@@ -68,7 +70,8 @@ static size_t fold(const int32_t *points, size_t count, char *out) {
     return size;
 }
 
-cdul_status cdul_unicode_fold(const char *text, size_t length, char **out, size_t *size, cdul_error *err) {
+cdul_status cdul_unicode_fold(const char *text, size_t length, char **out, size_t *size,
+                              cdul_error *err) {
     int32_t *points = NULL;
     size_t count = 0;
     cdul_status status = cdul_unicode_nfc(text, length, &points, &count, err);
@@ -84,8 +87,8 @@ cdul_status cdul_unicode_fold(const char *text, size_t length, char **out, size_
 
 bool cdul_unicode_is_space(int32_t c) {
     return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
-           c == 0x3000;
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
 }
 
 bool cdul_unicode_is_letter(int32_t c) {

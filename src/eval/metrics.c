@@ -5,8 +5,11 @@
 #include <stdlib.h>
 
 cdul_metrics_options cdul_metrics_defaults(void) {
-    return (cdul_metrics_options){
-        .difficult = CDUL_DIFFICULT_IGNORE, .ap = CDUL_AP_AREA, .threshold = 0.5, .top = 3, .threads = 1};
+    return (cdul_metrics_options){.difficult = CDUL_DIFFICULT_IGNORE,
+                                  .ap = CDUL_AP_AREA,
+                                  .threshold = 0.5,
+                                  .top = 3,
+                                  .threads = 1};
 }
 
 /* What a truth value counts as. */
@@ -34,8 +37,8 @@ static judgement judgement_at(const problem *p, size_t i, size_t c) {
 
 /* --- One class --- */
 
-/* Cross-entropy with a logarithm every few dozen terms: factors of at least 1e-7 keep the product far above
- * the smallest double until it is folded in. */
+/* Cross-entropy with a logarithm every few dozen terms: factors of at least 1e-7 keep the product
+ * far above the smallest double until it is folded in. */
 typedef struct log_sum {
     double sum, product;
 } log_sum;
@@ -50,13 +53,13 @@ static void add_log(log_sum *logs, double score, bool positive) {
     }
 }
 
-/* Classes are measured BLOCK at a time, CHUNK images at a time: rows of the score matrix are read in whole
- * cache lines and not once for each class. */
+/* Classes are measured BLOCK at a time, CHUNK images at a time: rows of the score matrix are read
+ * in whole cache lines and not once for each class. */
 #define BLOCK 8
 #define CHUNK 512
 
 typedef struct running {
-    cdul_entry *entries; /* [n], for the ranking                                                       */
+    cdul_entry *entries; /* [n], for the ranking */
     log_sum logs;
     double squares, total;
 } running;
@@ -93,7 +96,8 @@ static void finish_class(const problem *p, const running *sums, cdul_entry *scra
     out->brier = sums->squares / (double)out->entries;
     out->mass = sums->total / (double)p->aligned->images;
     cdul_entries_sort(sums->entries, scratch, out->entries);
-    out->ap = cdul_average_precision(sums->entries, out->entries, out->positives, p->options->ap, scratch);
+    out->ap = cdul_average_precision(sums->entries, out->entries, out->positives, p->options->ap,
+                                     scratch);
 }
 
 /* Classes first .. end - 1. `memory` holds (BLOCK + 1) x n entries. */
@@ -101,19 +105,24 @@ static bool measure_block(const problem *p, size_t first, size_t end, cdul_entry
                           cdul_class_metrics *per_class) {
     size_t n = p->aligned->images;
     running sums[BLOCK];
-    for (size_t k = 0; k < BLOCK; k++) sums[k] = (running){.entries = memory + k * n, .logs = {0, 1}};
+    for (size_t k = 0; k < BLOCK; k++)
+        sums[k] = (running){.entries = memory + k * n, .logs = {0, 1}};
     for (size_t i = 0; i < n; i += CHUNK)
         for (size_t c = first; c < end; c++)
-            if (!add_images(p, c, i, i + CHUNK < n ? i + CHUNK : n, &sums[c - first], &per_class[c]))
+            if (!add_images(p, c, i, i + CHUNK < n ? i + CHUNK : n, &sums[c - first],
+                            &per_class[c]))
                 return false;
-    for (size_t c = first; c < end; c++) finish_class(p, &sums[c - first], memory + BLOCK * n, &per_class[c]);
+    for (size_t c = first; c < end; c++)
+        finish_class(p, &sums[c - first], memory + BLOCK * n, &per_class[c]);
     return true;
 }
 
-static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_class, cdul_error *err) {
+static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_class,
+                                   cdul_error *err) {
     size_t n = p->aligned->images, classes = p->aligned->classes, threads = p->options->threads;
     if (n > UINT32_MAX) return cdul_fail(err, CDUL_ERR_INPUT, "more than 2^32 images");
-    if (n > SIZE_MAX / sizeof(cdul_entry) / (BLOCK + 1) / threads) return cdul_fail_memory(err, "ranking");
+    if (n > SIZE_MAX / sizeof(cdul_entry) / (BLOCK + 1) / threads)
+        return cdul_fail_memory(err, "ranking");
     cdul_entry *memory = malloc(threads * (BLOCK + 1) * n * sizeof *memory);
     if (!memory) return cdul_fail_memory(err, "ranking");
     bool good = true;
@@ -138,8 +147,9 @@ static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_cla
 
 #define NONE UINT32_MAX
 
-/* The k best scored classes of row `scores` [C] into best [k], best first; of equals the first class wins. A
- * score of 0 is never picked: a file of picked classes says no more about the others. */
+/* The k best scored classes of row `scores` [C] into best [k], best first; of equals the first
+ * class wins. A score of 0 is never picked: a file of picked classes says no more about the
+ * others. */
 static void select_top(const float *scores, size_t classes, size_t k, uint32_t *best) {
     size_t held = 0;
     for (size_t c = 0; c < classes; c++) {
@@ -155,7 +165,8 @@ static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cd
     size_t n = p->aligned->images, classes = p->aligned->classes;
     size_t k = p->options->top < classes ? p->options->top : classes;
     if (k == 0) return CDUL_OK;
-    if (n > SIZE_MAX / sizeof(uint32_t) / k) return cdul_fail_memory(err, "best classes of each image");
+    if (n > SIZE_MAX / sizeof(uint32_t) / k)
+        return cdul_fail_memory(err, "best classes of each image");
     uint32_t *best = malloc(n * k * sizeof *best);
     if (!best) return cdul_fail_memory(err, "best classes of each image");
 #pragma omp parallel for num_threads((int)p->options->threads)
@@ -182,8 +193,8 @@ static double ratio(double a, double b) {
     return b > 0 ? a / b : 0;
 }
 
-/* CP, CR: means of precision and recall over classes with a positive; a class that is never predicted has
- * precision 0. OP, OR: from pooled counts. */
+/* CP, CR: means of precision and recall over classes with a positive; a class that is never
+ * predicted has precision 0. OP, OR: from pooled counts. */
 static cdul_f1 summarise_f1(const cdul_class_metrics *per_class, size_t classes, bool top) {
     cdul_f1 f1 = {0};
     size_t counted = 0, hits = 0, predicted = 0, positives = 0;
@@ -210,7 +221,8 @@ static cdul_f1 summarise_f1(const cdul_class_metrics *per_class, size_t classes,
 
 static double calibration_error(const cdul_bin *bins, size_t entries) {
     double sum = 0;
-    for (size_t b = 0; b < CDUL_ECE_BINS; b++) sum += fabs(bins[b].score_sum - (double)bins[b].positives);
+    for (size_t b = 0; b < CDUL_ECE_BINS; b++)
+        sum += fabs(bins[b].score_sum - (double)bins[b].positives);
     return sum / (double)entries;
 }
 
@@ -247,14 +259,16 @@ static void summarise(cdul_metrics *m) {
 }
 
 cdul_status cdul_metrics_compute(const float *scores, const cdul_aligned *aligned,
-                                 const cdul_metrics_options *options, cdul_metrics *out, cdul_error *err) {
+                                 const cdul_metrics_options *options, cdul_metrics *out,
+                                 cdul_error *err) {
     if (aligned->images == 0 || aligned->classes == 0)
-        return cdul_fail(err, CDUL_ERR_INPUT, "nothing to evaluate: %zu images, %zu classes", aligned->images,
-                         aligned->classes);
+        return cdul_fail(err, CDUL_ERR_INPUT, "nothing to evaluate: %zu images, %zu classes",
+                         aligned->images, aligned->classes);
     const problem p = {scores, aligned, options};
     cdul_metrics metrics = {.images = aligned->images, .classes = aligned->classes};
     metrics.per_class = calloc(aligned->classes, sizeof *metrics.per_class);
-    cdul_status status = metrics.per_class ? CDUL_OK : cdul_fail_memory(err, "measures of each class");
+    cdul_status status =
+        metrics.per_class ? CDUL_OK : cdul_fail_memory(err, "measures of each class");
     if (status == CDUL_OK) status = measure_classes(&p, metrics.per_class, err);
     if (status == CDUL_OK) status = count_top(&p, metrics.per_class, err);
     if (status != CDUL_OK) {
@@ -279,9 +293,10 @@ static void trace(const cdul_entry *entries, size_t count, size_t positives, cdu
     for (size_t i = 0; i < count; i++) {
         hits += entries[i] & 1u;
         if (i + 1 < count && entries[i] >> 1 == entries[i + 1] >> 1) continue;
-        curve->points[curve->count++] = (cdul_curve_point){.recall = ratio((double)hits, (double)positives),
-                                                           .precision = (double)hits / (double)(i + 1),
-                                                           .threshold = cdul_entry_score(entries[i])};
+        curve->points[curve->count++] =
+            (cdul_curve_point){.recall = ratio((double)hits, (double)positives),
+                               .precision = (double)hits / (double)(i + 1),
+                               .threshold = cdul_entry_score(entries[i])};
     }
 }
 

@@ -37,7 +37,8 @@ void cdul_entries_sort(cdul_entry *entries, cdul_entry *scratch, size_t count) {
         from = to;
         to = swap;
     }
-    memcpy(entries, from, count * sizeof *entries); /* an odd number of passes ends in the scratch */
+    /* an odd number of passes ends in the scratch */
+    memcpy(entries, from, count * sizeof *entries);
 }
 
 /* First entry after `i` with another score; adds the positives passed to *hits. */
@@ -59,8 +60,8 @@ static double area(const cdul_entry *entries, size_t count, size_t positives) {
     return sum / (double)positives;
 }
 
-/* The best precision at this recall or any higher one, met while walking the steps backwards. `ends[k]` is
- * the number of entries ranked up to step k, `steps` their count. */
+/* The best precision at this recall or any higher one, met while walking the steps backwards.
+ * `ends[k]` is the number of entries ranked up to step k, `steps` their count. */
 static size_t step_ends(const cdul_entry *entries, size_t count, size_t positives, cdul_entry *ends,
                         size_t *all_hits) {
     size_t steps = 0, hits = 0;
@@ -87,8 +88,8 @@ static double interpolated(const cdul_entry *entries, size_t count, size_t posit
     size_t point = 11; /* recall points point/10 .. 1 are settled */
     for (size_t k = steps; k-- > 0;) {
         size_t first = k ? ends[k - 1] : 0, gained = hits_between(entries, first, ends[k]);
-        /* Points above this step's recall take the best of the steps behind it. Whole numbers: 3/10 must not
-         * miss the point 0.3 by a rounding error. */
+        /* Points above this step's recall take the best of the steps behind it. Whole numbers: 3/10
+         * must not miss the point 0.3 by a rounding error. */
         for (; eleven && point > 0 && (point - 1) * positives > hits * 10; point--) sum += best;
         best = fmax(best, (double)hits / (double)ends[k]);
         if (!eleven) sum += (double)gained * best;

@@ -35,8 +35,9 @@ cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, 
                            cdul_error *err) {
     if (facts->count == facts->capacity) {
         size_t capacity = facts->capacity ? facts->capacity * 2 : 1024;
-        cdul_fact *items =
-            capacity > SIZE_MAX / sizeof *items ? NULL : realloc(facts->items, capacity * sizeof *items);
+        cdul_fact *items = capacity > SIZE_MAX / sizeof *items
+                               ? NULL
+                               : realloc(facts->items, capacity * sizeof *items);
         if (!items) return cdul_fail_memory(err, "ground truth");
         facts->items = items;
         facts->capacity = capacity;
@@ -78,7 +79,8 @@ static cdul_status grow_table(cdul_names *names, cdul_error *err) {
     free(names->table);
     names->table = table;
     names->size = size;
-    for (size_t i = 0; i < names->list.count; i++) table[place_of(names, names->list.items[i])] = i + 1;
+    for (size_t i = 0; i < names->list.count; i++)
+        table[place_of(names, names->list.items[i])] = i + 1;
     return CDUL_OK;
 }
 
@@ -108,9 +110,9 @@ void cdul_names_free(cdul_names *names) {
 typedef struct reader {
     const char *path;
     cdul_csv *csv;
-    const cdul_strings *fields; /* of the record read last                                             */
+    const cdul_strings *fields; /* of the record read last */
     cdul_names images;
-    size_t columns; /* of the header line                                                           */
+    size_t columns; /* of the header line */
 } reader;
 
 /* Next record, checked against the header; its image must be new. */
@@ -119,12 +121,12 @@ static cdul_status next_record(reader *r, bool *end, cdul_error *err) {
     if (status != CDUL_OK || *end) return status;
     size_t line = cdul_csv_line(r->csv), position, known = r->images.list.count;
     if (r->fields->count != r->columns)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: %zu fields, the header line has %zu", r->path,
-                         line, r->fields->count, r->columns);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: %zu fields, the header line has %zu",
+                         r->path, line, r->fields->count, r->columns);
     status = cdul_names_get(&r->images, r->fields->items[0], &position, err);
     if (status == CDUL_OK && position < known)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: image \"%s\" occurs twice", r->path, line,
-                         r->fields->items[0]);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: image \"%s\" occurs twice", r->path,
+                         line, r->fields->items[0]);
     return status;
 }
 
@@ -145,13 +147,14 @@ static bool parse_sign(const char *text, int *value) {
 }
 
 /* Zero is taken for difficult here; read_table knows better at the end of a file without any -1. */
-static cdul_status parse_row(const reader *r, const cdul_strings *classes, uint8_t *row, bool *any_minus,
-                             cdul_error *err) {
+static cdul_status parse_row(const reader *r, const cdul_strings *classes, uint8_t *row,
+                             bool *any_minus, cdul_error *err) {
     for (size_t c = 0; c < classes->count; c++) {
         int value;
         if (!parse_sign(r->fields->items[c + 1], &value))
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: class \"%s\": \"%s\" is none of 1, 0, -1",
-                             r->path, cdul_csv_line(r->csv), classes->items[c], r->fields->items[c + 1]);
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: line %zu: class \"%s\": \"%s\" is none of 1, 0, -1", r->path,
+                             cdul_csv_line(r->csv), classes->items[c], r->fields->items[c + 1]);
         row[c] = value > 0 ? CDUL_PRESENT : value < 0 ? CDUL_ABSENT : CDUL_DIFFICULT;
         *any_minus = *any_minus || value < 0;
     }
@@ -192,21 +195,25 @@ static cdul_status read_table(reader *r, cdul_truth *truth, cdul_error *err) {
 
 /* --- CSV of tags --- */
 
-/* Adds a fact for each of the tags in `text`, parted by `separator`, white space around them dropped. */
+/* Adds a fact for each of the tags in `text`, parted by `separator`, white space around them
+ * dropped. */
 static cdul_status add_tags(const char *text, char separator, size_t image, cdul_names *classes,
                             cdul_facts *facts, cdul_error *err) {
     cdul_strings one = {0}; /* its last item is the tag in hand */
     cdul_status status = CDUL_OK;
     while (status == CDUL_OK) {
-        const char *end = separator ? strchr(text, separator) : NULL, *last = end ? end : text + strlen(text);
+        const char *end = separator ? strchr(text, separator) : NULL,
+                   *last = end ? end : text + strlen(text);
         const char *first = text;
         while (first < last && isspace((unsigned char)*first)) first++;
         while (last > first && isspace((unsigned char)last[-1])) last--;
         size_t position;
         if (first < last) {
             status = cdul_strings_add_n(&one, first, (size_t)(last - first), err);
-            if (status == CDUL_OK) status = cdul_names_get(classes, one.items[one.count - 1], &position, err);
-            if (status == CDUL_OK) status = cdul_facts_add(facts, image, position, CDUL_PRESENT, err);
+            if (status == CDUL_OK)
+                status = cdul_names_get(classes, one.items[one.count - 1], &position, err);
+            if (status == CDUL_OK)
+                status = cdul_facts_add(facts, image, position, CDUL_PRESENT, err);
         }
         if (!end) break;
         text = end + 1;
@@ -216,14 +223,15 @@ static cdul_status add_tags(const char *text, char separator, size_t image, cdul
 }
 
 /* The separator that the file uses, 0 if every field is one tag or none. */
-static cdul_status find_separator(const cdul_strings *tags, const char *path, char *out, cdul_error *err) {
+static cdul_status find_separator(const cdul_strings *tags, const char *path, char *out,
+                                  cdul_error *err) {
     *out = 0;
     for (size_t i = 0; i < tags->count; i++)
         for (const char *at = tags->items[i]; (at = strpbrk(at, ";|,")); at++) {
             if (*out && *out != *at)
                 return cdul_fail(err, CDUL_ERR_INPUT,
-                                 "%s: tags are separated by '%c' in one place and '%c' in another", path,
-                                 *out, *at);
+                                 "%s: tags are separated by '%c' in one place and '%c' in another",
+                                 path, *out, *at);
             *out = *at;
         }
     return CDUL_OK;
@@ -265,7 +273,8 @@ static cdul_status read_csv(const char *path, cdul_truth *truth, cdul_error *err
     cdul_status status = cdul_csv_open(path, ',', &r.csv, err);
     if (status == CDUL_OK) status = cdul_csv_next(r.csv, &r.fields, &end, err);
     if (status == CDUL_OK && (end || r.fields->count < 2))
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no header line image,<class>... or image,tags", path);
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no header line image,<class>... or image,tags",
+                           path);
     if (status == CDUL_OK) {
         r.columns = r.fields->count;
         status = lists_tags(r.fields) ? read_tags(&r, truth, err) : read_table(&r, truth, err);
@@ -292,8 +301,8 @@ static cdul_status read_text(const char *path, cdul_truth *truth, cdul_error *er
 cdul_status cdul_truth_read(const char *path, cdul_truth *out, cdul_error *err) {
     cdul_truth truth = {0};
     cdul_index *classes = NULL;
-    cdul_status status =
-        cdul_path_is_folder(path) ? cdul_truth_read_voc(path, &truth, err) : read_text(path, &truth, err);
+    cdul_status status = cdul_path_is_folder(path) ? cdul_truth_read_voc(path, &truth, err)
+                                                   : read_text(path, &truth, err);
     if (status == CDUL_OK && truth.images.count == 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no images", path);
     if (status == CDUL_OK) status = cdul_index_new(&truth.classes, &classes, err);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The document is walked as text and each list element parsed by itself: instances_train2014.json is a third
- * of a gigabyte of outlines, and as one tree would take ten times that. */
+/* The document is walked as text and each list element parsed by itself: instances_train2014.json
+ * is a third of a gigabyte of outlines, and as one tree would take ten times that. */
 
 typedef struct document {
     const char *path;
@@ -15,10 +15,11 @@ typedef struct document {
 } document;
 
 typedef struct span {
-    const char *first, *last; /* text of one value: [first, last)                                     */
+    const char *first, *last; /* text of one value: [first, last) */
 } span;
 
-static cdul_status malformed(const document *doc, const char *at, const char *expected, cdul_error *err) {
+static cdul_status malformed(const document *doc, const char *at, const char *expected,
+                             cdul_error *err) {
     return cdul_fail(err, CDUL_ERR_INPUT, "%s: byte %zu: malformed JSON, expected %s", doc->path,
                      (size_t)(at - doc->start), expected);
 }
@@ -35,8 +36,8 @@ static const char *skip_string(const document *doc, const char *at) {
     return at < doc->end ? at + 1 : at;
 }
 
-/* Behind the value that begins at `at`. Brackets are only counted: what is inside is checked where it is
- * used. */
+/* Behind the value that begins at `at`. Brackets are only counted: what is inside is checked where
+ * it is used. */
 static const char *skip_value(const document *doc, const char *at) {
     size_t depth = 0;
     while (at < doc->end) {
@@ -89,12 +90,14 @@ static cdul_status find_lists(const document *doc, const char *at, lists *out, c
     return at == doc->end ? CDUL_OK : malformed(doc, at, "the end of the file", err);
 }
 
-typedef cdul_status on_element(void *user, const cJSON *element, const char *where, cdul_error *err);
+typedef cdul_status on_element(void *user, const cJSON *element, const char *where,
+                               cdul_error *err);
 
-static cdul_status for_each(const document *doc, span list, const char *name, on_element *visit, void *user,
-                            cdul_error *err) {
+static cdul_status for_each(const document *doc, span list, const char *name, on_element *visit,
+                            void *user, cdul_error *err) {
     if (!list.first)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no list \"%s\": not COCO instances", doc->path, name);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no list \"%s\": not COCO instances", doc->path,
+                         name);
     if (list.first == doc->end || *list.first != '[') return malformed(doc, list.first, "'['", err);
     const char *at = skip_space(doc, list.first + 1);
     for (size_t i = 0; at < doc->end && *at != ']'; i++) {
@@ -131,8 +134,9 @@ typedef struct id_map {
 static cdul_status id_add(id_map *map, double id, size_t position, cdul_error *err) {
     if (map->count == map->capacity) {
         size_t capacity = map->capacity ? map->capacity * 2 : 256;
-        id_entry *items =
-            capacity > SIZE_MAX / sizeof *items ? NULL : realloc(map->items, capacity * sizeof *items);
+        id_entry *items = capacity > SIZE_MAX / sizeof *items
+                              ? NULL
+                              : realloc(map->items, capacity * sizeof *items);
         if (!items) return cdul_fail_memory(err, "COCO ids");
         map->items = items;
         map->capacity = capacity;
@@ -150,7 +154,8 @@ static cdul_status id_sort(id_map *map, const char *path, const char *what, cdul
     if (map->count) qsort(map->items, map->count, sizeof *map->items, by_id);
     for (size_t i = 1; i < map->count; i++)
         if (map->items[i].id == map->items[i - 1].id)
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: two %s have id %.0f", path, what, map->items[i].id);
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: two %s have id %.0f", path, what,
+                             map->items[i].id);
     return CDUL_OK;
 }
 
@@ -167,7 +172,7 @@ static cdul_status id_find(const id_map *map, double id, const char *where, cons
 
 typedef struct reading {
     cdul_truth *truth;
-    cdul_names images; /* finds a file_name that occurs twice                                        */
+    cdul_names images; /* finds a file_name that occurs twice */
     id_map image_ids, class_ids;
     cdul_facts facts;
 } reading;
@@ -186,7 +191,8 @@ static cdul_status on_image(void *user, const cJSON *element, const char *where,
     return id_add(&r->image_ids, id, position, err);
 }
 
-static cdul_status on_category(void *user, const cJSON *element, const char *where, cdul_error *err) {
+static cdul_status on_category(void *user, const cJSON *element, const char *where,
+                               cdul_error *err) {
     reading *r = user;
     double id;
     const char *name;
@@ -197,15 +203,19 @@ static cdul_status on_category(void *user, const cJSON *element, const char *whe
     return status;
 }
 
-static cdul_status on_annotation(void *user, const cJSON *element, const char *where, cdul_error *err) {
+static cdul_status on_annotation(void *user, const cJSON *element, const char *where,
+                                 cdul_error *err) {
     reading *r = user;
     double image_id, category_id;
     size_t image = 0, class_index = 0;
     cdul_status status = cdul_json_number(element, "image_id", where, &image_id, NULL, err);
-    if (status == CDUL_OK) status = cdul_json_number(element, "category_id", where, &category_id, NULL, err);
+    if (status == CDUL_OK)
+        status = cdul_json_number(element, "category_id", where, &category_id, NULL, err);
     if (status == CDUL_OK) status = id_find(&r->image_ids, image_id, where, "image", &image, err);
-    if (status == CDUL_OK) status = id_find(&r->class_ids, category_id, where, "category", &class_index, err);
-    if (status == CDUL_OK) status = cdul_facts_add(&r->facts, image, class_index, CDUL_PRESENT, err);
+    if (status == CDUL_OK)
+        status = id_find(&r->class_ids, category_id, where, "category", &class_index, err);
+    if (status == CDUL_OK)
+        status = cdul_facts_add(&r->facts, image, class_index, CDUL_PRESENT, err);
     return status;
 }
 
@@ -218,10 +228,12 @@ cdul_status cdul_truth_read_coco(const char *path, const cdul_mapping *text, cdu
     truth->kind = CDUL_TRUTH_COCO;
     cdul_status status = find_lists(&doc, memchr(start, '{', text->size), &found, err);
     if (status == CDUL_OK) status = for_each(&doc, found.images, "images", on_image, &r, err);
-    if (status == CDUL_OK) status = for_each(&doc, found.categories, "categories", on_category, &r, err);
+    if (status == CDUL_OK)
+        status = for_each(&doc, found.categories, "categories", on_category, &r, err);
     if (status == CDUL_OK) status = id_sort(&r.image_ids, path, "images", err);
     if (status == CDUL_OK) status = id_sort(&r.class_ids, path, "categories", err);
-    if (status == CDUL_OK) status = for_each(&doc, found.annotations, "annotations", on_annotation, &r, err);
+    if (status == CDUL_OK)
+        status = for_each(&doc, found.annotations, "annotations", on_annotation, &r, err);
     if (status == CDUL_OK) status = cdul_strings_copy(&r.images.list, &truth->images, err);
     if (status == CDUL_OK) status = cdul_truth_fill(truth, &r.facts, err);
     cdul_names_free(&r.images);

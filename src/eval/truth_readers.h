@@ -1,15 +1,18 @@
-/* One reader for each kind of ground truth; cdul_truth_read picks. Each fills an empty cdul_truth. */
+/* One reader for each kind of ground truth; cdul_truth_read picks. Each fills an empty
+ * cdul_truth. */
 #ifndef CDUL_EVAL_TRUTH_READERS_H
 #define CDUL_EVAL_TRUTH_READERS_H
 
 #include "base/file.h"
 #include "cdul/eval.h"
 
-cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth,
+                                cdul_error *err) CDUL_MUST_CHECK;
 cdul_status cdul_truth_read_coco(const char *path, const cdul_mapping *text, cdul_truth *truth,
                                  cdul_error *err) CDUL_MUST_CHECK;
 
-/* Facts as they come, before images and classes are all known: image and class by position in the lists. */
+/* Facts as they come, before images and classes are all known: image and class by position in the
+ * lists. */
 typedef struct cdul_fact {
     size_t image, class_index;
     uint8_t value;
@@ -24,15 +27,17 @@ cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, 
                            cdul_error *err) CDUL_MUST_CHECK;
 void cdul_facts_free(cdul_facts *facts);
 
-/* Fills truth->values [N, C] from facts: absent where nothing is said; present outweighs difficult. */
-cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts, cdul_error *err) CDUL_MUST_CHECK;
+/* Fills truth->values [N, C] from facts: absent where nothing is said; present outweighs
+ * difficult. */
+cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts,
+                            cdul_error *err) CDUL_MUST_CHECK;
 
-/* A growing set of names with their positions; unlike cdul_index it takes new names at any time. Start from
- * {0}. */
+/* A growing set of names with their positions; unlike cdul_index it takes new names at any time.
+ * Start from {0}. */
 typedef struct cdul_names {
     cdul_strings list;
-    size_t *table; /* open addressing: position + 1, 0 = free                                         */
-    size_t size;   /* of the table, a power of two                                                    */
+    size_t *table; /* open addressing: position + 1, 0 = free */
+    size_t size; /* of the table, a power of two */
 } cdul_names;
 
 /* Position of `name`, added if it is new. */

@@ -16,10 +16,10 @@ typedef struct parser {
     size_t image;
     size_t depth;
     bool in_object;
-    char name[256];       /* text of annotation/object/name                                            */
-    char difficult[16];   /* text of annotation/object/difficult                                       */
-    char *text;           /* which of the two is being read, or NULL                                   */
-    size_t text_capacity; /* of it                                                                     */
+    char name[256]; /* text of annotation/object/name */
+    char difficult[16]; /* text of annotation/object/difficult */
+    char *text; /* which of the two is being read, or NULL */
+    size_t text_capacity; /* of it */
     cdul_status status;
     cdul_error *err;
 } parser;
@@ -34,7 +34,8 @@ static void on_start(void *user, const char *element, const char **attributes) {
     parser *p = user;
     p->depth++;
     if (p->depth == ROOT && strcmp(element, "annotation") != 0) {
-        stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "the root element is <%.60s>, not <annotation>", element));
+        stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "the root element is <%.60s>, not <annotation>",
+                          element));
     } else if (p->depth == OBJECT && strcmp(element, "object") == 0) {
         p->in_object = true;
         p->name[0] = p->difficult[0] = '\0';
@@ -52,8 +53,8 @@ static void on_text(void *user, const char *data, int length) {
     if (!p->text || p->depth != MEMBER) return;
     size_t held = strlen(p->text), added = (size_t)length;
     if (added >= p->text_capacity - held) {
-        stop(p,
-             cdul_fail(p->err, CDUL_ERR_INPUT, "a class name is longer than %zu bytes", sizeof p->name - 1));
+        stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "a class name is longer than %zu bytes",
+                          sizeof p->name - 1));
         return;
     }
     memcpy(p->text + held, data, added);
@@ -94,8 +95,10 @@ static void on_end(void *user, const char *element) {
 
 /* Annotations have no business declaring entities: refusing them all leaves nothing to expand. */
 static void on_entity(void *user, const char *name, int is_parameter, const char *value, int length,
-                      const char *base, const char *system, const char *public, const char *notation) {
-    (void)is_parameter, (void)value, (void)length, (void)base, (void)system, (void)public, (void)notation;
+                      const char *base, const char *system, const char *public,
+                      const char *notation) {
+    (void)is_parameter, (void)value, (void)length, (void)base, (void)system, (void)public,
+        (void)notation;
     parser *p = user;
     stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "declares the XML entity \"%.60s\": refused", name));
 }
@@ -108,14 +111,15 @@ static cdul_status parse_xml(parser *p, const char *text, size_t size) {
     XML_SetCharacterDataHandler(p->expat, on_text);
     XML_SetEntityDeclHandler(p->expat, on_entity);
     if (XML_Parse(p->expat, text, (int)size, 1) == XML_STATUS_ERROR && p->status == CDUL_OK)
-        p->status = cdul_fail(p->err, CDUL_ERR_INPUT, "line %lu: %s", XML_GetCurrentLineNumber(p->expat),
-                              XML_ErrorString(XML_GetErrorCode(p->expat)));
+        p->status =
+            cdul_fail(p->err, CDUL_ERR_INPUT, "line %lu: %s", XML_GetCurrentLineNumber(p->expat),
+                      XML_ErrorString(XML_GetErrorCode(p->expat)));
     XML_ParserFree(p->expat);
     return p->status;
 }
 
-static cdul_status read_file(const char *folder, const char *file, size_t image, cdul_names *classes,
-                             cdul_facts *facts, cdul_error *err) {
+static cdul_status read_file(const char *folder, const char *file, size_t image,
+                             cdul_names *classes, cdul_facts *facts, cdul_error *err) {
     char *text = NULL, *path = cdul_path_join(folder, file);
     size_t size = 0;
     if (!path) return cdul_fail_memory(err, folder);
@@ -170,8 +174,9 @@ cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth, cdul_erro
     truth->kind = CDUL_TRUTH_VOC;
     cdul_status status = list_folder(chosen, &files, err);
     if (status == CDUL_OK && files.count == 0)
-        status = cdul_fail(err, CDUL_ERR_INPUT,
-                           "%s: no .xml files: expected a folder of PASCAL VOC annotations", chosen);
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT,
+                      "%s: no .xml files: expected a folder of PASCAL VOC annotations", chosen);
     if (status == CDUL_OK) status = read_folder(chosen, &files, truth, err);
     cdul_strings_free(&files);
     free(inner);

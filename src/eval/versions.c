@@ -5,5 +5,6 @@
 void cdul_eval_versions(FILE *out) {
     const XML_Expat_Version expat = XML_ExpatVersionInfo();
     fprintf(out, "expat %d.%d.%d\n", expat.major, expat.minor, expat.micro);
-    fprintf(out, "OpenMP %d\n", _OPENMP); /* year and month of the specification: all that there is */
+    /* year and month of the specification: all that there is */
+    fprintf(out, "OpenMP %d\n", _OPENMP);
 }

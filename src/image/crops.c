@@ -9,7 +9,7 @@
 
 typedef struct grid {
     size_t rows, columns;
-    double window; /* fraction of each side; 0: tiles that just cover the image                     */
+    double window; /* fraction of each side; 0: tiles that just cover the image */
 } grid;
 
 static bool read_count(const char **text, size_t *out) {
@@ -41,7 +41,8 @@ static bool read_fraction(const char **text, double *out) {
 /* Reads "RxC" or "RxC:f" and steps over it. */
 static bool read_grid(const char **text, grid *out) {
     out->window = 0;
-    if (!read_count(text, &out->rows) || *(*text)++ != 'x' || !read_count(text, &out->columns)) return false;
+    if (!read_count(text, &out->rows) || *(*text)++ != 'x' || !read_count(text, &out->columns))
+        return false;
     if (**text != ':') return true;
     (*text)++;
     return read_fraction(text, &out->window);
@@ -81,15 +82,17 @@ cdul_status cdul_crops_parse(const char *text, cdul_crops *out, cdul_error *err)
     for (bool more = true; more && status == CDUL_OK;) {
         grid g;
         if (!read_grid(&at, &g) || (*at && *at != '+')) {
-            status = cdul_fail(err, CDUL_ERR_USAGE,
-                               "grid \"%s\": expected ROWSxCOLUMNS with an optional :FRACTION (over 0, at "
-                               "most 1), each side 1 to %d, joined by +, such as 3x3, 3x3:0.5 or 1x1+2x2",
-                               text, MAX_SIDE_OF_GRID);
+            status = cdul_fail(
+                err, CDUL_ERR_USAGE,
+                "grid \"%s\": expected ROWSxCOLUMNS with an optional :FRACTION (over 0, at "
+                "most 1), each side 1 to %d, joined by +, such as 3x3, 3x3:0.5 or 1x1+2x2",
+                text, MAX_SIDE_OF_GRID);
             break;
         }
         status = append(out, &g, err);
         if (status == CDUL_OK && out->count > MAX_CROPS)
-            status = cdul_fail(err, CDUL_ERR_USAGE, "grid \"%s\": more than %d crops", text, MAX_CROPS);
+            status =
+                cdul_fail(err, CDUL_ERR_USAGE, "grid \"%s\": more than %d crops", text, MAX_CROPS);
         more = *at++ == '+';
     }
     if (status != CDUL_OK) cdul_crops_free(out);

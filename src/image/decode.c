@@ -11,8 +11,8 @@
 #define DEFAULT_MAX_PIXELS ((size_t)2 * (1024 * 1024 * 1024 / 4 / 3))
 /* Photographs are no bombs: this much is decoded on any machine. */
 #define LEAST_MAX_PIXELS ((size_t)25000000)
-/* That a pixel takes in memory at worst: 12 in a decoder (progressive CMYK JPEG, animated WebP), 8 of the
- * file, and some to spare. */
+/* That a pixel takes in memory at worst: 12 in a decoder (progressive CMYK JPEG, animated WebP), 8
+ * of the file, and some to spare. */
 #define WORST_BYTES 24
 /* The largest image at the widest pixel that a format here has, and room for metadata. */
 #define BYTES_PER_PIXEL 8
@@ -48,17 +48,18 @@ cdul_status cdul_image_check_size(size_t width, size_t height, const cdul_decode
     if (width == 0 || height == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels", width, height);
     if (width > CDUL_MAX_SIDE || height > CDUL_MAX_SIDE)
-        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels: no side may exceed %d", width,
-                         height, CDUL_MAX_SIDE);
+        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels: no side may exceed %d",
+                         width, height, CDUL_MAX_SIDE);
     if (height > options->max_pixels / width)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "image of %zu x %zu pixels exceeds the limit of %zu pixels (--max-pixels)", width,
-                         height, options->max_pixels);
+                         "image of %zu x %zu pixels exceeds the limit of %zu pixels (--max-pixels)",
+                         width, height, options->max_pixels);
     return CDUL_OK;
 }
 
 cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
-                                const cdul_decode_options *options, cdul_image *out, cdul_error *err) {
+                                const cdul_decode_options *options, cdul_image *out,
+                                cdul_error *err) {
     cdul_status status = cdul_image_check_size(width, height, options, err);
     if (status != CDUL_OK) return status;
     if (width > SIZE_MAX / channels / height) return cdul_fail_memory(err, "pixels of an image");
@@ -84,10 +85,10 @@ void cdul_image_composite(cdul_image *image, const uint8_t background[3]) {
 
 typedef struct format {
     const char *name;
-    size_t offset; /* of the magic bytes in the file                                            */
+    size_t offset; /* of the magic bytes in the file */
     const char *magic;
     size_t length;
-    cdul_decoder *decode; /* NULL: recognised only to name it in the error                             */
+    cdul_decoder *decode; /* NULL: recognised only to name it in the error */
 } format;
 
 static const format formats[] = {
@@ -118,7 +119,8 @@ static const format tga = {"TGA", 0, "", 0, cdul_decode_tga};
 static const format *find_format(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         const format *f = &formats[i];
-        if (size >= f->offset + f->length && memcmp(data + f->offset, f->magic, f->length) == 0) return f;
+        if (size >= f->offset + f->length && memcmp(data + f->offset, f->magic, f->length) == 0)
+            return f;
     }
     return cdul_looks_like_tga(data, size) ? &tga : NULL;
 }
@@ -129,10 +131,11 @@ cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_o
     if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "empty file");
     const format *f = find_format(data, size);
     if (!f)
-        return cdul_fail(err, CDUL_ERR_INPUT, "not an image: expected JPEG, PNG, WebP, GIF, BMP, TGA or PNM");
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "not an image: expected JPEG, PNG, WebP, GIF, BMP, TGA or PNM");
     if (!f->decode)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s images are not supported: convert it to JPEG or PNG",
-                         f->name);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s images are not supported: convert it to JPEG or PNG", f->name);
 
     cdul_decode_options effective = options ? *options : cdul_decode_defaults();
     if (effective.max_pixels == 0) effective.max_pixels = DEFAULT_MAX_PIXELS;
@@ -144,18 +147,20 @@ cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_o
     return status;
 }
 
-cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *options, cdul_image *out,
-                                   cdul_error *err) {
+cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *options,
+                                   cdul_image *out, cdul_error *err) {
     *out = (cdul_image){0};
     struct stat info;
     if (stat(path, &info) != 0) return cdul_fail_errno(err, "%s", path);
     /* A pipe would block, a device might never end. */
-    if (!S_ISREG(info.st_mode)) return cdul_fail(err, CDUL_ERR_INPUT, "%s: not a regular file", path);
+    if (!S_ISREG(info.st_mode))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: not a regular file", path);
     size_t max_pixels = options && options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
     if ((uintmax_t)info.st_size > (uintmax_t)max_pixels * BYTES_PER_PIXEL + METADATA_BYTES)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: file of %jd bytes: too large for an image of %zu pixels (--max-pixels)", path,
-                         (intmax_t)info.st_size, max_pixels);
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: file of %jd bytes: too large for an image of %zu pixels (--max-pixels)", path,
+            (intmax_t)info.st_size, max_pixels);
 
     char *data = NULL;
     size_t size = 0;

@@ -1,7 +1,7 @@
-/* BMP: OS/2 1 and 2 and Windows 3 to 5 headers; 1, 2, 4, 8, 16, 24 and 32 bits a pixel; plain, bit masks,
- * RLE4 and RLE8. Reference: Microsoft's documentation of BITMAPINFOHEADER and BITMAPV5HEADER. As in Pillow,
- * the fourth byte of a 32-bit pixel is alpha only where a mask says so, and pixels that RLE data skips have
- * colour 0. */
+/* BMP: OS/2 1 and 2 and Windows 3 to 5 headers; 1, 2, 4, 8, 16, 24 and 32 bits a pixel; plain, bit
+ * masks, RLE4 and RLE8. Reference: Microsoft's documentation of BITMAPINFOHEADER and
+ * BITMAPV5HEADER. As in Pillow, the fourth byte of a 32-bit pixel is alpha only where a mask says
+ * so, and pixels that RLE data skips have colour 0. */
 #include "image/decode.h"
 
 #include <string.h>
@@ -12,8 +12,8 @@ typedef enum compression {
     PLAIN = 0,
     RLE8 = 1,
     RLE4 = 2,
-    MASKS = 3,       /* red, green, blue                                                           */
-    MASKS_ALPHA = 6, /* red, green, blue, alpha                                                    */
+    MASKS = 3, /* red, green, blue */
+    MASKS_ALPHA = 6, /* red, green, blue, alpha */
 } compression;
 
 typedef struct reader {
@@ -24,10 +24,10 @@ typedef struct reader {
     bool top_down;
     unsigned bits;
     unsigned compression;
-    uint32_t masks[4];      /* red, green, blue, alpha; 0 = none                                   */
-    const uint8_t *palette; /* [colors, entry] in the file, blue first                             */
+    uint32_t masks[4]; /* red, green, blue, alpha; 0 = none */
+    const uint8_t *palette; /* [colors, entry] in the file, blue first */
     size_t colors, entry;
-    size_t pixels; /* offset                                                                       */
+    size_t pixels; /* offset */
 } reader;
 
 static unsigned get16(const uint8_t *p) {
@@ -44,7 +44,8 @@ static cdul_status fail_truncated(reader *r) {
 
 /* --- Header --- */
 
-/* Masks stand in the header (version 2 on) or right behind it. *after is where the palette would begin. */
+/* Masks stand in the header (version 2 on) or right behind it. *after is where the palette would
+ * begin. */
 static void read_masks(reader *r, size_t header, size_t *after) {
     const uint32_t bits15[4] = {0x7c00, 0x3e0, 0x1f, 0}, bits32[4] = {0xff0000, 0xff00, 0xff, 0};
     if (r->compression == MASKS || r->compression == MASKS_ALPHA) {
@@ -60,11 +61,13 @@ static void read_masks(reader *r, size_t header, size_t *after) {
 
 static cdul_status check_kind(reader *r) {
     unsigned b = r->bits, c = r->compression;
-    bool known = (c == PLAIN && (b == 1 || b == 2 || b == 4 || b == 8 || b == 16 || b == 24 || b == 32)) ||
-                 (c == RLE8 && b == 8) || (c == RLE4 && b == 4) ||
-                 ((c == MASKS || c == MASKS_ALPHA) && (b == 16 || b == 32));
+    bool known =
+        (c == PLAIN && (b == 1 || b == 2 || b == 4 || b == 8 || b == 16 || b == 24 || b == 32)) ||
+        (c == RLE8 && b == 8) || (c == RLE4 && b == 4) ||
+        ((c == MASKS || c == MASKS_ALPHA) && (b == 16 || b == 32));
     if (known) return CDUL_OK;
-    return cdul_fail(r->err, CDUL_ERR_INPUT, "%u bits a pixel with compression %u are not supported", b, c);
+    return cdul_fail(r->err, CDUL_ERR_INPUT,
+                     "%u bits a pixel with compression %u are not supported", b, c);
 }
 
 static cdul_status read_header(reader *r) {
@@ -150,7 +153,8 @@ static void put_row(const reader *r, const uint8_t *from, uint8_t *to) {
             put_masked(r, get32(from + 4 * x), to);
             break;
         default: /* 1, 2, 4: highest bits first */
-            put_index(r, (unsigned)from[bit / 8] >> (8 - r->bits - bit % 8) & ((1u << r->bits) - 1), to);
+            put_index(r, (unsigned)from[bit / 8] >> (8 - r->bits - bit % 8) & ((1u << r->bits) - 1),
+                      to);
         }
     }
 }
@@ -160,7 +164,8 @@ static cdul_status read_plain(reader *r, cdul_image *image) {
     /* The last row's padding is often missing. */
     if (r->pixels > r->size || r->size - r->pixels < stride * (r->height - 1) + last)
         return fail_truncated(r);
-    for (size_t y = 0; y < r->height; y++) put_row(r, r->data + r->pixels + y * stride, row_of(r, image, y));
+    for (size_t y = 0; y < r->height; y++)
+        put_row(r, r->data + r->pixels + y * stride, row_of(r, image, y));
     return CDUL_OK;
 }
 
@@ -215,7 +220,8 @@ static cdul_status read_runs(reader *r, cdul_image *image) {
     for (size_t i = 0; i < r->width * r->height; i++) put_index(r, 0, image->pixels + 4 * i);
     for (bool end = false; !end && s.y < r->height;) {
         /* Some writers leave the end mark out: complete rows are enough. */
-        if (s.end - s.next < 2) return s.y == r->height - 1 && s.x >= r->width ? CDUL_OK : fail_truncated(r);
+        if (s.end - s.next < 2)
+            return s.y == r->height - 1 && s.x >= r->width ? CDUL_OK : fail_truncated(r);
         uint8_t count = s.next[0], code = s.next[1];
         s.next += 2;
         if (count == 0) {

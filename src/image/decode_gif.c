@@ -1,7 +1,7 @@
-/* GIF, the first frame: GIF89a specification, CompuServe 1990. As Pillow shows it: transparent pixels are
- * composited on the background; where the frame does not cover the screen stands the transparent colour or,
- * without one, colour 0. A frame that reaches beyond the screen enlarges it. Frames after the first are not
- * read. */
+/* GIF, the first frame: GIF89a specification, CompuServe 1990. As Pillow shows it: transparent
+ * pixels are composited on the background; where the frame does not cover the screen stands the
+ * transparent colour or, without one, colour 0. A frame that reaches beyond the screen enlarges it.
+ * Frames after the first are not read. */
 #include "image/decode.h"
 
 #include <string.h>
@@ -19,10 +19,10 @@ typedef struct reader {
     cdul_image *out;
     cdul_error *err;
     size_t screen_width, screen_height;
-    const uint8_t *palette; /* [colors, 3] in the file; NULL: grey                                 */
+    const uint8_t *palette; /* [colors, 3] in the file; NULL: grey */
     size_t colors;
-    int transparent; /* index or -1                                                                */
-    size_t left, top, width, height; /* of the frame                                               */
+    int transparent; /* index or -1 */
+    size_t left, top, width, height; /* of the frame */
     bool interlaced;
 } reader;
 
@@ -81,7 +81,8 @@ static cdul_status read_descriptor(reader *r) {
     r->height = get16(p + 6);
     r->interlaced = p[8] & 0x40;
     r->next += 9;
-    if (r->width == 0 || r->height == 0) return cdul_fail(r->err, CDUL_ERR_INPUT, "first frame is empty");
+    if (r->width == 0 || r->height == 0)
+        return cdul_fail(r->err, CDUL_ERR_INPUT, "first frame is empty");
     return read_palette(r, p[8]);
 }
 
@@ -113,8 +114,8 @@ static void put(const reader *r, size_t x, size_t y, int index) {
     to[3] = index == r->transparent ? 0 : 255;
 }
 
-/* The row that comes after `y` in the file. Interlacing: every 8th from 0, every 8th from 4, every 4th from
- * 2, every 2nd from 1. */
+/* The row that comes after `y` in the file. Interlacing: every 8th from 0, every 8th from 4, every
+ * 4th from 2, every 2nd from 1. */
 static size_t next_row(const reader *r, size_t y, int *pass) {
     static const size_t starts[] = {0, 4, 2, 1}, steps[] = {8, 8, 4, 2};
     if (!r->interlaced) return y + 1;
@@ -125,7 +126,7 @@ static size_t next_row(const reader *r, size_t y, int *pass) {
 
 /* Where the next pixel goes. */
 typedef struct cursor {
-    size_t x, y, left; /* left: pixels still to come                                               */
+    size_t x, y, left; /* left: pixels still to come */
     int pass;
 } cursor;
 
@@ -144,7 +145,7 @@ static void put_next(const reader *r, cursor *c, int index) {
 typedef struct bits {
     uint32_t value;
     int count;
-    size_t block; /* bytes left in the sub-block                                                   */
+    size_t block; /* bytes left in the sub-block */
 } bits;
 
 /* The next code, NO_CODE at the end of the data. */
@@ -165,7 +166,8 @@ static int read_code(reader *r, bits *b, int width) {
     return code;
 }
 
-/* A code stands for the string of code `before` and then `last`. Single pixels stand for themselves. */
+/* A code stands for the string of code `before` and then `last`. Single pixels stand for
+ * themselves. */
 typedef struct table {
     int16_t before[MAX_CODES];
     uint8_t last[MAX_CODES], first[MAX_CODES];
@@ -203,18 +205,20 @@ static cdul_status read_pixels(reader *r) {
     while (c.left > 0) {
         int code = read_code(r, &b, t.width);
         if (code == NO_CODE || code == stop)
-            return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated: %zu pixels of the first frame lack",
-                             c.left);
+            return cdul_fail(r->err, CDUL_ERR_INPUT,
+                             "file is truncated: %zu pixels of the first frame lack", c.left);
         if (code == clear) {
             t.size = stop + 1;
             t.width = root_bits + 1;
             previous = NO_CODE;
             continue;
         }
-        /* The one code that may be used before it is complete: previous string + its own first pixel. */
+        /* The one code that may be used before it is complete: previous string + its own first
+         * pixel. */
         if (code > t.size || (code == t.size && (previous == NO_CODE || t.size == MAX_CODES)))
             return cdul_fail(r->err, CDUL_ERR_INPUT, "damaged LZW data");
-        if (previous != NO_CODE) add_string(&t, previous, t.first[code == t.size ? previous : code]);
+        if (previous != NO_CODE)
+            add_string(&t, previous, t.first[code == t.size ? previous : code]);
         put_string(r, &t, &c, code, clear);
         previous = code;
     }
@@ -228,8 +232,12 @@ static size_t larger(size_t a, size_t b) {
 cdul_status cdul_decode_gif(const uint8_t *data, size_t size, const cdul_decode_options *options,
                             cdul_image *out, int *orientation, cdul_error *err) {
     (void)orientation;
-    reader r = {
-        .next = data, .end = data + size, .options = options, .out = out, .err = err, .transparent = -1};
+    reader r = {.next = data,
+                .end = data + size,
+                .options = options,
+                .out = out,
+                .err = err,
+                .transparent = -1};
     cdul_status status = read_headers(&r);
     if (status != CDUL_OK) return status;
     status = cdul_image_allocate(larger(r.screen_width, r.left + r.width),

@@ -1,4 +1,5 @@
-/* JPEG through libjpeg-turbo: grey, YCbCr, RGB, CMYK and YCCK; baseline, progressive and arithmetic. */
+/* JPEG through libjpeg-turbo: grey, YCbCr, RGB, CMYK and YCCK; baseline, progressive and
+ * arithmetic. */
 #include "image/decode.h"
 
 #include <setjmp.h>
@@ -10,7 +11,8 @@
 
 #include <jerror.h>
 
-/* A progressive file may ask for a pass over the whole image in a few bytes. Real ones have 10 to 20. */
+/* A progressive file may ask for a pass over the whole image in a few bytes. Real ones have 10 to
+ * 20. */
 #define MAX_SCANS 500
 
 typedef struct reader {
@@ -31,13 +33,14 @@ static void fail_with_message(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
     char text[JMSG_LENGTH_MAX];
     r->errors.format_message(jpeg, text);
-    r->status = r->errors.msg_code == JERR_OUT_OF_MEMORY ? cdul_fail_memory(r->err, "JPEG decoder")
-                                                         : cdul_fail(r->err, CDUL_ERR_INPUT, "%s", text);
+    r->status = r->errors.msg_code == JERR_OUT_OF_MEMORY
+                    ? cdul_fail_memory(r->err, "JPEG decoder")
+                    : cdul_fail(r->err, CDUL_ERR_INPUT, "%s", text);
     longjmp(r->jump, 1);
 }
 
-/* libjpeg goes on after damage and fills the rest with grey. Warnings that mean lost pixels are errors here;
- * harmless ones (stray bytes between segments, odd progression) are not. */
+/* libjpeg goes on after damage and fills the rest with grey. Warnings that mean lost pixels are
+ * errors here; harmless ones (stray bytes between segments, odd progression) are not. */
 static void judge_warning(j_common_ptr jpeg, int level) {
     if (level >= 0) return;
     switch (jpeg->err->msg_code) {
@@ -73,8 +76,8 @@ static void find_orientation(reader *r) {
     }
 }
 
-/* CMYK as Photoshop stores it: inverted, so that 255 is no ink. Pillow takes every CMYK JPEG for that, marked
- * by Adobe or not, and so do we. [H, W, 4] to [H, W, 3] in place. */
+/* CMYK as Photoshop stores it: inverted, so that 255 is no ink. Pillow takes every CMYK JPEG for
+ * that, marked by Adobe or not, and so do we. [H, W, 4] to [H, W, 3] in place. */
 static void cmyk_to_rgb(cdul_image *image) {
     size_t count = image->width * image->height;
     const uint8_t *in = image->pixels;
@@ -95,7 +98,8 @@ static unsigned reduction(const reader *r) {
     size_t width = turned ? r->jpeg.image_height : r->jpeg.image_width;
     size_t height = turned ? r->jpeg.image_width : r->jpeg.image_height;
     unsigned by = 1;
-    while (by < 8 && width / (2 * by) >= o->least_width && height / (2 * by) >= o->least_height) by *= 2;
+    while (by < 8 && width / (2 * by) >= o->least_width && height / (2 * by) >= o->least_height)
+        by *= 2;
     return by;
 }
 
@@ -119,8 +123,8 @@ static bool read_pixels(reader *r) {
     jpeg->scale_num = 1;
     jpeg->scale_denom = reduction(r);
     jpeg_calc_output_dimensions(jpeg);
-    r->status =
-        cdul_image_allocate(jpeg->output_width, jpeg->output_height, channels, r->options, r->out, r->err);
+    r->status = cdul_image_allocate(jpeg->output_width, jpeg->output_height, channels, r->options,
+                                    r->out, r->err);
     if (r->status != CDUL_OK) return false;
 
     jpeg_start_decompress(jpeg);

@@ -1,7 +1,7 @@
-/* PNG through libpng: every colour type and depth, tRNS, interlace. Alpha is composited on the background.
- * 16-bit samples keep their high byte, as Pillow reads 16-bit colour; Pillow's convert("RGB") of 16-bit grey
- * clips at 255 instead, which makes nearly everything white, and is not imitated. Gamma and colour profiles
- * are ignored, as Pillow does. */
+/* PNG through libpng: every colour type and depth, tRNS, interlace. Alpha is composited on the
+ * background. 16-bit samples keep their high byte, as Pillow reads 16-bit colour; Pillow's
+ * convert("RGB") of 16-bit grey clips at 255 instead, which makes nearly everything white, and is
+ * not imitated. Gamma and colour profiles are ignored, as Pillow does. */
 #include "image/decode.h"
 
 #include <png.h>
@@ -73,14 +73,15 @@ static bool read_pixels(reader *r) {
     png_read_update_info(r->png, r->info);
 
     size_t channels = alpha ? 4 : 3;
-    r->status =
-        cdul_image_allocate(png_get_image_width(r->png, r->info), png_get_image_height(r->png, r->info),
-                            channels, r->options, r->out, r->err);
+    r->status = cdul_image_allocate(png_get_image_width(r->png, r->info),
+                                    png_get_image_height(r->png, r->info), channels, r->options,
+                                    r->out, r->err);
     if (r->status != CDUL_OK) return false;
     size_t stride = r->out->width * channels;
     if (png_get_rowbytes(r->png, r->info) != stride) png_error(r->png, "unexpected row length");
     for (int pass = 0; pass < passes; pass++)
-        for (size_t y = 0; y < r->out->height; y++) png_read_row(r->png, r->out->pixels + y * stride, NULL);
+        for (size_t y = 0; y < r->out->height; y++)
+            png_read_row(r->png, r->out->pixels + y * stride, NULL);
     png_read_end(r->png, r->info);
     find_orientation(r);
     if (alpha) cdul_image_composite(r->out, r->options->background);

@@ -1,6 +1,6 @@
-/* PNM: PBM, PGM and PPM, as text (P1, P2, P3) or binary (P4, P5, P6). Reference: the Netpbm manual pages
- * pbm(5), pgm(5), ppm(5). A maxval other than 255 is scaled to 255 and rounded to nearest. Of a file with
- * several images the first is read. */
+/* PNM: PBM, PGM and PPM, as text (P1, P2, P3) or binary (P4, P5, P6). Reference: the Netpbm manual
+ * pages pbm(5), pgm(5), ppm(5). A maxval other than 255 is scaled to 255 and rounded to nearest. Of
+ * a file with several images the first is read. */
 #include "image/decode.h"
 
 #include <string.h>
@@ -28,7 +28,8 @@ static void skip_space(reader *r) {
 
 static cdul_status read_number(reader *r, unsigned limit, const char *what, unsigned *out) {
     skip_space(r);
-    if (r->next == r->end) return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated in %s", what);
+    if (r->next == r->end)
+        return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated in %s", what);
     unsigned value = 0;
     const uint8_t *start = r->next;
     for (; r->next < r->end && *r->next >= '0' && *r->next <= '9'; r->next++) {
@@ -57,7 +58,8 @@ static cdul_status read_binary_bits(reader *r, uint8_t *out, size_t width, size_
     if (stride * height > (size_t)(r->end - r->next))
         return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated");
     for (size_t y = 0; y < height; y++)
-        for (size_t x = 0; x < width; x++) *out++ = r->next[y * stride + x / 8] >> (7 - x % 8) & 1 ? 0 : 255;
+        for (size_t x = 0; x < width; x++)
+            *out++ = r->next[y * stride + x / 8] >> (7 - x % 8) & 1 ? 0 : 255;
     return CDUL_OK;
 }
 
@@ -126,7 +128,8 @@ cdul_status cdul_decode_pnm(const uint8_t *data, size_t size, const cdul_decode_
     unsigned width, height, maximum = 1;
     cdul_status status = read_number(&r, CDUL_MAX_SIDE, "width", &width);
     if (status == CDUL_OK) status = read_number(&r, CDUL_MAX_SIDE, "height", &height);
-    if (status == CDUL_OK && kind != '1' && kind != '4') status = read_number(&r, 65535, "maxval", &maximum);
+    if (status == CDUL_OK && kind != '1' && kind != '4')
+        status = read_number(&r, 65535, "maxval", &maximum);
     if (status != CDUL_OK) return status;
     if (maximum == 0) return cdul_fail(err, CDUL_ERR_INPUT, "maxval is 0");
     if (r.next == r.end || !is_space(*r.next))

@@ -1,5 +1,5 @@
-/* TGA: Truevision TGA file format specification 2.0 (1991), image types 1, 2, 3 and their run-length forms 9,
- * 10, 11. Alpha counts only if the header says that the pixels have it. */
+/* TGA: Truevision TGA file format specification 2.0 (1991), image types 1, 2, 3 and their
+ * run-length forms 9, 10, 11. Alpha counts only if the header says that the pixels have it. */
 #include "image/decode.h"
 
 #include <string.h>
@@ -12,11 +12,11 @@ typedef struct reader {
     const uint8_t *next, *end;
     cdul_error *err;
     kind kind;
-    bool runs; /* run-length encoded                                                               */
+    bool runs; /* run-length encoded */
     bool alpha;
     bool top_down, right_to_left;
-    size_t bytes;       /* of one stored pixel                                                     */
-    const uint8_t *map; /* palette in the file                                                     */
+    size_t bytes; /* of one stored pixel */
+    const uint8_t *map; /* palette in the file */
     size_t map_first, map_count, map_bytes;
     size_t width, height;
 } reader;
@@ -64,7 +64,8 @@ static cdul_status read_header(reader *r) {
     r->map_count = p[1] ? get16(p + 5) : 0;
     r->map_bytes = (p[7] + 7u) / 8;
     size_t skip = HEADER_BYTES + p[0], map_size = r->map_count * r->map_bytes;
-    if ((size_t)(r->end - p) < skip + map_size) return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated");
+    if ((size_t)(r->end - p) < skip + map_size)
+        return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated");
     r->map = p + skip;
     r->next = p + skip + map_size;
     return CDUL_OK;
@@ -97,7 +98,8 @@ static cdul_status put_pixel(const reader *r, const uint8_t *from, uint8_t *to) 
     } else {
         size_t index = (r->bytes == 1 ? from[0] : get16(from)) - r->map_first;
         if (index >= r->map_count) /* an index below map_first has wrapped around */
-            return cdul_fail(r->err, CDUL_ERR_INPUT, "pixel of a colour that is not in the colour map");
+            return cdul_fail(r->err, CDUL_ERR_INPUT,
+                             "pixel of a colour that is not in the colour map");
         put_color(r, r->map + index * r->map_bytes, r->map_bytes, to);
     }
     return CDUL_OK;
@@ -118,7 +120,8 @@ static cdul_status read_pixels(reader *r, cdul_image *image) {
         if (packet == 0) {
             packet = r->runs ? 1 : count;
             if (r->runs) {
-                if (r->next == r->end) return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated");
+                if (r->next == r->end)
+                    return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated");
                 repeat = *r->next & 0x80;
                 packet += *r->next++ & 0x7f;
             }

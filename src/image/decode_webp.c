@@ -51,7 +51,8 @@ static cdul_status decode_still(const WebPData *file, WebPDecoderConfig *config,
 
 static cdul_status decode_first_frame(const WebPData *file, cdul_image *out, cdul_error *err) {
     WebPAnimDecoderOptions options;
-    if (!WebPAnimDecoderOptionsInit(&options)) return cdul_fail(err, CDUL_ERR_RUNTIME, "libwebp too old");
+    if (!WebPAnimDecoderOptionsInit(&options))
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "libwebp too old");
     options.color_mode = MODE_RGBA;
     WebPAnimDecoder *decoder = WebPAnimDecoderNew(file, &options);
     if (!decoder) return cdul_fail(err, CDUL_ERR_INPUT, "damaged or truncated animation");
@@ -77,8 +78,8 @@ cdul_status cdul_decode_webp(const uint8_t *data, size_t size, const cdul_decode
     if (code != VP8_STATUS_OK) return fail_webp(code, err);
 
     bool rgba = config.input.has_alpha || config.input.has_animation;
-    cdul_status status = cdul_image_allocate((size_t)config.input.width, (size_t)config.input.height,
-                                             rgba ? 4 : 3, options, out, err);
+    cdul_status status = cdul_image_allocate(
+        (size_t)config.input.width, (size_t)config.input.height, rgba ? 4 : 3, options, out, err);
     if (status != CDUL_OK) return status;
     status = config.input.has_animation ? decode_first_frame(&file, out, err)
                                         : decode_still(&file, &config, out, err);

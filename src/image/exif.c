@@ -1,4 +1,5 @@
-/* EXIF orientation: found in the TIFF structure of an EXIF block (EXIF 2.3, section 4.6.4), and applied. */
+/* EXIF orientation: found in the TIFF structure of an EXIF block (EXIF 2.3, section 4.6.4), and
+ * applied. */
 #include "image/decode.h"
 
 #include <stdlib.h>
@@ -37,8 +38,8 @@ int cdul_exif_orientation(const uint8_t *data, size_t size) {
     return 0;
 }
 
-/* Where the upright image's pixel (0, 0) lies in the stored one, and the steps, in pixels, from there to its
- * next column and row. */
+/* Where the upright image's pixel (0, 0) lies in the stored one, and the steps, in pixels, from
+ * there to its next column and row. */
 typedef struct path {
     ptrdiff_t start, column, row;
 } path;

@@ -1,5 +1,6 @@
-/* Threads that decode at once share a number of pixels: each takes those of its image before they are
- * allocated, and waits while there are too few. An image that is larger than all of them goes alone. */
+/* Threads that decode at once share a number of pixels: each takes those of its image before they
+ * are allocated, and waits while there are too few. An image that is larger than all of them goes
+ * alone. */
 #include "image/decode.h"
 
 #include <pthread.h>

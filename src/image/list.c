@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 
 static bool is_image_name(const char *name) {
-    static const char *const extensions[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp",
-                                             ".gif", ".tga",  ".pnm", ".ppm",  ".pgm", ".pbm"};
+    static const char *const extensions[] = {".jpg",  ".jpeg", ".jpe", ".jfif", ".png",
+                                             ".webp", ".bmp",  ".gif", ".tga",  ".pnm",
+                                             ".ppm",  ".pgm",  ".pbm"};
     const char *extension = cdul_path_extension(name);
     for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
         if (strcasecmp(extension, extensions[i]) == 0) return true;
@@ -29,8 +30,8 @@ typedef struct level {
 } level;
 
 typedef struct walk {
-    const char *folder;  /* the argument                                                           */
-    cdul_strings *found; /* image names relative to it                                             */
+    const char *folder; /* the argument */
+    cdul_strings *found; /* image names relative to it */
     cdul_error *err;
 } walk;
 
@@ -46,8 +47,8 @@ static kind kind_of(const char *path, unsigned char type) {
 }
 
 /* Sorts one entry of the folder `relative` (itself at `path`) into images and folders to visit. */
-static cdul_status sort_entry(walk *w, const char *path, const char *relative, const struct dirent *entry,
-                              cdul_strings *folders) {
+static cdul_status sort_entry(walk *w, const char *path, const char *relative,
+                              const struct dirent *entry, cdul_strings *folders) {
     if (entry->d_name[0] == '.') return CDUL_OK;
     char *below = cdul_path_join(relative, entry->d_name);
     char *full = cdul_path_join(path, entry->d_name);
@@ -65,7 +66,8 @@ static cdul_status sort_entry(walk *w, const char *path, const char *relative, c
 }
 
 /* Reads one folder and closes it, so that depth costs no file descriptors. */
-static cdul_status read_folder(walk *w, const char *path, const char *relative, cdul_strings *folders) {
+static cdul_status read_folder(walk *w, const char *path, const char *relative,
+                               cdul_strings *folders) {
     DIR *stream = opendir(path);
     if (!stream) return cdul_fail_errno(w->err, "%s: cannot read folder", path);
     cdul_status status = CDUL_OK;
@@ -116,7 +118,8 @@ typedef struct gatherer {
 } gatherer;
 
 static cdul_status add(gatherer *g, const char *path, const char *name) {
-    /* A file called "-" in a list is a file; to the reader of files the bare name is standard input. */
+    /* A file called "-" in a list is a file; to the reader of files the bare name is standard
+     * input. */
     cdul_status status = cdul_strings_add(g->paths, strcmp(path, "-") == 0 ? "./-" : path, g->err);
     return status == CDUL_OK ? cdul_strings_add(g->names, name, g->err) : status;
 }
@@ -144,8 +147,8 @@ static cdul_status add_line(gatherer *g, const char *where, size_t line, const c
     if (stat(path, &info) != 0)
         status = cdul_fail_errno(g->err, "%s: entry %zu: %s", where, line, path);
     else if (S_ISDIR(info.st_mode))
-        status = cdul_fail(g->err, CDUL_ERR_INPUT, "%s: entry %zu: %s is a folder: lists name files", where,
-                           line, path);
+        status = cdul_fail(g->err, CDUL_ERR_INPUT,
+                           "%s: entry %zu: %s is a folder: lists name files", where, line, path);
     else
         status = add(g, path, name);
     free(path);
@@ -167,8 +170,9 @@ static cdul_status add_list(gatherer *g, const char *path) {
         char *next = stop + 1;
         *stop = '\0'; /* the text has a byte of room at its end */
         if (separator == '\n' && strlen(at) != (size_t)(stop - at))
-            status = cdul_fail(g->err, CDUL_ERR_INPUT,
-                               "%s: line %zu holds a NUL byte: is the list NUL-separated?", where, line);
+            status =
+                cdul_fail(g->err, CDUL_ERR_INPUT,
+                          "%s: line %zu holds a NUL byte: is the list NUL-separated?", where, line);
         if (separator == '\n' && stop > at && stop[-1] == '\r') stop[-1] = '\0';
         if (status == CDUL_OK && *at) status = add_line(g, where, line, at);
         at = next;
@@ -203,17 +207,18 @@ static cdul_status check_names(const gatherer *g) {
     cdul_status status = CDUL_OK;
     for (size_t i = 1; i < names->count && status == CDUL_OK; i++)
         if (strcmp(names->items[order[i - 1]], names->items[order[i]]) == 0)
-            status =
-                cdul_fail(g->err, CDUL_ERR_INPUT,
-                          "two images have the name %s (%s and %s): name each file once, or the folder "
-                          "above both",
-                          names->items[order[i]], g->paths->items[order[i - 1]], g->paths->items[order[i]]);
+            status = cdul_fail(
+                g->err, CDUL_ERR_INPUT,
+                "two images have the name %s (%s and %s): name each file once, or the folder "
+                "above both",
+                names->items[order[i]], g->paths->items[order[i - 1]], g->paths->items[order[i]]);
     free(order);
     return status;
 }
 
-cdul_status cdul_list_images(const char *const *arguments, size_t count, const cdul_list_options *options,
-                             cdul_strings *paths, cdul_strings *names, cdul_error *err) {
+cdul_status cdul_list_images(const char *const *arguments, size_t count,
+                             const cdul_list_options *options, cdul_strings *paths,
+                             cdul_strings *names, cdul_error *err) {
     const cdul_list_options none = {0};
     gatherer g = {options ? options : &none, paths, names, err};
     *paths = (cdul_strings){0};
@@ -221,7 +226,8 @@ cdul_status cdul_list_images(const char *const *arguments, size_t count, const c
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < count && status == CDUL_OK; i++) status = add_argument(&g, arguments[i]);
     if (status == CDUL_OK && names->count == 0)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no images found", count ? arguments[0] : "no arguments");
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no images found",
+                           count ? arguments[0] : "no arguments");
     if (status == CDUL_OK) status = check_names(&g);
     if (status != CDUL_OK) {
         cdul_strings_free(paths);

@@ -1,5 +1,6 @@
-/* Pixels to a network's input, as torchvision (Resize, CenterCrop, Pad, ToTensor, Normalize) and open_clip
- * (resize modes) do it. Sizes are whole numbers that those two round differently in different places. */
+/* Pixels to a network's input, as torchvision (Resize, CenterCrop, Pad, ToTensor, Normalize) and
+ * open_clip (resize modes) do it. Sizes are whole numbers that those two round differently in
+ * different places. */
 #include "base/processor.h"
 #include "image/resize.h"
 
@@ -8,10 +9,10 @@
 
 /* One axis of resize, then crop or pad. */
 typedef struct fit {
-    size_t size;   /* of the resized image                                                        */
-    size_t first;  /* of its pixels that stay                                                     */
-    size_t count;  /* how many stay                                                               */
-    size_t offset; /* where the first of them lands in the input                                  */
+    size_t size; /* of the resized image */
+    size_t first; /* of its pixels that stay */
+    size_t count; /* how many stay */
+    size_t offset; /* where the first of them lands in the input */
 } fit;
 
 /* Python's round(): halves go to the even neighbour. */
@@ -20,8 +21,9 @@ static size_t round_half(size_t twice) {
     return twice % 2 ? half + half % 2 : half;
 }
 
-/* center_crop of torchvision.transforms.functional, or with `floor` of transformers.image_transforms: a
- * smaller image is padded, (target - size) / 2 in front, which the former rounds down and the latter up. */
+/* center_crop of torchvision.transforms.functional, or with `floor` of
+ * transformers.image_transforms: a smaller image is padded, (target - size) / 2 in front, which the
+ * former rounds down and the latter up. */
 static fit center(size_t size, size_t target, bool floor) {
     if (size < target) return (fit){size, 0, size, (target - size + floor) / 2};
     return (fit){size, floor ? (size - target) / 2 : round_half(size - target), target, 0};
@@ -38,7 +40,8 @@ static size_t divided(size_t side, double ratio) {
     return size ? size : 1;
 }
 
-static void resized_size(const cdul_preprocess *p, const cdul_image *image, size_t *width, size_t *height) {
+static void resized_size(const cdul_preprocess *p, const cdul_image *image, size_t *width,
+                         size_t *height) {
     size_t w = image->width, h = image->height;
     double across = (double)w / (double)p->width, down = (double)h / (double)p->height;
     if (p->mode == CDUL_RESIZE_SQUASH) {
@@ -56,13 +59,14 @@ static void resized_size(const cdul_preprocess *p, const cdul_image *image, size
     }
 }
 
-static cdul_status fill_pixels(const cdul_preprocess *p, const cdul_image *image, const cdul_rect *rect,
-                               uint8_t *pixels, cdul_error *err) {
+static cdul_status fill_pixels(const cdul_preprocess *p, const cdul_image *image,
+                               const cdul_rect *rect, uint8_t *pixels, cdul_error *err) {
     if (rect || (p->mode == CDUL_RESIZE_SQUASH && !p->squash_width))
         return cdul_image_resize(image, rect, p->width, p->height, p->filter, pixels, err);
     size_t width, height;
     resized_size(p, image, &width, &height);
-    fit across = center(width, p->width, p->crop_floor), down = center(height, p->height, p->crop_floor);
+    fit across = center(width, p->width, p->crop_floor),
+        down = center(height, p->height, p->crop_floor);
     if (across.count < p->width || down.count < p->height) {
         const uint8_t black[3] = {0, 0, 0};
         const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : black;
@@ -70,17 +74,21 @@ static cdul_status fill_pixels(const cdul_preprocess *p, const cdul_image *image
     }
     cdul_rect window = {across.first, down.first, across.count, down.count};
     return cdul_image_resize_window(image, NULL, width, height, p->filter, &window,
-                                    pixels + (down.offset * p->width + across.offset) * 3, p->width * 3, err);
+                                    pixels + (down.offset * p->width + across.offset) * 3,
+                                    p->width * 3, err);
 }
 
 static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
     if (p->width == 0 || p->height == 0)
-        return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: input of %zu x %zu pixels", p->width, p->height);
+        return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: input of %zu x %zu pixels", p->width,
+                         p->height);
     for (int c = 0; c < 3; c++)
         if (!(p->std[c] > 0) || !isfinite(p->std[c]) || !isfinite(p->mean[c]))
-            return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: mean %g, std %g: expected finite, std over 0",
+            return cdul_fail(err, CDUL_ERR_USAGE,
+                             "preprocess: mean %g, std %g: expected finite, std over 0",
                              (double)p->mean[c], (double)p->std[c]);
-    if (!isfinite(p->scale)) return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: scale is not finite");
+    if (!isfinite(p->scale))
+        return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: scale is not finite");
     return CDUL_OK;
 }
 
@@ -91,8 +99,9 @@ cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul
 }
 
 /* All three channels in one loop, or compilers do not see that the bytes are neighbours. */
-FOR_AVX2_TOO static void split(const cdul_preprocess *p, const uint8_t *restrict pixels, float *restrict red,
-                               float *restrict green, float *restrict blue, size_t n) {
+FOR_AVX2_TOO static void split(const cdul_preprocess *p, const uint8_t *restrict pixels,
+                               float *restrict red, float *restrict green, float *restrict blue,
+                               size_t n) {
     const float scale = p->scale, *mean = p->mean, *std = p->std;
     const float mean0 = mean[0], mean1 = mean[1], mean2 = mean[2], std0 = std[0], std1 = std[1],
                 std2 = std[2];
@@ -109,7 +118,8 @@ void cdul_preprocess_planes(const cdul_preprocess *preprocess, const uint8_t *pi
 }
 
 cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,
-                                  const cdul_rect *rect, uint8_t *scratch, float *out, cdul_error *err) {
+                                  const cdul_rect *rect, uint8_t *scratch, float *out,
+                                  cdul_error *err) {
     cdul_status status = cdul_preprocess_pixels(preprocess, image, rect, scratch, err);
     if (status == CDUL_OK) cdul_preprocess_planes(preprocess, scratch, out);
     return status;

@@ -1,6 +1,6 @@
 /* Pillow's resampling of 8-bit images, to the last bit. Reference: python-pillow/Pillow,
- * src/libImaging/Resample.c (separable, fixed-point coefficients, rounded to 8 bits between the passes) and
- * Geometry.c (nearest).
+ * src/libImaging/Resample.c (separable, fixed-point coefficients, rounded to 8 bits between the
+ * passes) and Geometry.c (nearest).
  *
  * Both passes run over long rows of neighbouring bytes with one coefficient: resize_sums.h. */
 #include "image/resize.h"
@@ -52,7 +52,7 @@ static double lanczos(double x) {
 
 typedef struct kernel {
     double (*value)(double x);
-    double support; /* half width, in pixels of the coarser of input and output                    */
+    double support; /* half width, in pixels of the coarser of input and output */
 } kernel;
 
 static const kernel kernels[] = {
@@ -63,14 +63,14 @@ static const kernel kernels[] = {
 /* --- Coefficients of one axis --- */
 
 typedef struct span {
-    size_t first, count; /* input pixels that make this output pixel                               */
+    size_t first, count; /* input pixels that make this output pixel */
 } span;
 
 typedef struct axis {
-    size_t count;          /* output pixels, from the window's first                                       */
-    size_t stride;         /* coefficients from one output pixel to the next                               */
-    span *spans;           /* [count]                                                                      */
-    int32_t *coefficients; /* [count, stride]                                                       */
+    size_t count; /* output pixels, from the window's first */
+    size_t stride; /* coefficients from one output pixel to the next */
+    span *spans; /* [count] */
+    int32_t *coefficients; /* [count, stride] */
 } axis;
 
 static void free_axis(axis *a) {
@@ -78,8 +78,8 @@ static void free_axis(axis *a) {
     free(a->coefficients);
 }
 
-/* Weights of output pixel `i` of `out` over an input of `in` pixels, normalised and in fixed point. `weights`
- * holds `a->stride` numbers. */
+/* Weights of output pixel `i` of `out` over an input of `in` pixels, normalised and in fixed point.
+ * `weights` holds `a->stride` numbers. */
 static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double scale, size_t i,
                        double *weights) {
     double wide = scale < 1 ? 1 : scale;
@@ -105,8 +105,8 @@ static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double sc
     a->spans[at] = (span){first, count};
 }
 
-static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, const kernel *k, axis *a,
-                             cdul_error *err) {
+static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, const kernel *k,
+                             axis *a, cdul_error *err) {
     double scale = (double)in / (double)out;
     double support = k->support * (scale < 1 ? 1 : scale);
     a->count = count;
@@ -120,7 +120,8 @@ static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, 
     if (!a->spans || !a->coefficients || !weights)
         status = cdul_fail_memory(err, "resize");
     else
-        for (size_t i = 0; i < count; i++) fill_pixel(a, i, k, (double)in, scale, first + i, weights);
+        for (size_t i = 0; i < count; i++)
+            fill_pixel(a, i, k, (double)in, scale, first + i, weights);
     free(weights);
     return status;
 }
@@ -134,12 +135,13 @@ static span reach(const axis *a) {
 
 /* --- Columns --- */
 
-/* Rows are worked on sixteen at a time: the block holds, for each input column, 3 x 16 bytes (channel, row),
- * so that one coefficient meets 48 neighbouring bytes. */
+/* Rows are worked on sixteen at a time: the block holds, for each input column, 3 x 16 bytes
+ * (channel, row), so that one coefficient meets 48 neighbouring bytes. */
 #define ROWS  16
 #define LANES (3 * ROWS)
 
-static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t columns, uint8_t *block) {
+static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t columns,
+                       uint8_t *block) {
     for (size_t r = 0; r < rows; r++) {
         const uint8_t *in = from + r * stride;
         uint8_t *to = block + r;
@@ -152,8 +154,8 @@ static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t c
 }
 
 /* from: first row and first needed column, [rows, *, 3]. out [rows, a->count, 3]. */
-static void resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a, uint8_t *block,
-                           uint8_t *out, size_t out_stride) {
+static void resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a,
+                           uint8_t *block, uint8_t *out, size_t out_stride) {
     span needed = reach(a);
     for (size_t y = 0; y < rows; y += ROWS) {
         size_t n = rows - y < ROWS ? rows - y : ROWS;
@@ -175,20 +177,21 @@ static void resize_columns(const uint8_t *from, size_t stride, size_t rows, cons
 /* --- Rows --- */
 
 /* from: first needed row, [*, bytes] with `stride`. */
-static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const axis *a, uint8_t *out,
-                        size_t out_stride) {
+static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const axis *a,
+                        uint8_t *out, size_t out_stride) {
     size_t first = a->spans[0].first;
     for (size_t y = 0; y < a->count; y++)
-        cdul_resize_sums(from + (a->spans[y].first - first) * stride, stride, a->coefficients + y * a->stride,
-                         a->spans[y].count, bytes, out + y * out_stride);
+        cdul_resize_sums(from + (a->spans[y].first - first) * stride, stride,
+                         a->coefficients + y * a->stride, a->spans[y].count, bytes,
+                         out + y * out_stride);
 }
 
 /* --- Both --- */
 
 /* One call's sizes: `part` of the image becomes width x height, of which `window` is wanted. */
 typedef struct job {
-    const uint8_t *pixels; /* the part's first pixel                                               */
-    size_t stride;         /* bytes from row to row of the image                                   */
+    const uint8_t *pixels; /* the part's first pixel */
+    size_t stride; /* bytes from row to row of the image */
     size_t in_width, in_height, width, height;
     cdul_rect window;
     uint8_t *out;
@@ -201,7 +204,8 @@ static size_t *nearest_positions(size_t in, size_t out, size_t first, size_t cou
     if (!positions) return NULL;
     double step = (double)in / (double)out, at = step * 0.5;
     for (size_t i = 0; i < first; i++) at += step;
-    for (size_t i = 0; i < count; i++, at += step) positions[i] = (size_t)at < in ? (size_t)at : in - 1;
+    for (size_t i = 0; i < count; i++, at += step)
+        positions[i] = (size_t)at < in ? (size_t)at : in - 1;
     return positions;
 }
 
@@ -219,9 +223,9 @@ static cdul_status resize_nearest(const job *j, cdul_error *err) {
     return status;
 }
 
-/* Pillow 13's choice of order, which shows in the last bits since values are rounded and clipped between the
- * passes: rows first if the height loses more than twice as many pixels as the width. Pillow up to 12 always
- * takes columns first. */
+/* Pillow 13's choice of order, which shows in the last bits since values are rounded and clipped
+ * between the passes: rows first if the height loses more than twice as many pixels as the width.
+ * Pillow up to 12 always takes columns first. */
 static bool rows_first(const job *j) {
     if (j->height >= j->in_height) return false;
     size_t lost = j->in_height - j->height;
@@ -229,10 +233,11 @@ static bool rows_first(const job *j) {
 }
 
 /* resize_columns with its block. `from` lies at the first column that `a` reaches. */
-static cdul_status pass_across(const uint8_t *from, size_t stride, size_t rows, const axis *a, uint8_t *out,
-                               size_t out_stride, cdul_error *err) {
+static cdul_status pass_across(const uint8_t *from, size_t stride, size_t rows, const axis *a,
+                               uint8_t *out, size_t out_stride, cdul_error *err) {
     span needed = reach(a);
-    uint8_t *block = calloc(needed.count, LANES); /* zeros: lanes beyond the last row are summed, not used */
+    /* zeros: lanes beyond the last row are summed, not used */
+    uint8_t *block = calloc(needed.count, LANES);
     if (!block) return cdul_fail_memory(err, "resize");
     resize_columns(from, stride, rows, a, block, out, out_stride);
     free(block);
@@ -240,7 +245,8 @@ static cdul_status pass_across(const uint8_t *from, size_t stride, size_t rows, 
 }
 
 /* Both passes; the first is done only where the second looks. */
-static cdul_status resize_both(const job *j, const axis *across, const axis *down, cdul_error *err) {
+static cdul_status resize_both(const job *j, const axis *across, const axis *down,
+                               cdul_error *err) {
     bool swap = rows_first(j);
     span columns = reach(across), rows = reach(down);
     size_t stride = (swap ? columns.count : across->count) * 3;
@@ -273,14 +279,15 @@ static cdul_status resize_smooth(const job *j, const kernel *k, cdul_error *err)
     if (columns && rows)
         status = resize_both(j, &across, &down, err);
     else if (columns)
-        status = pass_across(j->pixels + w->y * j->stride + reach(&across).first * 3, j->stride, w->height,
-                             &across, j->out, j->out_stride, err);
+        status = pass_across(j->pixels + w->y * j->stride + reach(&across).first * 3, j->stride,
+                             w->height, &across, j->out, j->out_stride, err);
     else if (rows)
-        resize_rows(j->pixels + reach(&down).first * j->stride + w->x * 3, j->stride, w->width * 3, &down,
-                    j->out, j->out_stride);
+        resize_rows(j->pixels + reach(&down).first * j->stride + w->x * 3, j->stride, w->width * 3,
+                    &down, j->out, j->out_stride);
     else
         for (size_t y = 0; y < w->height; y++)
-            memcpy(j->out + y * j->out_stride, j->pixels + (w->y + y) * j->stride + w->x * 3, w->width * 3);
+            memcpy(j->out + y * j->out_stride, j->pixels + (w->y + y) * j->stride + w->x * 3,
+                   w->width * 3);
 done:
     free_axis(&across);
     free_axis(&down);
@@ -288,20 +295,22 @@ done:
 }
 
 static bool inside(const cdul_rect *r, size_t width, size_t height) {
-    return r->width >= 1 && r->height >= 1 && r->x < width && r->y < height && r->width <= width - r->x &&
-           r->height <= height - r->y;
+    return r->width >= 1 && r->height >= 1 && r->x < width && r->y < height &&
+           r->width <= width - r->x && r->height <= height - r->y;
 }
 
 cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *rect, size_t width,
-                                     size_t height, cdul_filter filter, const cdul_rect *window, uint8_t *out,
-                                     size_t stride, cdul_error *err) {
+                                     size_t height, cdul_filter filter, const cdul_rect *window,
+                                     uint8_t *out, size_t stride, cdul_error *err) {
     cdul_rect all = {0, 0, image->width, image->height};
     const cdul_rect *part = rect ? rect : &all;
     if (!inside(part, image->width, image->height))
-        return cdul_fail(err, CDUL_ERR_USAGE, "resize: crop %zu x %zu at %zu, %zu is not inside %zu x %zu",
-                         part->width, part->height, part->x, part->y, image->width, image->height);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "resize: crop %zu x %zu at %zu, %zu is not inside %zu x %zu", part->width,
+                         part->height, part->x, part->y, image->width, image->height);
     if (width == 0 || height == 0 || !inside(window, width, height))
-        return cdul_fail(err, CDUL_ERR_USAGE, "resize: impossible output of %zu x %zu", width, height);
+        return cdul_fail(err, CDUL_ERR_USAGE, "resize: impossible output of %zu x %zu", width,
+                         height);
     if ((int)filter < CDUL_NEAREST || (int)filter > CDUL_HAMMING)
         return cdul_fail(err, CDUL_ERR_USAGE, "resize: no filter %d: 0 to 5", (int)filter);
     job j = {.pixels = image->pixels + (part->y * image->width + part->x) * 3,
@@ -313,11 +322,13 @@ cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *r
              .window = *window,
              .out = out,
              .out_stride = stride};
-    return filter == CDUL_NEAREST ? resize_nearest(&j, err) : resize_smooth(&j, &kernels[filter], err);
+    return filter == CDUL_NEAREST ? resize_nearest(&j, err)
+                                  : resize_smooth(&j, &kernels[filter], err);
 }
 
-cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width, size_t height,
-                              cdul_filter filter, uint8_t *out, cdul_error *err) {
+cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width,
+                              size_t height, cdul_filter filter, uint8_t *out, cdul_error *err) {
     cdul_rect window = {0, 0, width, height};
-    return cdul_image_resize_window(image, rect, width, height, filter, &window, out, width * 3, err);
+    return cdul_image_resize_window(image, rect, width, height, filter, &window, out, width * 3,
+                                    err);
 }

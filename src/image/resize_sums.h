@@ -1,5 +1,6 @@
-/* The two inner loops of resize.c: sums of samples, each times a coefficient, rounded to samples. Two
- * implementations give the same to the last bit; the one for AVX2 runs where the processor has it. */
+/* The two inner loops of resize.c: sums of samples, each times a coefficient, rounded to samples.
+ * Two implementations give the same to the last bit; the one for AVX2 runs where the processor has
+ * it. */
 #ifndef CDUL_IMAGE_RESIZE_SUMS_H
 #define CDUL_IMAGE_RESIZE_SUMS_H
 
@@ -13,7 +14,7 @@
 void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coefficients, size_t count,
                       size_t bytes, uint8_t *out);
 /* For processors without AVX2, and to compare with. */
-void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients, size_t count,
-                               size_t bytes, uint8_t *out);
+void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients,
+                               size_t count, size_t bytes, uint8_t *out);
 
 #endif

@@ -13,24 +13,25 @@ typedef struct waiting {
     void *kept;
 } waiting;
 
-/* Workers decode an image and write its V views into a slot; the caller's thread moves views, in order, from
- * slots into a batch, runs it when it is full, and hands each image over when all its rows are there. */
+/* Workers decode an image and write its V views into a slot; the caller's thread moves views, in
+ * order, from slots into a batch, runs it when it is full, and hands each image over when all its
+ * rows are there. */
 typedef struct runner {
     const cdul_strings *paths;
     const size_t *which;
     const cdul_view_options *options;
-    cdul_decode_options decode; /* theirs, with a gate for the workers                                 */
+    cdul_decode_options decode; /* theirs, with a gate for the workers */
     const cdul_view_calls *calls;
-    size_t n, views, view_size; /* N, V, 3 H W                                                       */
-    float *slots;               /* [depth, V, 3, H, W]                                               */
-    unsigned char *scratch;     /* [depth, H, W, 3]                                                  */
-    void **kept;                /* [depth]: what `keep` made of the image in the slot                */
+    size_t n, views, view_size; /* N, V, 3 H W */
+    float *slots; /* [depth, V, 3, H, W] */
+    unsigned char *scratch; /* [depth, H, W, 3] */
+    void **kept; /* [depth]: what `keep` made of the image in the slot */
     size_t depth;
-    float *batch;   /* [B, 3, H, W]                                                                  */
-    size_t filled;  /* views in the batch                                                            */
-    float *rows;    /* [capacity, D]: of images that are not complete, in order                      */
-    size_t done;    /* of them computed                                                              */
-    waiting *queue; /* images whose views are in rows or batch, in order                             */
+    float *batch; /* [B, 3, H, W] */
+    size_t filled; /* views in the batch */
+    float *rows; /* [capacity, D]: of images that are not complete, in order */
+    size_t done; /* of them computed */
+    waiting *queue; /* images whose views are in rows or batch, in order */
     size_t queued;
     size_t skipped, handed;
 } runner;
@@ -45,7 +46,8 @@ static size_t least_side(size_t side, double share) {
     return (size_t)ceil(MARGIN * (double)side / share);
 }
 
-void cdul_views_reduce(const cdul_preprocess *p, const cdul_crops *crops, cdul_decode_options *out) {
+void cdul_views_reduce(const cdul_preprocess *p, const cdul_crops *crops,
+                       cdul_decode_options *out) {
     double across = 1, down = 1; /* the smallest share of the picture that is a view's */
     for (size_t s = 0; crops && s < crops->count; s++) {
         const double *box = crops->boxes + 4 * s;
@@ -74,15 +76,16 @@ static void mirror(const runner *r, const float *view, float *out) {
         for (size_t x = 0; x < width; x++) out[row + x] = view[row + width - 1 - x];
 }
 
-static cdul_status make_views(const runner *r, const cdul_image *image, unsigned char *scratch, float *out,
-                              cdul_error *err) {
+static cdul_status make_views(const runner *r, const cdul_image *image, unsigned char *scratch,
+                              float *out, cdul_error *err) {
     const cdul_preprocess *preprocess = r->options->preprocess;
     const cdul_crops *crops = r->options->crops;
     size_t plain = r->options->mirror ? r->views / 2 : r->views;
     cdul_status status = cdul_preprocess_apply(preprocess, image, NULL, scratch, out, err);
     for (size_t v = 1; status == CDUL_OK && v < plain; v++) {
         cdul_rect rect = cdul_crops_rect(crops, v - 1, image->width, image->height);
-        status = cdul_preprocess_apply(preprocess, image, &rect, scratch, out + v * r->view_size, err);
+        status =
+            cdul_preprocess_apply(preprocess, image, &rect, scratch, out + v * r->view_size, err);
     }
     for (size_t v = plain; status == CDUL_OK && v < r->views; v++)
         mirror(r, out + (v - plain) * r->view_size, out + v * r->view_size);
@@ -137,8 +140,8 @@ static cdul_status hand_over(runner *r, cdul_error *err) {
 
 static cdul_status run_batch(runner *r, cdul_error *err) {
     if (r->filled == 0) return CDUL_OK;
-    cdul_status status =
-        r->calls->network(r->calls->user, r->batch, r->filled, r->rows + r->done * r->options->width, err);
+    cdul_status status = r->calls->network(r->calls->user, r->batch, r->filled,
+                                           r->rows + r->done * r->options->width, err);
     if (status != CDUL_OK) return status;
     r->done += r->filled;
     r->filled = 0;
@@ -151,7 +154,8 @@ static cdul_status add_image(runner *r, size_t image, size_t slot, cdul_error *e
     r->queue[r->queued++] = (waiting){image, r->kept[slot]};
     r->kept[slot] = NULL;
     for (size_t v = 0; status == CDUL_OK && v < r->views; v++) {
-        memcpy(r->batch + r->filled * r->view_size, views + v * r->view_size, r->view_size * sizeof *views);
+        memcpy(r->batch + r->filled * r->view_size, views + v * r->view_size,
+               r->view_size * sizeof *views);
         if (++r->filled == r->options->batch) status = run_batch(r, err);
     }
     return status;
@@ -163,7 +167,8 @@ static void report(const runner *r, cdul_reporter *reporter) {
     cdul_progress_update(reporter, r->handed + r->skipped, r->skipped ? note : NULL);
 }
 
-static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_reporter *reporter, cdul_error *err) {
+static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_reporter *reporter,
+                           cdul_error *err) {
     cdul_prefetched item;
     cdul_status status = CDUL_OK;
     while (status == CDUL_OK && cdul_prefetch_next(prefetch, &item)) {
@@ -180,8 +185,8 @@ static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_reporter *re
         cdul_prefetch_release(prefetch);
         report(r, reporter);
         if (status == CDUL_ERR_CANCELLED || (status == CDUL_OK && cdul_interrupted()))
-            status =
-                cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted after %zu of %zu images", r->handed, r->n);
+            status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted after %zu of %zu images",
+                               r->handed, r->n);
     }
     if (status == CDUL_OK) status = run_batch(r, err);
     report(r, reporter);
@@ -250,8 +255,8 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
 }
 
 cdul_status cdul_views_first(const cdul_strings *paths, const cdul_decode_options *decode,
-                             const cdul_preprocess *preprocess, size_t most, float **out, size_t *count,
-                             cdul_error *err) {
+                             const cdul_preprocess *preprocess, size_t most, float **out,
+                             size_t *count, cdul_error *err) {
     const size_t view = 3 * preprocess->height * preprocess->width;
     unsigned char *scratch = malloc(view);
     *out = scratch ? calloc(most, view * sizeof **out) : NULL;
@@ -259,7 +264,8 @@ cdul_status cdul_views_first(const cdul_strings *paths, const cdul_decode_option
     for (size_t i = 0; *out && i < paths->count && *count < most; i++) {
         cdul_image image = {0};
         if (cdul_image_decode_file(paths->items[i], decode, &image, NULL) == CDUL_OK &&
-            cdul_preprocess_apply(preprocess, &image, NULL, scratch, *out + *count * view, NULL) == CDUL_OK)
+            cdul_preprocess_apply(preprocess, &image, NULL, scratch, *out + *count * view, NULL) ==
+                CDUL_OK)
             ++*count;
         cdul_image_free(&image);
     }

@@ -16,11 +16,12 @@ cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *er
         return cdul_fail(err, CDUL_ERR_USAGE, "temperature %g: must be above 0 (CLIP's is 0.01)",
                          o->temperature);
     if (!(o->zeta >= 0 && o->zeta <= 1))
-        return cdul_fail(err, CDUL_ERR_USAGE, "zeta %g: must lie in 0 .. 1 (the paper uses 0 .. 0.4)",
-                         o->zeta);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "zeta %g: must lie in 0 .. 1 (the paper uses 0 .. 0.4)", o->zeta);
     if (!(o->lambda >= -1 && o->lambda <= 1))
         return cdul_fail(err, CDUL_ERR_USAGE, "lambda %g: must lie in -1 .. 1", o->lambda);
-    if (!isfinite(o->bias)) return cdul_fail(err, CDUL_ERR_USAGE, "bias %g: must be a number", o->bias);
+    if (!isfinite(o->bias))
+        return cdul_fail(err, CDUL_ERR_USAGE, "bias %g: must be a number", o->bias);
     if (o->background && is_sigmoid(o))
         return cdul_fail(
             err, CDUL_ERR_USAGE,
@@ -32,7 +33,8 @@ cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *er
 /* s = softmax_c(cos / T), in place (2), (4). */
 static void softmax(float *x, size_t c, double temperature) {
     float top = x[0];
-    for (size_t i = 1; i < c; i++) top = x[i] > top ? x[i] : top; /* a call of fmaxf is not inlined */
+    /* a call of fmaxf is not inlined */
+    for (size_t i = 1; i < c; i++) top = x[i] > top ? x[i] : top;
     double sum = 0;
     for (size_t i = 0; i < c; i++) {
         x[i] = (float)exp((x[i] - top) / temperature);
@@ -41,13 +43,14 @@ static void softmax(float *x, size_t c, double temperature) {
     for (size_t i = 0; i < c; i++) x[i] = (float)(x[i] / sum);
 }
 
-/* s = sigmoid(cos / T + bias), in place: Zhai et al. 2023 (SigLIP), algorithm 1. In double, where e^710 is
- * the first that is too large, and then the score is rightly 0. */
+/* s = sigmoid(cos / T + bias), in place: Zhai et al. 2023 (SigLIP), algorithm 1. In double, where
+ * e^710 is the first that is too large, and then the score is rightly 0. */
 static void sigmoid(float *x, size_t c, double temperature, double bias) {
     for (size_t i = 0; i < c; i++) x[i] = (float)(1 / (1 + exp(-(x[i] / temperature + bias))));
 }
 
-/* z = (cos - mean_c) / std_c, in place. A view that says the same of every class says nothing: z = 0. */
+/* z = (cos - mean_c) / std_c, in place. A view that says the same of every class says nothing: z =
+ * 0. */
 static void standardise(float *x, size_t c) {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < c; i++) sum += x[i];
@@ -58,9 +61,10 @@ static void standardise(float *x, size_t c) {
 }
 
 /* What the crops [S, C] say together of class i. */
-static float aggregate_class(const cdul_aggregate_options *o, const float *crops, size_t s, size_t c,
-                             size_t i) {
-    float alpha = -INFINITY, second = -INFINITY, beta = INFINITY; /* largest, next, smallest over crops */
+static float aggregate_class(const cdul_aggregate_options *o, const float *crops, size_t s,
+                             size_t c, size_t i) {
+    /* largest, next, smallest over crops */
+    float alpha = -INFINITY, second = -INFINITY, beta = INFINITY;
     double sum = 0;
     for (size_t j = 0; j < s; j++) {
         float x = crops[j * c + i];
@@ -84,8 +88,8 @@ static float aggregate_class(const cdul_aggregate_options *o, const float *crops
     return alpha;
 }
 
-void cdul_aggregate(const cdul_aggregate_options *o, const float *cosines, size_t s, size_t c, float *scratch,
-                    float *y) {
+void cdul_aggregate(const cdul_aggregate_options *o, const float *cosines, size_t s, size_t c,
+                    float *scratch, float *y) {
     bool zscore = o->aggregator == CDUL_AGGREGATE_ZSCORE;
     if (o->aggregator == CDUL_AGGREGATE_GLOBAL) s = 0;
     memcpy(scratch, cosines, (1 + s) * c * sizeof *scratch);

@@ -18,11 +18,12 @@ static double mean_positives(const float *logits, size_t n, size_t c, double bia
     return sum / (double)n;
 }
 
-cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double positives, double *bias,
-                                     cdul_error *err) {
+cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double positives,
+                                     double *bias, cdul_error *err) {
     if (!(positives > 0 && positives < (double)c))
-        return cdul_fail(err, CDUL_ERR_USAGE, "expected positives %g: must lie between 0 and the %zu classes",
-                         positives, c);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "expected positives %g: must lie between 0 and the %zu classes", positives,
+                         c);
     for (size_t i = 0; i < n * c; i++) labels[i] = (float)logit(labels[i]);
     /* Any reachable mean lies within: logits are at most 16.2 in size. */
     double low = -64, high = 64;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows that are read from the cache and aggregated in parallel before they are handed on in order: so many,
- * or so many bytes of views. */
+/* Rows that are read from the cache and aggregated in parallel before they are handed on in order:
+ * so many, or so many bytes of views. */
 enum { BLOCK = 512, BLOCK_BYTES = 64 << 20 };
 
 /* Where the rows of one run go. */
@@ -15,7 +15,7 @@ typedef struct sink {
     const cdul_label_settings *options;
     cdul_aggregate_options aggregate; /* the options', with the text's background words */
     const cdul_class_vectors *vectors;
-    const size_t *class_of; /* of a row of `vectors`; NULL = its own                                       */
+    const size_t *class_of; /* of a row of `vectors`; NULL = its own */
     cdul_label_result *out;
     cdul_strings const *paths, *names;
     cdul_skipped *skipped;
@@ -25,30 +25,35 @@ typedef struct sink {
     cdul_cache *cache;
     cdul_scores_writer *scores; /* NULL unless cosines are saved */
     size_t s, d;
-    size_t c;         /* labels of a row                                                                    */
-    size_t columns;   /* C + B: cosines of a view                                                           */
-    size_t block;     /* rows in a block                                                                   */
-    size_t rows;      /* labels filled so far                                                               */
-    size_t work_size; /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch */
-    float *work;      /* [block, work_size]                                                               */
-    bool *missing; /* [N]: could not be read                                                              */
-    size_t *found; /* [N] with a cache: the row that holds the image, CDUL_NOT_FOUND until it is embedded:
-                      looking twice would ask the file system twice                                       */
+    size_t c; /* labels of a row */
+    size_t columns; /* C + B: cosines of a view */
+    size_t block; /* rows in a block */
+    size_t rows; /* labels filled so far */
+    /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch */
+    size_t work_size;
+    float *work; /* [block, work_size] */
+    bool *missing; /* [N]: could not be read */
+    /* [N] with a cache: the row that holds the image, CDUL_NOT_FOUND until it is embedded: looking
+     * twice would ask the file system twice */
+    size_t *found;
     cdul_status noted; /* whether all of those could be listed */
 } sink;
 
 static void label_row(const sink *k, size_t slot, const float *views, float *y) {
     float *cosines = k->work + slot * k->work_size;
     cdul_similarity(k->vectors, views, 1 + k->s, cosines);
-    if (k->class_of) cdul_similarity_of_words(cosines, 1 + k->s, k->vectors->c, k->class_of, k->columns);
-    cdul_aggregate(&k->aggregate, cosines, k->s, k->columns, cosines + (1 + k->s) * k->vectors->c, y);
+    if (k->class_of)
+        cdul_similarity_of_words(cosines, 1 + k->s, k->vectors->c, k->class_of, k->columns);
+    cdul_aggregate(&k->aggregate, cosines, k->s, k->columns, cosines + (1 + k->s) * k->vectors->c,
+                   y);
 }
 
 /* Takes the row whose labels and cosines are in place: image i is now part of the output. */
 static cdul_status accept_row(sink *k, size_t i, size_t slot, cdul_error *err) {
     k->rows++;
     cdul_status status = cdul_strings_add(&k->out->labels.images, k->names->items[i], err);
-    if (!status && k->scores) status = cdul_scores_append(k->scores, k->work + slot * k->work_size, err);
+    if (!status && k->scores)
+        status = cdul_scores_append(k->scores, k->work + slot * k->work_size, err);
     return status;
 }
 
@@ -61,13 +66,14 @@ static void on_skipped(void *user, size_t i, const char *reason) {
 static cdul_status on_embedded(void *user, size_t i, const float *views, cdul_error *err) {
     sink *k = user;
     k->out->embedded++;
-    if (k->cache) return cdul_cache_append(k->cache, k->names->items[i], k->paths->items[i], views, err);
+    if (k->cache)
+        return cdul_cache_append(k->cache, k->names->items[i], k->paths->items[i], views, err);
     label_row(k, 0, views, k->out->labels.values + k->rows * k->c);
     return accept_row(k, i, 0, err);
 }
 
-/* Embeds what the cache lacks of the images from `first` on. Whatever happens, finished rows are written:
- * they are what the next run goes on from. */
+/* Embeds what the cache lacks of the images from `first` on. Whatever happens, finished rows are
+ * written: they are what the next run goes on from. */
 static cdul_status fill_cache(sink *k, size_t first, cdul_error *err) {
     size_t n = k->paths->count, lacking = 0;
     size_t *which = malloc((n - first) * sizeof *which);
@@ -83,7 +89,8 @@ static cdul_status fill_cache(sink *k, size_t first, cdul_error *err) {
     if (lacking == 0) goto done;
     if ((status = cdul_cache_begin(k->cache, err))) goto done;
     cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = k};
-    status = cdul_encoder_embed(k->encoder, k->paths, which, lacking, k->embed, &to, k->reporter, err);
+    status =
+        cdul_encoder_embed(k->encoder, k->paths, which, lacking, k->embed, &to, k->reporter, err);
     cdul_error flush_error;
     cdul_status flushed = cdul_cache_flush(k->cache, &flush_error);
     if (flushed && !status) {
@@ -104,24 +111,27 @@ static size_t next_block(const sink *k, size_t *i, size_t block[BLOCK]) {
 }
 
 /* The rows of a block, to be read; *lost: some were in a shard that is damaged. */
-static cdul_status find_rows(sink *k, const size_t *block, size_t count, bool *lost, cdul_error *err) {
+static cdul_status find_rows(sink *k, const size_t *block, size_t count, bool *lost,
+                             cdul_error *err) {
     *lost = false;
     for (size_t j = 0; j < count; j++) {
         const char *path = k->paths->items[block[j]];
         size_t *row = &k->found[block[j]];
-        if (*row == CDUL_NOT_FOUND) *row = cdul_cache_find(k->cache, k->names->items[block[j]], path);
+        if (*row == CDUL_NOT_FOUND)
+            *row = cdul_cache_find(k->cache, k->names->items[block[j]], path);
         if (*row == CDUL_NOT_FOUND)
             return cdul_fail(err, CDUL_ERR_IO,
-                             "%s: changed or vanished while labelling; run the same command again", path);
+                             "%s: changed or vanished while labelling; run the same command again",
+                             path);
         if (!cdul_cache_check(k->cache, *row)) *lost = true;
     }
     return CDUL_OK;
 }
 
-/* Labels `count` images of the cache in parallel, then accepts them in order. Meanwhile one thread looks into
- * the shard that row `ahead`, if there is one, will need. */
-static cdul_status label_block(sink *k, const size_t *block, size_t count, size_t ahead, float *views,
-                               cdul_error *err) {
+/* Labels `count` images of the cache in parallel, then accepts them in order. Meanwhile one thread
+ * looks into the shard that row `ahead`, if there is one, will need. */
+static cdul_status label_block(sink *k, const size_t *block, size_t count, size_t ahead,
+                               float *views, cdul_error *err) {
     size_t size = (1 + k->s) * k->d, base = k->rows;
 #pragma omp parallel
     {
@@ -155,12 +165,14 @@ static cdul_status label_from_cache(sink *k, cdul_error *err) {
         } else if ((status = find_rows(k, block, count, &lost, err))) {
             break;
         } else if (!lost) {
-            status = label_block(k, block, count, next < n ? k->found[next] : CDUL_NOT_FOUND, views, err);
+            status = label_block(k, block, count, next < n ? k->found[next] : CDUL_NOT_FOUND, views,
+                                 err);
             i = next;
         } else if (mended == i) {
-            status = cdul_fail(err, CDUL_ERR_IO,
-                               "%s: its vectors came back damaged as soon as they were written to the cache",
-                               k->paths->items[i]);
+            status = cdul_fail(
+                err, CDUL_ERR_IO,
+                "%s: its vectors came back damaged as soon as they were written to the cache",
+                k->paths->items[i]);
         } else {
             status = fill_cache(k, i, err);
             mended = i;
@@ -196,29 +208,33 @@ static void close_sink(sink *k) {
 }
 
 /* The first `count` names: classes stand before background words. */
-static cdul_status copy_first(const cdul_strings *from, size_t count, cdul_strings *to, cdul_error *err) {
+static cdul_status copy_first(const cdul_strings *from, size_t count, cdul_strings *to,
+                              cdul_error *err) {
     cdul_status status = CDUL_OK;
-    for (size_t i = 0; i < count && !status; i++) status = cdul_strings_add(to, from->items[i], err);
+    for (size_t i = 0; i < count && !status; i++)
+        status = cdul_strings_add(to, from->items[i], err);
     return status;
 }
 
 /* Before the work, which would be lost. */
 static cdul_status check_positives(const cdul_label_settings *options, size_t c, cdul_error *err) {
     if (options->positives < (double)c) return CDUL_OK;
-    return cdul_fail(
-        err, CDUL_ERR_USAGE,
-        "%g positives an image are not possible with %zu class%s: give --calibrate-positives, below that",
-        options->positives, c, c == 1 ? "" : "es");
+    return cdul_fail(err, CDUL_ERR_USAGE,
+                     "%g positives an image are not possible with %zu class%s: give "
+                     "--calibrate-positives, below that",
+                     options->positives, c, c == 1 ? "" : "es");
 }
 
-static cdul_status finish(const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
+static cdul_status finish(const cdul_label_settings *options, cdul_label_result *out,
+                          cdul_error *err) {
     if (options->positives == 0) return CDUL_OK;
-    return cdul_calibrate_positives(out->labels.values, out->labels.images.count, out->labels.classes.count,
-                                    options->positives, NULL, err);
+    return cdul_calibrate_positives(out->labels.values, out->labels.images.count,
+                                    out->labels.classes.count, options->positives, NULL, err);
 }
 
-cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, const cdul_strings *paths,
-                              const cdul_strings *names, const cdul_embed_options *embed, cdul_cache *cache,
+cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text,
+                              const cdul_strings *paths, const cdul_strings *names,
+                              const cdul_embed_options *embed, cdul_cache *cache,
                               const cdul_label_settings *options, cdul_skipped *skipped,
                               cdul_reporter *reporter, cdul_label_result *out, cdul_error *err) {
     *out = (cdul_label_result){0};
@@ -257,7 +273,8 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text, cons
     if (!status && k.rows == 0) status = cdul_skipped_fail(skipped, err);
     if (status || (status = finish(options, out, err))) goto done;
     if (k.scores)
-        status = cdul_scores_commit(k.scores, &out->labels.images, &text->classes, text->background, err);
+        status = cdul_scores_commit(k.scores, &out->labels.images, &text->classes, text->background,
+                                    err);
 done:
     close_sink(&k);
     cdul_class_vectors_free(&vectors);
@@ -279,10 +296,12 @@ static void close_columns(columns *k) {
     free(k->at);
 }
 
-/* Background words: those asked for, else the file's. Classes: likewise, without any background word. */
+/* Background words: those asked for, else the file's. Classes: likewise, without any background
+ * word. */
 static cdul_status name_columns(const cdul_scores *scores, const cdul_classes *classes, columns *k,
                                 cdul_error *err) {
-    size_t asked = classes ? classes->background : 0, named = classes ? classes->names.count - asked : 0;
+    size_t asked = classes ? classes->background : 0,
+           named = classes ? classes->names.count - asked : 0;
     cdul_index *own = NULL, *other = NULL;
     cdul_strings words = {0};
     cdul_status status = cdul_index_new(&scores->background, &own, err);
@@ -333,13 +352,16 @@ static cdul_status label_scores_rows(const cdul_scores *scores, const columns *k
                                      cdul_error *err) {
     size_t views = 1 + scores->s, c = k->names.count;
     float *all = malloc(views * scores->c * sizeof *all);
-    float *cosines = malloc(views * c * sizeof *cosines), *scratch = malloc(views * c * sizeof *scratch);
-    cdul_status status = all && cosines && scratch ? CDUL_OK : cdul_fail_memory(err, "a row of scores");
+    float *cosines = malloc(views * c * sizeof *cosines),
+          *scratch = malloc(views * c * sizeof *scratch);
+    cdul_status status =
+        all && cosines && scratch ? CDUL_OK : cdul_fail_memory(err, "a row of scores");
     for (size_t i = 0; i < scores->n && !status; i++) {
         if ((status = cdul_scores_read(scores, i, all, err))) break;
         for (size_t v = 0; v < views; v++)
             for (size_t j = 0; j < c; j++) cosines[v * c + j] = all[v * scores->c + k->at[j]];
-        cdul_aggregate(options, cosines, scores->s, c, scratch, labels->values + i * labels->classes.count);
+        cdul_aggregate(options, cosines, scores->s, c, scratch,
+                       labels->values + i * labels->classes.count);
     }
     free(all);
     free(cosines);
@@ -348,7 +370,8 @@ static cdul_status label_scores_rows(const cdul_scores *scores, const columns *k
 }
 
 cdul_status cdul_label_scores(const char *path, const cdul_classes *classes,
-                              const cdul_label_settings *options, cdul_label_result *out, cdul_error *err) {
+                              const cdul_label_settings *options, cdul_label_result *out,
+                              cdul_error *err) {
     *out = (cdul_label_result){0};
     cdul_scores scores = {0};
     columns k = {0};
@@ -361,7 +384,8 @@ cdul_status cdul_label_scores(const char *path, const cdul_classes *classes,
     if ((status = cdul_aggregate_check(&aggregate, err))) goto done;
     aggregate.background = k.background;
     if ((status = check_positives(options, k.names.count - k.background, err))) goto done;
-    if ((status = copy_first(&k.names, k.names.count - k.background, &labels->classes, err))) goto done;
+    if ((status = copy_first(&k.names, k.names.count - k.background, &labels->classes, err)))
+        goto done;
     if ((status = cdul_strings_copy(&scores.images, &labels->images, err))) goto done;
     if ((status = cdul_labels_allocate(labels, err))) goto done;
     if ((status = label_scores_rows(&scores, &k, &aggregate, labels, err))) goto done;

@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "label/names.h"
+#include "labels/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* Names that are all distinct. */
-static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t count, cdul_strings *out,
-                              cdul_error *err) {
+static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t count,
+                              cdul_strings *out, cdul_error *err) {
     cdul_index *index = NULL; /* only to find a name that occurs twice */
     cdul_status status = cdul_names_read(file, key, "cosine_global", count, out, err);
     if (status) return status;
@@ -26,15 +26,18 @@ static cdul_status read_background(cdul_scores *scores, cdul_error *err) {
     const char *path = cdul_safetensors_path(scores->file);
     const char *text = cdul_safetensors_metadata(scores->file, "background");
     if (!text) return CDUL_OK;
-    cdul_index *classes = NULL, *words = NULL; /* the second only to find a word that occurs twice */
-    cdul_status status = cdul_json_to_strings(text, strlen(text), "background", &scores->background, err);
+    /* the second only to find a word that occurs twice */
+    cdul_index *classes = NULL, *words = NULL;
+    cdul_status status =
+        cdul_json_to_strings(text, strlen(text), "background", &scores->background, err);
     if (!status) status = cdul_index_new(&scores->background, &words, err);
     if (status) cdul_error_prefix(err, "%s: background", path);
     if (!status) status = cdul_index_new(&scores->classes, &classes, err);
     for (size_t i = 0; i < scores->background.count && !status; i++)
         if (cdul_index_find(classes, scores->background.items[i]) == CDUL_NOT_FOUND)
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: background word \"%s\" is not one of the classes",
-                               path, scores->background.items[i]);
+            status = cdul_fail(err, CDUL_ERR_INPUT,
+                               "%s: background word \"%s\" is not one of the classes", path,
+                               scores->background.items[i]);
     if (!status && scores->background.count == scores->c)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
     cdul_index_free(classes);
@@ -47,18 +50,20 @@ cdul_status cdul_scores_open(const char *path, cdul_scores *out, cdul_error *err
     cdul_status status = cdul_safetensors_open(path, &out->file, err);
     if (status) return status;
     size_t global[2] = {0, 0};
-    if ((status = cdul_safetensors_expect(out->file, "cosine_global", 2, global, &out->global, err)))
+    if ((status =
+             cdul_safetensors_expect(out->file, "cosine_global", 2, global, &out->global, err)))
         goto done;
     out->n = global[0];
     out->c = global[1];
     if (out->n == 0 || out->c == 0) {
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT, "%s: cosine_global is empty: [%zu, %zu]", path, out->n, out->c);
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: cosine_global is empty: [%zu, %zu]", path,
+                           out->n, out->c);
         goto done;
     }
     if (cdul_safetensors_find(out->file, "cosine_crops")) {
         size_t crops[3] = {out->n, 0, out->c};
-        if ((status = cdul_safetensors_expect(out->file, "cosine_crops", 3, crops, &out->crops, err)))
+        if ((status =
+                 cdul_safetensors_expect(out->file, "cosine_crops", 3, crops, &out->crops, err)))
             goto done;
         out->s = crops[1];
     }
@@ -79,7 +84,8 @@ cdul_status cdul_scores_read(const cdul_scores *scores, size_t i, float *cosines
     if (row) cdul_tensor_to_f32(&scores->crops, i * row, row, cosines + c);
     for (size_t k = 0; k < c + row; k++)
         if (!(fabsf(cosines[k]) <= COSINE_LIMIT))
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: image %s, class %s: %g is not a cosine (-1 .. 1)",
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: image %s, class %s: %g is not a cosine (-1 .. 1)",
                              cdul_safetensors_path(scores->file), scores->images.items[i],
                              scores->classes.items[k % c], (double)cosines[k]);
     return CDUL_OK;
@@ -94,8 +100,8 @@ void cdul_scores_close(cdul_scores *scores) {
     *scores = (cdul_scores){0};
 }
 
-/* The file's header needs N, and its tensors stand one after the other, so rows wait in a nameless temporary
- * file. */
+/* The file's header needs N, and its tensors stand one after the other, so rows wait in a nameless
+ * temporary file. */
 struct cdul_scores_writer {
     char *path;
     FILE *rows; /* [n, 1 + S, C] */
@@ -148,7 +154,8 @@ cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *i
                                const cdul_strings *classes, size_t background, cdul_error *err) {
     char *image_list = NULL, *class_list = NULL, *background_list = NULL;
     /* borrows the last names */
-    const cdul_strings words = {.items = classes->items + (classes->count - background), .count = background};
+    const cdul_strings words = {.items = classes->items + (classes->count - background),
+                                .count = background};
     cdul_safetensors_writer *file = NULL;
     cdul_status status = cdul_json_from_strings(images, &image_list, err);
     if (status || (status = cdul_json_from_strings(classes, &class_list, err))) goto done;
@@ -160,13 +167,15 @@ cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *i
     const bool fit = cdul_names_fit(metadata, used);
     cdul_tensor_decl tensors[3] = {{"cosine_global", CDUL_F32, 2, {writer->n, writer->c}}};
     if (writer->s)
-        tensors[parts++] = (cdul_tensor_decl){"cosine_crops", CDUL_F32, 3, {writer->n, writer->s, writer->c}};
+        tensors[parts++] =
+            (cdul_tensor_decl){"cosine_crops", CDUL_F32, 3, {writer->n, writer->s, writer->c}};
     if (!fit) tensors[parts++] = (cdul_tensor_decl){"images", CDUL_U8, 1, {strlen(image_list)}};
-    status =
-        cdul_safetensors_create(writer->path, metadata, fit ? used : used - 1, tensors, parts, &file, err);
+    status = cdul_safetensors_create(writer->path, metadata, fit ? used : used - 1, tensors, parts,
+                                     &file, err);
     if (status) goto done;
     if ((status = copy_columns(writer, 0, writer->c, file, err))) goto done;
-    if (writer->s && (status = copy_columns(writer, writer->c, writer->s * writer->c, file, err))) goto done;
+    if (writer->s && (status = copy_columns(writer, writer->c, writer->s * writer->c, file, err)))
+        goto done;
     if (!fit) status = cdul_safetensors_append(file, image_list, strlen(image_list), err);
     if (!status) status = cdul_safetensors_commit(&file, err);
 done:

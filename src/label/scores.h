@@ -1,7 +1,7 @@
-/* scores.safetensors: cosines without an encoder. `cosine_global` float32 [N, C], `cosine_crops` float32 [N,
- * S, C] (absent if S = 0), metadata `images` and `classes` (JSON lists; label/names.h), and `background`, a
- * list of those of the classes that are background words, if there are such. Written by cdul-label
- * --save-scores or any other tool. */
+/* scores.safetensors: cosines without an encoder. `cosine_global` float32 [N, C], `cosine_crops`
+ * float32 [N, S, C] (absent if S = 0), metadata `images` and `classes` (JSON lists; label/names.h),
+ * and `background`, a list of those of the classes that are background words, if there are such.
+ * Written by cdul-label --save-scores or any other tool. */
 #ifndef CDUL_LABEL_SCORES_H
 #define CDUL_LABEL_SCORES_H
 
@@ -15,8 +15,8 @@ typedef struct cdul_scores {
     cdul_safetensors *file;
     cdul_tensor_view global, crops;
     size_t n, s, c;
-    cdul_strings images, classes; /* classes: C, background words among them                             */
-    cdul_strings background;      /* some of `classes`                                                  */
+    cdul_strings images, classes; /* classes: C, background words among them */
+    cdul_strings background; /* some of `classes` */
 } cdul_scores;
 
 /* Start from {0}. Values outside -1 .. 1 or not finite are found when they are read. */
@@ -34,8 +34,8 @@ cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores
                                cdul_error *err) CDUL_MUST_CHECK;
 cdul_status cdul_scores_append(cdul_scores_writer *writer, const float *cosines,
                                cdul_error *err) CDUL_MUST_CHECK;
-/* `images` has as many names as rows were appended; the last `background` of the C `classes` are background
- * words. Atomic. */
+/* `images` has as many names as rows were appended; the last `background` of the C `classes` are
+ * background words. Atomic. */
 cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *images,
                                const cdul_strings *classes, size_t background,
                                cdul_error *err) CDUL_MUST_CHECK;

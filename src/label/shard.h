@@ -5,9 +5,9 @@
 #include "cdul/error.h"
 #include "cdul/strings.h"
 
-/* Keeps of `paths` and `names` (same order and length) part I of N, 1 <= I <= N, as "I/N" says. An image's
- * part is the hash of its name modulo N, so that a new file moves no other. An empty part is CDUL_ERR_INPUT.
- */
+/* Keeps of `paths` and `names` (same order and length) part I of N, 1 <= I <= N, as "I/N" says. An
+ * image's part is the hash of its name modulo N, so that a new file moves no other. An empty part
+ * is CDUL_ERR_INPUT. */
 cdul_status cdul_shard_select(const char *shard, cdul_strings *paths, cdul_strings *names,
                               cdul_error *err) CDUL_MUST_CHECK;
 

@@ -5,14 +5,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Classes are padded to two whole registers of 16 floats, so that the inner loop has no tail and eight sums
- * in flight. */
+/* Classes are padded to two whole registers of 16 floats, so that the inner loop has no tail and
+ * eight sums in flight. */
 enum { LANES = 32, ROWS = 4 };
 
-cdul_status cdul_class_vectors_pack(const float *vectors, size_t c, size_t d, cdul_class_vectors *out,
-                                    cdul_error *err) {
+cdul_status cdul_class_vectors_pack(const float *vectors, size_t c, size_t d,
+                                    cdul_class_vectors *out, cdul_error *err) {
     size_t stride = (c + LANES - 1) / LANES * LANES;
-    if (c == 0 || d == 0) return cdul_fail(err, CDUL_ERR_INPUT, "class vectors are empty: [%zu, %zu]", c, d);
+    if (c == 0 || d == 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "class vectors are empty: [%zu, %zu]", c, d);
     if (d > SIZE_MAX / sizeof(float) / stride) return cdul_fail_memory(err, "class vectors");
     float *transposed = calloc(d * stride, sizeof *transposed);
     if (!transposed) return cdul_fail_memory(err, "class vectors");
@@ -28,8 +29,8 @@ void cdul_class_vectors_free(cdul_class_vectors *vectors) {
     *vectors = (cdul_class_vectors){0};
 }
 
-/* ROWS embeddings against LANES classes: the accumulators stay in registers and each loaded class value
- * serves ROWS products. */
+/* ROWS embeddings against LANES classes: the accumulators stay in registers and each loaded class
+ * value serves ROWS products. */
 FOR_AVX512_TOO static void block(const cdul_class_vectors *v, const float *const rows[ROWS],
                                  size_t first_class, float out[ROWS][LANES]) {
     float sum[ROWS][LANES] = {{0}};
@@ -41,11 +42,13 @@ FOR_AVX512_TOO static void block(const cdul_class_vectors *v, const float *const
         for (int lane = 0; lane < LANES; lane++) out[r][lane] = sum[r][lane];
 }
 
-void cdul_similarity(const cdul_class_vectors *v, const float *embeddings, size_t m, float *cosines) {
+void cdul_similarity(const cdul_class_vectors *v, const float *embeddings, size_t m,
+                     float *cosines) {
     for (size_t first = 0; first < m; first += ROWS) {
         size_t rows_left = m - first < ROWS ? m - first : ROWS;
         const float *rows[ROWS];
-        /* A short last block repeats its last row: the result is dropped, the loop keeps one shape. */
+        /* A short last block repeats its last row: the result is dropped, the loop keeps one
+         * shape. */
         for (size_t r = 0; r < ROWS; r++)
             rows[r] = embeddings + (first + (r < rows_left ? r : rows_left - 1)) * v->d;
         for (size_t i = 0; i < v->c; i += LANES) {
@@ -59,7 +62,8 @@ void cdul_similarity(const cdul_class_vectors *v, const float *embeddings, size_
     }
 }
 
-void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_t *class_of, size_t c) {
+void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_t *class_of,
+                              size_t c) {
     for (size_t i = 0; i < m; i++) {
         const float *from = cosines + i * rows;
         float *to = cosines + i * c; /* never ahead of what is still to be read */

@@ -4,7 +4,7 @@
 
 typedef struct class_mass {
     const char *name;
-    double mass;      /* sum of labels over images            */
+    double mass; /* sum of labels over images */
     size_t positives; /* images with a label of at least 0.5 */
 } class_mass;
 
@@ -16,7 +16,8 @@ static int by_mass(const void *a, const void *b) {
 /* Classes that the normal level lists; -v lists all. */
 enum { SHOWN = 20 };
 
-static cdul_status report_classes(cdul_reporter *reporter, const cdul_labels *labels, cdul_error *err) {
+static cdul_status report_classes(cdul_reporter *reporter, const cdul_labels *labels,
+                                  cdul_error *err) {
     size_t n = labels->images.count, c = labels->classes.count;
     class_mass *masses = calloc(c, sizeof *masses);
     if (!masses) return cdul_fail_memory(err, "summary of classes");
@@ -36,21 +37,24 @@ static cdul_status report_classes(cdul_reporter *reporter, const cdul_labels *la
     return CDUL_OK;
 }
 
-cdul_status cdul_label_report(cdul_reporter *reporter, const cdul_label_result *result, double seconds,
-                              cdul_error *err) {
+cdul_status cdul_label_report(cdul_reporter *reporter, const cdul_label_result *result,
+                              double seconds, cdul_error *err) {
     const cdul_labels *labels = &result->labels;
     size_t n = labels->images.count, c = labels->classes.count;
     cdul_label_summary summary;
     cdul_status status = cdul_label_summarise(labels->values, n, c, &summary, err);
     if (status || (status = report_classes(reporter, labels, err))) return status;
-    cdul_say(reporter, "%zu images, %zu classes: %.2f expected positives an image", n, c, summary.mass);
+    cdul_say(reporter, "%zu images, %zu classes: %.2f expected positives an image", n, c,
+             summary.mass);
     if (result->embedded && seconds > 0)
         cdul_say(reporter, "%zu embedded in %.1f s: %.1f images/s", result->embedded, seconds,
                  (double)result->embedded / seconds);
     if (summary.flat)
         cdul_warn(reporter,
-                  "labels are flat: an image's largest is only %.2f times its mean. The temperature, or the "
-                  "bias of sigmoid scores, is almost surely wrong (CLIP's temperature is 0.01: cosines are "
+                  "labels are flat: an image's largest is only %.2f times its mean. The "
+                  "temperature, or the "
+                  "bias of sigmoid scores, is almost surely wrong (CLIP's temperature is 0.01: "
+                  "cosines are "
                   "multiplied by 100, not divided by ln 100)",
                   summary.contrast);
     return CDUL_OK;

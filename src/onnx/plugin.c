@@ -29,7 +29,8 @@ static bool is_from(const OrtApi *api, const OrtEpDevice *device, const char *li
 
 /* Devices of one library, grouped by provider: a library may bring several. */
 typedef struct plugin_devices {
-    char library[PATH_MAX]; /* resolved: a library registered under two paths would be loaded twice      */
+    /* resolved: a library registered under two paths would be loaded twice */
+    char library[PATH_MAX];
     const OrtEpDevice **devices; /* ONNX Runtime's, as long as the environment lives */
     size_t count;
 } plugin_devices;
@@ -37,8 +38,8 @@ typedef struct plugin_devices {
 static cdul_status find_devices(const cdul_session *s, plugin_devices *plugin, cdul_error *err) {
     const OrtEpDevice *const *all = NULL;
     size_t n = 0;
-    cdul_status status =
-        cdul_session_check(s, s->api->GetEpDevices(s->env, &all, &n), CDUL_ERR_RUNTIME, "devices", err);
+    cdul_status status = cdul_session_check(s, s->api->GetEpDevices(s->env, &all, &n),
+                                            CDUL_ERR_RUNTIME, "devices", err);
     if (status != CDUL_OK) return status;
     free(plugin->devices);
     plugin->count = 0;
@@ -50,7 +51,8 @@ static cdul_status find_devices(const cdul_session *s, plugin_devices *plugin, c
 }
 
 /* Another session of the process may have registered the library, or do so at this moment. */
-static cdul_status load(const cdul_session *s, const char *library, plugin_devices *plugin, cdul_error *err) {
+static cdul_status load(const cdul_session *s, const char *library, plugin_devices *plugin,
+                        cdul_error *err) {
     *plugin = (plugin_devices){.count = 0};
     if (!realpath(library, plugin->library))
         return cdul_fail_errno(err, "%s: the provider's library cannot be loaded", library);
@@ -62,15 +64,17 @@ static cdul_status load(const cdul_session *s, const char *library, plugin_devic
     if (status == CDUL_OK && plugin->count == 0 && registered) {
         const char *message = s->api->GetErrorMessage(registered);
         status = cdul_fail(err, CDUL_ERR_USAGE,
-                           "%s: not a plug-in with execution providers for ONNX Runtime %s: %.*s", library,
-                           cdul_session_runtime_version(), (int)strcspn(message, "\n"), message);
+                           "%s: not a plug-in with execution providers for ONNX Runtime %s: %.*s",
+                           library, cdul_session_runtime_version(), (int)strcspn(message, "\n"),
+                           message);
     } else if (status == CDUL_OK && plugin->count == 0) {
         OrtStatus *dropped = s->api->UnregisterExecutionProviderLibrary(s->env, plugin->library);
         if (dropped) s->api->ReleaseStatus(dropped);
-        status = cdul_fail(err, CDUL_ERR_USAGE,
-                           "%s: this plug-in finds no device in this machine that it works on (OpenVINO's "
-                           "asks for one by Intel); take another provider",
-                           library);
+        status = cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: this plug-in finds no device in this machine that it works on (OpenVINO's "
+            "asks for one by Intel); take another provider",
+            library);
     }
     if (registered) s->api->ReleaseStatus(registered);
     return status;
@@ -80,7 +84,8 @@ static cdul_status load(const cdul_session *s, const char *library, plugin_devic
 static size_t number_of(const OrtApi *api, const plugin_devices *plugin, size_t i) {
     size_t number = 0;
     const char *name = api->EpDevice_EpName(plugin->devices[i]);
-    for (size_t k = 0; k < i; k++) number += strcmp(api->EpDevice_EpName(plugin->devices[k]), name) == 0;
+    for (size_t k = 0; k < i; k++)
+        number += strcmp(api->EpDevice_EpName(plugin->devices[k]), name) == 0;
     return number;
 }
 
@@ -96,8 +101,9 @@ static void describe(const OrtApi *api, const plugin_devices *plugin, char *text
                                  cdul_provider_short(full, name, sizeof name));
         for (size_t k = i; k < plugin->count && used < size; k++) {
             if (strcmp(api->EpDevice_EpName(plugin->devices[k]), full) != 0) continue;
-            used += (size_t)snprintf(text + used, size - used, "%s%zu %s", k > i ? ", " : "",
-                                     number_of(api, plugin, k), device_kind(api, plugin->devices[k]));
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%zu %s", k > i ? ", " : "",
+                                 number_of(api, plugin, k), device_kind(api, plugin->devices[k]));
         }
         if (used < size) used += (size_t)snprintf(text + used, size - used, ")");
         if (used >= size) return;
@@ -105,7 +111,8 @@ static void describe(const OrtApi *api, const plugin_devices *plugin, char *text
 }
 
 /* The device that "name" or "name:number" means, or NULL. */
-static const OrtEpDevice *choose(const OrtApi *api, const plugin_devices *plugin, const char *wanted) {
+static const OrtEpDevice *choose(const OrtApi *api, const plugin_devices *plugin,
+                                 const char *wanted) {
     size_t length = strcspn(wanted, ":");
     const char *number = wanted[length] ? wanted + length + 1 : NULL;
     const OrtEpDevice *chosen = NULL;
@@ -123,8 +130,9 @@ static const OrtEpDevice *choose(const OrtApi *api, const plugin_devices *plugin
     return chosen;
 }
 
-cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, const cdul_provider *from,
-                               cdul_provider_pairs *pairs, int threads, cdul_error *err) {
+cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options,
+                               const cdul_provider *from, cdul_provider_pairs *pairs, int threads,
+                               cdul_error *err) {
     plugin_devices plugin;
     char list[400], name[64], config[120];
     const OrtEpDevice *device = NULL;
@@ -133,16 +141,17 @@ cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, cons
         device = choose(s->api, &plugin, from->name ? from->name : "cpu");
         describe(s->api, &plugin, list, sizeof list);
         if (!device)
-            status = cdul_fail(err, CDUL_ERR_USAGE,
-                               "%s: this plug-in has no provider '%s'; it has, with numbered devices: %s",
-                               from->library, from->name ? from->name : "cpu", list);
+            status = cdul_fail(
+                err, CDUL_ERR_USAGE,
+                "%s: this plug-in has no provider '%s'; it has, with numbered devices: %s",
+                from->library, from->name ? from->name : "cpu", list);
     }
     if (status == CDUL_OK) {
         const char *kind = device_kind(s->api, device);
         cdul_provider_short(s->api->EpDevice_EpName(device), name, sizeof name);
         snprintf(s->provider, sizeof s->provider, "%s on %s", name, kind);
-        /* OpenVINO does not see the session's number of threads, and on processors that have bfloat16 it
-         * would silently compute in that. */
+        /* OpenVINO does not see the session's number of threads, and on processors that have
+         * bfloat16 it would silently compute in that. */
         snprintf(config, sizeof config,
                  "{\"CPU\":{\"INFERENCE_PRECISION_HINT\":\"%s\",\"INFERENCE_NUM_THREADS\":\"%d\"}}",
                  from->bfloat16 ? "bf16" : "f32", threads);
@@ -150,18 +159,19 @@ cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, cons
         if (from->bfloat16 && !(openvino && cdul_processor_has_bfloat16()))
             status = cdul_provider_refuse_bfloat16(s, err);
         else if (from->bfloat16 && cdul_provider_pairs_get(pairs, "load_config"))
-            status = cdul_fail(err, CDUL_ERR_USAGE,
-                               "%s: the provider option load_config says the precision itself: leave "
-                               "--precision bf16 out",
-                               s->path);
+            status =
+                cdul_fail(err, CDUL_ERR_USAGE,
+                          "%s: the provider option load_config says the precision itself: leave "
+                          "--precision bf16 out",
+                          s->path);
         if (openvino) cdul_provider_pairs_default(pairs, "load_config", config);
     }
     if (status == CDUL_OK)
-        status =
-            cdul_session_check(s,
-                               s->api->SessionOptionsAppendExecutionProvider_V2(
-                                   options, s->env, &device, 1, pairs->keys, pairs->values, pairs->count),
-                               CDUL_ERR_USAGE, s->provider, err);
+        status = cdul_session_check(
+            s,
+            s->api->SessionOptionsAppendExecutionProvider_V2(
+                options, s->env, &device, 1, pairs->keys, pairs->values, pairs->count),
+            CDUL_ERR_USAGE, s->provider, err);
     free(plugin.devices);
     return status;
 }

@@ -33,7 +33,8 @@ static provider_list list_providers(void) {
 }
 
 static void release_list(provider_list *list) {
-    OrtStatus *status = list->names ? list->api->ReleaseAvailableProviders(list->names, list->count) : NULL;
+    OrtStatus *status =
+        list->names ? list->api->ReleaseAvailableProviders(list->names, list->count) : NULL;
     if (status) list->api->ReleaseStatus(status);
 }
 
@@ -52,8 +53,8 @@ char *cdul_session_providers(void) {
 }
 
 /* Writes ONNX Runtime's own, full name of the built-in provider that the user named into `name`. */
-static cdul_status find_provider(const cdul_session *s, const char *wanted, size_t length, char *name,
-                                 size_t size, cdul_error *err) {
+static cdul_status find_provider(const cdul_session *s, const char *wanted, size_t length,
+                                 char *name, size_t size, cdul_error *err) {
     provider_list list = list_providers();
     name[0] = '\0';
     for (int i = 0; i < list.count; i++) {
@@ -66,17 +67,21 @@ static cdul_status find_provider(const cdul_session *s, const char *wanted, size
     if (name[0]) return CDUL_OK;
     char *available = cdul_session_providers();
     cdul_fail(err, CDUL_ERR_USAGE,
-              "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built with %s; name one of "
-              "them, give a plug-in that brings it with --provider-library, or build cdul with another ONNX "
+              "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built with %s; name "
+              "one of "
+              "them, give a plug-in that brings it with --provider-library, or build cdul with "
+              "another ONNX "
               "Runtime",
-              s->path, (int)length, wanted, cdul_session_runtime_version(), available ? available : "?");
+              s->path, (int)length, wanted, cdul_session_runtime_version(),
+              available ? available : "?");
     free(available);
     return CDUL_ERR_USAGE;
 }
 
 /* --- Options of a provider --- */
 
-cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out, cdul_error *err) {
+cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out,
+                                     cdul_error *err) {
     *out = (cdul_provider_pairs){0};
     out->keys = calloc(options->count + 1, sizeof *out->keys);
     out->values = calloc(options->count + 1, sizeof *out->values);
@@ -118,15 +123,16 @@ void cdul_provider_pairs_default(cdul_provider_pairs *pairs, const char *key, co
 static cdul_status append_cuda(const cdul_session *s, OrtSessionOptions *options,
                                const cdul_provider_pairs *pairs, cdul_error *err) {
     OrtCUDAProviderOptionsV2 *cuda = NULL;
-    cdul_status status =
-        cdul_session_check(s, s->api->CreateCUDAProviderOptions(&cuda), CDUL_ERR_RUNTIME, "CUDA", err);
+    cdul_status status = cdul_session_check(s, s->api->CreateCUDAProviderOptions(&cuda),
+                                            CDUL_ERR_RUNTIME, "CUDA", err);
     if (status == CDUL_OK)
         status = cdul_session_check(
             s, s->api->UpdateCUDAProviderOptions(cuda, pairs->keys, pairs->values, pairs->count),
             CDUL_ERR_USAGE, "CUDA options", err);
     if (status == CDUL_OK)
-        status = cdul_session_check(s, s->api->SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda),
-                                    CDUL_ERR_RUNTIME, "CUDA", err);
+        status = cdul_session_check(
+            s, s->api->SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda),
+            CDUL_ERR_RUNTIME, "CUDA", err);
     if (cuda) s->api->ReleaseCUDAProviderOptions(cuda);
     return status;
 }
@@ -134,16 +140,16 @@ static cdul_status append_cuda(const cdul_session *s, OrtSessionOptions *options
 static cdul_status append_tensorrt(const cdul_session *s, OrtSessionOptions *options,
                                    const cdul_provider_pairs *pairs, cdul_error *err) {
     OrtTensorRTProviderOptionsV2 *trt = NULL;
-    cdul_status status =
-        cdul_session_check(s, s->api->CreateTensorRTProviderOptions(&trt), CDUL_ERR_RUNTIME, "TensorRT", err);
+    cdul_status status = cdul_session_check(s, s->api->CreateTensorRTProviderOptions(&trt),
+                                            CDUL_ERR_RUNTIME, "TensorRT", err);
     if (status == CDUL_OK)
         status = cdul_session_check(
             s, s->api->UpdateTensorRTProviderOptions(trt, pairs->keys, pairs->values, pairs->count),
             CDUL_ERR_USAGE, "TensorRT options", err);
     if (status == CDUL_OK)
-        status =
-            cdul_session_check(s, s->api->SessionOptionsAppendExecutionProvider_TensorRT_V2(options, trt),
-                               CDUL_ERR_RUNTIME, "TensorRT", err);
+        status = cdul_session_check(
+            s, s->api->SessionOptionsAppendExecutionProvider_TensorRT_V2(options, trt),
+            CDUL_ERR_RUNTIME, "TensorRT", err);
     if (trt) s->api->ReleaseTensorRTProviderOptions(trt);
     return status;
 }
@@ -159,46 +165,50 @@ static cdul_status append_builtin(cdul_session *s, OrtSessionOptions *options, c
     char name[64];
     cdul_status status = find_provider(s, wanted, length, name, sizeof name, err);
     if (status != CDUL_OK) return status;
-    bool cpu = strcmp(name, "CPUExecutionProvider") == 0, cuda = strcmp(name, "CUDAExecutionProvider") == 0;
+    bool cpu = strcmp(name, "CPUExecutionProvider") == 0,
+         cuda = strcmp(name, "CUDAExecutionProvider") == 0;
     bool tensorrt = strcmp(name, "TensorrtExecutionProvider") == 0;
     if (cpu && pairs->count > 0)
-        return cdul_fail(err, CDUL_ERR_USAGE, "%s: provider cpu takes no options, such as %s", s->path,
-                         pairs->keys[0]);
+        return cdul_fail(err, CDUL_ERR_USAGE, "%s: provider cpu takes no options, such as %s",
+                         s->path, pairs->keys[0]);
     if (device && !cuda && !tensorrt)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s: provider '%s': of the built-in ones only cuda and tensorrt take a device "
-                         "number",
-                         s->path, wanted);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: provider '%s': of the built-in ones only cuda and tensorrt take a device "
+            "number",
+            s->path, wanted);
     if (device && cdul_provider_pairs_get(pairs, "device_id"))
-        return cdul_fail(err, CDUL_ERR_USAGE, "%s: provider '%s': the option device_id says it again",
-                         s->path, wanted);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: provider '%s': the option device_id says it again", s->path, wanted);
     if (cpu) return CDUL_OK; /* always there */
     cdul_provider_short(name, s->provider, sizeof s->provider);
     if (device) cdul_provider_pairs_default(pairs, "device_id", device);
     if (cuda) return append_cuda(s, options, pairs, err);
     if (tensorrt) return append_tensorrt(s, options, pairs, err);
     return cdul_session_check(s,
-                              s->api->SessionOptionsAppendExecutionProvider(options, name, pairs->keys,
-                                                                            pairs->values, pairs->count),
+                              s->api->SessionOptionsAppendExecutionProvider(
+                                  options, name, pairs->keys, pairs->values, pairs->count),
                               CDUL_ERR_RUNTIME, s->provider, err);
 }
 
 cdul_status cdul_provider_refuse_bfloat16(const cdul_session *s, cdul_error *err) {
-    return cdul_fail(err, CDUL_ERR_USAGE,
-                     "%s: bfloat16 is for --provider openvino on a processor that has it, and %s; leave "
-                     "--precision bf16 out",
-                     s->path,
-                     cdul_processor_has_bfloat16() ? "another provider is chosen" : "this one has not");
+    return cdul_fail(
+        err, CDUL_ERR_USAGE,
+        "%s: bfloat16 is for --provider openvino on a processor that has it, and %s; leave "
+        "--precision bf16 out",
+        s->path, cdul_processor_has_bfloat16() ? "another provider is chosen" : "this one has not");
 }
 
-static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options, const cdul_provider *from,
-                                   int threads, cdul_error *err) {
+static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
+                                   const cdul_provider *from, int threads, cdul_error *err) {
     cdul_provider_pairs pairs;
     cdul_status status = cdul_provider_pairs_read(&from->options, &pairs, err);
-    if (status == CDUL_OK && from->bfloat16 && !from->library) status = cdul_provider_refuse_bfloat16(s, err);
+    if (status == CDUL_OK && from->bfloat16 && !from->library)
+        status = cdul_provider_refuse_bfloat16(s, err);
     if (status == CDUL_OK)
-        status = from->library ? cdul_plugin_append(s, options, from, &pairs, threads, err)
-                               : append_builtin(s, options, from->name ? from->name : "cpu", &pairs, err);
+        status = from->library
+                     ? cdul_plugin_append(s, options, from, &pairs, threads, err)
+                     : append_builtin(s, options, from->name ? from->name : "cpu", &pairs, err);
     cdul_provider_pairs_free(&pairs);
     if (status != CDUL_OK || !s->provider[0]) return status;
     return cdul_session_check(
@@ -211,23 +221,25 @@ static int processors(void) {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *from, OrtSessionOptions **out,
-                                 cdul_error *err) {
+cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *from,
+                                 OrtSessionOptions **out, cdul_error *err) {
     const OrtApi *api = s->api;
-    cdul_status status =
-        cdul_session_check(s, api->CreateSessionOptions(out), CDUL_ERR_RUNTIME, "session options", err);
+    cdul_status status = cdul_session_check(s, api->CreateSessionOptions(out), CDUL_ERR_RUNTIME,
+                                            "session options", err);
     if (status != CDUL_OK) return status;
     int threads = from->threads > 0 && from->threads < 4096 ? (int)from->threads : processors();
     OrtStatus *steps[] = {
         api->SetIntraOpNumThreads(*out, threads),
         api->SetInterOpNumThreads(*out, 1),
         api->SetSessionExecutionMode(*out, ORT_SEQUENTIAL),
-        api->SetSessionGraphOptimizationLevel(*out, from->unoptimised ? ORT_DISABLE_ALL : ORT_ENABLE_ALL),
-        api->AddSessionConfigEntry(*out, "session.disable_prepacking", from->unoptimised ? "1" : "0"),
+        api->SetSessionGraphOptimizationLevel(*out,
+                                              from->unoptimised ? ORT_DISABLE_ALL : ORT_ENABLE_ALL),
+        api->AddSessionConfigEntry(*out, "session.disable_prepacking",
+                                   from->unoptimised ? "1" : "0"),
         /* idle threads would take the cores of those that decode */
         api->AddSessionConfigEntry(*out, "session.intra_op.allow_spinning", "0"),
-        /* With this step release 1.32 crashes on transformers that compute in float16. Graphs without float16
-         * do not know it. */
+        /* With this step release 1.32 crashes on transformers that compute in float16. Graphs
+         * without float16 do not know it. */
         api->AddSessionConfigEntry(*out, "optimization.disable_specified_optimizers",
                                    "FuseFp16InitializerToFp32NodeTransformer"),
     };
@@ -247,9 +259,9 @@ cdul_status cdul_session_place(cdul_session *s, cdul_error *err) {
     size_t n_parts = 0, own = 0, all = 0;
     snprintf(s->placement, sizeof s->placement, "CPU");
     if (!s->provider[0]) return CDUL_OK;
-    cdul_status status =
-        cdul_session_check(s, s->api->Session_GetEpGraphAssignmentInfo(s->session, &parts, &n_parts),
-                           CDUL_ERR_RUNTIME, "nodes", err);
+    cdul_status status = cdul_session_check(
+        s, s->api->Session_GetEpGraphAssignmentInfo(s->session, &parts, &n_parts), CDUL_ERR_RUNTIME,
+        "nodes", err);
     for (size_t i = 0; status == CDUL_OK && i < n_parts; i++) {
         const OrtEpAssignedNode *const *nodes = NULL;
         const char *name = NULL;
@@ -257,16 +269,18 @@ cdul_status cdul_session_place(cdul_session *s, cdul_error *err) {
         status = cdul_session_check(s, s->api->EpAssignedSubgraph_GetEpName(parts[i], &name),
                                     CDUL_ERR_RUNTIME, "nodes", err);
         if (status == CDUL_OK)
-            status = cdul_session_check(s, s->api->EpAssignedSubgraph_GetNodes(parts[i], &nodes, &count),
-                                        CDUL_ERR_RUNTIME, "nodes", err);
+            status =
+                cdul_session_check(s, s->api->EpAssignedSubgraph_GetNodes(parts[i], &nodes, &count),
+                                   CDUL_ERR_RUNTIME, "nodes", err);
         if (status == CDUL_OK && strcmp(name, "CPUExecutionProvider") != 0) own += count;
         all += count;
     }
     if (status != CDUL_OK) return status;
     if (own == 0)
-        return cdul_fail(err, CDUL_ERR_RUNTIME,
-                         "%s: %s can run none of the graph's %zu operations; run it with provider cpu",
-                         s->path, s->provider, all);
+        return cdul_fail(
+            err, CDUL_ERR_RUNTIME,
+            "%s: %s can run none of the graph's %zu operations; run it with provider cpu", s->path,
+            s->provider, all);
     if (own == all)
         snprintf(s->placement, sizeof s->placement, "%s: all %zu nodes", s->provider, all);
     else

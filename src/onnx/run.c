@@ -41,17 +41,19 @@ static ONNXTensorElementDataType type_of(cdul_element element) {
 }
 
 cdul_status cdul_session_shape(const cdul_session *s, const OrtTensorTypeAndShapeInfo *info,
-                               cdul_element *element, size_t *rank, int64_t *dims, cdul_error *err) {
+                               cdul_element *element, size_t *rank, int64_t *dims,
+                               cdul_error *err) {
     ONNXTensorElementDataType type;
-    cdul_status status =
-        cdul_session_check(s, s->api->GetTensorElementType(info, &type), CDUL_ERR_RUNTIME, "type", err);
+    cdul_status status = cdul_session_check(s, s->api->GetTensorElementType(info, &type),
+                                            CDUL_ERR_RUNTIME, "type", err);
     if (status == CDUL_OK)
-        status =
-            cdul_session_check(s, s->api->GetDimensionsCount(info, rank), CDUL_ERR_RUNTIME, "shape", err);
+        status = cdul_session_check(s, s->api->GetDimensionsCount(info, rank), CDUL_ERR_RUNTIME,
+                                    "shape", err);
     if (status != CDUL_OK) return status;
     *element = *rank <= CDUL_PORT_RANK ? element_of(type) : CDUL_ELEMENT_OTHER;
     if (*rank > CDUL_PORT_RANK) return CDUL_OK;
-    return cdul_session_check(s, s->api->GetDimensions(info, dims, *rank), CDUL_ERR_RUNTIME, "shape", err);
+    return cdul_session_check(s, s->api->GetDimensions(info, dims, *rank), CDUL_ERR_RUNTIME,
+                              "shape", err);
 }
 
 /* Elements of `dims`; false if a size is negative or the product overflows. */
@@ -78,7 +80,8 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
                          cdul_element_name(port->element));
     if (!count_elements(feed->dims, feed->rank, &count) ||
         __builtin_mul_overflow(count, cdul_element_size(port->element), &bytes))
-        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s: impossible shape", s->path, port->name);
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s: impossible shape", s->path,
+                         port->name);
 
     /* ONNX Runtime declares the data mutable but only reads inputs */
     void *data = feed->f32 ? (void *)(uintptr_t)feed->f32 : (void *)(uintptr_t)feed->i64;
@@ -91,25 +94,28 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
             return status;
         }
     }
-    return cdul_session_check(s,
-                              s->api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes, feed->dims,
-                                                                     feed->rank, type_of(port->element),
-                                                                     &out->value),
-                              CDUL_ERR_RUNTIME, port->name, err);
+    return cdul_session_check(
+        s,
+        s->api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes, feed->dims, feed->rank,
+                                               type_of(port->element), &out->value),
+        CDUL_ERR_RUNTIME, port->name, err);
 }
 
-static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fetch *fetch, cdul_error *err) {
+static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fetch *fetch,
+                                cdul_error *err) {
     OrtTensorTypeAndShapeInfo *info = NULL;
     cdul_element element = CDUL_ELEMENT_OTHER;
     void *data = NULL;
-    cdul_status status = cdul_session_check(s, s->api->GetTensorTypeAndShape(value, &info), CDUL_ERR_RUNTIME,
-                                            fetch->name, err);
-    if (status == CDUL_OK) status = cdul_session_shape(s, info, &element, &fetch->rank, fetch->dims, err);
+    cdul_status status = cdul_session_check(s, s->api->GetTensorTypeAndShape(value, &info),
+                                            CDUL_ERR_RUNTIME, fetch->name, err);
+    if (status == CDUL_OK)
+        status = cdul_session_shape(s, info, &element, &fetch->rank, fetch->dims, err);
     if (info) s->api->ReleaseTensorTypeAndShapeInfo(info);
     if (status == CDUL_OK && (element == CDUL_ELEMENT_OTHER || fetch->rank > CDUL_PORT_RANK ||
                               !count_elements(fetch->dims, fetch->rank, &fetch->count)))
-        status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: output %s: element type or shape cannot be read",
-                           s->path, fetch->name);
+        status =
+            cdul_fail(err, CDUL_ERR_RUNTIME, "%s: output %s: element type or shape cannot be read",
+                      s->path, fetch->name);
     if (status == CDUL_OK)
         status = cdul_session_check(s, s->api->GetTensorMutableData(value, &data), CDUL_ERR_RUNTIME,
                                     fetch->name, err);
@@ -120,19 +126,18 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
     return CDUL_OK;
 }
 
-#define MAX_PORTS                                                                                            \
-    8 /* fed or fetched in one run: the largest graph met (a CLIP with both towers) has four                 \
-       */
+/* Fed or fetched in one run: the largest graph met (a CLIP with both towers) has four. */
+#define MAX_PORTS 8
 
-cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_feeds, cdul_fetch *fetches,
-                             size_t n_fetches, cdul_error *err) {
+cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_feeds,
+                             cdul_fetch *fetches, size_t n_fetches, cdul_error *err) {
     prepared inputs[MAX_PORTS] = {{NULL, NULL}};
     const OrtValue *values[MAX_PORTS] = {NULL};
     OrtValue *results[MAX_PORTS] = {NULL};
     const char *input_names[MAX_PORTS] = {NULL}, *output_names[MAX_PORTS] = {NULL};
     if (n_feeds > MAX_PORTS || n_fetches > MAX_PORTS)
-        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: more than %d inputs or outputs in one run", s->path,
-                         MAX_PORTS);
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: more than %d inputs or outputs in one run",
+                         s->path, MAX_PORTS);
 
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < n_fetches; i++) {
@@ -146,8 +151,8 @@ cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_f
     }
     if (status == CDUL_OK)
         status = cdul_session_check(s,
-                                    s->api->Run(s->session, cdul_stop_options(s), input_names, values,
-                                                n_feeds, output_names, n_fetches, results),
+                                    s->api->Run(s->session, cdul_stop_options(s), input_names,
+                                                values, n_feeds, output_names, n_fetches, results),
                                     CDUL_ERR_RUNTIME, "running the network", err);
     if (status == CDUL_ERR_RUNTIME && cdul_interrupted())
         status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");

@@ -31,7 +31,8 @@ const char *cdul_session_runtime_version(void) {
     return OrtGetApiBase()->GetVersionString();
 }
 
-/* ONNX Runtime logs to stderr by itself; a library must not. What matters comes back as a status. */
+/* ONNX Runtime logs to stderr by itself; a library must not. What matters comes back as a
+ * status. */
 static void ORT_API_CALL swallow_log(void *param, OrtLoggingLevel severity, const char *category,
                                      const char *id, const char *location, const char *message) {
     (void)param, (void)severity, (void)category, (void)id, (void)location, (void)message;
@@ -39,7 +40,8 @@ static void ORT_API_CALL swallow_log(void *param, OrtLoggingLevel severity, cons
 
 /* --- Opening --- */
 
-static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_port *port, cdul_error *err) {
+static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_port *port,
+                             cdul_error *err) {
     const OrtApi *api = s->api;
     char *name = NULL;
     OrtTypeInfo *type = NULL;
@@ -55,12 +57,13 @@ static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_p
                                           : api->SessionGetOutputTypeInfo(s->session, i, &type),
                                     CDUL_ERR_RUNTIME, "type", err);
     if (status == CDUL_OK)
-        status = cdul_session_check(s, api->CastTypeInfoToTensorInfo(type, &tensor), CDUL_ERR_RUNTIME, "type",
-                                    err);
+        status = cdul_session_check(s, api->CastTypeInfoToTensorInfo(type, &tensor),
+                                    CDUL_ERR_RUNTIME, "type", err);
     port->element = CDUL_ELEMENT_OTHER;
     if (status == CDUL_OK && tensor)
         status = cdul_session_shape(s, tensor, &port->element, &port->rank, port->dims, err);
-    if (status == CDUL_OK && !(port->name = strdup(name))) status = cdul_fail_memory(err, "port name");
+    if (status == CDUL_OK && !(port->name = strdup(name)))
+        status = cdul_fail_memory(err, "port name");
     if (type) api->ReleaseTypeInfo(type);
     if (name) {
         OrtStatus *freed = api->AllocatorFree(s->allocator, name);
@@ -71,27 +74,31 @@ static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_p
 
 static cdul_status read_ports(const cdul_session *s, bool input, cdul_port **out, size_t *count,
                               cdul_error *err) {
-    cdul_status status = cdul_session_check(s,
-                                            input ? s->api->SessionGetInputCount(s->session, count)
-                                                  : s->api->SessionGetOutputCount(s->session, count),
-                                            CDUL_ERR_RUNTIME, "ports", err);
+    cdul_status status =
+        cdul_session_check(s,
+                           input ? s->api->SessionGetInputCount(s->session, count)
+                                 : s->api->SessionGetOutputCount(s->session, count),
+                           CDUL_ERR_RUNTIME, "ports", err);
     if (status != CDUL_OK) return status;
     *out = calloc(*count ? *count : 1, sizeof **out);
     if (!*out) {
         *count = 0;
         return cdul_fail_memory(err, "ports");
     }
-    for (size_t i = 0; status == CDUL_OK && i < *count; i++) status = read_port(s, i, input, &(*out)[i], err);
+    for (size_t i = 0; status == CDUL_OK && i < *count; i++)
+        status = read_port(s, i, input, &(*out)[i], err);
     return status;
 }
 
-/* All custom properties, as key, value, key, value ...: read once, so that lookups need not allocate. */
+/* All custom properties, as key, value, key, value ...: read once, so that lookups need not
+ * allocate. */
 static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     const OrtApi *api = s->api;
     char **keys = NULL;
     int64_t count = 0;
-    cdul_status status = cdul_session_check(s, api->SessionGetModelMetadata(s->session, &s->metadata),
-                                            CDUL_ERR_RUNTIME, "metadata", err);
+    cdul_status status =
+        cdul_session_check(s, api->SessionGetModelMetadata(s->session, &s->metadata),
+                           CDUL_ERR_RUNTIME, "metadata", err);
     if (status == CDUL_OK)
         status = cdul_session_check(
             s, api->ModelMetadataGetCustomMetadataMapKeys(s->metadata, s->allocator, &keys, &count),
@@ -102,9 +109,10 @@ static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     for (int64_t i = 0; i < count; i++) {
         char *value = NULL;
         if (status == CDUL_OK)
-            status = cdul_session_check(
-                s, api->ModelMetadataLookupCustomMetadataMap(s->metadata, s->allocator, keys[i], &value),
-                CDUL_ERR_RUNTIME, "metadata", err);
+            status = cdul_session_check(s,
+                                        api->ModelMetadataLookupCustomMetadataMap(
+                                            s->metadata, s->allocator, keys[i], &value),
+                                        CDUL_ERR_RUNTIME, "metadata", err);
         if (status == CDUL_OK) {
             s->properties[s->n_properties++] = strdup(keys[i]);
             s->properties[s->n_properties++] = strdup(value ? value : "");
@@ -118,8 +126,9 @@ static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     return status;
 }
 
-/* From 1.29 on Microsoft's builds keep a mark of the machine in the home folder and report what is run,
- * unless this is set before there is an environment: DisableTelemetryEvents comes after the first report. */
+/* From 1.29 on Microsoft's builds keep a mark of the machine in the home folder and report what is
+ * run, unless this is set before there is an environment: DisableTelemetryEvents comes after the
+ * first report. */
 static void report_nothing(void) {
     setenv("ORT_DISABLE_TELEMETRY", "1", 1);
 }
@@ -132,12 +141,14 @@ cdul_status cdul_session_start(cdul_session *s, cdul_error *err) {
         return cdul_fail(err, CDUL_ERR_RUNTIME,
                          "ONNX Runtime %s is older than the header cdul was built with (API %d)",
                          cdul_session_runtime_version(), ORT_API_VERSION);
-    return cdul_session_check(
-        s, s->api->CreateEnvWithCustomLogger(swallow_log, NULL, ORT_LOGGING_LEVEL_ERROR, "cdul", &s->env),
-        CDUL_ERR_RUNTIME, "ONNX Runtime", err);
+    return cdul_session_check(s,
+                              s->api->CreateEnvWithCustomLogger(
+                                  swallow_log, NULL, ORT_LOGGING_LEVEL_ERROR, "cdul", &s->env),
+                              CDUL_ERR_RUNTIME, "ONNX Runtime", err);
 }
 
-static cdul_status open_graph(cdul_session *s, const cdul_session_options *options, cdul_error *err) {
+static cdul_status open_graph(cdul_session *s, const cdul_session_options *options,
+                              cdul_error *err) {
     OrtSessionOptions *prepared = NULL;
     cdul_status status = cdul_session_start(s, err);
     if (status != CDUL_OK) return status;
@@ -145,24 +156,24 @@ static cdul_status open_graph(cdul_session *s, const cdul_session_options *optio
     status = cdul_session_prepare(s, options, &prepared, err);
     if (status == CDUL_OK) {
         char doing[120];
-        snprintf(doing, sizeof doing, "ONNX Runtime cannot open it%s%s", s->provider[0] ? " for " : "",
-                 s->provider);
+        snprintf(doing, sizeof doing, "ONNX Runtime cannot open it%s%s",
+                 s->provider[0] ? " for " : "", s->provider);
         status = cdul_session_create(s, prepared, doing, err);
     }
     if (prepared) api->ReleaseSessionOptions(prepared);
     if (status == CDUL_OK) status = cdul_session_place(s, err);
     if (status == CDUL_OK)
-        status = cdul_session_check(s, api->GetAllocatorWithDefaultOptions(&s->allocator), CDUL_ERR_RUNTIME,
-                                    "allocator", err);
+        status = cdul_session_check(s, api->GetAllocatorWithDefaultOptions(&s->allocator),
+                                    CDUL_ERR_RUNTIME, "allocator", err);
     if (status == CDUL_OK)
-        status =
-            cdul_session_check(s, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &s->memory),
-                               CDUL_ERR_RUNTIME, "memory", err);
+        status = cdul_session_check(
+            s, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &s->memory),
+            CDUL_ERR_RUNTIME, "memory", err);
     return status;
 }
 
-cdul_status cdul_session_open(const char *path, const cdul_session_options *options, cdul_session **out,
-                              cdul_error *err) {
+cdul_status cdul_session_open(const char *path, const cdul_session_options *options,
+                              cdul_session **out, cdul_error *err) {
     *out = NULL;
     const cdul_session_options defaults = cdul_session_defaults();
     if (!cdul_path_exists(path)) return cdul_fail(err, CDUL_ERR_IO, "%s: no such file", path);
@@ -229,12 +240,14 @@ const cdul_port *cdul_session_output(const cdul_session *session, const char *na
 
 const char *cdul_port_describe(const cdul_port *port, char *text, size_t size) {
     int used = snprintf(text, size, "%s %s [", port->name, cdul_element_name(port->element));
-    for (size_t i = 0; i < port->rank && i < CDUL_PORT_RANK && used > 0 && (size_t)used < size; i++) {
+    for (size_t i = 0; i < port->rank && i < CDUL_PORT_RANK && used > 0 && (size_t)used < size;
+         i++) {
         const char *comma = i ? ", " : "";
         if (port->dims[i] < 0)
             used += snprintf(text + used, size - (size_t)used, "%s?", comma);
         else
-            used += snprintf(text + used, size - (size_t)used, "%s%lld", comma, (long long)port->dims[i]);
+            used += snprintf(text + used, size - (size_t)used, "%s%lld", comma,
+                             (long long)port->dims[i]);
     }
     if (used > 0 && (size_t)used < size) snprintf(text + used, size - (size_t)used, "]");
     return text;

@@ -1,7 +1,8 @@
-/* An ONNX graph ready to run, in ONNX Runtime. The only part of cdul that sees ONNX Runtime's header.
+/* An ONNX graph ready to run, in ONNX Runtime. The only part of cdul that sees ONNX Runtime's
+ * header.
  *
- * Numbers go in as float32 or int64 and come out as float32; a graph that wants or gives float16, float64,
- * int32 or int64 is converted for. Sessions share nothing that a caller can notice. */
+ * Numbers go in as float32 or int64 and come out as float32; a graph that wants or gives float16,
+ * float64, int32 or int64 is converted for. Sessions share nothing that a caller can notice. */
 #ifndef CDUL_ONNX_SESSION_H
 #define CDUL_ONNX_SESSION_H
 
@@ -14,9 +15,9 @@
 #include <stdio.h>
 
 typedef struct cdul_session_options {
-    size_t threads;         /* that work inside an operator; 0 = one per processor */
-    cdul_provider provider; /* borrowed while the session is opened                                    */
-    bool unoptimised; /* opens in a fraction of the time and memory, and runs slowly: to be asked       */
+    size_t threads; /* that work inside an operator; 0 = one per processor */
+    cdul_provider provider; /* borrowed while the session is opened */
+    bool unoptimised; /* opens in a fraction of the time and memory, and runs slowly: to be asked */
 } cdul_session_options;
 
 /* ONNX Runtime's own CPU provider. */
@@ -27,12 +28,13 @@ cdul_session_options cdul_session_defaults(void);
 
 typedef struct cdul_session cdul_session;
 
-/* CDUL_ERR_IO: no such file. CDUL_ERR_INPUT: ONNX Runtime cannot read the graph, or not for this provider.
- * CDUL_ERR_USAGE: no such provider, device or form of option; a file that is no plug-in. CDUL_ERR_RUNTIME:
- * the provider cannot start, or can run no part of the graph: there is no falling back to the CPU. A plug-in
- * stays loaded until the last session of the process is closed. `options` NULL = defaults. */
-cdul_status cdul_session_open(const char *path, const cdul_session_options *options, cdul_session **out,
-                              cdul_error *err) CDUL_MUST_CHECK;
+/* CDUL_ERR_IO: no such file. CDUL_ERR_INPUT: ONNX Runtime cannot read the graph, or not for this
+ * provider. CDUL_ERR_USAGE: no such provider, device or form of option; a file that is no plug-in.
+ * CDUL_ERR_RUNTIME: the provider cannot start, or can run no part of the graph: there is no falling
+ * back to the CPU. A plug-in stays loaded until the last session of the process is closed.
+ * `options` NULL = defaults. */
+cdul_status cdul_session_open(const char *path, const cdul_session_options *options,
+                              cdul_session **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_session_close(cdul_session *session);
 
 /* --- What the graph says of itself --- */
@@ -45,7 +47,7 @@ typedef enum cdul_element {
     CDUL_ELEMENT_F64,
     CDUL_ELEMENT_I64,
     CDUL_ELEMENT_I32,
-    CDUL_ELEMENT_OTHER, /* cannot be fed or read                                                       */
+    CDUL_ELEMENT_OTHER, /* cannot be fed or read */
 } cdul_element;
 
 const char *cdul_element_name(cdul_element element); /* "float16" */
@@ -54,8 +56,8 @@ const char *cdul_element_name(cdul_element element); /* "float16" */
 typedef struct cdul_port {
     char *name;
     cdul_element element;
-    size_t rank; /* dimensions beyond CDUL_PORT_RANK make the port unusable (OTHER)                    */
-    int64_t dims[CDUL_PORT_RANK]; /* -1: free, such as the batch                                       */
+    size_t rank; /* dimensions beyond CDUL_PORT_RANK make the port unusable (OTHER) */
+    int64_t dims[CDUL_PORT_RANK]; /* -1: free, such as the batch */
 } cdul_port;
 
 const cdul_port *cdul_session_inputs(const cdul_session *session, size_t *count);
@@ -69,8 +71,8 @@ const char *cdul_port_describe(const cdul_port *port, char *text, size_t size);
 /* A custom metadata property (metadata_props), or NULL. Lives as long as the session. */
 const char *cdul_session_metadata(const cdul_session *session, const char *key);
 const char *cdul_session_path(const cdul_session *session);
-/* Who runs the graph: "CPU"; else such as "CUDA: 98 of 103 nodes, 5 on the CPU". A provider takes what it can
- * and ONNX Runtime's CPU provider the rest. Lives as long as the session. */
+/* Who runs the graph: "CPU"; else such as "CUDA: 98 of 103 nodes, 5 on the CPU". A provider takes
+ * what it can and ONNX Runtime's CPU provider the rest. Lives as long as the session. */
 const char *cdul_session_placement(const cdul_session *session);
 
 /* --- Running --- */
@@ -91,23 +93,25 @@ typedef struct cdul_fetch {
     const char *name;
     size_t rank;
     int64_t dims[CDUL_PORT_RANK];
-    size_t count;  /* elements: the product of dims                                                    */
-    float *values; /* the caller's to free                                                             */
+    size_t count; /* elements: the product of dims */
+    float *values; /* the caller's to free */
 } cdul_fetch;
 
-/* Runs the graph once. ONNX Runtime computes all outputs, whichever are asked for. May be called from several
- * threads. On failure no `values` are left to free. CDUL_ERR_RUNTIME carries ONNX Runtime's first line. */
+/* Runs the graph once. ONNX Runtime computes all outputs, whichever are asked for. May be called
+ * from several threads. On failure no `values` are left to free. CDUL_ERR_RUNTIME carries ONNX
+ * Runtime's first line. */
 cdul_status cdul_session_run(cdul_session *session, const cdul_feed *feeds, size_t n_feeds,
-                             cdul_fetch *fetches, size_t n_fetches, cdul_error *err) CDUL_MUST_CHECK;
+                             cdul_fetch *fetches, size_t n_fetches,
+                             cdul_error *err) CDUL_MUST_CHECK;
 
 /* Version of the ONNX Runtime library that is loaded: "1.32.0". */
 const char *cdul_session_runtime_version(void);
-/* Providers the library was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees. NULL: no
- * memory. */
+/* Providers the library was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees.
+ * NULL: no memory. */
 char *cdul_session_providers(void);
-/* Writes the version and the providers as lines for --version; with a plug-in's `library` (or NULL) also what
- * that brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". Errors of the plug-in are
- * those of cdul_session_open. */
+/* Writes the version and the providers as lines for --version; with a plug-in's `library` (or NULL)
+ * also what that brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". Errors
+ * of the plug-in are those of cdul_session_open. */
 cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -25,28 +25,32 @@ struct cdul_session {
     char placement[160];
 };
 
-/* Releases `status` and reports its first line, after the file's name and `doing`; NULL is success. */
+/* Releases `status` and reports its first line, after the file's name and `doing`; NULL is
+ * success. */
 cdul_status cdul_session_check(const cdul_session *s, OrtStatus *status, cdul_status failure,
                                const char *doing, cdul_error *err);
 
 /* The environment is one for the process; ONNX Runtime counts its users. */
 cdul_status cdul_session_start(cdul_session *s, cdul_error *err);
 
-/* ONNX Runtime's session options for ours, the provider among them. The caller releases *out, set on failure
- * too. */
-cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *from, OrtSessionOptions **out,
-                                 cdul_error *err);
+/* ONNX Runtime's session options for ours, the provider among them. The caller releases *out, set
+ * on failure too. */
+cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *from,
+                                 OrtSessionOptions **out, cdul_error *err);
 /* Creates s->session. On the CPU alone large weights are mapped, not copied: see weights.c. */
 cdul_status cdul_session_create(cdul_session *s, OrtSessionOptions *options, const char *doing,
                                 cdul_error *err);
-/* The graph of a file with its tensors of `least` bytes or more left where they are: external data in that
- * same file. *out is the caller's to free; NULL, and success, if there are none, if some are external
- * already, or if the file is no graph. */
-cdul_status cdul_weights_outline(const char *path, size_t least, char **out, size_t *size, cdul_error *err);
-/* After the session is created: counts the nodes that the provider took, and refuses one that took none. */
+/* The graph of a file with its tensors of `least` bytes or more left where they are: external data
+ * in that same file. *out is the caller's to free; NULL, and success, if there are none, if some
+ * are external already, or if the file is no graph. */
+cdul_status cdul_weights_outline(const char *path, size_t least, char **out, size_t *size,
+                                 cdul_error *err);
+/* After the session is created: counts the nodes that the provider took, and refuses one that took
+ * none. */
 cdul_status cdul_session_place(cdul_session *s, cdul_error *err);
 
-/* From here on an interrupt ends a run of the session. Nothing in a process that has not installed it. */
+/* From here on an interrupt ends a run of the session. Nothing in a process that has not installed
+ * it. */
 cdul_status cdul_stop_open(cdul_session *s, cdul_error *err);
 const OrtRunOptions *cdul_stop_options(const cdul_session *s);
 void cdul_stop_close(cdul_session *s);
@@ -56,12 +60,13 @@ const char *cdul_provider_short(const char *name, char *text, size_t size);
 
 /* The provider's options as ONNX Runtime takes them. */
 typedef struct cdul_provider_pairs {
-    const char **keys, **values; /* [count], with room for one more: both point into `text`           */
+    const char **keys, **values; /* [count], with room for one more: both point into `text` */
     size_t count;
     cdul_strings text;
 } cdul_provider_pairs;
 
-cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out, cdul_error *err);
+cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out,
+                                     cdul_error *err);
 void cdul_provider_pairs_free(cdul_provider_pairs *pairs);
 /* NULL if the user did not give the key. */
 const char *cdul_provider_pairs_get(const cdul_provider_pairs *pairs, const char *key);
@@ -69,10 +74,11 @@ const char *cdul_provider_pairs_get(const cdul_provider_pairs *pairs, const char
 void cdul_provider_pairs_default(cdul_provider_pairs *pairs, const char *key, const char *value);
 cdul_status cdul_provider_refuse_bfloat16(const cdul_session *session, cdul_error *err);
 
-/* Appends the provider that `from` names, of its plug-in library. `threads` is for providers that do not see
- * the session's. */
-cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options, const cdul_provider *from,
-                               cdul_provider_pairs *pairs, int threads, cdul_error *err);
+/* Appends the provider that `from` names, of its plug-in library. `threads` is for providers that
+ * do not see the session's. */
+cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options,
+                               const cdul_provider *from, cdul_provider_pairs *pairs, int threads,
+                               cdul_error *err);
 
 /* Element type and dims of a tensor; one of more than CDUL_PORT_RANK dims is OTHER. */
 cdul_status cdul_session_shape(const cdul_session *s, const OrtTensorTypeAndShapeInfo *info,

@@ -1,6 +1,6 @@
-/* A batch of a large encoder takes longer than somebody who interrupts wants to wait. ONNX Runtime ends a run
- * between two nodes of the graph when its run options say so: a thread that looks for the interrupt says it.
- */
+/* A batch of a large encoder takes longer than somebody who interrupts wants to wait. ONNX Runtime
+ * ends a run between two nodes of the graph when its run options say so: a thread that looks for
+ * the interrupt says it. */
 #include "base/progress.h"
 #include "onnx/session_internal.h"
 
@@ -42,8 +42,8 @@ cdul_status cdul_stop_open(cdul_session *s, cdul_error *err) {
     cdul_stop *stop = calloc(1, sizeof *stop);
     if (!stop) return cdul_fail_memory(err, "session");
     stop->api = s->api;
-    cdul_status status =
-        cdul_session_check(s, s->api->CreateRunOptions(&stop->options), CDUL_ERR_RUNTIME, "run options", err);
+    cdul_status status = cdul_session_check(s, s->api->CreateRunOptions(&stop->options),
+                                            CDUL_ERR_RUNTIME, "run options", err);
     pthread_mutex_init(&stop->lock, NULL);
     pthread_cond_init(&stop->ended, NULL);
     if (status == CDUL_OK && pthread_create(&stop->thread, NULL, look, stop) == 0) {

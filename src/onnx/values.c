@@ -57,8 +57,8 @@ static cdul_status encode_i32(const cdul_feed *feed, size_t count, int32_t *out,
     for (size_t i = 0; i < count; i++) {
         if (feed->i64[i] < INT32_MIN || feed->i64[i] > INT32_MAX)
             return cdul_fail(err, CDUL_ERR_INPUT,
-                             "input %s takes int32, which cannot hold %lld (element %zu)", feed->name,
-                             (long long)feed->i64[i], i);
+                             "input %s takes int32, which cannot hold %lld (element %zu)",
+                             feed->name, (long long)feed->i64[i], i);
         out[i] = (int32_t)feed->i64[i];
     }
     return CDUL_OK;

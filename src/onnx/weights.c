@@ -1,6 +1,7 @@
-/* ONNX Runtime copies the weights that lie inside of a graph's file twice before it lays them out for its
- * kernels, but maps those that lie beside it ("external data"). Nothing forbids that the file beside it is
- * the graph's own: so it gets the graph without its weights, and where in the file each of them lies.
+/* ONNX Runtime copies the weights that lie inside of a graph's file twice before it lays them out
+ * for its kernels, but maps those that lie beside it ("external data"). Nothing forbids that the
+ * file beside it is the graph's own: so it gets the graph without its weights, and where in the
+ * file each of them lies.
  *
  * Read here is the little that this takes of protobuf's wire format and of onnx.proto. */
 #include "base/file.h"
@@ -16,8 +17,8 @@
 
 #define LEAST_BYTES ((size_t)64 << 10) /* smaller tensors, shapes among them, stay in the graph */
 
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 }; /* wire types                   */
-enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5 };          /* onnx.proto's field numbers   */
+enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 }; /* wire types */
+enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5 }; /* onnx.proto's field numbers */
 enum { TENSOR_RAW_DATA = 9, TENSOR_EXTERNAL_DATA = 13, TENSOR_LOCATION = 14 };
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, LOCATION_EXTERNAL = 1 };
 
@@ -28,16 +29,16 @@ typedef struct span {
 typedef struct field {
     unsigned number, type;
     span whole; /* with its tag */
-    span bytes; /* of BYTES     */
+    span bytes; /* of BYTES */
 } field;
 
 /* What is written, and for whom. */
 typedef struct outline {
     const unsigned char *file; /* the mapped graph */
-    const char *name;          /* of the file      */
-    size_t least;              /* bytes            */
-    size_t moved;              /* tensors          */
-    bool refuse;               /* no protobuf, or weights elsewhere: ONNX Runtime shall read it as it is */
+    const char *name; /* of the file */
+    size_t least; /* bytes */
+    size_t moved; /* tensors */
+    bool refuse; /* no protobuf, or weights elsewhere: ONNX Runtime shall read it as it is */
     bool no_memory;
 } outline;
 
@@ -164,13 +165,14 @@ static void write_tensor(span tensor, FILE *out, outline *o) {
     o->moved++;
 }
 
-/* Has one raw_data, which is worth it. A tensor whose numbers are elsewhere already makes the file one to
- * leave alone. */
+/* Has one raw_data, which is worth it. A tensor whose numbers are elsewhere already makes the file
+ * one to leave alone. */
 static bool is_moved(span tensor, outline *o) {
     size_t raws = 0, bytes = 0;
     field f;
     for (span in = tensor; in.at < in.end;) {
-        if (!read_field(&in, &f) || f.number == TENSOR_EXTERNAL_DATA || f.number == TENSOR_LOCATION) {
+        if (!read_field(&in, &f) || f.number == TENSOR_EXTERNAL_DATA ||
+            f.number == TENSOR_LOCATION) {
             o->refuse = true;
             return false;
         }
@@ -205,14 +207,16 @@ static void write_model(span model, FILE *out, outline *o) {
     }
 }
 
-cdul_status cdul_weights_outline(const char *path, size_t least, char **out, size_t *size, cdul_error *err) {
+cdul_status cdul_weights_outline(const char *path, size_t least, char **out, size_t *size,
+                                 cdul_error *err) {
     *out = NULL;
     *size = 0;
     cdul_mapping map = {0};
     cdul_status status = cdul_mapping_open(path, &map, err);
     if (status != CDUL_OK) return status;
     FILE *stream = open_memstream(out, size);
-    outline o = {.file = map.data, .name = cdul_path_base(path), .least = least, .no_memory = !stream};
+    outline o = {
+        .file = map.data, .name = cdul_path_base(path), .least = least, .no_memory = !stream};
     if (stream && map.data) write_model((span){map.data, map.data + map.size}, stream, &o);
     if (stream && !close_stream(stream)) o.no_memory = true;
     cdul_mapping_close(&map);
@@ -242,15 +246,17 @@ static cdul_status create_mapped(cdul_session *s, OrtSessionOptions *options, co
         folder = strndup(path, (size_t)(cdul_path_base(path) - path));
         if (!folder) status = cdul_fail_memory(err, path);
         if (status == CDUL_OK)
-            status = cdul_session_check(s, s->api->AddSessionConfigEntry(options, folder_key, folder),
-                                        CDUL_ERR_RUNTIME, "session", err);
+            status =
+                cdul_session_check(s, s->api->AddSessionConfigEntry(options, folder_key, folder),
+                                   CDUL_ERR_RUNTIME, "session", err);
         if (status == CDUL_OK)
             status = cdul_session_check(
-                s, s->api->CreateSessionFromArray(s->env, graph, size, options, &s->session), CDUL_ERR_INPUT,
-                doing, err);
+                s, s->api->CreateSessionFromArray(s->env, graph, size, options, &s->session),
+                CDUL_ERR_INPUT, doing, err);
         /* It opened the file anew, by its name. */
         if (status == CDUL_OK && (stat(path, &after) != 0 || !is_same_file(&before, &after)))
-            status = cdul_fail(err, CDUL_ERR_IO, "%s: was changed while it was opened: run again", s->path);
+            status = cdul_fail(err, CDUL_ERR_IO, "%s: was changed while it was opened: run again",
+                               s->path);
     }
     free(folder);
     free(graph);
@@ -267,6 +273,6 @@ cdul_status cdul_session_create(cdul_session *s, OrtSessionOptions *options, con
         free(path);
     }
     if (status != CDUL_OK || s->session) return status;
-    return cdul_session_check(s, s->api->CreateSession(s->env, s->path, options, &s->session), CDUL_ERR_INPUT,
-                              doing, err);
+    return cdul_session_check(s, s->api->CreateSession(s->env, s->path, options, &s->session),
+                              CDUL_ERR_INPUT, doing, err);
 }

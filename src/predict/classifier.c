@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "image/views.h"
-#include "label/model_card.h"
+#include "labels/card.h"
 #include "onnx/session.h"
 #include "predict/combine.h"
 #include "predict/precision.h"
@@ -14,8 +14,8 @@
 
 /* Views in a run by default: more are no faster and take more memory. */
 enum { BATCH_OF_THREAD = 2, SMALLEST_BATCH = 4 };
-/* ONNX Runtime multiplies one row by another routine than many: a lone view is run in company, so that the
- * last bits of its scores do not depend on how many views a run happens to have left. */
+/* ONNX Runtime multiplies one row by another routine than many: a lone view is run in company, so
+ * that the last bits of its scores do not depend on how many views a run happens to have left. */
 #define LEAST_BATCH 2
 #define GRID        "3x3"
 
@@ -63,11 +63,11 @@ static cdul_status find_int8(const char *path, char **out, cdul_error *err) {
     *out = cdul_classifier_int8_path(path);
     if (!*out) return cdul_fail_memory(err, "path");
     if (cdul_path_exists(*out)) return CDUL_OK;
-    cdul_status status =
-        cdul_fail(err, CDUL_ERR_INPUT,
-                  "%s: no such file, so this model has no int8: cdul-train writes it when a run is finished; "
-                  "or use --precision fp32",
-                  *out);
+    cdul_status status = cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "%s: no such file, so this model has no int8: cdul-train writes it when a run is finished; "
+        "or use --precision fp32",
+        *out);
     free(*out);
     *out = NULL;
     return status;
@@ -80,8 +80,10 @@ static cdul_status find_graph(const char *path, char **out, cdul_error *err) {
     if (cdul_path_exists(*out)) return CDUL_OK;
     cdul_status status =
         is_folder
-            ? cdul_fail(err, CDUL_ERR_INPUT,
-                        "%s: no model.onnx in this folder; cdul-train writes it when a run is finished", path)
+            ? cdul_fail(
+                  err, CDUL_ERR_INPUT,
+                  "%s: no model.onnx in this folder; cdul-train writes it when a run is finished",
+                  path)
             : cdul_fail_errno(err, "%s", path);
     free(*out);
     *out = NULL;
@@ -101,12 +103,13 @@ static bool takes(int64_t dim, size_t size) {
     return dim < 0 || dim == (int64_t)size;
 }
 
-static cdul_status refuse_port(const cdul_classifier *classifier, const cdul_port *port, const char *wanted,
-                               cdul_error *err) {
+static cdul_status refuse_port(const cdul_classifier *classifier, const cdul_port *port,
+                               const char *wanted, cdul_error *err) {
     char text[160];
     return cdul_fail(err, CDUL_ERR_INPUT, "%s: no classifier of cdul-train: %s, expected %s",
                      cdul_session_path(classifier->session),
-                     port ? cdul_port_describe(port, text, sizeof text) : "a port is missing", wanted);
+                     port ? cdul_port_describe(port, text, sizeof text) : "a port is missing",
+                     wanted);
 }
 
 static cdul_status check_ports(const cdul_classifier *classifier, cdul_error *err) {
@@ -116,9 +119,10 @@ static cdul_status check_ports(const cdul_classifier *classifier, cdul_error *er
     size_t inputs = 0, c = classifier->card.classes.count;
     char wanted[160];
     (void)cdul_session_inputs(classifier->session, &inputs);
-    snprintf(wanted, sizeof wanted, "one input image float32 [?, 3, %zu, %zu]", p->height, p->width);
-    if (inputs != 1 || !in || !is_float(in) || in->rank != 4 || in->dims[0] >= 0 || !takes(in->dims[1], 3) ||
-        !takes(in->dims[2], p->height) || !takes(in->dims[3], p->width))
+    snprintf(wanted, sizeof wanted, "one input image float32 [?, 3, %zu, %zu]", p->height,
+             p->width);
+    if (inputs != 1 || !in || !is_float(in) || in->rank != 4 || in->dims[0] >= 0 ||
+        !takes(in->dims[1], 3) || !takes(in->dims[2], p->height) || !takes(in->dims[3], p->width))
         return refuse_port(classifier, in, wanted, err);
     snprintf(wanted, sizeof wanted, "an output scores float32 [?, %zu]", c);
     if (!out || !is_float(out) || out->rank != 2 || !takes(out->dims[1], c))
@@ -128,7 +132,8 @@ static cdul_status check_ports(const cdul_classifier *classifier, cdul_error *er
 
 static cdul_status read_card(cdul_classifier *classifier, cdul_error *err) {
     const char *path = cdul_session_path(classifier->session);
-    cdul_status status = cdul_model_card_read(metadata, classifier->session, path, &classifier->card, err);
+    cdul_status status =
+        cdul_model_card_read(metadata, classifier->session, path, &classifier->card, err);
     if (status != CDUL_OK) return status;
     cdul_preprocess *p = &classifier->card.preprocess;
     p->scale = 1.0F / 255; /* the graph wants 0 .. 1 and applies mean and deviation itself */
@@ -224,7 +229,8 @@ static cdul_status run(cdul_classifier *classifier, const float *pixels, size_t 
     return status;
 }
 
-static cdul_status run_one(cdul_classifier *classifier, const float *pixels, float *scores, cdul_error *err) {
+static cdul_status run_one(cdul_classifier *classifier, const float *pixels, float *scores,
+                           cdul_error *err) {
     const size_t view = 3 * classifier->card.preprocess.height * classifier->card.preprocess.width;
     float *company = calloc(LEAST_BATCH * view, sizeof *company);
     if (!company) return cdul_fail_memory(err, "a view");
@@ -234,15 +240,16 @@ static cdul_status run_one(cdul_classifier *classifier, const float *pixels, flo
     return status;
 }
 
-cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixels, size_t n, float *scores,
-                                  cdul_error *err) {
+cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixels, size_t n,
+                                  float *scores, cdul_error *err) {
     const cdul_preprocess *p = &classifier->card.preprocess;
     const size_t view = 3 * p->height * p->width, c = classifier->card.classes.count;
     cdul_status status = CDUL_OK;
     for (size_t done = 0, now; status == CDUL_OK && done < n; done += now) {
         now = n - done < classifier->batch ? n - done : classifier->batch;
-        status = now < LEAST_BATCH ? run_one(classifier, pixels + done * view, scores + done * c, err)
-                                   : run(classifier, pixels + done * view, now, now, scores + done * c, err);
+        status = now < LEAST_BATCH
+                     ? run_one(classifier, pixels + done * view, scores + done * c, err)
+                     : run(classifier, pixels + done * view, now, now, scores + done * c, err);
     }
     return status;
 }
@@ -253,11 +260,12 @@ typedef struct predictor {
     cdul_classifier *classifier;
     const cdul_predict_settings *settings;
     const cdul_predict_sink *sink;
-    size_t views, classes; /* V, C                                                                      */
-    float *scores;         /* [C]                                                                       */
+    size_t views, classes; /* V, C */
+    float *scores; /* [C] */
 } predictor;
 
-static cdul_status score_views(void *user, const float *pixels, size_t n, float *rows, cdul_error *err) {
+static cdul_status score_views(void *user, const float *pixels, size_t n, float *rows,
+                               cdul_error *err) {
     predictor *p = user;
     return cdul_classifier_views(p->classifier, pixels, n, rows, err);
 }
@@ -281,14 +289,16 @@ static void skip(void *user, size_t i, const char *reason) {
     p->sink->skipped(p->sink->user, i, reason);
 }
 
-static cdul_status keep(void *user, size_t i, const cdul_image *image, void **kept, cdul_error *err) {
+static cdul_status keep(void *user, size_t i, const cdul_image *image, void **kept,
+                        cdul_error *err) {
     predictor *p = user;
     return p->sink->keep(p->sink->user, i, image, kept, err);
 }
 
 cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_strings *paths,
-                                    const cdul_predict_settings *settings, const cdul_predict_sink *sink,
-                                    cdul_reporter *reporter, cdul_error *err) {
+                                    const cdul_predict_settings *settings,
+                                    const cdul_predict_sink *sink, cdul_reporter *reporter,
+                                    cdul_error *err) {
     cdul_crops crops = {0};
     cdul_view_options views = {.preprocess = &classifier->card.preprocess,
                                .mirror = settings->views == CDUL_TEST_VIEWS_FLIP,
@@ -298,7 +308,8 @@ cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_stri
                                .batch = classifier->batch,
                                .width = classifier->card.classes.count,
                                .verb = "predict"};
-    predictor p = {.classifier = classifier, .settings = settings, .sink = sink, .classes = views.width};
+    predictor p = {
+        .classifier = classifier, .settings = settings, .sink = sink, .classes = views.width};
     const cdul_view_calls calls = {.network = score_views,
                                    .check = check_scores,
                                    .done = hand_over,
@@ -314,7 +325,8 @@ cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_stri
     p.views = cdul_views_count(&views);
     p.scores = calloc(p.classes, sizeof *p.scores);
     if (status == CDUL_OK && !p.scores) status = cdul_fail_memory(err, "scores");
-    if (status == CDUL_OK) status = cdul_views_run(paths, NULL, paths->count, &views, &calls, reporter, err);
+    if (status == CDUL_OK)
+        status = cdul_views_run(paths, NULL, paths->count, &views, &calls, reporter, err);
     free(p.scores);
     cdul_crops_free(&crops);
     return status;

@@ -3,10 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-/* A float32 sigmoid saturates at 0 and 1, whose logits are infinite: beyond +-16 scores count as equal. */
+/* A float32 sigmoid saturates at 0 and 1, whose logits are infinite: beyond +-16 scores count as
+ * equal. */
 #define EPSILON 1e-7
 
-void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size_t c, float *scores) {
+void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size_t c,
+                        float *scores) {
     memcpy(scores, rows, c * sizeof *scores);
     if (views == CDUL_TEST_VIEWS_NONE) return;
     for (size_t i = 0; i < c; i++) {

@@ -13,14 +13,14 @@
 #include <strings.h>
 
 #define WORTH_IT 64 /* images: with fewer, opening a second graph takes longer than it saves */
-#define TRIED    16 /* images that both graphs score                                        */
+#define TRIED    16 /* images that both graphs score */
 
-/* The first images as both graphs see them, and the scores of both. One graph is open at a time, so that no
- * more memory is needed than for the larger one. */
+/* The first images as both graphs see them, and the scores of both. One graph is open at a time, so
+ * that no more memory is needed than for the larger one. */
 typedef struct trial {
     size_t count, c;
     float *pixels; /* [TRIED, 3, H, W] */
-    float *scores; /* [2, TRIED, C]    */
+    float *scores; /* [2, TRIED, C] */
 } trial;
 
 static void free_trial(trial *t) {
@@ -41,7 +41,8 @@ static cdul_status read_trial(const cdul_classifier *classifier, const cdul_stri
 static double compare(const trial *t) {
     double difference = t->count ? 0 : INFINITY;
     for (size_t i = 0; i < t->count * t->c; i++)
-        difference = fmax(difference, fabs((double)t->scores[i] - (double)t->scores[TRIED * t->c + i]));
+        difference =
+            fmax(difference, fabs((double)t->scores[i] - (double)t->scores[TRIED * t->c + i]));
     return difference;
 }
 
@@ -59,8 +60,8 @@ static cdul_inference candidate(const char *path, const cdul_provider *provider)
 }
 
 /* Closes *classifier and opens the model in another precision in its place. */
-static cdul_status reopen(const char *path, const cdul_classifier_options *options, cdul_inference precision,
-                          cdul_classifier **classifier, cdul_error *err) {
+static cdul_status reopen(const char *path, const cdul_classifier_options *options,
+                          cdul_inference precision, cdul_classifier **classifier, cdul_error *err) {
     cdul_classifier_options other = *options;
     other.precision = precision;
     cdul_classifier_close(*classifier);
@@ -69,14 +70,16 @@ static cdul_status reopen(const char *path, const cdul_classifier_options *optio
 
 cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
                                    const cdul_strings *paths, const cdul_decode_options *decode,
-                                   cdul_classifier **out, char *note, size_t size, cdul_error *err) {
+                                   cdul_classifier **out, char *note, size_t size,
+                                   cdul_error *err) {
     const cdul_inference reduced = candidate(path, &options->provider);
     const char *name = reduced == CDUL_INFERENCE_INT8 ? "int8" : "bf16";
     trial t = {0};
     *out = NULL;
     note[0] = '\0';
     cdul_status status = reopen(path, options, CDUL_INFERENCE_FP32, out, err);
-    if (status != CDUL_OK || reduced == CDUL_INFERENCE_FP32 || paths->count < WORTH_IT) return status;
+    if (status != CDUL_OK || reduced == CDUL_INFERENCE_FP32 || paths->count < WORTH_IT)
+        return status;
     status = read_trial(*out, paths, decode, &t, err);
     if (status == CDUL_OK) status = cdul_classifier_views(*out, t.pixels, t.count, t.scores, err);
     if (status == CDUL_OK) status = reopen(path, options, reduced, out, err);

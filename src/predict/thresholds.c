@@ -51,9 +51,10 @@ static size_t kth_best(const float *scores, size_t c, const bool *picked, size_t
     return last;
 }
 
-size_t cdul_threshold_pick(const cdul_threshold *threshold, const float *model, const float *scores, size_t c,
-                           bool *picked) {
-    float common = threshold->kind == CDUL_THRESHOLD_RELATIVE ? halfway(scores, c) : threshold->value;
+size_t cdul_threshold_pick(const cdul_threshold *threshold, const float *model, const float *scores,
+                           size_t c, bool *picked) {
+    float common =
+        threshold->kind == CDUL_THRESHOLD_RELATIVE ? halfway(scores, c) : threshold->value;
     size_t count = 0;
     for (size_t i = 0; i < c; i++) {
         picked[i] = scores[i] >= (threshold->kind == CDUL_THRESHOLD_AUTO ? model[i] : common);

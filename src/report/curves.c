@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS 101 /* recall 0, 0.01, ... 1, as COCO samples its curves                                  */
+#define STEPS 101 /* recall 0, 0.01, ... 1, as COCO samples its curves */
 
-/* Interpolated precision (the best at that recall or a higher one) of class c at the recalls t / 100. */
+/* Interpolated precision (the best at that recall or a higher one) of class c at the recalls t /
+ * 100. */
 static cdul_status sample_class(const cdul_evaluation *e, size_t c, cdul_difficult difficult,
                                 double *precision, cdul_error *err) {
     cdul_curve curve = {0};
-    cdul_status status = cdul_curve_compute(e->scores.values, &e->aligned, c, difficult, &curve, err);
+    cdul_status status =
+        cdul_curve_compute(e->scores.values, &e->aligned, c, difficult, &curve, err);
     if (status != CDUL_OK) return status;
     double best = 0;
     size_t i = curve.count;
@@ -62,7 +64,8 @@ static double ece(const cdul_evaluation *e) {
 
 static void axis_titles(FILE *stream, const cdul_plot *plot, const char *x, const char *y) {
     double middle = plot->top + plot->size / 2;
-    cdul_svg_text(stream, plot->left + plot->size / 2, plot->top + plot->size + 36, "middle", "", 60, x);
+    cdul_svg_text(stream, plot->left + plot->size / 2, plot->top + plot->size + 36, "middle", "",
+                  60, x);
     fprintf(stream, "<g transform=\"rotate(-90 %.1f %.1f)\">", plot->left - 38, middle);
     cdul_svg_text(stream, plot->left - 38, middle, "middle", "", 60, y);
     fputs("</g>\n", stream);
@@ -72,7 +75,8 @@ static void axis_titles(FILE *stream, const cdul_plot *plot, const char *x, cons
 
 static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
     const cdul_plot plot = {stream, 60, 50, 420};
-    cdul_svg_begin(stream, 500, 540 + 20 * (double)d->count, "Precision and recall, mean over classes");
+    cdul_svg_begin(stream, 500, 540 + 20 * (double)d->count,
+                   "Precision and recall, mean over classes");
     cdul_svg_text(stream, 60, 30, "start", "title", 60, "Precision and recall, mean over classes");
     cdul_plot_axes(&plot, 0.2, 1);
     axis_titles(stream, &plot, "recall", "precision (interpolated)");
@@ -83,7 +87,8 @@ static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
             if (e->metrics.per_class[c].positives == 0) continue;
             cdul_status status = sample_class(e, c, d->context->options.difficult, one, err);
             if (status != CDUL_OK) return status;
-            for (size_t t = 0; t < STEPS; t++) mean[t] += one[t] / (double)e->metrics.classes_with_positives;
+            for (size_t t = 0; t < STEPS; t++)
+                mean[t] += one[t] / (double)e->metrics.classes_with_positives;
         }
         cdul_plot_line(&plot, d->recall, mean, STEPS, i, "");
     }
@@ -108,10 +113,11 @@ static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const cd
         snprintf(text, sizeof text, "no positive");
     else
         snprintf(text, sizeof text, "AP %.1f", 100 * lead->metrics.per_class[c].ap);
-    cdul_svg_text(stream, plot->left + plot->size, plot->top + plot->size + 13, "end", "small quiet", 20,
-                  text);
+    cdul_svg_text(stream, plot->left + plot->size, plot->top + plot->size + 13, "end",
+                  "small quiet", 20, text);
     snprintf(text, sizeof text, "%zu", lead->metrics.per_class[c].positives);
-    cdul_svg_text(stream, plot->left, plot->top + plot->size + 13, "start", "small quiet", 20, text);
+    cdul_svg_text(stream, plot->left, plot->top + plot->size + 13, "start", "small quiet", 20,
+                  text);
     cdul_plot_axes(plot, 0.5, 0);
     for (size_t i = 0; i < d->count; i++) {
         const cdul_evaluation *e = &d->evaluations[i];
@@ -141,28 +147,32 @@ static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err)
         cdul_status status = draw_panel(d, stream, c, &plot, err);
         if (status != CDUL_OK) return status;
     }
-    cdul_svg_text(
-        stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 120,
-        "horizontal: recall 0 to 1; vertical: precision 0 to 1; below: positives, AP of the first file");
+    cdul_svg_text(stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 120,
+                  "horizontal: recall 0 to 1; vertical: precision 0 to 1; below: positives, AP of "
+                  "the first file");
     cdul_svg_end(stream);
     return CDUL_OK;
 }
 
 /* --- Reliability --- */
 
-/* How many scores lie in each bin, on a logarithmic scale: most of a multi-label file lies in the first. */
-static void draw_counts(const drawing *d, FILE *stream, const cdul_plot *plot, double top, double height) {
+/* How many scores lie in each bin, on a logarithmic scale: most of a multi-label file lies in the
+ * first. */
+static void draw_counts(const drawing *d, FILE *stream, const cdul_plot *plot, double top,
+                        double height) {
     double slot = plot->size / CDUL_ECE_BINS, bar = slot * 0.8 / (double)d->count;
     for (size_t i = 0; i < d->count; i++)
         for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
             const cdul_metrics *m = &d->evaluations[i].metrics;
             double part = log10(1 + (double)m->bins[b].count) / log10(1 + (double)m->entries);
-            fprintf(stream,
-                    "<rect class=\"bar f%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-                    i % 6, plot->left + slot * ((double)b + 0.1) + bar * (double)i, top + height * (1 - part),
-                    bar, height * part);
+            fprintf(
+                stream,
+                "<rect class=\"bar f%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+                i % 6, plot->left + slot * ((double)b + 0.1) + bar * (double)i,
+                top + height * (1 - part), bar, height * part);
         }
-    fprintf(stream, "<path class=\"frame\" d=\"M%.1f %.1fh%.1f\"/>\n", plot->left, top + height, plot->size);
+    fprintf(stream, "<path class=\"frame\" d=\"M%.1f %.1fh%.1f\"/>\n", plot->left, top + height,
+            plot->size);
     cdul_svg_text(stream, plot->left + plot->size, top + height + 14, "end", "small quiet", 60,
                   "scores in each bin, logarithmic");
 }
@@ -219,7 +229,9 @@ cdul_status cdul_curves_write(const char *folder, const cdul_evaluation_context 
     for (size_t t = 0; t < STEPS; t++) d.recall[t] = (double)t / (STEPS - 1);
     cdul_status status = cdul_path_make_folder(folder, err);
     if (status == CDUL_OK) status = write_file(&d, folder, "precision-recall.svg", draw_mean, err);
-    if (status == CDUL_OK) status = write_file(&d, folder, "precision-recall-classes.svg", draw_classes, err);
-    if (status == CDUL_OK) status = write_file(&d, folder, "reliability.svg", draw_reliability, err);
+    if (status == CDUL_OK)
+        status = write_file(&d, folder, "precision-recall-classes.svg", draw_classes, err);
+    if (status == CDUL_OK)
+        status = write_file(&d, folder, "reliability.svg", draw_reliability, err);
     return status;
 }

@@ -9,15 +9,15 @@
 cdul_status cdul_evaluation_run(const cdul_evaluation_context *context, const char *path,
                                 cdul_evaluation *out, cdul_error *err) {
     cdul_evaluation evaluation = {.path = path};
-    cdul_status status =
-        cdul_predictions_read(path, &context->truth->classes, &evaluation.scores, &evaluation.given, err);
+    cdul_status status = cdul_predictions_read(path, &context->truth->classes, &evaluation.scores,
+                                               &evaluation.given, err);
     if (status != CDUL_OK) return status;
     status = cdul_truth_align(context->truth, &evaluation.scores.images, &evaluation.scores.classes,
                               &evaluation.aligned, err);
     if (status == CDUL_OK && context->drop_empty) cdul_aligned_drop_empty(&evaluation.aligned);
     if (status == CDUL_OK)
-        status = cdul_metrics_compute(evaluation.scores.values, &evaluation.aligned, &context->options,
-                                      &evaluation.metrics, err);
+        status = cdul_metrics_compute(evaluation.scores.values, &evaluation.aligned,
+                                      &context->options, &evaluation.metrics, err);
     if (status != CDUL_OK) {
         cdul_error_prefix(err, "%s", path);
         cdul_evaluation_free(&evaluation);
@@ -38,7 +38,8 @@ void cdul_evaluation_free(cdul_evaluation *evaluation) {
 const char *cdul_evaluation_name(const cdul_evaluation *evaluations, size_t count, size_t i) {
     const char *base = cdul_path_base(evaluations[i].path);
     for (size_t k = 0; k < count; k++)
-        if (k != i && strcmp(cdul_path_base(evaluations[k].path), base) == 0) return evaluations[i].path;
+        if (k != i && strcmp(cdul_path_base(evaluations[k].path), base) == 0)
+            return evaluations[i].path;
     return base;
 }
 
@@ -70,7 +71,8 @@ static void add_bins(cJSON *object, const cdul_bin *bins) {
         cJSON *bin = cJSON_CreateObject();
         cJSON_AddNumberToObject(bin, "count", (double)bins[b].count);
         cJSON_AddNumberToObject(bin, "score", bins[b].score_sum / (double)bins[b].count);
-        cJSON_AddNumberToObject(bin, "positives", (double)bins[b].positives / (double)bins[b].count);
+        cJSON_AddNumberToObject(bin, "positives",
+                                (double)bins[b].positives / (double)bins[b].count);
         cJSON_AddItemToArray(list, bin);
     }
 }
@@ -117,7 +119,8 @@ static cJSON *describe_input(const cdul_evaluation *evaluation) {
 }
 
 cdul_status cdul_evaluation_print_json(FILE *stream, const cdul_evaluation_context *context,
-                                       const cdul_evaluation *evaluations, size_t count, cdul_error *err) {
+                                       const cdul_evaluation *evaluations, size_t count,
+                                       cdul_error *err) {
     cJSON *json = cJSON_CreateObject(), *truth = cJSON_AddObjectToObject(json, "truth");
     cJSON_AddStringToObject(truth, "path", context->truth_path);
     cJSON_AddStringToObject(truth, "format", cdul_truth_describe(context->truth->kind));
@@ -130,7 +133,8 @@ cdul_status cdul_evaluation_print_json(FILE *stream, const cdul_evaluation_conte
     cJSON_AddNumberToObject(options, "top", (double)context->options.top);
     cJSON_AddBoolToObject(options, "drop_empty", context->drop_empty);
     cJSON *inputs = cJSON_AddArrayToObject(json, "inputs");
-    for (size_t i = 0; i < count; i++) cJSON_AddItemToArray(inputs, describe_input(&evaluations[i]));
+    for (size_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(inputs, describe_input(&evaluations[i]));
     char *text = cJSON_Print(json);
     cJSON_Delete(json);
     if (!text) return cdul_fail_memory(err, "evaluation as JSON");

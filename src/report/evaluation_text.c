@@ -4,8 +4,8 @@
 #include <string.h>
 
 #define WIDTH  80
-#define MARGIN 16 /* of the measures' names                                                          */
-#define COLUMN 13 /* narrowest column of a file: five beside the margin                                 */
+#define MARGIN 16 /* of the measures' names */
+#define COLUMN 13 /* narrowest column of a file: five beside the margin */
 
 /* Files that fit side by side, and how wide each column is then. */
 static size_t columns_that_fit(size_t count, int margin, int *width) {
@@ -99,8 +99,8 @@ static void print_row(FILE *stream, const char *name, read_measure *measure, int
     putc('\n', stream);
 }
 
-static void print_names(FILE *stream, const cdul_evaluation *evaluations, size_t count, size_t first,
-                        size_t end, int width) {
+static void print_names(FILE *stream, const cdul_evaluation *evaluations, size_t count,
+                        size_t first, size_t end, int width) {
     for (size_t i = first; i < end; i++) {
         putc(' ', stream);
         print_fitted(stream, cdul_evaluation_name(evaluations, count, i), width - 1, false);
@@ -108,8 +108,8 @@ static void print_names(FILE *stream, const cdul_evaluation *evaluations, size_t
     putc('\n', stream);
 }
 
-static void print_measures(FILE *stream, const cdul_evaluation_context *context, const cdul_evaluation *shown,
-                           size_t count, int width) {
+static void print_measures(FILE *stream, const cdul_evaluation_context *context,
+                           const cdul_evaluation *shown, size_t count, int width) {
     const struct {
         const char *name;
         read_measure *measure;
@@ -162,8 +162,9 @@ static void print_classes(FILE *stream, const cdul_evaluation *evaluations, size
             for (size_t i = first; i < end; i++) {
                 size_t at = find_class(&evaluations[i], name, c);
                 print_value(stream,
-                            at == CDUL_NOT_FOUND ? NAN : 100 * evaluations[i].metrics.per_class[at].ap, width,
-                            1);
+                            at == CDUL_NOT_FOUND ? NAN
+                                                 : 100 * evaluations[i].metrics.per_class[at].ap,
+                            width, 1);
             }
             putc('\n', stream);
         }
@@ -190,24 +191,29 @@ static void print_notes(FILE *stream, const cdul_evaluation *e, const char *name
         size_t n = notes[i].count;
         if (n == 0) continue;
         const char *many = notes[i].noun[0] == 'c' ? "es" : "s";
-        fprintf(stream, "%s: %zu %s%s %s\n", name, n, notes[i].noun, n == 1 ? "" : many, notes[i].rest);
+        fprintf(stream, "%s: %zu %s%s %s\n", name, n, notes[i].noun, n == 1 ? "" : many,
+                notes[i].rest);
     }
     if (e->given < all)
-        fprintf(stream, "%s: holds %.3g %% of the scores; the others count as 0, which lowers mAP\n", name,
+        fprintf(stream,
+                "%s: holds %.3g %% of the scores; the others count as 0, which lowers mAP\n", name,
                 100.0 * (double)e->given / (double)all);
 }
 
 static bool same_images(const cdul_evaluation *a, const cdul_evaluation *b) {
     if (a->aligned.images != b->aligned.images) return false;
     return cdul_strings_equal(&a->scores.images, &b->scores.images) ||
-           (a->aligned.without_scores == b->aligned.without_scores && a->aligned.without_scores == 0);
+           (a->aligned.without_scores == b->aligned.without_scores &&
+            a->aligned.without_scores == 0);
 }
 
-static void print_truth(FILE *stream, const cdul_evaluation_context *context, const cdul_evaluation *first) {
+static void print_truth(FILE *stream, const cdul_evaluation_context *context,
+                        const cdul_evaluation *first) {
     static const char *const protocols[] = {"area under the precision-recall steps",
                                             "area under the interpolated curve (VOC 2010)",
                                             "11-point interpolated (VOC 2007)"};
-    static const char *const treatments[] = {"ignored", "counted as positive", "counted as negative"};
+    static const char *const treatments[] = {"ignored", "counted as positive",
+                                             "counted as negative"};
     const cdul_truth *truth = context->truth;
     size_t difficult = 0;
     for (size_t i = 0; i < first->aligned.images * first->aligned.classes; i++)
@@ -215,8 +221,8 @@ static void print_truth(FILE *stream, const cdul_evaluation_context *context, co
     fprintf(stream, "truth  %s\n       %s; %zu images, %zu classes\n", context->truth_path,
             cdul_truth_describe(truth->kind), truth->images.count, truth->classes.count);
     if (difficult)
-        fprintf(stream, "       %zu difficult %s %s\n", difficult, difficult == 1 ? "entry" : "entries",
-                treatments[context->options.difficult]);
+        fprintf(stream, "       %zu difficult %s %s\n", difficult,
+                difficult == 1 ? "entry" : "entries", treatments[context->options.difficult]);
     if (context->drop_empty) fprintf(stream, "       images without any class left out\n");
     fprintf(stream, "AP     %s\n", protocols[context->options.ap]);
 }

@@ -8,18 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BINS   25 /* of each class's histogram                                                         */
-#define STATED 40 /* most scores told of one image besides the picked ones                             */
+#define BINS   25 /* of each class's histogram */
+#define STATED 40 /* most scores told of one image besides the picked ones */
 
 struct cdul_html {
     cdul_file *file;
     FILE *stream;
     cdul_html_options options;
     const cdul_strings *classes;
-    size_t added, shown, labels; /* labels: picked classes of all images                              */
-    size_t *picked;              /* [C]: images in which the class was picked                         */
-    size_t *bins;                /* [C, BINS]: scores of all images                                   */
-    size_t *order;               /* [C]: scratch                                                      */
+    size_t added, shown, labels; /* labels: picked classes of all images */
+    size_t *picked; /* [C]: images in which the class was picked */
+    size_t *bins; /* [C, BINS]: scores of all images */
+    size_t *order; /* [C]: scratch */
 };
 
 cdul_html_options cdul_html_defaults(void) {
@@ -35,12 +35,13 @@ static void write_array(FILE *stream, const unsigned char *data, size_t size) {
 static void write_head(cdul_html *html) {
     FILE *stream = html->stream;
     /* The policy lets the page use what is in it and nothing else. */
-    fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-          "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
-          "<meta name=\"generator\" content=\"cdul\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
-          stream);
+    fputs(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+        "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
+        "<meta name=\"generator\" content=\"cdul\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
+        stream);
     cdul_markup_text(stream, html->options.title, SIZE_MAX);
     fputs("</title>\n<style>\n", stream);
     write_array(stream, cdul_page_style, sizeof cdul_page_style);
@@ -56,8 +57,8 @@ static void write_head(cdul_html *html) {
     fputs("<script type=\"application/json\" id=\"images\">[\n", stream);
 }
 
-cdul_status cdul_html_create(const char *path, const cdul_html_options *options, const cdul_strings *classes,
-                             cdul_html **out, cdul_error *err) {
+cdul_status cdul_html_create(const char *path, const cdul_html_options *options,
+                             const cdul_strings *classes, cdul_html **out, cdul_error *err) {
     size_t c = classes->count ? classes->count : 1;
     cdul_html *html = calloc(1, sizeof *html);
     if (!html) return cdul_fail_memory(err, path);
@@ -84,8 +85,8 @@ cdul_status cdul_html_create(const char *path, const cdul_html_options *options,
 bool cdul_html_shows(const cdul_html *html, size_t i) {
     size_t n = html->options.images, most = html->options.most_shown;
     if (n <= most) return true;
-    /* One of each stride: where i * most / n takes a new whole value. In floating point, as i * most may
-     * overflow. */
+    /* One of each stride: where i * most / n takes a new whole value. In floating point, as i *
+     * most may overflow. */
     double step = (double)most / (double)n;
     return floor((double)(i + 1) * step) > floor((double)i * step);
 }
@@ -165,7 +166,8 @@ void cdul_html_add(cdul_html *html, size_t i, const char *image, const cdul_thum
 static void write_summary(cdul_html *html) {
     FILE *stream = html->stream;
     fprintf(stream,
-            "\n]</script>\n<script type=\"application/json\" id=\"summary\">{\"images\":%zu,\"shown\":%zu,"
+            "\n]</script>\n<script type=\"application/json\" "
+            "id=\"summary\">{\"images\":%zu,\"shown\":%zu,"
             "\"labels\":%zu,\"classes\":[\n",
             html->added, html->shown, html->labels);
     for (size_t c = 0; c < html->classes->count; c++) {
@@ -175,7 +177,8 @@ static void write_summary(cdul_html *html) {
         if (html->options.thresholds)
             fprintf(stream, ",\"threshold\":%.4f", (double)html->options.thresholds[c]);
         fputs(",\"bins\":[", stream);
-        for (size_t b = 0; b < BINS; b++) fprintf(stream, "%s%zu", b ? "," : "", html->bins[c * BINS + b]);
+        for (size_t b = 0; b < BINS; b++)
+            fprintf(stream, "%s%zu", b ? "," : "", html->bins[c * BINS + b]);
         fputs("]}", stream);
     }
     fputs("\n]}</script>\n<script>\n", stream);

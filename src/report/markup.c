@@ -2,7 +2,8 @@
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* Length of the UTF-8 character at `text`, 0 if it is none (overlong, surrogate, beyond U+10FFFF, cut). */
+/* Length of the UTF-8 character at `text`, 0 if it is none (overlong, surrogate, beyond U+10FFFF,
+ * cut). */
 static size_t utf8_length(const unsigned char *text) {
     if (text[0] < 0x80) return 1;
     if (text[0] < 0xc2 || text[0] > 0xf4) return 0;

@@ -5,13 +5,13 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* As text or attribute of XML and HTML. Bytes that are not UTF-8 and characters that XML 1.0 forbids become
- * U+FFFD; text of more than `cells` characters is cut and ends in an ellipsis ((size_t)-1: never). */
+/* As text or attribute of XML and HTML. Bytes that are not UTF-8 and characters that XML 1.0
+ * forbids become U+FFFD; text of more than `cells` characters is cut and ends in an ellipsis
+ * ((size_t)-1: never). */
 void cdul_markup_text(FILE *stream, const char *text, size_t cells);
 
-/* As a JSON string that may stand inside <script>: '<', '>' and '&' are escaped too, so that neither
- * "</script>" nor
- * "<!--" can occur; what is not UTF-8 becomes U+FFFD. */
+/* As a JSON string that may stand inside <script>: '<', '>' and '&' are escaped too, so that
+ * neither "</script>" nor "<!--" can occur; what is not UTF-8 becomes U+FFFD. */
 void cdul_markup_json(FILE *stream, const char *text);
 
 /* Base64 (RFC 4648), for data: addresses. */

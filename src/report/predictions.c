@@ -3,7 +3,7 @@
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "label/labels_csv.h"
+#include "labels/labels_csv.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct cdul_predictions {
     cdul_file *file;
     cdul_predictions_format format;
     const cdul_strings *classes;
-    size_t *order; /* [C]: classes of the image in hand, best first                                   */
+    size_t *order; /* [C]: classes of the image in hand, best first */
 };
 
 static void write_header(cdul_predictions *predictions) {
@@ -30,7 +30,8 @@ static void write_header(cdul_predictions *predictions) {
 }
 
 cdul_status cdul_predictions_create(const char *path, cdul_predictions_format format,
-                                    const cdul_strings *classes, cdul_predictions **out, cdul_error *err) {
+                                    const cdul_strings *classes, cdul_predictions **out,
+                                    cdul_error *err) {
     cdul_predictions *predictions = calloc(1, sizeof *predictions);
     if (!predictions) return cdul_fail_memory(err, path);
     predictions->format = format;
@@ -47,8 +48,8 @@ cdul_status cdul_predictions_create(const char *path, cdul_predictions_format fo
     return CDUL_OK;
 }
 
-/* Picked classes by falling score; of equals the first in the list leads. Few are picked: insertion will do.
- */
+/* Picked classes by falling score; of equals the first in the list leads. Few are picked: insertion
+ * will do. */
 static size_t rank(cdul_predictions *predictions, const float *scores, const bool *picked) {
     size_t *order = predictions->order, count = 0;
     for (size_t c = 0; c < predictions->classes->count; c++) {
@@ -117,9 +118,9 @@ typedef struct reader {
     const char *path;
     cdul_index *classes;
     cdul_labels labels;
-    size_t capacity; /* rows in labels.values                                                        */
+    size_t capacity; /* rows in labels.values */
     size_t given;
-    bool *seen; /* [C]: in the line in hand                                                          */
+    bool *seen; /* [C]: in the line in hand */
 } reader;
 
 static cdul_status grow_rows(reader *r, cdul_error *err) {
@@ -134,7 +135,8 @@ static cdul_status grow_rows(reader *r, cdul_error *err) {
     return CDUL_OK;
 }
 
-static cdul_status read_label(reader *r, const cJSON *label, float *row, const char *where, cdul_error *err) {
+static cdul_status read_label(reader *r, const cJSON *label, float *row, const char *where,
+                              cdul_error *err) {
     const char *name;
     double score;
     cdul_status status = cdul_json_string(label, "name", where, &name, NULL, err);
@@ -143,21 +145,24 @@ static cdul_status read_label(reader *r, const cJSON *label, float *row, const c
     const cdul_strings *classes = &r->labels.classes;
     size_t c = cdul_index_find(r->classes, name);
     if (c == CDUL_NOT_FOUND) {
-        const char *near = cdul_strings_nearest(name, (const char *const *)classes->items, classes->count);
+        const char *near =
+            cdul_strings_nearest(name, (const char *const *)classes->items, classes->count);
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" is not known%s%s%s", where, name,
                          near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
-    if (r->seen[c]) return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" occurs twice", where, name);
+    if (r->seen[c])
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" occurs twice", where, name);
     if (!(score >= 0 && score <= 1))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\": score %g is not in [0, 1]", where, name,
-                         score);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\": score %g is not in [0, 1]", where,
+                         name, score);
     r->seen[c] = true;
     r->given++;
     row[c] = (float)score;
     return CDUL_OK;
 }
 
-static cdul_status read_line(reader *r, const char *line, size_t size, const char *where, cdul_error *err) {
+static cdul_status read_line(reader *r, const char *line, size_t size, const char *where,
+                             cdul_error *err) {
     cJSON *json = NULL;
     const char *image;
     size_t c = r->labels.classes.count;
@@ -167,8 +172,8 @@ static cdul_status read_line(reader *r, const char *line, size_t size, const cha
     if (status != CDUL_OK) goto done;
     const cJSON *labels = cJSON_GetObjectItemCaseSensitive(json, "labels"), *label;
     if (!cJSON_IsArray(labels)) {
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT, "%s: labels: expected a list of {\"name\", \"score\"}", where);
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: labels: expected a list of {\"name\", \"score\"}", where);
         goto done;
     }
     float *row = r->labels.values + r->labels.images.count * c;
@@ -210,11 +215,12 @@ static cdul_status check_images(const reader *r, cdul_error *err) {
     return status;
 }
 
-static cdul_status read_jsonl(const char *path, FILE *stream, const cdul_strings *classes, cdul_labels *out,
-                              size_t *given, cdul_error *err) {
+static cdul_status read_jsonl(const char *path, FILE *stream, const cdul_strings *classes,
+                              cdul_labels *out, size_t *given, cdul_error *err) {
     reader r = {.path = path};
     cdul_status status = CDUL_OK;
-    if (classes->count == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes to look for", path);
+    if (classes->count == 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes to look for", path);
     r.seen = calloc(classes->count, sizeof *r.seen);
     if (!r.seen) status = cdul_fail_memory(err, path);
     if (status == CDUL_OK) status = cdul_strings_copy(classes, &r.labels.classes, err);

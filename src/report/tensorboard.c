@@ -20,12 +20,14 @@ uint32_t cdul_crc32c(const void *data, size_t size) {
     uint32_t crc = ~UINT32_C(0);
     for (size_t i = 0; i < size; i++) {
         crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (UINT32_C(0x82f63b78) & (~(crc & 1) + 1));
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (UINT32_C(0x82f63b78) & (~(crc & 1) + 1));
     }
     return ~crc;
 }
 
-/* A checksum of data that holds checksums would be weak: TFRecord stores them rotated and shifted. */
+/* A checksum of data that holds checksums would be weak: TFRecord stores them rotated and
+ * shifted. */
 static uint32_t masked(const void *data, size_t size) {
     uint32_t crc = cdul_crc32c(data, size);
     return (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8);
@@ -34,7 +36,7 @@ static uint32_t masked(const void *data, size_t size) {
 /* --- Protocol buffers: as much of the wire format as an Event needs --- */
 
 typedef struct message {
-    unsigned char *bytes; /* NULL: only counting                                                       */
+    unsigned char *bytes; /* NULL: only counting */
     size_t size;
 } message;
 
@@ -87,8 +89,10 @@ static void put_value(message *m, const char *tag, float value) {
     put_fixed(m, bits, 4);
 }
 
-/* Event with a Summary of one Value; sizes of the inner messages come first, so they are counted before. */
-static void put_scalar_event(message *m, double wall_time, int64_t step, const char *tag, float value) {
+/* Event with a Summary of one Value; sizes of the inner messages come first, so they are counted
+ * before. */
+static void put_scalar_event(message *m, double wall_time, int64_t step, const char *tag,
+                             float value) {
     message inner = {0}, summary = {0};
     put_value(&inner, tag, value);
     put_key(&summary, 1, BYTES);
@@ -105,7 +109,8 @@ static void put_scalar_event(message *m, double wall_time, int64_t step, const c
 
 /* --- Records --- */
 
-static cdul_status write_record(cdul_events *events, const void *data, size_t size, cdul_error *err) {
+static cdul_status write_record(cdul_events *events, const void *data, size_t size,
+                                cdul_error *err) {
     unsigned char head[12], tail[4];
     message m = {head, 0};
     put_fixed(&m, size, 8);
@@ -127,7 +132,8 @@ static double now(void) {
 }
 
 /* The first name that is free: two runs may start in one second. */
-static cdul_status create_file(cdul_events *events, const char *folder, double time, cdul_error *err) {
+static cdul_status create_file(cdul_events *events, const char *folder, double time,
+                               cdul_error *err) {
     for (unsigned i = 0;; i++) {
         char name[80];
         snprintf(name, sizeof name, "events.out.tfevents.%010.0f.cdul.%u", time, i);

@@ -1,5 +1,6 @@
-/* Event files as TensorBoard reads them: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C) of Event
- * messages (tensorflow/core/util/event.proto: wall_time = 1, step = 2, file_version = 3, summary = 5). */
+/* Event files as TensorBoard reads them: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C)
+ * of Event messages (tensorflow/core/util/event.proto: wall_time = 1, step = 2, file_version = 3,
+ * summary = 5). */
 #ifndef CDUL_REPORT_TENSORBOARD_H
 #define CDUL_REPORT_TENSORBOARD_H
 
@@ -10,10 +11,12 @@
 
 typedef struct cdul_events cdul_events;
 
-/* Starts a new file events.out.tfevents.<seconds>... in `folder`, which must exist. A run that goes on later
- * starts another: TensorBoard joins the files of a folder. */
-cdul_status cdul_events_open(const char *folder, cdul_events **out, cdul_error *err) CDUL_MUST_CHECK;
-/* One point of the curve `tag`; "train/loss" and "train/lr" share a section. Readable by others at once. */
+/* Starts a new file events.out.tfevents.<seconds>... in `folder`, which must exist. A run that goes
+ * on later starts another: TensorBoard joins the files of a folder. */
+cdul_status cdul_events_open(const char *folder, cdul_events **out,
+                             cdul_error *err) CDUL_MUST_CHECK;
+/* One point of the curve `tag`; "train/loss" and "train/lr" share a section. Readable by others at
+ * once. */
 cdul_status cdul_events_scalar(cdul_events *events, int64_t step, const char *tag, double value,
                                cdul_error *err) CDUL_MUST_CHECK;
 void cdul_events_close(cdul_events *events);

@@ -8,7 +8,7 @@
 
 /* libjpeg reports through a callback that must not return. */
 typedef struct failure {
-    struct jpeg_error_mgr manager; /* first: libjpeg hands back its address                            */
+    struct jpeg_error_mgr manager; /* first: libjpeg hands back its address */
     jmp_buf place;
     char message[JMSG_LENGTH_MAX];
 } failure;
@@ -23,7 +23,8 @@ static void on_message(j_common_ptr info) {
     (void)info; /* libraries do not print */
 }
 
-static cdul_status encode(const unsigned char *pixels, int quality, cdul_thumbnail *out, cdul_error *err) {
+static cdul_status encode(const unsigned char *pixels, int quality, cdul_thumbnail *out,
+                          cdul_error *err) {
     struct jpeg_compress_struct jpeg;
     failure f;
     unsigned long size = 0;
@@ -64,14 +65,15 @@ static void fit(const cdul_image *image, size_t side, cdul_thumbnail *out) {
     if (out->height == 0) out->height = 1;
 }
 
-cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality, cdul_thumbnail *out,
-                                cdul_error *err) {
+cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality,
+                                cdul_thumbnail *out, cdul_error *err) {
     cdul_thumbnail thumbnail = {0};
     fit(image, side, &thumbnail);
-    unsigned char *pixels = malloc(thumbnail.width * thumbnail.height * 3); /* at most side x side x 3 */
+    /* at most side x side x 3 */
+    unsigned char *pixels = malloc(thumbnail.width * thumbnail.height * 3);
     if (!pixels) return cdul_fail_memory(err, "thumbnail");
-    cdul_status status =
-        cdul_image_resize(image, NULL, thumbnail.width, thumbnail.height, CDUL_BICUBIC, pixels, err);
+    cdul_status status = cdul_image_resize(image, NULL, thumbnail.width, thumbnail.height,
+                                           CDUL_BICUBIC, pixels, err);
     if (status == CDUL_OK) status = encode(pixels, quality, &thumbnail, err);
     free(pixels);
     if (status != CDUL_OK) {

@@ -4,15 +4,16 @@
 
 #include <math.h>
 
-#define PIECE 16384 /* elements that a thread takes at a time: their four arrays fit into its own cache */
+#define PIECE                                                                                      \
+    16384 /* elements that a thread takes at a time: their four arrays fit into its own cache */
 
 /* What is the same for every element. */
 typedef struct factors {
     float keep, beta1, rest1, beta2, rest2, root, eps, rate;
 } factors;
 
-FOR_AVX512_TOO static void update(factors f, size_t count, float *restrict w, const float *restrict g,
-                                  float *restrict m, float *restrict v) {
+FOR_AVX512_TOO static void update(factors f, size_t count, float *restrict w,
+                                  const float *restrict g, float *restrict m, float *restrict v) {
     for (size_t i = 0; i < count; i++) {
         m[i] = m[i] * f.beta1 + g[i] * f.rest1;
         v[i] = v[i] * f.beta2 + g[i] * g[i] * f.rest2;
@@ -20,8 +21,8 @@ FOR_AVX512_TOO static void update(factors f, size_t count, float *restrict w, co
     }
 }
 
-void adamw_update(const adamw_step *s, size_t count, float *parameter, const float *gradient, float *exp_avg,
-                  float *exp_avg_sq) {
+void adamw_update(const adamw_step *s, size_t count, float *parameter, const float *gradient,
+                  float *exp_avg, float *exp_avg_sq) {
     const factors f = {.keep = (float)(1 - s->lr * s->weight_decay),
                        .beta1 = (float)s->beta1,
                        .rest1 = (float)(1 - s->beta1),

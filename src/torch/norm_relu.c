@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows are worked on in PIECES pieces, by as many threads as there are. Sums of a piece are float32 over RUN
- * rows and TILE channels, which stay in the nearest cache, and double beyond. */
+/* Rows are worked on in PIECES pieces, by as many threads as there are. Sums of a piece are float32
+ * over RUN rows and TILE channels, which stay in the nearest cache, and double beyond. */
 #define PIECES 64
 #define RUN    64
 #define TILE   512
 
 /* --- Elements --- */
 
-/* The compiler makes a loop over float32 and one over bfloat16 of each function that says `INLINE ... bool
- * half`. */
+/* The compiler makes a loop over float32 and one over bfloat16 of each function that says `INLINE
+ * ... bool half`. */
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE float get(const void *x, size_t i, bool half) {
@@ -42,14 +42,14 @@ INLINE void put(void *x, size_t i, float value, bool half) {
         ((float *)x)[i] = value;
 }
 
-/* What ReLU lets through of elements [first, end) of the gradient, or of the sum of two. Without a branch, or
- * the loops stay ones of single elements. */
+/* What ReLU lets through of elements [first, end) of the gradient, or of the sum of two. Without a
+ * branch, or the loops stay ones of single elements. */
 INLINE void mask(const void *dy, const void *more, const void *y, size_t first, size_t end, void *g,
                  bool half) {
     if (half) {
         for (size_t i = first; i < end; i++) {
-            uint16_t through =
-                more ? to_bfloat16(get(dy, i, true) + get(more, i, true)) : ((const uint16_t *)dy)[i];
+            uint16_t through = more ? to_bfloat16(get(dy, i, true) + get(more, i, true))
+                                    : ((const uint16_t *)dy)[i];
             uint16_t all = (uint16_t) - (((const int16_t *)y)[i] > 0);
             ((uint16_t *)g)[i] = through & all;
         }
@@ -77,15 +77,15 @@ static size_t smaller(size_t a, size_t b) {
 /* Of one piece: what is summed, over which rows. */
 typedef struct sums_job {
     size_t first, end, channels;
-    const void *dy, *more, *y, *x; /* y: NULL without ReLU; then g is dy         */
-    const float *origin;           /* [channels], subtracted from x                     */
+    const void *dy, *more, *y, *x; /* y: NULL without ReLU; then g is dy */
+    const float *origin; /* [channels], subtracted from x */
     void *g;
     double *sums; /* [2, channels]: of the value, and of it and x - origin */
 } sums_job;
 
 /* The value is x - origin (for the variance), or the gradient. */
-INLINE void sum_tile(const sums_job *job, size_t row, size_t rows, size_t c0, size_t count, bool gradient,
-                     bool half) {
+INLINE void sum_tile(const sums_job *job, size_t row, size_t rows, size_t c0, size_t count,
+                     bool gradient, bool half) {
     float first[TILE] = {0}, second[TILE] = {0};
     for (size_t r = row; r < row + rows; r++) {
         const size_t at = r * job->channels + c0;
@@ -106,8 +106,8 @@ INLINE void sum_tile(const sums_job *job, size_t row, size_t rows, size_t c0, si
 INLINE void sum_piece(const sums_job *job, bool gradient, bool half) {
     for (size_t row = job->first; row < job->end; row += RUN)
         for (size_t c = 0; c < job->channels; c += TILE)
-            sum_tile(job, row, smaller(RUN, job->end - row), c, smaller(TILE, job->channels - c), gradient,
-                     half);
+            sum_tile(job, row, smaller(RUN, job->end - row), c, smaller(TILE, job->channels - c),
+                     gradient, half);
 }
 
 FOR_AVX512_TOO static void sum_values_half(const sums_job *job) {
@@ -154,7 +154,8 @@ bool norm_statistics(norm_shape shape, const void *x, float *mean, float *varian
     made = made && sum(shape, (sums_job){.x = x, .origin = origin},
                        shape.bfloat16 ? sum_values_half : sum_values_float, sums);
     for (size_t c = 0; made && c < channels; c++) {
-        double shift = sums[c] / (double)shape.rows, square = sums[channels + c] / (double)shape.rows;
+        double shift = sums[c] / (double)shape.rows,
+               square = sums[channels + c] / (double)shape.rows;
         mean[c] = (float)((double)origin[c] + shift);
         double spread = square - shift * shift;
         variance[c] = (float)(spread < 0 ? 0 : spread); /* NaN stays */
@@ -164,11 +165,13 @@ bool norm_statistics(norm_shape shape, const void *x, float *mean, float *varian
     return made;
 }
 
-bool norm_backward_sums(norm_shape shape, const void *dy, const void *more, const void *y, const void *x,
-                        const float *mean, void *g, float *sum_g, float *sum_gx) {
+bool norm_backward_sums(norm_shape shape, const void *dy, const void *more, const void *y,
+                        const void *x, const float *mean, void *g, float *sum_g, float *sum_gx) {
     double *sums = malloc(2 * shape.channels * sizeof *sums);
-    bool made = sums && sum(shape, (sums_job){.dy = dy, .more = more, .y = y, .x = x, .origin = mean, .g = g},
-                            shape.bfloat16 ? sum_gradients_half : sum_gradients_float, sums);
+    bool made =
+        sums &&
+        sum(shape, (sums_job){.dy = dy, .more = more, .y = y, .x = x, .origin = mean, .g = g},
+            shape.bfloat16 ? sum_gradients_half : sum_gradients_float, sums);
     for (size_t c = 0; made && c < shape.channels; c++) {
         sum_g[c] = (float)sums[c];
         sum_gx[c] = (float)sums[shape.channels + c];
@@ -181,8 +184,8 @@ bool norm_backward_sums(norm_shape shape, const void *dy, const void *more, cons
 
 typedef struct map_job {
     size_t first, end, channels; /* rows */
-    const void *x, *other;       /* other: the residual, or the gradient */
-    const void *more;            /* of ReLU's gradient                   */
+    const void *x, *other; /* other: the residual, or the gradient */
+    const void *more; /* of ReLU's gradient */
     const float *mean, *a, *b, *c;
     void *out;
 } map_job;
@@ -246,8 +249,8 @@ void norm_forward(norm_shape shape, const void *x, const float *scale, const flo
         works[relu][shape.bfloat16]);
 }
 
-void norm_backward(norm_shape shape, const void *g, const void *x, const float *mean, const float *a,
-                   const float *b, const float *c, void *dx) {
+void norm_backward(norm_shape shape, const void *g, const void *x, const float *mean,
+                   const float *a, const float *b, const float *c, void *dx) {
     map(shape, (map_job){.x = x, .other = g, .mean = mean, .a = a, .b = b, .c = c, .out = dx},
         shape.bfloat16 ? backward_half : backward_float);
 }
@@ -264,7 +267,8 @@ FOR_AVX512_TOO static void relu_backward_float(const map_job *job) {
     relu_backward_elements(job, false);
 }
 
-void relu_backward(size_t elements, bool bfloat16, const void *dy, const void *more, const void *y, void *g) {
+void relu_backward(size_t elements, bool bfloat16, const void *dy, const void *more, const void *y,
+                   void *g) {
     map((norm_shape){elements, 1, bfloat16}, (map_job){.x = y, .other = dy, .more = more, .out = g},
         bfloat16 ? relu_backward_half : relu_backward_float);
 }

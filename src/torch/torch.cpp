@@ -1,8 +1,8 @@
-/* The declarations of torch.h in terms of ATen and torch::optim, in the same order. No logic of cdul lives
- * here. Exceptions end in protect(); every other function is one expression of libtorch inside it, but for
- * batch norm and AdamW, which on the CPU run in one pass over memory (norm_relu.h, adamw.h). Builds with
- * libtorch 1.13 and 2.x. <torch/torch.h> is not included: it would find our header of that name.
- */
+/* The declarations of torch.h in terms of ATen and torch::optim, in the same order. No logic of
+ * cdul lives here. Exceptions end in protect(); every other function is one expression of libtorch
+ * inside it, but for batch norm and AdamW, which on the CPU run in one pass over memory
+ * (norm_relu.h, adamw.h). Builds with libtorch 1.13 and 2.x. <torch/torch.h> is not included: it
+ * would find our header of that name. */
 #include "torch/torch.h"
 
 #include "torch/adamw.h"
@@ -32,8 +32,8 @@
 
 struct cdul_tensor {
     at::Tensor value;
-    cdul_tensor *next; /* in its scope's list                          */
-    at::Tensor twin;   /* see cdul_tensor_twin; undefined if it has none */
+    cdul_tensor *next; /* in its scope's list */
+    at::Tensor twin; /* see cdul_tensor_twin; undefined if it has none */
 };
 
 struct cdul_optimizer {
@@ -43,8 +43,8 @@ struct cdul_optimizer {
 
 namespace {
 
-/* Runs `body`; an exception becomes a status and the message "<what>: <its first line>". The other lines are
- * libtorch's backtrace. */
+/* Runs `body`; an exception becomes a status and the message "<what>: <its first line>". The other
+ * lines are libtorch's backtrace. */
 template <class Body> cdul_status protect(cdul_error *err, const char *what, Body body) {
     try {
         body();
@@ -53,8 +53,8 @@ template <class Body> cdul_status protect(cdul_error *err, const char *what, Bod
         return cdul_fail_memory(err, what);
     } catch (const std::exception &e) {
         const char *text = e.what();
-        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: %.*s", what, static_cast<int>(std::strcspn(text, "\n")),
-                         text);
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: %.*s", what,
+                         static_cast<int>(std::strcspn(text, "\n")), text);
     } catch (...) {
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: libtorch failed without saying why", what);
     }
@@ -139,16 +139,19 @@ cdul_status cdul_device_parse(const char *text, cdul_device *out, cdul_error *er
     if (!std::strcmp(text, "cpu")) return CDUL_OK;
     out->cuda = true;
     int end = 0;
-    bool indexed = std::sscanf(text, "cuda:%3d%n", &out->index, &end) == 1 && !text[end] && out->index >= 0;
+    bool indexed =
+        std::sscanf(text, "cuda:%3d%n", &out->index, &end) == 1 && !text[end] && out->index >= 0;
     if (!indexed && std::strcmp(text, "cuda"))
-        return cdul_fail(err, CDUL_ERR_USAGE, "device \"%s\": expected cpu, cuda or cuda:<index>", text);
+        return cdul_fail(err, CDUL_ERR_USAGE, "device \"%s\": expected cpu, cuda or cuda:<index>",
+                         text);
     size_t found = 0;
-    cdul_status status = protect(err, "counting GPUs", [&] { found = torch::cuda::device_count(); });
+    cdul_status status =
+        protect(err, "counting GPUs", [&] { found = torch::cuda::device_count(); });
     if (status == CDUL_OK && static_cast<size_t>(out->index) >= found)
-        return cdul_fail(
-            err, CDUL_ERR_RUNTIME,
-            "device \"%s\": libtorch %s finds %zu GPUs; use cpu, or build with a libtorch that has CUDA",
-            text, TORCH_VERSION, found);
+        return cdul_fail(err, CDUL_ERR_RUNTIME,
+                         "device \"%s\": libtorch %s finds %zu GPUs; use cpu, or build with a "
+                         "libtorch that has CUDA",
+                         text, TORCH_VERSION, found);
     return status;
 }
 
@@ -161,7 +164,8 @@ cdul_scope cdul_scope_inside(const cdul_scope *outer) {
     return inner;
 }
 
-cdul_tensor *cdul_scope_yield(cdul_scope *inner, cdul_scope *outer, cdul_tensor *result, const char *where) {
+cdul_tensor *cdul_scope_yield(cdul_scope *inner, cdul_scope *outer, cdul_tensor *result,
+                              const char *where) {
     if (inner->status != CDUL_OK && outer->status == CDUL_OK) {
         outer->status = inner->status;
         outer->error = inner->error;
@@ -205,7 +209,8 @@ void cdul_tensor_free(cdul_tensor *x) {
 cdul_tensor *cdul_tensor_from(cdul_scope *scope, const void *data, cdul_dtype dtype, size_t rank,
                               const size_t *shape) {
     return make(scope, "from", [&] {
-        return at::from_blob(const_cast<void *>(data), sizes(rank, shape), at::dtype(scalar_type(dtype)))
+        return at::from_blob(const_cast<void *>(data), sizes(rank, shape),
+                             at::dtype(scalar_type(dtype)))
             .clone();
     });
 }
@@ -216,12 +221,13 @@ cdul_tensor *cdul_tensor_full(cdul_scope *scope, double fill, cdul_dtype dtype, 
                 [&] { return at::full(sizes(rank, shape), fill, at::dtype(scalar_type(dtype))); });
 }
 
-void cdul_tensor_read(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype, void *out, size_t elements) {
+void cdul_tensor_read(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype, void *out,
+                      size_t elements) {
     run_unrecorded(scope, "read", [&] {
         at::Tensor host = value(x).to(at::kCPU, scalar_type(dtype)).contiguous();
         if (static_cast<size_t>(host.numel()) != elements)
-            throw std::length_error("the tensor has " + std::to_string(host.numel()) + " elements, not " +
-                                    std::to_string(elements));
+            throw std::length_error("the tensor has " + std::to_string(host.numel()) +
+                                    " elements, not " + std::to_string(elements));
         if (elements > 0) std::memcpy(out, host.data_ptr(), host.nbytes());
     });
 }
@@ -263,7 +269,8 @@ size_t cdul_tensor_elements(const cdul_tensor *x) {
 
 cdul_dtype cdul_tensor_dtype(const cdul_tensor *x) {
     if (!x) return CDUL_F32;
-    auto found = std::find(std::begin(scalar_types), std::end(scalar_types), x->value.scalar_type());
+    auto found =
+        std::find(std::begin(scalar_types), std::end(scalar_types), x->value.scalar_type());
     return static_cast<cdul_dtype>(found - std::begin(scalar_types));
 }
 
@@ -275,20 +282,24 @@ cdul_tensor *cdul_tensor_cast(cdul_scope *scope, const cdul_tensor *x, cdul_dtyp
 
 cdul_tensor *cdul_tensor_to(cdul_scope *scope, const cdul_tensor *x, cdul_device device) {
     return make(scope, "to", [&] {
-        return value(x).to(device.cuda ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index))
-                                       : at::Device(at::kCPU));
+        return value(x).to(device.cuda
+                               ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index))
+                               : at::Device(at::kCPU));
     });
 }
 
 cdul_tensor *cdul_tensor_channels_last(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "channels_last", [&] { return value(x).contiguous(at::MemoryFormat::ChannelsLast); });
+    return make(scope, "channels_last",
+                [&] { return value(x).contiguous(at::MemoryFormat::ChannelsLast); });
 }
 
 cdul_tensor *cdul_tensor_permute(cdul_scope *scope, const cdul_tensor *x, const size_t *order) {
-    return make(scope, "permute", [&] { return value(x).permute(sizes(cdul_tensor_rank(x), order)); });
+    return make(scope, "permute",
+                [&] { return value(x).permute(sizes(cdul_tensor_rank(x), order)); });
 }
 
-cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank, const size_t *shape) {
+cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank,
+                                 const size_t *shape) {
     return make(scope, "reshape", [&] { return value(x).reshape(sizes(rank, shape)); });
 }
 
@@ -297,8 +308,8 @@ cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t
 cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                 const cdul_tensor *bias, size_t stride, size_t padding) {
     return make(scope, "conv2d", [&] {
-        return at::conv2d(value(x), value(weight), value_or_none(bias), static_cast<int64_t>(stride),
-                          static_cast<int64_t>(padding));
+        return at::conv2d(value(x), value(weight), value_or_none(bias),
+                          static_cast<int64_t>(stride), static_cast<int64_t>(padding));
     });
 }
 
@@ -330,11 +341,12 @@ void expect(bool made) {
 /* A second result of the same numbers. No view, which autograd would follow. */
 at::Tensor twin_of(AutogradContext *ctx, const at::Tensor &y) {
     ctx->set_materialize_grads(false);
-    return at::empty({0}, y.options()).set_(y.storage(), y.storage_offset(), y.sizes(), y.strides());
+    return at::empty({0}, y.options())
+        .set_(y.storage(), y.storage_offset(), y.sizes(), y.strides());
 }
 
-/* What came back to a result and to its twin, as y is laid out; `second` is undefined if only one of them was
- * used. */
+/* What came back to a result and to its twin, as y is laid out; `second` is undefined if only one
+ * of them was used. */
 struct Gradients {
     at::Tensor first, second;
     Gradients(const variable_list &both, const at::Tensor &y) {
@@ -373,13 +385,14 @@ struct AddReLU : Function<AddReLU> {
 };
 
 struct BatchNorm : Function<BatchNorm> {
-    static variable_list forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &weight,
-                                 const at::Tensor &bias, at::Tensor mean, at::Tensor var, double momentum,
-                                 double eps, const c10::optional<at::Tensor> &residual, bool relu) {
+    static variable_list forward(AutogradContext *ctx, const at::Tensor &x,
+                                 const at::Tensor &weight, const at::Tensor &bias, at::Tensor mean,
+                                 at::Tensor var, double momentum, double eps,
+                                 const c10::optional<at::Tensor> &residual, bool relu) {
         const norm_shape shape = shape_of(x);
         at::Tensor batch_mean = at::empty_like(mean), batch_var = at::empty_like(var);
-        expect(
-            norm_statistics(shape, x.data_ptr(), batch_mean.data_ptr<float>(), batch_var.data_ptr<float>()));
+        expect(norm_statistics(shape, x.data_ptr(), batch_mean.data_ptr<float>(),
+                               batch_var.data_ptr<float>()));
         const double rows = static_cast<double>(shape.rows);
         mean.lerp_(batch_mean, momentum);
         var.lerp_(batch_var * (rows / (rows - 1)), momentum);
@@ -403,15 +416,16 @@ struct BatchNorm : Function<BatchNorm> {
         const at::Tensor g = y.defined() ? at::empty_like(x) : dy.first;
         const at::Tensor sum_g = at::empty_like(mean), sum_gx = at::empty_like(mean);
         expect(norm_backward_sums(shape, dy.first.data_ptr(), dy.second_data(),
-                                  y.defined() ? y.data_ptr() : nullptr, x.data_ptr(), mean.data_ptr<float>(),
-                                  g.data_ptr(), sum_g.data_ptr<float>(), sum_gx.data_ptr<float>()));
+                                  y.defined() ? y.data_ptr() : nullptr, x.data_ptr(),
+                                  mean.data_ptr<float>(), g.data_ptr(), sum_g.data_ptr<float>(),
+                                  sum_gx.data_ptr<float>()));
         /* dx = weight inverse (g - mean(g) - (x - mean) inverse^2 mean(g (x - mean))) */
         const double rows = static_cast<double>(shape.rows);
         const at::Tensor a = weight * inverse, b = a * inverse.square() * sum_gx / -rows,
                          c = a * sum_g / -rows;
         const at::Tensor dx = at::empty_like(x);
-        norm_backward(shape, g.data_ptr(), x.data_ptr(), mean.data_ptr<float>(), a.data_ptr<float>(),
-                      b.data_ptr<float>(), c.data_ptr<float>(), dx.data_ptr());
+        norm_backward(shape, g.data_ptr(), x.data_ptr(), mean.data_ptr<float>(),
+                      a.data_ptr<float>(), b.data_ptr<float>(), c.data_ptr<float>(), dx.data_ptr());
         return {dx,    sum_gx * inverse,
                 sum_g, {},
                 {},    {},
@@ -424,7 +438,8 @@ struct BatchNorm : Function<BatchNorm> {
 variable_list batch_norm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
                          const at::Tensor &mean, const at::Tensor &var, double momentum, double eps,
                          const c10::optional<at::Tensor> &residual, bool relu) {
-    if (is_plain(x)) return BatchNorm::apply(x, weight, bias, mean, var, momentum, eps, residual, relu);
+    if (is_plain(x))
+        return BatchNorm::apply(x, weight, bias, mean, var, momentum, eps, residual, relu);
     at::Tensor y = at::batch_norm(x, weight, bias, mean, var, /* training */ true, momentum, eps,
                                   /* cudnn_enabled */ true);
     if (residual) y = y + *residual;
@@ -433,14 +448,15 @@ variable_list batch_norm(const at::Tensor &x, const at::Tensor &weight, const at
 
 } // namespace
 
-cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
-                                    const cdul_tensor *bias, cdul_tensor *running_mean,
-                                    cdul_tensor *running_var, double momentum, double eps,
-                                    const cdul_tensor *residual, bool relu) {
+cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x,
+                                    const cdul_tensor *weight, const cdul_tensor *bias,
+                                    cdul_tensor *running_mean, cdul_tensor *running_var,
+                                    double momentum, double eps, const cdul_tensor *residual,
+                                    bool relu) {
     variable_list results;
     cdul_tensor *y = make(scope, "batch_norm", [&] {
-        results = batch_norm(value(x), value(weight), value(bias), value(running_mean), value(running_var),
-                             momentum, eps, value_or_none(residual), relu);
+        results = batch_norm(value(x), value(weight), value(bias), value(running_mean),
+                             value(running_var), momentum, eps, value_or_none(residual), relu);
         return results[0];
     });
     if (y && results.size() == 2) y->twin = results[1];
@@ -457,11 +473,12 @@ cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul
 }
 
 cdul_tensor *cdul_tensor_twin(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "twin", [&] { return value(x).defined() && x->twin.defined() ? x->twin : value(x); });
+    return make(scope, "twin",
+                [&] { return value(x).defined() && x->twin.defined() ? x->twin : value(x); });
 }
 
-cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel, size_t stride,
-                                    size_t padding) {
+cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel,
+                                    size_t stride, size_t padding) {
     return make(scope, "max_pool2d", [&] {
         return at::max_pool2d(value(x), static_cast<int64_t>(kernel), static_cast<int64_t>(stride),
                               static_cast<int64_t>(padding));
@@ -469,12 +486,15 @@ cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, siz
 }
 
 cdul_tensor *cdul_tensor_mean_hw(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "mean_hw", [&] { return value(x).mean({2, 3}, /* keepdim */ false, at::kFloat); });
+    return make(scope, "mean_hw", [&] {
+        return value(x).mean({2, 3}, /* keepdim */ false, at::kFloat);
+    });
 }
 
 cdul_tensor *cdul_tensor_linear(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                 const cdul_tensor *bias) {
-    return make(scope, "linear", [&] { return at::linear(value(x), value(weight), value_or_none(bias)); });
+    return make(scope, "linear",
+                [&] { return at::linear(value(x), value(weight), value_or_none(bias)); });
 }
 
 /* --- Arithmetic --- */
@@ -508,7 +528,8 @@ cdul_tensor *cdul_tensor_log_softmax(cdul_scope *scope, const cdul_tensor *x) {
     return make(scope, "log_softmax", [&] { return value(x).log_softmax(-1); });
 }
 
-cdul_tensor *cdul_tensor_bce_with_logits(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y) {
+cdul_tensor *cdul_tensor_bce_with_logits(cdul_scope *scope, const cdul_tensor *x,
+                                         const cdul_tensor *y) {
     return make(scope, "bce_with_logits",
                 [&] { return at::binary_cross_entropy_with_logits(value(x), value(y)); });
 }
@@ -529,7 +550,8 @@ void cdul_tensor_backward(cdul_scope *scope, const cdul_tensor *loss) {
 
 cdul_tensor *cdul_tensor_grad(cdul_scope *scope, const cdul_tensor *x) {
     return make(scope, "grad", [&] {
-        if (!value(x).grad().defined()) throw std::logic_error("no backward has reached this tensor");
+        if (!value(x).grad().defined())
+            throw std::logic_error("no backward has reached this tensor");
         return value(x).grad();
     });
 }
@@ -546,15 +568,17 @@ using torch::optim::SGDOptions;
 using torch::optim::SGDParamState;
 using states = std::remove_reference_t<decltype(std::declval<torch::optim::Optimizer &>().state())>;
 
-std::unique_ptr<torch::optim::OptimizerOptions> group_options(const cdul_optimizer_options &o, double lr,
-                                                              double weight_decay) {
+std::unique_ptr<torch::optim::OptimizerOptions> group_options(const cdul_optimizer_options &o,
+                                                              double lr, double weight_decay) {
     if (o.kind == CDUL_ADAMW)
         return std::make_unique<AdamWOptions>(
             AdamWOptions(lr).betas({o.beta1, o.beta2}).eps(o.eps).weight_decay(weight_decay));
-    return std::make_unique<SGDOptions>(SGDOptions(lr).momentum(o.momentum).weight_decay(weight_decay));
+    return std::make_unique<SGDOptions>(
+        SGDOptions(lr).momentum(o.momentum).weight_decay(weight_decay));
 }
 
-/* torch::optim files a parameter's state under its address: as text in libtorch 1.13, as a pointer in 2.x. */
+/* torch::optim files a parameter's state under its address: as text in libtorch 1.13, as a pointer
+ * in 2.x. */
 template <class Key> Key state_key(const at::Tensor &parameter) {
     if constexpr (std::is_same_v<Key, std::string>) {
         std::ostringstream text;
@@ -566,14 +590,16 @@ template <class Key> Key state_key(const at::Tensor &parameter) {
 }
 
 /* The state of a parameter, created with zeros where there is none. */
-template <class State> State &state_of(const cdul_optimizer *optimizer, const at::Tensor &parameter) {
+template <class State>
+State &state_of(const cdul_optimizer *optimizer, const at::Tensor &parameter) {
     auto &slot = optimizer->torch->state()[state_key<states::key_type>(parameter)];
     if (!slot) slot = std::make_unique<State>();
     return static_cast<State &>(*slot);
 }
 
 /* The moment called `name`, made zero where it is not yet defined, shared with the optimiser. */
-at::Tensor moment(const cdul_optimizer *optimizer, const at::Tensor &parameter, const std::string &name) {
+at::Tensor moment(const cdul_optimizer *optimizer, const at::Tensor &parameter,
+                  const std::string &name) {
     at::NoGradGuard guard;
     auto defined = [&](at::Tensor &buffer) -> at::Tensor {
         if (!buffer.defined()) buffer = at::zeros_like(parameter);
@@ -598,8 +624,10 @@ bool step_here(const cdul_optimizer *optimizer, const AdamWOptions &o, at::Tenso
     at::Tensor first = moment(optimizer, parameter, "exp_avg"),
                second = moment(optimizer, parameter, "exp_avg_sq");
     at::Tensor gradient = parameter.grad();
-    if (gradient.strides() != parameter.strides()) gradient = at::empty_like(parameter).copy_(gradient);
-    if (first.strides() != parameter.strides() || second.strides() != parameter.strides()) return false;
+    if (gradient.strides() != parameter.strides())
+        gradient = at::empty_like(parameter).copy_(gradient);
+    if (first.strides() != parameter.strides() || second.strides() != parameter.strides())
+        return false;
     auto &state = state_of<AdamWParamState>(optimizer, parameter);
     state.step(state.step() + 1);
     const adamw_step step = {o.lr(),  std::get<0>(o.betas()), std::get<1>(o.betas()),
@@ -634,7 +662,8 @@ cdul_optimizer_options cdul_optimizer_defaults(cdul_optimizer_kind kind) {
     return options;
 }
 
-cdul_status cdul_optimizer_new(const cdul_optimizer_options *options, cdul_optimizer **out, cdul_error *err) {
+cdul_status cdul_optimizer_new(const cdul_optimizer_options *options, cdul_optimizer **out,
+                               cdul_error *err) {
     *out = nullptr;
     return protect(err, "optimizer", [&] {
         std::vector<torch::optim::OptimizerParamGroup> none;
@@ -653,19 +682,22 @@ void cdul_optimizer_free(cdul_optimizer *optimizer) {
     delete optimizer;
 }
 
-void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer, cdul_tensor *const *parameters,
-                              size_t count, double lr, double weight_decay) {
+void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer,
+                              cdul_tensor *const *parameters, size_t count, double lr,
+                              double weight_decay) {
     run(scope, "optimizer_add_group", [&] {
         optimizer->torch->add_param_group(values(parameters, count));
-        /* Set afterwards, because recent libtorch takes a value that equals its own default (AdamW's weight
-         * decay of 0.01, for one) for an unset one, and puts the optimiser's in its place. */
+        /* Set afterwards, because recent libtorch takes a value that equals its own default
+         * (AdamW's weight decay of 0.01, for one) for an unset one, and puts the optimiser's in its
+         * place. */
         optimizer->torch->param_groups().back().set_options(
             group_options(optimizer->options, lr, weight_decay));
     });
 }
 
 void cdul_optimizer_set_lr(cdul_scope *scope, cdul_optimizer *optimizer, size_t group, double lr) {
-    run(scope, "optimizer_set_lr", [&] { optimizer->torch->param_groups().at(group).options().set_lr(lr); });
+    run(scope, "optimizer_set_lr",
+        [&] { optimizer->torch->param_groups().at(group).options().set_lr(lr); });
 }
 
 void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer) {
@@ -681,15 +713,16 @@ double cdul_optimizer_gradient_norm(cdul_scope *scope, const cdul_optimizer *opt
         std::vector<at::Tensor> norms; /* summed where they are: one wait for a GPU */
         for (const auto &group : optimizer->torch->param_groups())
             for (const auto &parameter : group.params())
-                if (parameter.grad().defined()) norms.push_back(parameter.grad().norm().to(at::kDouble));
+                if (parameter.grad().defined())
+                    norms.push_back(parameter.grad().norm().to(at::kDouble));
         if (!norms.empty()) norm = at::stack(norms).norm().item().toDouble();
     });
     return norm;
 }
 
 void cdul_optimizer_zero_grad(cdul_scope *scope, cdul_optimizer *optimizer) {
-    /* Dropped, not filled with zeros as libtorch 1.13 does: what backward makes then is the gradient, and
-     * need not be added to one. */
+    /* Dropped, not filled with zeros as libtorch 1.13 does: what backward makes then is the
+     * gradient, and need not be added to one. */
     run(scope, "optimizer_zero_grad", [&] {
         for (auto &group : optimizer->torch->param_groups())
             for (auto &parameter : group.params()) parameter.mutable_grad().reset();
@@ -707,16 +740,19 @@ cdul_tensor *cdul_optimizer_state(cdul_scope *scope, const cdul_optimizer *optim
                                   const cdul_tensor *parameter, const char *name) {
     return make(scope, "optimizer_state", [&] {
         if (is_step(optimizer, name))
-            return at::full({1}, state_of<AdamWParamState>(optimizer, value(parameter)).step(), at::kLong);
+            return at::full({1}, state_of<AdamWParamState>(optimizer, value(parameter)).step(),
+                            at::kLong);
         return moment(optimizer, value(parameter), name);
     });
 }
 
-void cdul_optimizer_set_state(cdul_scope *scope, cdul_optimizer *optimizer, const cdul_tensor *parameter,
-                              const char *name, const cdul_tensor *stored) {
+void cdul_optimizer_set_state(cdul_scope *scope, cdul_optimizer *optimizer,
+                              const cdul_tensor *parameter, const char *name,
+                              const cdul_tensor *stored) {
     run_unrecorded(scope, "optimizer_set_state", [&] {
         if (is_step(optimizer, name))
-            state_of<AdamWParamState>(optimizer, value(parameter)).step(value(stored).item().toLong());
+            state_of<AdamWParamState>(optimizer, value(parameter))
+                .step(value(stored).item().toLong());
         else
             moment(optimizer, value(parameter), name).copy_(value(stored));
     });

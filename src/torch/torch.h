@@ -1,10 +1,12 @@
-/* libtorch for C: tensors, autograd and optimisers, no more of it than the trainer calls. torch.cpp beside
- * this header is the only C++ file of the project; nothing else includes a header of libtorch.
+/* libtorch for C: tensors, autograd and optimisers, no more of it than the trainer calls. torch.cpp
+ * beside this header is the only C++ file of the project; nothing else includes a header of
+ * libtorch.
  *
  * A network in C reads like the equation if no line has to check for failure or free a temporary. A
- * cdul_scope does both. Every operation takes one first: the scope owns the tensor that the operation
- * returns, and remembers the first operation that failed, after which all others do nothing and return NULL.
- * So operations nest and chain freely, and the status is asked once, at the end:
+ * cdul_scope does both. Every operation takes one first: the scope owns the tensor that the
+ * operation returns, and remembers the first operation that failed, after which all others do
+ * nothing and return NULL. So operations nest and chain freely, and the status is asked once, at
+ * the end:
  *
  *     cdul_scope s = {0};
  *     cdul_tensor *logits = cdul_tensor_linear(&s, cdul_tensor_mean_hw(&s, x), weight, bias);
@@ -14,12 +16,12 @@
  *     *out = cdul_tensor_item(&s, loss);
  *     return cdul_scope_close(&s, err);
  *
- * What outlives its scope (a parameter, a cached activation) is kept: cdul_tensor_keep gives a handle that
- * the caller frees with cdul_tensor_free.
+ * What outlives its scope (a parameter, a cached activation) is kept: cdul_tensor_keep gives a
+ * handle that the caller frees with cdul_tensor_free.
  *
  * Shapes are row-major, [B, C, H, W] for images, whatever the memory layout. A name that ends in an
- * underscore changes its first operand. Binary operations broadcast as libtorch does. Nothing here draws from
- * libtorch's random generators, so there is no seed to set. */
+ * underscore changes its first operand. Binary operations broadcast as libtorch does. Nothing here
+ * draws from libtorch's random generators, so there is no seed to set. */
 #ifndef CDUL_TORCH_TORCH_H
 #define CDUL_TORCH_TORCH_H
 
@@ -33,8 +35,8 @@
 extern "C" {
 #endif
 
-typedef struct cdul_tensor cdul_tensor;       /* a handle; the elements are shared between handles        */
-typedef struct cdul_optimizer cdul_optimizer; /* AdamW or SGD with its parameter groups                   */
+typedef struct cdul_tensor cdul_tensor; /* a handle; the elements are shared between handles */
+typedef struct cdul_optimizer cdul_optimizer; /* AdamW or SGD with its parameter groups */
 
 /* --- The library itself --- */
 
@@ -49,26 +51,30 @@ typedef struct cdul_device {
 } cdul_device;
 
 /* "cpu", "cuda" (= "cuda:0") or "cuda:<index>". CDUL_ERR_USAGE if the word is none of these,
- * CDUL_ERR_RUNTIME if this libtorch is built without CUDA or has no such GPU; the message says which. */
+ * CDUL_ERR_RUNTIME if this libtorch is built without CUDA or has no such GPU; the message says
+ * which. */
 cdul_status cdul_device_parse(const char *text, cdul_device *out, cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- Scopes --- */
 
-/* Start from {0}, or from {.no_grad = true} for evaluation: operations then record nothing for backward. */
+/* Start from {0}, or from {.no_grad = true} for evaluation: operations then record nothing for
+ * backward. */
 typedef struct cdul_scope {
     bool no_grad;
-    cdul_status status;   /* CDUL_OK, or what the first failed operation returned                        */
-    cdul_error error;     /* its message: "conv2d: <first line of libtorch's text>"                      */
-    cdul_tensor *tensors; /* those it owns, linked; not for callers                                      */
+    cdul_status status; /* CDUL_OK, or what the first failed operation returned */
+    cdul_error error; /* its message: "conv2d: <first line of libtorch's text>" */
+    cdul_tensor *tensors; /* those it owns, linked; not for callers */
 } cdul_scope;
 
-/* A scope for a part of a computation, whose temporaries are freed before the rest of it runs. Inherits
- * no_grad and failure. Ends with cdul_scope_yield. */
+/* A scope for a part of a computation, whose temporaries are freed before the rest of it runs.
+ * Inherits no_grad and failure. Ends with cdul_scope_yield. */
 cdul_scope cdul_scope_inside(const cdul_scope *outer);
-/* Frees what `inner` owns and moves `result` (may be NULL) and a failure, with "<where>: " before its
- * message, to `outer`. Returns the result's handle there; NULL after a failure. */
-cdul_tensor *cdul_scope_yield(cdul_scope *inner, cdul_scope *outer, cdul_tensor *result, const char *where);
-/* Frees what the scope owns and returns its status, with the message in `err`. The scope is {0} again. */
+/* Frees what `inner` owns and moves `result` (may be NULL) and a failure, with "<where>: " before
+ * its message, to `outer`. Returns the result's handle there; NULL after a failure. */
+cdul_tensor *cdul_scope_yield(cdul_scope *inner, cdul_scope *outer, cdul_tensor *result,
+                              const char *where);
+/* Frees what the scope owns and returns its status, with the message in `err`. The scope is {0}
+ * again. */
 cdul_status cdul_scope_close(cdul_scope *scope, cdul_error *err);
 /* Frees one tensor that the scope owns before the scope ends. */
 void cdul_tensor_drop(cdul_scope *scope, cdul_tensor *x);
@@ -84,12 +90,14 @@ cdul_tensor *cdul_tensor_from(cdul_scope *scope, const void *data, cdul_dtype dt
                               const size_t *shape);
 cdul_tensor *cdul_tensor_full(cdul_scope *scope, double value, cdul_dtype dtype, size_t rank,
                               const size_t *shape);
-/* Copies x, converted to `dtype` and in row-major order, to `out`, which holds `elements` of them. A
- * different number in x is a failure. */
-void cdul_tensor_read(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype, void *out, size_t elements);
+/* Copies x, converted to `dtype` and in row-major order, to `out`, which holds `elements` of them.
+ * A different number in x is a failure. */
+void cdul_tensor_read(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype, void *out,
+                      size_t elements);
 /* The value of a tensor of one element; 0 after a failure. */
 double cdul_tensor_item(cdul_scope *scope, const cdul_tensor *x);
-/* Overwrites x's elements with y's, converted to x's dtype, device and layout. Not recorded for backward. */
+/* Overwrites x's elements with y's, converted to x's dtype, device and layout. Not recorded for
+ * backward. */
 void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y);
 /* Exchanges what two handles stand for: weights for their average, and back. */
 void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y);
@@ -108,47 +116,55 @@ cdul_tensor *cdul_tensor_to(cdul_scope *scope, const cdul_tensor *x, cdul_device
 cdul_tensor *cdul_tensor_channels_last(cdul_scope *scope, const cdul_tensor *x);
 /* A view of x whose axis i is x's axis order[i]; `order` has as many as x has axes. */
 cdul_tensor *cdul_tensor_permute(cdul_scope *scope, const cdul_tensor *x, const size_t *order);
-cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank, const size_t *shape);
+cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank,
+                                 const size_t *shape);
 
 /* --- Layers --- */
 
 /* x [B, I, H, W], weight [O, I, K, K], bias [O] or NULL -> [B, O, H', W']. */
 cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                 const cdul_tensor *bias, size_t stride, size_t padding);
-/* Batch norm in training: x [B, C, H, W] -> (x - mean) / sqrt(var + eps) * weight + bias with the batch's
- * mean and variance, towards which the running ones move by `momentum`; + residual [B, C, H, W] unless that
- * is NULL; and max(0, .) of that if `relu`. weight to running_var are float32 [C]. */
-cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
-                                    const cdul_tensor *bias, cdul_tensor *running_mean,
-                                    cdul_tensor *running_var, double momentum, double eps,
-                                    const cdul_tensor *residual, bool relu);
+/* Batch norm in training: x [B, C, H, W] -> (x - mean) / sqrt(var + eps) * weight + bias with the
+ * batch's mean and variance, towards which the running ones move by `momentum`; + residual [B, C,
+ * H, W] unless that is NULL; and max(0, .) of that if `relu`. weight to running_var are float32
+ * [C]. */
+cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x,
+                                    const cdul_tensor *weight, const cdul_tensor *bias,
+                                    cdul_tensor *running_mean, cdul_tensor *running_var,
+                                    double momentum, double eps, const cdul_tensor *residual,
+                                    bool relu);
 /* x <- max(0, x + residual), without residual if that is NULL. Returns x. */
 cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual);
-/* x once more, for the second of two uses, where x is the result of one of these with a ReLU: its gradient
- * comes back apart from that of the first use, and both are added in the pass that the ReLU makes over memory
- * anyway. Of another x it is x. */
+/* x once more, for the second of two uses, where x is the result of one of these with a ReLU: its
+ * gradient comes back apart from that of the first use, and both are added in the pass that the
+ * ReLU makes over memory anyway. Of another x it is x. */
 cdul_tensor *cdul_tensor_twin(cdul_scope *scope, const cdul_tensor *x);
-cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel, size_t stride,
-                                    size_t padding);
-cdul_tensor *cdul_tensor_mean_hw(cdul_scope *scope, const cdul_tensor *x); /* [B, C, H, W] -> [B, C] */
+cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel,
+                                    size_t stride, size_t padding);
+/* [B, C, H, W] -> [B, C] */
+cdul_tensor *cdul_tensor_mean_hw(cdul_scope *scope, const cdul_tensor *x);
 /* x [B, I], weight [O, I], bias [O] -> [B, O]. */
 cdul_tensor *cdul_tensor_linear(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                 const cdul_tensor *bias);
 
 /* --- Arithmetic --- */
 
-cdul_tensor *cdul_tensor_add_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y); /* returns x */
+/* returns x */
+cdul_tensor *cdul_tensor_add_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y);
 cdul_tensor *cdul_tensor_sub(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 cdul_tensor *cdul_tensor_mul(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 /* a x + b, element by element. */
 cdul_tensor *cdul_tensor_affine(cdul_scope *scope, const cdul_tensor *x, double a, double b);
 cdul_tensor *cdul_tensor_rsqrt(cdul_scope *scope, const cdul_tensor *x);
-cdul_tensor *cdul_tensor_sum(cdul_scope *scope, const cdul_tensor *x);         /* of all elements -> [] */
-cdul_tensor *cdul_tensor_log_softmax(cdul_scope *scope, const cdul_tensor *x); /* over the last axis */
+cdul_tensor *cdul_tensor_sum(cdul_scope *scope, const cdul_tensor *x); /* of all elements -> [] */
+/* over the last axis */
+cdul_tensor *cdul_tensor_log_softmax(cdul_scope *scope, const cdul_tensor *x);
 /* Smallest and largest element; 0 and 0 after a failure. */
 void cdul_tensor_range(cdul_scope *scope, const cdul_tensor *x, double *low, double *high);
-/* Mean over all elements of -(y log sigmoid(x) + (1 - y) log(1 - sigmoid(x))); y in [0, 1] -> []. */
-cdul_tensor *cdul_tensor_bce_with_logits(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
+/* Mean over all elements of -(y log sigmoid(x) + (1 - y) log(1 - sigmoid(x))); y in [0, 1] ->
+ * []. */
+cdul_tensor *cdul_tensor_bce_with_logits(cdul_scope *scope, const cdul_tensor *x,
+                                         const cdul_tensor *y);
 /* x <- x + weight (y - x): a moving average. Not recorded for backward. */
 void cdul_tensor_lerp_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y, double weight);
 
@@ -167,9 +183,9 @@ typedef enum cdul_optimizer_kind { CDUL_ADAMW, CDUL_SGD } cdul_optimizer_kind;
 
 typedef struct cdul_optimizer_options {
     cdul_optimizer_kind kind;
-    double beta1, beta2; /* AdamW: decay of the first and second moment, [0, 1)                         */
-    double eps;          /* AdamW: added to the root of the second moment                               */
-    double momentum;     /* SGD: [0, 1), 0 = none                                                       */
+    double beta1, beta2; /* AdamW: decay of the first and second moment, [0, 1) */
+    double eps; /* AdamW: added to the root of the second moment */
+    double momentum; /* SGD: [0, 1), 0 = none */
 } cdul_optimizer_options;
 
 /* torch's: AdamW (0.9, 0.999, 1e-8), SGD without momentum. */
@@ -178,10 +194,11 @@ cdul_status cdul_optimizer_new(const cdul_optimizer_options *options, cdul_optim
                                cdul_error *err) CDUL_MUST_CHECK;
 void cdul_optimizer_free(cdul_optimizer *optimizer);
 
-/* Adds `count` parameters (the optimiser shares their elements, not the handles) as the next group: the first
- * is group 0. */
-void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer, cdul_tensor *const *parameters,
-                              size_t count, double lr, double weight_decay);
+/* Adds `count` parameters (the optimiser shares their elements, not the handles) as the next group:
+ * the first is group 0. */
+void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer,
+                              cdul_tensor *const *parameters, size_t count, double lr,
+                              double weight_decay);
 void cdul_optimizer_set_lr(cdul_scope *scope, cdul_optimizer *optimizer, size_t group, double lr);
 /* Moves every parameter that has a gradient. Gradients may be gone afterwards. */
 void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer);
@@ -189,15 +206,17 @@ void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer);
 double cdul_optimizer_gradient_norm(cdul_scope *scope, const cdul_optimizer *optimizer);
 void cdul_optimizer_zero_grad(cdul_scope *scope, cdul_optimizer *optimizer);
 
-/* What a checkpoint must hold of each parameter, so that training goes on to the same bits. NULL-terminated:
- * AdamW {"step", "exp_avg", "exp_avg_sq"}, SGD {"momentum_buffer"}, without momentum nothing. */
+/* What a checkpoint must hold of each parameter, so that training goes on to the same bits.
+ * NULL-terminated: AdamW {"step", "exp_avg", "exp_avg_sq"}, SGD {"momentum_buffer"}, without
+ * momentum nothing. */
 const char *const *cdul_optimizer_state_names(const cdul_optimizer *optimizer);
-/* One of them: "step" is int64 [1], the others are float32 of the parameter's shape. Zeros for a parameter
- * that has not been stepped, and zeros set have that same meaning. */
+/* One of them: "step" is int64 [1], the others are float32 of the parameter's shape. Zeros for a
+ * parameter that has not been stepped, and zeros set have that same meaning. */
 cdul_tensor *cdul_optimizer_state(cdul_scope *scope, const cdul_optimizer *optimizer,
                                   const cdul_tensor *parameter, const char *name);
-void cdul_optimizer_set_state(cdul_scope *scope, cdul_optimizer *optimizer, const cdul_tensor *parameter,
-                              const char *name, const cdul_tensor *value);
+void cdul_optimizer_set_state(cdul_scope *scope, cdul_optimizer *optimizer,
+                              const cdul_tensor *parameter, const char *name,
+                              const cdul_tensor *value);
 
 #ifdef __cplusplus
 }

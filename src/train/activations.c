@@ -35,7 +35,8 @@ static cdul_status hash_weights(cdul_resnet *net, unsigned long long *hash, cdul
 }
 
 /* Names, sizes and times: a changed file is seen without reading it. */
-static cdul_status hash_images(const cdul_dataset *data, unsigned long long *hash, cdul_error *err) {
+static cdul_status hash_images(const cdul_dataset *data, unsigned long long *hash,
+                               cdul_error *err) {
     for (size_t i = 0; i < data->labels.images.count; i++) {
         const char *name = data->labels.images.items[i], *path = data->paths.items[i];
         struct stat info = {0};
@@ -79,12 +80,14 @@ static bool add_views(cJSON *key, const cdul_image_views *views) {
            cJSON_AddBoolToObject(key, "flip", a->flip) &&
            cJSON_AddNumberToObject(key, "brightness", a->brightness) &&
            cJSON_AddNumberToObject(key, "contrast", a->contrast) &&
-           cJSON_AddNumberToObject(key, "saturation", a->saturation) && add_hash(key, "seed", views->seed);
+           cJSON_AddNumberToObject(key, "saturation", a->saturation) &&
+           add_hash(key, "seed", views->seed);
 }
 
-/* Everything the records depend on. Not the number of copies: a run with more of them adds to the cache. */
-static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net, const cdul_image_views *views,
-                            cJSON **out, cdul_error *err) {
+/* Everything the records depend on. Not the number of copies: a run with more of them adds to the
+ * cache. */
+static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net,
+                            const cdul_image_views *views, cJSON **out, cdul_error *err) {
     unsigned long long weights = CDUL_HASH_START, images = CDUL_HASH_START;
     cdul_status status = hash_weights(net, &weights, err);
     if (status == CDUL_OK) status = hash_images(data, &images, err);
@@ -95,7 +98,8 @@ static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net, const cd
                 cJSON_AddNumberToObject(key, "stages", (double)net->options.freeze) &&
                 add_hash(key, "weights", weights) &&
                 cJSON_AddBoolToObject(key, "bfloat16", net->options.bfloat16) &&
-                cJSON_AddBoolToObject(key, "cuda", net->options.device.cuda) && add_views(key, views) &&
+                cJSON_AddBoolToObject(key, "cuda", net->options.device.cuda) &&
+                add_views(key, views) &&
                 cJSON_AddNumberToObject(key, "images", (double)data->labels.images.count) &&
                 add_hash(key, "image_list", images);
     if (good) {
@@ -123,7 +127,8 @@ static cdul_status find_folder(cdul_activations *cache, const cJSON *key, cdul_e
     } else if (status == CDUL_OK) {
         status = cdul_json_read(file, &there, err);
         if (status == CDUL_OK && !cJSON_Compare(key, there, true))
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s does not describe this run; delete the folder", file);
+            status = cdul_fail(err, CDUL_ERR_INPUT,
+                               "%s does not describe this run; delete the folder", file);
     }
     cJSON_Delete(there);
     free(file);
@@ -153,13 +158,14 @@ static cdul_status read_skipped(const cdul_activations *cache, cdul_dataset *dat
     const char *text = cdul_safetensors_metadata(file, "skipped");
     if (!text) return CDUL_OK;
     cdul_strings list = {0};
-    cdul_status status = cdul_json_to_strings(text, strlen(text), cdul_safetensors_path(file), &list, err);
+    cdul_status status =
+        cdul_json_to_strings(text, strlen(text), cdul_safetensors_path(file), &list, err);
     for (size_t i = 0; status == CDUL_OK && i + 1 < list.count; i += 2) {
         char *end = NULL;
         unsigned long long row = strtoull(list.items[i], &end, 10);
         if (end == list.items[i] || *end || row >= cache->images)
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: skipped: no row \"%s\"", cdul_safetensors_path(file),
-                               list.items[i]);
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: skipped: no row \"%s\"",
+                               cdul_safetensors_path(file), list.items[i]);
         else
             status = cdul_dataset_skip(data, (size_t)row, list.items[i + 1], err);
     }
@@ -167,14 +173,15 @@ static cdul_status read_skipped(const cdul_activations *cache, cdul_dataset *dat
     return status;
 }
 
-static cdul_status read_shard(cdul_activations *cache, cdul_dataset *data, size_t pass, size_t shard,
-                              cdul_safetensors *file, cdul_error *err) {
+static cdul_status read_shard(cdul_activations *cache, cdul_dataset *data, size_t pass,
+                              size_t shard, cdul_safetensors *file, cdul_error *err) {
     size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
     size_t shape[4] = {rows, cache->shape[0], cache->shape[1], cache->shape[2]};
     cdul_tensor_view view;
     cdul_status status = cdul_safetensors_expect(file, "activations", 4, shape, &view, err);
     if (status == CDUL_OK && view.dtype != CDUL_F16)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: activations are not F16", cdul_safetensors_path(file));
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: activations are not F16",
+                           cdul_safetensors_path(file));
     if (status == CDUL_OK) status = read_skipped(cache, data, file, err);
     if (status == CDUL_OK) cache->passes[pass].data[shard] = view.data;
     return status;
@@ -230,7 +237,9 @@ static cdul_status take_lock(const cdul_activations *cache, cdul_reporter *repor
         cdul_status status = cdul_lock_try(cache->path, lock, err);
         if (status != CDUL_OK || *lock >= 0) return status;
         if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
-        if (!said) cdul_say(reporter, "another run is making the activation cache %s: waiting", cache->path);
+        if (!said)
+            cdul_say(reporter, "another run is making the activation cache %s: waiting",
+                     cache->path);
         usleep(200000);
     }
 }
@@ -241,18 +250,20 @@ static cdul_status check_disk(const cdul_activations *cache, size_t rows, cdul_e
     double want = (double)rows * (double)cache->record_bytes;
     double have = (double)disk.f_bavail * (double)disk.f_frsize;
     if (want < have) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_IO,
-                     "%s: the activation cache needs %.1f GB more and the disk has %.1f GB; choose another "
-                     "folder, fewer copies or a smaller size",
-                     cache->path, want / 1e9, have / 1e9);
+    return cdul_fail(
+        err, CDUL_ERR_IO,
+        "%s: the activation cache needs %.1f GB more and the disk has %.1f GB; choose another "
+        "folder, fewer copies or a smaller size",
+        cache->path, want / 1e9, have / 1e9);
 }
 
 /* Runs one black image through the frozen stages to learn what they return. */
-static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net, const cdul_image_views *views,
-                              cdul_error *err) {
+static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net,
+                              const cdul_image_views *views, cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     size_t shape[4] = {1, 3, views->preprocess.height, views->preprocess.width};
-    cdul_tensor *x = cdul_tensor_to(&s, cdul_tensor_full(&s, 0, CDUL_F32, 4, shape), net->options.device);
+    cdul_tensor *x =
+        cdul_tensor_to(&s, cdul_tensor_full(&s, 0, CDUL_F32, 4, shape), net->options.device);
     cdul_tensor *y = cdul_resnet_forward_features(&s, net, x, net->options.freeze);
     cache->record_bytes = sizeof(uint16_t);
     for (size_t i = 0; i < 3; i++) {
@@ -295,8 +306,9 @@ static cdul_status fill(cdul_activations *cache, cdul_dataset *data, cdul_resnet
 }
 
 cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
-                                  cdul_resnet *net, const cdul_image_views *views, cdul_reporter *reporter,
-                                  cdul_activations **out, cdul_error *err) {
+                                  cdul_resnet *net, const cdul_image_views *views,
+                                  cdul_reporter *reporter, cdul_activations **out,
+                                  cdul_error *err) {
     *out = NULL;
     cJSON *key = NULL;
     cdul_activations *cache = calloc(1, sizeof *cache);
@@ -352,5 +364,6 @@ cdul_source cdul_activations_plain(const cdul_activations *cache) {
 }
 
 cdul_source cdul_activations_augmented(const cdul_activations *cache, size_t epoch) {
-    return (cdul_source){cache->record_bytes, read_record, &cache->passes[1 + epoch % cache->options.copies]};
+    return (cdul_source){cache->record_bytes, read_record,
+                         &cache->passes[1 + epoch % cache->options.copies]};
 }

@@ -19,7 +19,8 @@ typedef struct logistic {
 
 static logistic logistic_of(double x) {
     double e = exp(-fabs(x)), log_sum = log1p(e);
-    return (logistic){x >= 0 ? 1 / (1 + e) : e / (1 + e), fmax(-x, 0) + log_sum, fmax(x, 0) + log_sum};
+    return (logistic){x >= 0 ? 1 / (1 + e) : e / (1 + e), fmax(-x, 0) + log_sum,
+                      fmax(x, 0) + log_sum};
 }
 
 /* H(y, p) in nats, where y is what the logarithm is not of. */
@@ -79,15 +80,16 @@ double cdul_align_gradient(cdul_align_target target, double u, double logit) {
     return evaluate(target, u, logit).gradient;
 }
 
-/* Sums over the matrix are of as many parts whatever the number of threads, so that they round alike. */
+/* Sums over the matrix are of as many parts whatever the number of threads, so that they round
+ * alike. */
 enum { PARTS = 64 };
 
 static size_t part_begin(size_t n, int part) {
     return n / PARTS * (size_t)part + n % PARTS * (size_t)part / PARTS;
 }
 
-static cdul_align_step update_row(const cdul_align_options *o, double half_peak, const float *logits,
-                                  size_t c, float *latent) {
+static cdul_align_step update_row(const cdul_align_options *o, double half_peak,
+                                  const float *logits, size_t c, float *latent) {
     cdul_align_step sum = {0};
     for (size_t k = 0; k < c; k++) {
         double u = (double)latent[k];
@@ -101,8 +103,8 @@ static cdul_align_step update_row(const cdul_align_options *o, double half_peak,
     return sum;
 }
 
-void cdul_align_update(const cdul_align_options *options, const float *logits, const bool *skip, size_t n,
-                       size_t c, float *latent, cdul_align_step *step) {
+void cdul_align_update(const cdul_align_options *options, const float *logits, const bool *skip,
+                       size_t n, size_t c, float *latent, cdul_align_step *step) {
     cdul_align_step parts[PARTS] = {0}, sum = {0};
     const double half_peak = cdul_align_psi(0.5, options->sigma) / 2;
     size_t rows = 0;
@@ -127,7 +129,8 @@ void cdul_align_update(const cdul_align_options *options, const float *logits, c
     *step = (cdul_align_step){sum.loss / entries, sum.moved / entries, sum.reached / entries};
 }
 
-cdul_align_state cdul_align_describe(const float *labels, const float *initial, size_t n, size_t c) {
+cdul_align_state cdul_align_describe(const float *labels, const float *initial, size_t n,
+                                     size_t c) {
     cdul_align_state parts[PARTS] = {0}, sum = {0};
 #pragma omp parallel for schedule(static)
     for (int p = 0; p < PARTS; p++) {
@@ -144,5 +147,6 @@ cdul_align_state cdul_align_describe(const float *labels, const float *initial, 
         sum.entropy += parts[p].entropy;
     }
     double entries = n > 0 ? (double)n * (double)c : 1;
-    return (cdul_align_state){sum.drift / entries, sum.mass * (double)c / entries, sum.entropy / entries};
+    return (cdul_align_state){sum.drift / entries, sum.mass * (double)c / entries,
+                              sum.entropy / entries};
 }

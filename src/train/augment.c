@@ -27,21 +27,23 @@ static cdul_rect draw_rect(cdul_random *random, double scale, size_t width, size
         double ratio = exp(uniform(random, log(RATIO_MIN), log(RATIO_MAX)));
         size_t w = (size_t)lrint(sqrt(area * ratio)), h = (size_t)lrint(sqrt(area / ratio));
         if (w == 0 || h == 0 || w > width || h > height) continue;
-        size_t y = cdul_random_below(random, height - h + 1), x = cdul_random_below(random, width - w + 1);
+        size_t y = cdul_random_below(random, height - h + 1),
+               x = cdul_random_below(random, width - w + 1);
         return (cdul_rect){x, y, w, h};
     }
     return centre_rect(width, height);
 }
 
-cdul_augmentation cdul_augment_draw(const cdul_augment_options *options, cdul_random random, size_t width,
-                                    size_t height) {
+cdul_augmentation cdul_augment_draw(const cdul_augment_options *options, cdul_random random,
+                                    size_t width, size_t height) {
     cdul_augmentation drawn = {.order = {0, 1, 2}};
     const double strength[3] = {options->brightness, options->contrast, options->saturation};
     drawn.rect = draw_rect(&random, options->scale, width, height);
     drawn.flip = options->flip && cdul_random_uniform(&random) < 0.5;
     cdul_random_shuffle(&random, drawn.order, 3);
     for (size_t i = 0; i < 3; i++)
-        drawn.factor[i] = strength[i] > 0 ? uniform(&random, fmax(0, 1 - strength[i]), 1 + strength[i]) : 1;
+        drawn.factor[i] =
+            strength[i] > 0 ? uniform(&random, fmax(0, 1 - strength[i]), 1 + strength[i]) : 1;
     return drawn;
 }
 
@@ -57,14 +59,16 @@ static uint8_t blend(uint8_t degenerate, uint8_t value, float factor) {
     return mixed >= 255 ? 255 : (uint8_t)mixed;
 }
 
-/* The grey that contrast pulls towards: the mean luma, rounded half up as ImageEnhance.Contrast does. */
+/* The grey that contrast pulls towards: the mean luma, rounded half up as ImageEnhance.Contrast
+ * does. */
 static uint8_t mean_luma(const uint8_t *pixels, size_t count) {
     unsigned long long sum = 0;
     for (size_t i = 0; i < count; i++) sum += luma(pixels + 3 * i);
     return (uint8_t)((double)sum / (double)count + 0.5);
 }
 
-void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height, const cdul_augmentation *drawn) {
+void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height,
+                         const cdul_augmentation *drawn) {
     size_t count = width * height;
     for (size_t step = 0; step < 3; step++) {
         size_t kind = drawn->order[step];
@@ -74,7 +78,8 @@ void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height, const cdu
         for (size_t i = 0; i < count; i++) {
             uint8_t *rgb = pixels + 3 * i;
             if (kind == 2) grey = luma(rgb);
-            for (size_t channel = 0; channel < 3; channel++) rgb[channel] = blend(grey, rgb[channel], factor);
+            for (size_t channel = 0; channel < 3; channel++)
+                rgb[channel] = blend(grey, rgb[channel], factor);
         }
     }
 }
@@ -93,7 +98,8 @@ void cdul_augment_flip(uint8_t *pixels, size_t width, size_t height) {
 }
 
 cdul_status cdul_augment_apply(const cdul_augmentation *drawn, const cdul_preprocess *preprocess,
-                               const cdul_image *image, uint8_t *scratch, float *out, cdul_error *err) {
+                               const cdul_image *image, uint8_t *scratch, float *out,
+                               cdul_error *err) {
     const cdul_rect *rect = drawn->rect.width ? &drawn->rect : NULL;
     cdul_status status = cdul_preprocess_pixels(preprocess, image, rect, scratch, err);
     if (status != CDUL_OK) return status;

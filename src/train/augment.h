@@ -1,7 +1,7 @@
-/* The view of a training image that one epoch sees: random-resized-crop, horizontal flip, colour jitter.
- * Drawn from (seed, epoch, image) alone, so that the number of loader threads and the order of work change
- * nothing. Distributions are torchvision's (RandomResizedCrop, RandomHorizontalFlip, ColorJitter without
- * hue); pixels are Pillow's (resize, ImageEnhance). */
+/* The view of a training image that one epoch sees: random-resized-crop, horizontal flip, colour
+ * jitter. Drawn from (seed, epoch, image) alone, so that the number of loader threads and the order
+ * of work change nothing. Distributions are torchvision's (RandomResizedCrop, RandomHorizontalFlip,
+ * ColorJitter without hue); pixels are Pillow's (resize, ImageEnhance). */
 #ifndef CDUL_TRAIN_AUGMENT_H
 #define CDUL_TRAIN_AUGMENT_H
 
@@ -9,30 +9,33 @@
 #include "cdul/image.h"
 
 typedef struct cdul_augment_options {
-    double scale; /* smallest share of the image's area that a crop may take, (0, 1]; 1 = no crop         */
-    bool flip;    /* mirrored in half of the views                                                        */
-    double brightness, contrast, saturation; /* factor drawn from [max(0, 1 - x), 1 + x]; 0 = off         */
+    double scale; /* smallest share of the image's area that a crop may take, (0, 1]; 1 = no crop */
+    bool flip; /* mirrored in half of the views */
+    double brightness, contrast, saturation; /* factor drawn from [max(0, 1 - x), 1 + x]; 0 = off */
 } cdul_augment_options;
 
 /* What was drawn for one view. */
 typedef struct cdul_augmentation {
-    cdul_rect rect; /* the part of the image that is squashed to the network's input; width 0 = no crop: the
-                       plain view, by the preprocessing's own mode                                      */
+    /* the part of the image that is squashed to the network's input; width 0 = no crop: the plain
+     * view, by the preprocessing's own mode */
+    cdul_rect rect;
     bool flip;
-    size_t order[3];  /* of the colour changes: 0 brightness, 1 contrast, 2 saturation                    */
-    double factor[3]; /* of each, 1 = unchanged                                                           */
+    size_t order[3]; /* of the colour changes: 0 brightness, 1 contrast, 2 saturation */
+    double factor[3]; /* of each, 1 = unchanged */
 } cdul_augmentation;
 
-cdul_augmentation cdul_augment_draw(const cdul_augment_options *options, cdul_random random, size_t width,
-                                    size_t height);
+cdul_augmentation cdul_augment_draw(const cdul_augment_options *options, cdul_random random,
+                                    size_t width, size_t height);
 
-/* Pixels [height, width, 3] in place, as Pillow's ImageEnhance.{Brightness, Contrast, Color} do it. */
-void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height, const cdul_augmentation *drawn);
+/* Pixels [height, width, 3] in place, as Pillow's ImageEnhance.{Brightness, Contrast, Color} do
+ * it. */
+void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height,
+                         const cdul_augmentation *drawn);
 /* Mirrors [height, width, 3] in place. */
 void cdul_augment_flip(uint8_t *pixels, size_t width, size_t height);
 
-/* Writes the drawn view as planes [3, height, width], sized and normalised by `preprocess`. `scratch` holds
- * height x width x 3 bytes. */
+/* Writes the drawn view as planes [3, height, width], sized and normalised by `preprocess`.
+ * `scratch` holds height x width x 3 bytes. */
 cdul_status cdul_augment_apply(const cdul_augmentation *drawn, const cdul_preprocess *preprocess,
                                const cdul_image *image, uint8_t *scratch, float *out,
                                cdul_error *err) CDUL_MUST_CHECK;

@@ -1,6 +1,6 @@
-/* A run on disk: checkpoint.safetensors holds what the next epoch depends on, and nothing that can be had
- * from the options again. Random numbers are counted (base/random.h), so epoch and step are their whole
- * state.
+/* A run on disk: checkpoint.safetensors holds what the next epoch depends on, and nothing that can
+ * be had from the options again. Random numbers are counted (base/random.h), so epoch and step are
+ * their whole state.
  *
  *   - model.<name>: weights and batch-norm statistics
  *   - average.<name>: their moving average
@@ -26,9 +26,9 @@
 /* One tensor of a checkpoint and where it lives. */
 typedef struct entry {
     char name[NAME_SIZE];
-    cdul_tensor *tensor;          /* of the network or its average, else NULL                           */
-    const cdul_tensor *parameter; /* of optimiser states: whose                                         */
-    const char *state;            /* of optimiser states: which                                         */
+    cdul_tensor *tensor; /* of the network or its average, else NULL */
+    const cdul_tensor *parameter; /* of optimiser states: whose */
+    const char *state; /* of optimiser states: which */
 } entry;
 
 typedef struct entries {
@@ -73,7 +73,8 @@ static cdul_tensor *entry_tensor(cdul_scope *s, const cdul_trainer *t, const ent
 /* What the labels were when the run began: names and values. */
 static unsigned long long hash_labels(const cdul_trainer *t) {
     const cdul_labels *labels = &t->data.labels;
-    unsigned long long hash = cdul_hash(CDUL_HASH_START, labels->values, t->n * t->c * sizeof(float));
+    unsigned long long hash =
+        cdul_hash(CDUL_HASH_START, labels->values, t->n * t->c * sizeof(float));
     for (size_t i = 0; i < t->n; i++)
         hash = cdul_hash(hash, labels->images.items[i], strlen(labels->images.items[i]) + 1);
     for (size_t k = 0; k < t->c; k++)
@@ -96,8 +97,8 @@ static cdul_status skipped_text(const cdul_trainer *t, char **out, cdul_error *e
 
 /* --- Saving --- */
 
-static cdul_status write_tensors(cdul_trainer *t, const entries *list, cdul_safetensors_writer *writer,
-                                 cdul_error *err) {
+static cdul_status write_tensors(cdul_trainer *t, const entries *list,
+                                 cdul_safetensors_writer *writer, cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < list->count && status == CDUL_OK; i++) {
         cdul_scope s = {.no_grad = true};
@@ -112,7 +113,8 @@ static cdul_status write_tensors(cdul_trainer *t, const entries *list, cdul_safe
     return status;
 }
 
-static cdul_status declare_all(cdul_trainer *t, const entries *list, cdul_tensor_decl *out, cdul_error *err) {
+static cdul_status declare_all(cdul_trainer *t, const entries *list, cdul_tensor_decl *out,
+                               cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     for (size_t i = 0; i < list->count; i++)
         out[i] = cdul_model_declare(entry_tensor(&s, t, &list->items[i]), list->items[i].name);
@@ -144,7 +146,8 @@ cdul_status cdul_checkpoint_save(cdul_trainer *t, const char *path, cdul_error *
                                       {"config", t->call->config},
                                       {"skipped", skipped}};
     decls = calloc(list.count + 2, sizeof *decls);
-    status = decls ? declare_all(t, &list, decls, err) : cdul_fail_memory(err, "the checkpoint's header");
+    status = decls ? declare_all(t, &list, decls, err)
+                   : cdul_fail_memory(err, "the checkpoint's header");
     if (status == CDUL_OK)
         status = cdul_safetensors_create(path, metadata, sizeof metadata / sizeof *metadata, decls,
                                          list.count + 2, &writer, err);
@@ -160,8 +163,10 @@ done:
 
 /* --- Loading --- */
 
-/* Options that may differ between a run and its continuation: where things lie, not what they are. */
-static const char *const free_keys[] = {"root", "activation_cache", "eval_labels", "labels", "device"};
+/* Options that may differ between a run and its continuation: where things lie, not what they
+ * are. */
+static const char *const free_keys[] = {"root", "activation_cache", "eval_labels", "labels",
+                                        "device"};
 
 static bool is_free(const char *key) {
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
@@ -169,19 +174,23 @@ static bool is_free(const char *key) {
     return false;
 }
 
-static cdul_status refuse_difference(const char *path, const cJSON *was, const cJSON *is, cdul_error *err) {
+static cdul_status refuse_difference(const char *path, const cJSON *was, const cJSON *is,
+                                     cdul_error *err) {
     char *before = cJSON_PrintUnformatted(was), *now = cJSON_PrintUnformatted(is);
-    cdul_status status = cdul_fail(err, CDUL_ERR_USAGE,
-                                   "%s: the run was started with train.%s = %s, now it is %s; give the same "
-                                   "options to --resume, or choose another -o",
-                                   path, is->string, before ? before : "(not given)", now ? now : "?");
+    cdul_status status =
+        cdul_fail(err, CDUL_ERR_USAGE,
+                  "%s: the run was started with train.%s = %s, now it is %s; give the same "
+                  "options to --resume, or choose another -o",
+                  path, is->string, before ? before : "(not given)", now ? now : "?");
     cJSON_free(before);
     cJSON_free(now);
     return status;
 }
 
-static cdul_status compare_config(const cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
-    const char *path = cdul_safetensors_path(file), *text = cdul_safetensors_metadata(file, "config");
+static cdul_status compare_config(const cdul_trainer *t, const cdul_safetensors *file,
+                                  cdul_error *err) {
+    const char *path = cdul_safetensors_path(file),
+               *text = cdul_safetensors_metadata(file, "config");
     if (!text) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no metadata \"config\"", path);
     cJSON *was = NULL, *is = NULL;
     cdul_status status = cdul_json_parse(text, strlen(text), path, &was, err);
@@ -207,8 +216,8 @@ static cdul_status metadata_number(const cdul_safetensors *file, const char *nam
     char *end = NULL;
     if (text) *out = strtoull(text, &end, base);
     if (text && end != text && !*end) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is not a number", cdul_safetensors_path(file),
-                     name);
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is not a number",
+                     cdul_safetensors_path(file), name);
 }
 
 static cdul_status load_metadata(cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
@@ -224,9 +233,10 @@ static cdul_status load_metadata(cdul_trainer *t, const cdul_safetensors *file, 
                          cdul_safetensors_path(file), t->options->labels);
     size_t epochs = (size_t)t->options->epochs;
     if (epoch > epochs || step > steps || steps > t->n * epochs)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: epoch %llu, step %llu of %llu: not those of a run of %zu epochs on %zu images",
-                         cdul_safetensors_path(file), epoch, step, steps, epochs, t->n);
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: epoch %llu, step %llu of %llu: not those of a run of %zu epochs on %zu images",
+            cdul_safetensors_path(file), epoch, step, steps, epochs, t->n);
     const char *best = cdul_safetensors_metadata(file, "best_held_loss");
     if (best) t->best_held_loss = strtod(best, NULL);
     if (isnan(t->best_held_loss))
@@ -248,7 +258,8 @@ static cdul_status load_skipped(cdul_trainer *t, const cdul_safetensors *file, c
         status = cdul_json_to_strings(text, strlen(text), cdul_safetensors_path(file), &list, err);
     for (size_t i = 0; status == CDUL_OK && i + 1 < list.count; i += 2) {
         size_t row = cdul_index_find(index, list.items[i]);
-        if (row != CDUL_NOT_FOUND) status = cdul_dataset_skip(&t->data, row, list.items[i + 1], err);
+        if (row != CDUL_NOT_FOUND)
+            status = cdul_dataset_skip(&t->data, row, list.items[i + 1], err);
     }
     cdul_index_free(index);
     cdul_strings_free(&list);
@@ -256,14 +267,14 @@ static cdul_status load_skipped(cdul_trainer *t, const cdul_safetensors *file, c
 }
 
 /* The file's tensor of that name, whose type and shape must be those of `like`. */
-static cdul_status find_like(const cdul_safetensors *file, const char *name, const cdul_tensor_decl *like,
-                             cdul_tensor_view *out, cdul_error *err) {
+static cdul_status find_like(const cdul_safetensors *file, const char *name,
+                             const cdul_tensor_decl *like, cdul_tensor_view *out, cdul_error *err) {
     const cdul_tensor_view *view = cdul_safetensors_find(file, name);
     bool good = view && view->dtype == like->dtype && view->rank == like->rank &&
                 memcmp(view->shape, like->shape, like->rank * sizeof *like->shape) == 0;
     if (!good)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\" %s", cdul_safetensors_path(file), name,
-                         view ? "has another shape or type than in this run" : "is missing");
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\" %s", cdul_safetensors_path(file),
+                         name, view ? "has another shape or type than in this run" : "is missing");
     *out = *view;
     return CDUL_OK;
 }
@@ -274,14 +285,15 @@ static cdul_status check_numbers(const cdul_trainer *t, const cdul_safetensors *
     const char *path = cdul_safetensors_path(file);
     size_t bad = cdul_tensor_first_bad(view);
     if (bad < view->elements)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": element %zu is not a finite number", path,
-                         view->name, bad);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: tensor \"%s\": element %zu is not a finite number", path, view->name,
+                         bad);
     int64_t step = 0;
     if (view->dtype != CDUL_I64 || view->elements != 1) return CDUL_OK;
     memcpy(&step, view->data, sizeof step);
     if (step >= 0 && (uint64_t)step <= t->schedule.steps) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": step %lld of a run of %zu", path, view->name,
-                     (long long)step, t->schedule.steps);
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": step %lld of a run of %zu", path,
+                     view->name, (long long)step, t->schedule.steps);
 }
 
 static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, const entry *item,
@@ -324,7 +336,8 @@ static cdul_status open_whole(const char *path, cdul_safetensors **file, cdul_er
     if (status == CDUL_OK) status = cdul_safetensors_check(*file, &why);
     if (status == CDUL_OK) return status;
     return cdul_fail(err, status,
-                     status == CDUL_ERR_INPUT ? "%s; no run can go on from it: choose another -o" : "%s",
+                     status == CDUL_ERR_INPUT ? "%s; no run can go on from it: choose another -o"
+                                              : "%s",
                      why.message);
 }
 

@@ -22,9 +22,10 @@ static int compare_ranked(const void *a, const void *b) {
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
-/* The images with the smallest hash of (seed, name): exactly the share asked for, and an image that is added
- * to the set moves at most one other. */
-static cdul_status hold_out(cdul_dataset *data, const cdul_dataset_options *options, cdul_error *err) {
+/* The images with the smallest hash of (seed, name): exactly the share asked for, and an image that
+ * is added to the set moves at most one other. */
+static cdul_status hold_out(cdul_dataset *data, const cdul_dataset_options *options,
+                            cdul_error *err) {
     size_t n = data->labels.images.count;
     size_t count = (size_t)lround(options->holdout * (double)n);
     ranked *order = malloc(n * sizeof *order);
@@ -46,7 +47,8 @@ static cdul_status allocate(cdul_dataset *data, cdul_error *err) {
     data->keys = calloc(n, sizeof *data->keys);
     data->held = calloc(n, sizeof *data->held);
     data->skipped = calloc(n, sizeof *data->skipped);
-    if (!data->keys || !data->held || !data->skipped) return cdul_fail_memory(err, "the training set");
+    if (!data->keys || !data->held || !data->skipped)
+        return cdul_fail_memory(err, "the training set");
     for (size_t i = 0; i < n; i++) {
         const char *name = data->labels.images.items[i];
         data->keys[i] = cdul_hash(CDUL_HASH_START, name, strlen(name));
@@ -60,12 +62,14 @@ static cdul_status add_path(cdul_dataset *data, size_t i, const char *path, cdul
     return status;
 }
 
-/* Files are those the arguments list; a label's name is looked up among the names they have there. */
-static cdul_status find_in_lists(cdul_dataset *data, const cdul_dataset_options *options, cdul_error *err) {
+/* Files are those the arguments list; a label's name is looked up among the names they have
+ * there. */
+static cdul_status find_in_lists(cdul_dataset *data, const cdul_dataset_options *options,
+                                 cdul_error *err) {
     cdul_strings paths = {0}, names = {0};
     cdul_index *index = NULL;
-    cdul_status status =
-        cdul_list_images(options->arguments, options->argument_count, &options->list, &paths, &names, err);
+    cdul_status status = cdul_list_images(options->arguments, options->argument_count,
+                                          &options->list, &paths, &names, err);
     if (status == CDUL_OK) status = cdul_index_new(&names, &index, err);
     for (size_t i = 0; status == CDUL_OK && i < data->labels.images.count; i++) {
         size_t at = cdul_index_find(index, data->labels.images.items[i]);
@@ -77,7 +81,8 @@ static cdul_status find_in_lists(cdul_dataset *data, const cdul_dataset_options 
     return status;
 }
 
-static cdul_status find_under_root(cdul_dataset *data, const cdul_dataset_options *options, cdul_error *err) {
+static cdul_status find_under_root(cdul_dataset *data, const cdul_dataset_options *options,
+                                   cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t i = 0; status == CDUL_OK && i < data->labels.images.count; i++) {
         char *path = cdul_path_join(options->list.root, data->labels.images.items[i]);
@@ -88,7 +93,8 @@ static cdul_status find_under_root(cdul_dataset *data, const cdul_dataset_option
     return status;
 }
 
-cdul_status cdul_dataset_open(const cdul_dataset_options *options, cdul_dataset *out, cdul_error *err) {
+cdul_status cdul_dataset_open(const cdul_dataset_options *options, cdul_dataset *out,
+                              cdul_error *err) {
     cdul_status status = cdul_labels_read(options->labels, &out->labels, err);
     if (status != CDUL_OK) return status;
     size_t n = out->labels.images.count;
@@ -102,14 +108,15 @@ cdul_status cdul_dataset_open(const cdul_dataset_options *options, cdul_dataset 
     if (status != CDUL_OK) return status;
     size_t missing = out->list.paths.count;
     if (missing * 2 > n)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%zu of the %zu images in %s are not under %s (the first: %s); name the folder that "
-                         "the labels were made from",
-                         missing, n, options->labels,
-                         options->argument_count > 0 ? options->arguments[0]
-                         : options->list.root        ? options->list.root
-                                                     : ".",
-                         out->list.paths.items[0]);
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%zu of the %zu images in %s are not under %s (the first: %s); name the folder that "
+            "the labels were made from",
+            missing, n, options->labels,
+            options->argument_count > 0 ? options->arguments[0]
+            : options->list.root        ? options->list.root
+                                        : ".",
+            out->list.paths.items[0]);
     return hold_out(out, options, err);
 }
 
@@ -138,8 +145,8 @@ size_t cdul_dataset_rows(const cdul_dataset *data, cdul_subset subset, size_t *r
     return count;
 }
 
-size_t cdul_dataset_shuffle(const cdul_dataset *data, cdul_subset subset, uint64_t seed, size_t epoch,
-                            size_t *rows) {
+size_t cdul_dataset_shuffle(const cdul_dataset *data, cdul_subset subset, uint64_t seed,
+                            size_t epoch, size_t *rows) {
     size_t count = cdul_dataset_rows(data, subset, rows);
     cdul_random random = cdul_random_seeded(seed, STREAM_SHUFFLE, epoch);
     cdul_random_shuffle(&random, rows, count);

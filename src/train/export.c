@@ -10,9 +10,9 @@
 typedef struct exporter {
     onnx_graph *graph;
     double bn_eps;
-    cdul_scope *scope;         /* keeps the first failure of reading a tensor */
+    cdul_scope *scope; /* keeps the first failure of reading a tensor */
     const cdul_ranges *ranges; /* NULL: float32 */
-    size_t next;               /* of the ranges */
+    size_t next; /* of the ranges */
 } exporter;
 
 /* A value of the graph, and in eight bits the size of its steps. */
@@ -44,13 +44,15 @@ static float *read_tensor(const exporter *e, const cdul_tensor *tensor, size_t c
 }
 
 /* Batch norm after a convolution is linear in its output channel o:
- *     bn(conv(x, w))[o] = g (conv(x, w)[o] - mean) / sqrt(var + eps) + b = conv(x, k w)[o] + (b - k mean),
- *     k = g / sqrt(var + eps). */
-static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight, float *bias, cdul_error *err,
-                 cdul_status *status) {
+ *     bn(conv(x, w))[o] = g (conv(x, w)[o] - mean) / sqrt(var + eps) + b = conv(x, k w)[o] + (b - k
+ * mean), k = g / sqrt(var + eps). */
+static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight, float *bias,
+                 cdul_error *err, cdul_status *status) {
     size_t outputs = unit->outputs, each = unit->inputs * unit->kernel * unit->kernel;
-    float *g = read_tensor(e, unit->bn_weight, outputs), *b = read_tensor(e, unit->bn_bias, outputs);
-    float *mean = read_tensor(e, unit->bn_mean, outputs), *var = read_tensor(e, unit->bn_var, outputs);
+    float *g = read_tensor(e, unit->bn_weight, outputs),
+          *b = read_tensor(e, unit->bn_bias, outputs);
+    float *mean = read_tensor(e, unit->bn_mean, outputs),
+          *var = read_tensor(e, unit->bn_var, outputs);
     if (!g || !b || !mean || !var) *status = cdul_fail_memory(err, "folding batch norm");
     for (size_t o = 0; o < outputs && !*status; o++) {
         double k = g[o] / sqrt((double)var[o] + e->bn_eps);
@@ -64,14 +66,15 @@ static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight,
 }
 
 /* *out = conv(x) with batch norm folded in, under the name `name`. */
-static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, const char *name, value x,
-                            char **out, cdul_error *err) {
+static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, const char *name,
+                            value x, char **out, cdul_error *err) {
     onnx_graph *graph = e->graph;
     int64_t outputs = (int64_t)unit->outputs, k = (int64_t)unit->kernel, s = (int64_t)unit->stride,
             p = (k - 1) / 2;
     int64_t shape[] = {outputs, (int64_t)unit->inputs, k, k};
     cdul_status status = CDUL_OK;
-    float *weight = read_tensor(e, unit->weight, unit->outputs * unit->inputs * unit->kernel * unit->kernel);
+    float *weight =
+        read_tensor(e, unit->weight, unit->outputs * unit->inputs * unit->kernel * unit->kernel);
     float *bias = malloc(unit->outputs * sizeof *bias);
     if (!weight || !bias)
         status = cdul_fail_memory(err, "exporting a convolution");
@@ -85,7 +88,8 @@ static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, con
             w = onnx_constant(graph, onnx_name(graph, "%s.weight", name), 4, shape, weight);
             b = onnx_constant(graph, onnx_name(graph, "%s.bias", name), 1, &outputs, bias);
         }
-        *out = onnx_node(graph, "Conv", onnx_name(graph, "%s", name), (char *[]){x.name, w, b, NULL});
+        *out =
+            onnx_node(graph, "Conv", onnx_name(graph, "%s", name), (char *[]){x.name, w, b, NULL});
         onnx_ints(graph, "kernel_shape", 2, (int64_t[]){k, k});
         onnx_ints(graph, "strides", 2, (int64_t[]){s, s});
         onnx_ints(graph, "pads", 4, (int64_t[]){p, p, p, p});
@@ -125,15 +129,19 @@ static char *add_input(onnx_graph *graph, const cdul_preprocess *preprocess) {
     onnx_input(graph, image, 4, shape);
     char *mean = onnx_constant(graph, onnx_name(graph, "mean"), 4, channels, preprocess->mean);
     char *deviation = onnx_constant(graph, onnx_name(graph, "std"), 4, channels, preprocess->std);
-    char *centred = onnx_node(graph, "Sub", onnx_name(graph, "centred"), (char *[]){image, mean, NULL});
-    return onnx_node(graph, "Div", onnx_name(graph, "normalised"), (char *[]){centred, deviation, NULL});
+    char *centred =
+        onnx_node(graph, "Sub", onnx_name(graph, "centred"), (char *[]){image, mean, NULL});
+    return onnx_node(graph, "Div", onnx_name(graph, "normalised"),
+                     (char *[]){centred, deviation, NULL});
 }
 
-/* The largest of rounded numbers is one of them: the range of what goes in is that of what comes out. */
+/* The largest of rounded numbers is one of them: the range of what goes in is that of what comes
+ * out. */
 static value add_stem_pool(exporter *e, char *x) {
     onnx_graph *graph = e->graph;
     value in = relu(e, x);
-    value out = {onnx_node(graph, "MaxPool", onnx_name(graph, "maxpool"), (char *[]){in.name, NULL}), 0};
+    value out = {
+        onnx_node(graph, "MaxPool", onnx_name(graph, "maxpool"), (char *[]){in.name, NULL}), 0};
     onnx_ints(graph, "kernel_shape", 2, (int64_t[]){3, 3});
     onnx_ints(graph, "strides", 2, (int64_t[]){2, 2});
     onnx_ints(graph, "pads", 4, (int64_t[]){1, 1, 1, 1});
@@ -153,10 +161,13 @@ static cdul_status add_head(const exporter *e, const cdul_resnet *net, char *x, 
         char *b = onnx_constant(graph, onnx_name(graph, "fc.bias"), 1, &classes, bias);
         char *pooled =
             onnx_node(graph, "GlobalAveragePool", onnx_name(graph, "avgpool"), (char *[]){x, NULL});
-        char *flat = onnx_node(graph, "Flatten", onnx_name(graph, "features"), (char *[]){pooled, NULL});
-        char *logits = onnx_node(graph, "Gemm", onnx_name(graph, "logits"), (char *[]){flat, w, b, NULL});
+        char *flat =
+            onnx_node(graph, "Flatten", onnx_name(graph, "features"), (char *[]){pooled, NULL});
+        char *logits =
+            onnx_node(graph, "Gemm", onnx_name(graph, "logits"), (char *[]){flat, w, b, NULL});
         onnx_int(graph, "transB", 1);
-        char *scores = onnx_node(graph, "Sigmoid", onnx_name(graph, "scores"), (char *[]){logits, NULL});
+        char *scores =
+            onnx_node(graph, "Sigmoid", onnx_name(graph, "scores"), (char *[]){logits, NULL});
         onnx_output(graph, scores, 2, (int64_t[]){0, classes});
     }
     free(weight);
@@ -164,8 +175,8 @@ static cdul_status add_head(const exporter *e, const cdul_resnet *net, char *x, 
     return status;
 }
 
-static cdul_status add_network(exporter *e, const cdul_resnet *net, const cdul_preprocess *preprocess,
-                               cdul_error *err) {
+static cdul_status add_network(exporter *e, const cdul_resnet *net,
+                               const cdul_preprocess *preprocess, cdul_error *err) {
     char *stem = NULL;
     value x = rounded(e, add_input(e->graph, preprocess));
     cdul_status status = add_unit(e, &net->stem, "conv1", x, &stem, err);
@@ -188,12 +199,15 @@ static cdul_status add_description(onnx_graph *graph, const cJSON *description, 
     return CDUL_OK;
 }
 
-cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_preprocess *preprocess,
-                             const cJSON *description, const cdul_ranges *ranges, cdul_error *err) {
+cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net,
+                             const cdul_preprocess *preprocess, const cJSON *description,
+                             const cdul_ranges *ranges, cdul_error *err) {
     cdul_scope scope = {.no_grad = true};
     cdul_status status = CDUL_OK;
-    exporter e = {
-        .graph = onnx_graph_new(), .bn_eps = net->options.arch->bn_eps, .scope = &scope, .ranges = ranges};
+    exporter e = {.graph = onnx_graph_new(),
+                  .bn_eps = net->options.arch->bn_eps,
+                  .scope = &scope,
+                  .ranges = ranges};
     if (!e.graph) return cdul_fail_memory(err, "ONNX graph");
     if ((status = add_network(&e, net, preprocess, err))) goto done;
     if ((status = cdul_scope_close(&scope, err))) goto done; /* a tensor that could not be read */

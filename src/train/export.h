@@ -2,24 +2,24 @@
  *
  *   image float32 [B, 3, H, W], RGB in 0 .. 1  ->  scores float32 [B, C] in 0 .. 1
  *
- * Mean, standard deviation and sigmoid are inside, batch norm is folded into the convolutions (in float64, so
- * that the graph equals the network to about 1e-6), B is free, H and W are those of `preprocess`. The
- * description stands in metadata_props. */
+ * Mean, standard deviation and sigmoid are inside, batch norm is folded into the convolutions (in
+ * float64, so that the graph equals the network to about 1e-6), B is free, H and W are those of
+ * `preprocess`. The description stands in metadata_props. */
 #ifndef CDUL_TRAIN_EXPORT_H
 #define CDUL_TRAIN_EXPORT_H
 
 #include "train/model.h"
 #include "train/resnet.h"
 
-#define CDUL_ONNX_OPSET                                                                                      \
-    13 /* Conv 11, Gemm 13, Relu 13, GlobalAveragePool 1, MaxPool 12: read by any runtime since 2020 */
+/* Conv 11, Gemm 13, Relu 13, GlobalAveragePool 1, MaxPool 12: read by any runtime since 2020. */
+#define CDUL_ONNX_OPSET      13
 #define CDUL_ONNX_IR_VERSION 7
 
-/* `description` is what cdul_model_describe made of the same network and preprocessing. With `ranges`, what
- * cdul_resnet_observe saw of it, convolutions and additions are in eight bits (quantise.h); NULL: in float32.
- * Atomic. */
-cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_preprocess *preprocess,
-                             const cJSON *description, const cdul_ranges *ranges,
-                             cdul_error *err) CDUL_MUST_CHECK;
+/* `description` is what cdul_model_describe made of the same network and preprocessing. With
+ * `ranges`, what cdul_resnet_observe saw of it, convolutions and additions are in eight bits
+ * (quantise.h); NULL: in float32. Atomic. */
+cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net,
+                             const cdul_preprocess *preprocess, const cJSON *description,
+                             const cdul_ranges *ranges, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

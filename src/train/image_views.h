@@ -6,12 +6,12 @@
 #include "train/dataset.h"
 #include "train/loader.h"
 
-/* One way of seeing the set: plain for evaluation (the whole image squashed to the input), or augmented, a
- * different draw for each `epoch`. */
+/* One way of seeing the set: plain for evaluation (the whole image squashed to the input), or
+ * augmented, a different draw for each `epoch`. */
 typedef struct cdul_image_views {
     const cdul_dataset *data;
     cdul_decode_options decode;
-    cdul_preprocess preprocess; /* of the whole                                                         */
+    cdul_preprocess preprocess; /* of the whole */
     cdul_augment_options augment;
     bool plain;
     uint64_t seed;

@@ -15,10 +15,11 @@ struct cdul_loader {
     const size_t *rows;
     size_t count, passed;
     cdul_prefetch *prefetch;
-    unsigned char *slots; /* [AHEAD * batch, bytes]: item i lies in slot i % (AHEAD * batch), so a batch is
-                             one piece of memory                                                        */
-    size_t held;          /* slots that the batch given out still occupies                               */
-    size_t *batch_rows;   /* [batch] */
+    /* [AHEAD * batch, bytes]: item i lies in slot i % (AHEAD * batch), so a batch is one piece of
+     * memory */
+    unsigned char *slots;
+    size_t held; /* slots that the batch given out still occupies */
+    size_t *batch_rows; /* [batch] */
 };
 
 static cdul_status produce(void *user, size_t i, size_t slot, cdul_error *err) {
@@ -28,7 +29,8 @@ static cdul_status produce(void *user, size_t i, size_t slot, cdul_error *err) {
 }
 
 cdul_status cdul_loader_open(const cdul_source *source, const size_t *rows, size_t count,
-                             const cdul_loader_options *options, cdul_loader **out, cdul_error *err) {
+                             const cdul_loader_options *options, cdul_loader **out,
+                             cdul_error *err) {
     *out = NULL;
     cdul_loader *loader = calloc(1, sizeof *loader);
     if (!loader) return cdul_fail_memory(err, "the loader");
@@ -43,8 +45,8 @@ cdul_status cdul_loader_open(const cdul_source *source, const size_t *rows, size
     if (!loader->batch_rows || !loader->slots) {
         cdul_loader_close(loader);
         return cdul_fail(err, CDUL_ERR_MEMORY,
-                         "out of memory for %d batches of %zu x %zu bytes; lower the batch", AHEAD, batch,
-                         source->bytes);
+                         "out of memory for %d batches of %zu x %zu bytes; lower the batch", AHEAD,
+                         batch, source->bytes);
     }
     cdul_status status =
         cdul_prefetch_open(count, options->threads, depth, produce, loader, &loader->prefetch, err);
@@ -73,7 +75,8 @@ cdul_status cdul_loader_next(cdul_loader *loader, cdul_batch *batch, int *end, c
         loader->passed++;
         size_t row = loader->rows[item.i];
         if (item.status == CDUL_ERR_INPUT || item.status == CDUL_ERR_IO) {
-            cdul_status status = loader->options.skip(loader->options.user, row, item.error.message, err);
+            cdul_status status =
+                loader->options.skip(loader->options.user, row, item.error.message, err);
             if (status != CDUL_OK) return status;
             continue;
         }

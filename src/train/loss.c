@@ -7,10 +7,12 @@ static double x_log_x(double x) {
     return x > 0 ? x * log(x) : 0;
 }
 
-/* Mean over images and classes of the labels' Bernoulli entropy: what separates cross-entropy from KL. */
+/* Mean over images and classes of the labels' Bernoulli entropy: what separates cross-entropy from
+ * KL. */
 static double mean_entropy(const float *labels, size_t count) {
     double sum = 0;
-    for (size_t i = 0; i < count; i++) sum -= x_log_x((double)labels[i]) + x_log_x(1 - (double)labels[i]);
+    for (size_t i = 0; i < count; i++)
+        sum -= x_log_x((double)labels[i]) + x_log_x(1 - (double)labels[i]);
     return sum / (double)count;
 }
 
@@ -29,8 +31,8 @@ static double normalise_rows(float *q, size_t b, size_t c) {
     return negative_entropy;
 }
 
-static cdul_tensor *softmax_kl(cdul_scope *scope, const cdul_tensor *logits, const float *labels, size_t b,
-                               size_t c, cdul_device device) {
+static cdul_tensor *softmax_kl(cdul_scope *scope, const cdul_tensor *logits, const float *labels,
+                               size_t b, size_t c, cdul_device device) {
     float *q = malloc(b * c * sizeof *q);
     if (!q) {
         if (scope->status == CDUL_OK) scope->status = cdul_fail_memory(&scope->error, "the loss");
@@ -46,12 +48,13 @@ static cdul_tensor *softmax_kl(cdul_scope *scope, const cdul_tensor *logits, con
                               -1 / (double)b, constant);
 }
 
-cdul_tensor *cdul_loss(cdul_scope *scope, cdul_loss_kind kind, const cdul_tensor *logits, const float *labels,
-                       size_t b, size_t c, cdul_device device) {
+cdul_tensor *cdul_loss(cdul_scope *scope, cdul_loss_kind kind, const cdul_tensor *logits,
+                       const float *labels, size_t b, size_t c, cdul_device device) {
     logits = cdul_tensor_cast(scope, logits, CDUL_F32);
     if (kind == CDUL_LOSS_SOFTMAX_KL) return softmax_kl(scope, logits, labels, b, c, device);
-    cdul_tensor *y =
-        cdul_tensor_to(scope, cdul_tensor_from(scope, labels, CDUL_F32, 2, (size_t[]){b, c}), device);
+    cdul_tensor *y = cdul_tensor_to(
+        scope, cdul_tensor_from(scope, labels, CDUL_F32, 2, (size_t[]){b, c}), device);
     cdul_tensor *bce = cdul_tensor_bce_with_logits(scope, logits, y);
-    return kind == CDUL_LOSS_BCE ? bce : cdul_tensor_affine(scope, bce, 1, -mean_entropy(labels, b * c));
+    return kind == CDUL_LOSS_BCE ? bce
+                                 : cdul_tensor_affine(scope, bce, 1, -mean_entropy(labels, b * c));
 }

@@ -32,18 +32,20 @@ cdul_status cdul_model_describe(const cdul_resnet *net, const cdul_model_facts *
     const cdul_preprocess *p = facts->preprocess;
     const int size[2] = {(int)p->height, (int)p->width};
     cJSON *d = cJSON_CreateObject();
-    bool good = cJSON_AddStringToObject(d, "format", "cdul-model") &&
-                cJSON_AddStringToObject(d, "version", "cdul " CDUL_VERSION) &&
-                cJSON_AddStringToObject(d, "arch", net->options.arch->name) &&
-                cJSON_AddNumberToObject(d, "bn_eps", net->options.arch->bn_eps) &&
-                cJSON_AddItemToObject(d, "classes", strings(facts->classes)) &&
-                cJSON_AddItemToObject(d, "input_size", cJSON_CreateIntArray(size, 2)) &&
-                cJSON_AddStringToObject(d, "resize", p->mode == CDUL_RESIZE_SQUASH ? "squash" : "shortest") &&
-                cJSON_AddStringToObject(d, "filter", p->filter == CDUL_BICUBIC ? "bicubic" : "bilinear") &&
-                cJSON_AddItemToObject(d, "mean", floats(p->mean, 3)) &&
-                cJSON_AddItemToObject(d, "std", floats(p->std, 3)) &&
-                cJSON_AddItemToObject(d, "thresholds", floats(facts->thresholds, facts->classes->count)) &&
-                cJSON_AddItemToObject(d, "provenance", cJSON_Duplicate(facts->provenance, true));
+    bool good =
+        cJSON_AddStringToObject(d, "format", "cdul-model") &&
+        cJSON_AddStringToObject(d, "version", "cdul " CDUL_VERSION) &&
+        cJSON_AddStringToObject(d, "arch", net->options.arch->name) &&
+        cJSON_AddNumberToObject(d, "bn_eps", net->options.arch->bn_eps) &&
+        cJSON_AddItemToObject(d, "classes", strings(facts->classes)) &&
+        cJSON_AddItemToObject(d, "input_size", cJSON_CreateIntArray(size, 2)) &&
+        cJSON_AddStringToObject(d, "resize",
+                                p->mode == CDUL_RESIZE_SQUASH ? "squash" : "shortest") &&
+        cJSON_AddStringToObject(d, "filter", p->filter == CDUL_BICUBIC ? "bicubic" : "bilinear") &&
+        cJSON_AddItemToObject(d, "mean", floats(p->mean, 3)) &&
+        cJSON_AddItemToObject(d, "std", floats(p->std, 3)) &&
+        cJSON_AddItemToObject(d, "thresholds", floats(facts->thresholds, facts->classes->count)) &&
+        cJSON_AddItemToObject(d, "provenance", cJSON_Duplicate(facts->provenance, true));
     *out = good ? d : NULL;
     if (!good) cJSON_Delete(d);
     return good ? CDUL_OK : cdul_fail_memory(err, "the model's description");
@@ -54,12 +56,15 @@ cdul_status cdul_model_describe(const cdul_resnet *net, const cdul_model_facts *
 cdul_tensor_decl cdul_model_declare(const cdul_tensor *tensor, const char *name) {
     cdul_tensor_decl decl = {
         .name = name, .dtype = cdul_tensor_dtype(tensor), .rank = cdul_tensor_rank(tensor)};
-    for (size_t axis = 0; axis < decl.rank; axis++) decl.shape[axis] = cdul_tensor_size(tensor, axis);
+    for (size_t axis = 0; axis < decl.rank; axis++)
+        decl.shape[axis] = cdul_tensor_size(tensor, axis);
     return decl;
 }
 
-cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer, cdul_error *err) {
-    size_t count = cdul_tensor_elements(tensor), bytes = count * cdul_dtype_size(cdul_tensor_dtype(tensor));
+cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer,
+                              cdul_error *err) {
+    size_t count = cdul_tensor_elements(tensor),
+           bytes = count * cdul_dtype_size(cdul_tensor_dtype(tensor));
     void *data = malloc(bytes ? bytes : 1);
     if (!data) return cdul_fail_memory(err, "a tensor");
     cdul_scope s = {.no_grad = true};
@@ -70,8 +75,9 @@ cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer
     return status;
 }
 
-static cdul_status write_tensors(const char *path, const cdul_resnet *net, const cdul_metadata *metadata,
-                                 size_t n_metadata, cdul_error *err) {
+static cdul_status write_tensors(const char *path, const cdul_resnet *net,
+                                 const cdul_metadata *metadata, size_t n_metadata,
+                                 cdul_error *err) {
     cdul_safetensors_writer *writer = NULL;
     cdul_tensor_decl *decls = calloc(net->entry_count, sizeof *decls);
     if (!decls) return cdul_fail_memory(err, path);
@@ -108,8 +114,8 @@ cdul_status cdul_model_metadata(const cJSON *description, cdul_metadata **out, s
 
 void cdul_model_metadata_free(const cJSON *description, cdul_metadata *metadata, size_t count) {
     const cJSON *fact = description ? description->child : NULL;
-    for (size_t i = 0; i < count; i++, fact = fact->next)
-        if (!cJSON_IsString(fact)) cJSON_free((char *)(uintptr_t)metadata[i].value); /* printed above */
+    for (size_t i = 0; i < count; i++, fact = fact->next) /* printed above */
+        if (!cJSON_IsString(fact)) cJSON_free((char *)(uintptr_t)metadata[i].value);
     free(metadata);
 }
 

@@ -13,7 +13,8 @@ static const struct {
 };
 
 static cdul_status lacks(const cdul_safetensors *file, const char *fact, cdul_error *err) {
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is missing; is it a model of cdul-train?",
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: metadata \"%s\" is missing; is it a model of cdul-train?",
                      cdul_safetensors_path(file), fact);
 }
 
@@ -35,8 +36,8 @@ static cdul_status read_description(const cdul_safetensors *file, cJSON *out, cd
 }
 
 /* Member `fact`, a list of `count` numbers. */
-static cdul_status read_numbers(const cJSON *description, const char *fact, const char *path, int count,
-                                double *out, cdul_error *err) {
+static cdul_status read_numbers(const cJSON *description, const char *fact, const char *path,
+                                int count, double *out, cdul_error *err) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(description, fact);
     bool good = cJSON_IsArray(list) && cJSON_GetArraySize(list) == count;
     for (int i = 0; good && i < count; i++) {
@@ -45,8 +46,8 @@ static cdul_status read_numbers(const cJSON *description, const char *fact, cons
         if (good) out[i] = item->valuedouble;
     }
     if (good) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is not a list of %d numbers", path, fact,
-                     count);
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" is not a list of %d numbers", path,
+                     fact, count);
 }
 
 static cdul_status read_preprocess(const cJSON *description, const char *path, cdul_preprocess *out,
@@ -56,14 +57,17 @@ static cdul_status read_preprocess(const cJSON *description, const char *path, c
     cdul_status status = read_numbers(description, "input_size", path, 2, size, err);
     if (status == CDUL_OK) status = read_numbers(description, "mean", path, 3, mean, err);
     if (status == CDUL_OK) status = read_numbers(description, "std", path, 3, std, err);
-    if (status == CDUL_OK) status = cdul_json_string(description, "resize", path, &resize, NULL, err);
-    if (status == CDUL_OK) status = cdul_json_string(description, "filter", path, &filter, NULL, err);
+    if (status == CDUL_OK)
+        status = cdul_json_string(description, "resize", path, &resize, NULL, err);
+    if (status == CDUL_OK)
+        status = cdul_json_string(description, "filter", path, &filter, NULL, err);
     if (status != CDUL_OK) return status;
     if (!(size[0] >= 1 && size[0] <= 65536 && size[1] >= 1 && size[1] <= 65536))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: input size %g x %g", path, size[0], size[1]);
     *out = (cdul_preprocess){.width = (size_t)size[1],
                              .height = (size_t)size[0],
-                             .mode = strcmp(resize, "squash") ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH,
+                             .mode = strcmp(resize, "squash") ? CDUL_RESIZE_SHORTEST
+                                                              : CDUL_RESIZE_SQUASH,
                              .filter = strcmp(filter, "bicubic") ? CDUL_BILINEAR : CDUL_BICUBIC,
                              .scale = 1 / 255.0f};
     for (int i = 0; i < 3; i++) {
@@ -73,19 +77,21 @@ static cdul_status read_preprocess(const cJSON *description, const char *path, c
     return CDUL_OK;
 }
 
-static cdul_status read_network(const cdul_safetensors *file, const cJSON *description, cdul_resnet **net,
-                                cdul_error *err) {
+static cdul_status read_network(const cdul_safetensors *file, const cJSON *description,
+                                cdul_resnet **net, cdul_error *err) {
     const char *path = cdul_safetensors_path(file), *arch = NULL;
     cdul_resnet_options options = cdul_resnet_defaults();
     cdul_status status = cdul_json_string(description, "arch", path, &arch, NULL, err);
     if (status == CDUL_OK) status = cdul_resnet_arch_find(arch, &options.arch, err);
     if (status != CDUL_OK) return status;
-    options.classes = (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(description, "classes"));
+    options.classes =
+        (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(description, "classes"));
     bool head_replaced = false;
     status = cdul_resnet_new(&options, file, &head_replaced, net, err);
     if (status == CDUL_OK && head_replaced)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: the head is not for the %zu classes of the metadata",
-                           path, options.classes);
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: the head is not for the %zu classes of the metadata", path,
+                           options.classes);
     return status;
 }
 

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every piece is allocated on its own and remembered in one list, so that freeing needs no knowledge of the
- * graph. */
+/* Every piece is allocated on its own and remembered in one list, so that freeing needs no
+ * knowledge of the graph. */
 typedef struct piece {
     struct piece *next;
     max_align_t data[];
@@ -50,8 +50,8 @@ static char *copy_text(onnx_graph *g, const char *text) {
 /* A protobuf message that starts from its initial value. */
 #define NEW(g, type, init) ((type *)copy(g, &(type)init, sizeof(type)))
 
-/* Appends to a protobuf-c repeated field: `list` has `count` pointers. It grows by powers of two; old arrays
- * stay among the pieces, which costs less than keeping capacities would. */
+/* Appends to a protobuf-c repeated field: `list` has `count` pointers. It grows by powers of two;
+ * old arrays stay among the pieces, which costs less than keeping capacities would. */
 static void *append(onnx_graph *g, void *list, size_t *count, void *item) {
     if ((*count & (*count - 1)) == 0) {
         void **wider = allocate(g, (*count ? 2 * *count : 1) * sizeof *wider);
@@ -93,10 +93,12 @@ char *onnx_name(onnx_graph *g, const char *format, ...) {
     return copy_text(g, text);
 }
 
-static Onnx__ValueInfoProto *value_info(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
+static Onnx__ValueInfoProto *value_info(onnx_graph *g, char *name, size_t rank,
+                                        const int64_t *dims) {
     Onnx__ValueInfoProto *info = NEW(g, Onnx__ValueInfoProto, ONNX__VALUE_INFO_PROTO__INIT);
     Onnx__TypeProto *type = NEW(g, Onnx__TypeProto, ONNX__TYPE_PROTO__INIT);
-    Onnx__TypeProto__Tensor *tensor = NEW(g, Onnx__TypeProto__Tensor, ONNX__TYPE_PROTO__TENSOR__INIT);
+    Onnx__TypeProto__Tensor *tensor =
+        NEW(g, Onnx__TypeProto__Tensor, ONNX__TYPE_PROTO__TENSOR__INIT);
     Onnx__TensorShapeProto *shape = NEW(g, Onnx__TensorShapeProto, ONNX__TENSOR_SHAPE_PROTO__INIT);
     for (size_t i = 0; i < rank; i++) {
         Onnx__TensorShapeProto__Dimension *dim =
@@ -128,16 +130,18 @@ void onnx_input(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
 }
 
 void onnx_output(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
-    g->graph.output = append(g, g->graph.output, &g->graph.n_output, value_info(g, name, rank, dims));
+    g->graph.output =
+        append(g, g->graph.output, &g->graph.n_output, value_info(g, name, rank, dims));
 }
 
-char *onnx_typed_constant(onnx_graph *g, char *name, onnx_type type, size_t rank, const int64_t *dims,
-                          const void *values, size_t size) {
+char *onnx_typed_constant(onnx_graph *g, char *name, onnx_type type, size_t rank,
+                          const int64_t *dims, const void *values, size_t size) {
     size_t count = 1;
     for (size_t i = 0; i < rank; i++) count *= (size_t)dims[i];
     Onnx__TensorProto *tensor = NEW(g, Onnx__TensorProto, ONNX__TENSOR_PROTO__INIT);
     int64_t *shape = copy(g, dims, rank * sizeof *dims);
-    /* raw_data is little-endian, as this machine's memory is (base/safetensors.c relies on it too). */
+    /* raw_data is little-endian, as this machine's memory is (base/safetensors.c relies on it
+     * too). */
     uint8_t *bytes = copy(g, values, count * size);
     if (g->failed) return NULL;
     tensor->name = name;
@@ -151,7 +155,8 @@ char *onnx_typed_constant(onnx_graph *g, char *name, onnx_type type, size_t rank
     return name;
 }
 
-char *onnx_constant(onnx_graph *g, char *name, size_t rank, const int64_t *dims, const float *values) {
+char *onnx_constant(onnx_graph *g, char *name, size_t rank, const int64_t *dims,
+                    const float *values) {
     return onnx_typed_constant(g, name, ONNX_FLOAT, rank, dims, values, sizeof *values);
 }
 
@@ -212,10 +217,12 @@ typedef struct file_buffer {
 } file_buffer;
 
 static void append_to_file(ProtobufCBuffer *buffer, size_t size, const uint8_t *data) {
-    fwrite(data, 1, size, ((file_buffer *)buffer)->stream); /* an error is sticky: commit reports it */
+    /* an error is sticky: commit reports it */
+    fwrite(data, 1, size, ((file_buffer *)buffer)->stream);
 }
 
-cdul_status onnx_graph_write(onnx_graph *g, const char *path, const char *producer_version, cdul_error *err) {
+cdul_status onnx_graph_write(onnx_graph *g, const char *path, const char *producer_version,
+                             cdul_error *err) {
     Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
     char domain[] = "", producer[] = "cdul", name[] = "classifier";
     if (g->failed) return cdul_fail_memory(err, "ONNX graph");

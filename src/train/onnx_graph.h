@@ -1,5 +1,6 @@
-/* A growing ONNX graph: nodes, constants and metadata, in the order they are added, and its file. Failures
- * are kept, as in a cdul_scope: after the first, everything does nothing, and onnx_graph_write returns it. */
+/* A growing ONNX graph: nodes, constants and metadata, in the order they are added, and its file.
+ * Failures are kept, as in a cdul_scope: after the first, everything does nothing, and
+ * onnx_graph_write returns it. */
 #ifndef CDUL_TRAIN_ONNX_GRAPH_H
 #define CDUL_TRAIN_ONNX_GRAPH_H
 
@@ -23,11 +24,12 @@ char *onnx_name(onnx_graph *graph, const char *format, ...) CDUL_PRINTF(2, 3);
 void onnx_input(onnx_graph *graph, char *name, size_t rank, const int64_t *dims);
 void onnx_output(onnx_graph *graph, char *name, size_t rank, const int64_t *dims);
 /* A float32 constant; the values are copied. Returns `name`. */
-char *onnx_constant(onnx_graph *graph, char *name, size_t rank, const int64_t *dims, const float *values);
+char *onnx_constant(onnx_graph *graph, char *name, size_t rank, const int64_t *dims,
+                    const float *values);
 /* Likewise, of another type: `size` bytes an element. */
 typedef enum onnx_type { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_INT32 = 6 } onnx_type;
-char *onnx_typed_constant(onnx_graph *graph, char *name, onnx_type type, size_t rank, const int64_t *dims,
-                          const void *values, size_t size);
+char *onnx_typed_constant(onnx_graph *graph, char *name, onnx_type type, size_t rank,
+                          const int64_t *dims, const void *values, size_t size);
 
 /* A node of type `op` with one output, named `output`, which is returned. `inputs` ends in NULL. */
 char *onnx_node(onnx_graph *graph, const char *op, char *output, char *const *inputs);

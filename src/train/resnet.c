@@ -40,11 +40,12 @@ cdul_status cdul_resnet_arch_find(const char *name, const cdul_resnet_arch **out
 /* --- The structure --- */
 
 static cdul_resnet_unit unit(size_t inputs, size_t outputs, size_t kernel, size_t stride) {
-    return (cdul_resnet_unit){.inputs = inputs, .outputs = outputs, .kernel = kernel, .stride = stride};
+    return (cdul_resnet_unit){
+        .inputs = inputs, .outputs = outputs, .kernel = kernel, .stride = stride};
 }
 
-/* Table 1 of the paper: stage s has blocks of 64 << (s - 1) channels, four times as many at the end of a
- * bottleneck, and all but the first stage halve the sides in their first block. */
+/* Table 1 of the paper: stage s has blocks of 64 << (s - 1) channels, four times as many at the end
+ * of a bottleneck, and all but the first stage halve the sides in their first block. */
 static void lay_out(cdul_resnet *net) {
     const cdul_resnet_arch *arch = net->options.arch;
     net->stem = unit(3, 64, 7, 2);
@@ -56,8 +57,10 @@ static void lay_out(cdul_resnet *net) {
             cdul_resnet_block *block = &net->blocks[net->block_count++];
             block->stage = stage;
             if (arch->bottleneck) {
-                block->units[block->count++] = unit(inputs, width, 1, arch->stride_first ? stride : 1);
-                block->units[block->count++] = unit(width, width, 3, arch->stride_first ? 1 : stride);
+                block->units[block->count++] =
+                    unit(inputs, width, 1, arch->stride_first ? stride : 1);
+                block->units[block->count++] =
+                    unit(width, width, 3, arch->stride_first ? 1 : stride);
                 block->units[block->count++] = unit(width, outputs, 1, 1);
             } else {
                 block->units[block->count++] = unit(inputs, width, 3, stride);
@@ -71,7 +74,8 @@ static void lay_out(cdul_resnet *net) {
     net->features = inputs;
 }
 
-/* --- Creation: every tensor is made once, under its name, in the order of torchvision's state_dict --- */
+/* --- Creation: every tensor is made once, under its name, in the order of torchvision's state_dict
+ * --- */
 
 typedef struct builder {
     cdul_resnet *net;
@@ -86,10 +90,10 @@ static bool is_trained(const cdul_resnet *net, cdul_parameter_kind kind, size_t 
 }
 
 /* Adds the entry and creates its tensor, filled with `value`. */
-static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind, double value, size_t rank,
-                       const size_t *shape, const char *format, ...) CDUL_PRINTF(7, 8);
-static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind, double value, size_t rank,
-                       const size_t *shape, const char *format, ...) {
+static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind, double value,
+                       size_t rank, const size_t *shape, const char *format, ...) CDUL_PRINTF(7, 8);
+static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind, double value,
+                       size_t rank, const size_t *shape, const char *format, ...) {
     cdul_resnet_entry *entry = &b->net->entries[b->net->entry_count++];
     va_list arguments;
     va_start(arguments, format);
@@ -97,7 +101,8 @@ static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind,
     va_end(arguments);
     cdul_scope *s = &b->scope;
     cdul_tensor *x = cdul_tensor_full(s, value, CDUL_F32, rank, shape);
-    if (b->net->options.channels_last && kind == CDUL_CONV_WEIGHT) x = cdul_tensor_channels_last(s, x);
+    if (b->net->options.channels_last && kind == CDUL_CONV_WEIGHT)
+        x = cdul_tensor_channels_last(s, x);
     *slot = cdul_tensor_keep(s, cdul_tensor_to(s, x, b->net->options.device));
     entry->tensor = *slot;
     entry->kind = kind;
@@ -108,8 +113,8 @@ static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind,
 
 static void add_unit(builder *b, cdul_resnet_unit *u, const char *conv, const char *bn) {
     const size_t channels[] = {u->outputs};
-    add_tensor(b, &u->weight, CDUL_CONV_WEIGHT, 0, 4, (size_t[]){u->outputs, u->inputs, u->kernel, u->kernel},
-               "%s.weight", conv);
+    add_tensor(b, &u->weight, CDUL_CONV_WEIGHT, 0, 4,
+               (size_t[]){u->outputs, u->inputs, u->kernel, u->kernel}, "%s.weight", conv);
     add_tensor(b, &u->bn_weight, CDUL_BN_WEIGHT, 1, 1, channels, "%s.weight", bn);
     add_tensor(b, &u->bn_bias, CDUL_BN_BIAS, 0, 1, channels, "%s.bias", bn);
     add_tensor(b, &u->bn_mean, CDUL_BN_MEAN, 0, 1, channels, "%s.running_mean", bn);
@@ -132,7 +137,8 @@ static void add_block(builder *b, cdul_resnet_block *block, size_t index) {
 
 static cdul_status create_tensors(cdul_resnet *net, cdul_error *err) {
     size_t units = 1;
-    for (size_t i = 0; i < net->block_count; i++) units += net->blocks[i].count + net->blocks[i].projects;
+    for (size_t i = 0; i < net->block_count; i++)
+        units += net->blocks[i].count + net->blocks[i].projects;
     net->entries = calloc(5 * units + 2, sizeof *net->entries);
     if (!net->entries) return cdul_fail_memory(err, "the network's list of tensors");
     builder b = {.net = net, .stage = 1};
@@ -157,9 +163,10 @@ cdul_status cdul_resnet_new(const cdul_resnet_options *options, const cdul_safet
                             bool *head_replaced, cdul_resnet **out, cdul_error *err) {
     *out = NULL;
     if (options->classes == 0 || options->freeze > CDUL_RESNET_STAGES)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s: %zu classes and %zu frozen stages; at least 1 and at most %d are possible",
-                         options->arch->name, options->classes, options->freeze, CDUL_RESNET_STAGES);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: %zu classes and %zu frozen stages; at least 1 and at most %d are possible",
+            options->arch->name, options->classes, options->freeze, CDUL_RESNET_STAGES);
     cdul_resnet *net = calloc(1, sizeof *net);
     if (!net) return cdul_fail_memory(err, "the network");
     net->options = *options;

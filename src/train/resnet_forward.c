@@ -8,13 +8,14 @@
 typedef struct pass {
     double eps;
     bool batch_statistics;
-    cdul_dtype dtype;    /* of activations */
+    cdul_dtype dtype; /* of activations */
     cdul_ranges *ranges; /* that activations are reported to, or NULL */
 } pass;
 
 static pass pass_of(const cdul_resnet *net, size_t stage, bool training, cdul_ranges *ranges) {
     return (pass){.eps = net->options.arch->bn_eps,
-                  .batch_statistics = training && !net->options.freeze_bn && stage > net->options.freeze,
+                  .batch_statistics =
+                      training && !net->options.freeze_bn && stage > net->options.freeze,
                   .dtype = net->options.bfloat16 ? CDUL_BF16 : CDUL_F32,
                   .ranges = ranges};
 }
@@ -26,25 +27,27 @@ static cdul_tensor *convolve(cdul_scope *s, const cdul_resnet_unit *u, pass p, c
                               (u->kernel - 1) / 2);
 }
 
-/* Batch norm with fixed statistics is the affine map y = g x + (b - g mean), g = weight / sqrt(var + eps), of
- * each channel. A convolution takes it in for nothing: conv(x, w) g = conv(x, g w). Gradients of w, weight
- * and bias flow through g w as they would through the two layers. */
-static cdul_tensor *folded_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p, const cdul_tensor *x) {
-    cdul_tensor *g =
-        cdul_tensor_mul(s, u->bn_weight, cdul_tensor_rsqrt(s, cdul_tensor_affine(s, u->bn_var, 1, p.eps)));
+/* Batch norm with fixed statistics is the affine map y = g x + (b - g mean), g = weight / sqrt(var
+ * + eps), of each channel. A convolution takes it in for nothing: conv(x, w) g = conv(x, g w).
+ * Gradients of w, weight and bias flow through g w as they would through the two layers. */
+static cdul_tensor *folded_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p,
+                                const cdul_tensor *x) {
+    cdul_tensor *g = cdul_tensor_mul(
+        s, u->bn_weight, cdul_tensor_rsqrt(s, cdul_tensor_affine(s, u->bn_var, 1, p.eps)));
     cdul_tensor *per_filter = cdul_tensor_reshape(s, g, 4, (size_t[]){u->outputs, 1, 1, 1});
     cdul_tensor *weight = cdul_tensor_mul(s, u->weight, per_filter);
     cdul_tensor *bias = cdul_tensor_sub(s, u->bn_bias, cdul_tensor_mul(s, g, u->bn_mean));
     return convolve(s, u, p, x, weight, bias);
 }
 
-/* A unit whose outputs are all that follows sees: y = unit(x), or max(0, unit(x)), or max(0, unit(x) +
- * residual). */
+/* A unit whose outputs are all that follows sees: y = unit(x), or max(0, unit(x)), or max(0,
+ * unit(x) + residual). */
 static cdul_tensor *unit(cdul_scope *s, const cdul_resnet_unit *u, pass p, const cdul_tensor *x,
                          const cdul_tensor *residual, bool relu) {
     if (p.batch_statistics)
-        return cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight, u->bn_bias,
-                                      u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps, residual, relu);
+        return cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight,
+                                      u->bn_bias, u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps,
+                                      residual, relu);
     cdul_tensor *y = folded_unit(s, u, p, x);
     if (residual) cdul_ranges_observe(p.ranges, s, y);
     if (relu) y = cdul_tensor_add_relu_(s, y, residual);
@@ -58,7 +61,8 @@ static cdul_tensor *stem(cdul_scope *outer, const cdul_resnet *net, pass p, cons
     return cdul_scope_yield(&s, outer, cdul_tensor_max_pool2d(&s, y, 3, 2, 1), "stem");
 }
 
-static cdul_tensor *block(cdul_scope *outer, const cdul_resnet_block *b, pass p, const cdul_tensor *x) {
+static cdul_tensor *block(cdul_scope *outer, const cdul_resnet_block *b, pass p,
+                          const cdul_tensor *x) {
     cdul_scope s = cdul_scope_inside(outer);
     const cdul_tensor *y = x, *shortcut = cdul_tensor_twin(&s, x);
     if (b->projects) shortcut = unit(&s, &b->shortcut, p, shortcut, NULL, false);
@@ -69,8 +73,8 @@ static cdul_tensor *block(cdul_scope *outer, const cdul_resnet_block *b, pass p,
     return cdul_scope_yield(&s, outer, sum, where);
 }
 
-/* Stages from + 1 .. upto. Each activation is dropped once the next is made: what backward needs, autograd
- * holds itself. */
+/* Stages from + 1 .. upto. Each activation is dropped once the next is made: what backward needs,
+ * autograd holds itself. */
 static cdul_tensor *stages(cdul_scope *s, const cdul_resnet *net, const cdul_tensor *x, size_t from,
                            size_t upto, bool training, cdul_ranges *ranges) {
     pass p = pass_of(net, 1, training, ranges);
@@ -88,16 +92,17 @@ static cdul_tensor *stages(cdul_scope *s, const cdul_resnet *net, const cdul_ten
     return y;
 }
 
-cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
-                                          size_t upto) {
+cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *net,
+                                          const cdul_tensor *x, size_t upto) {
     cdul_scope s = cdul_scope_inside(scope);
     return cdul_scope_yield(&s, scope, stages(&s, net, x, 0, upto, false, NULL), "resnet");
 }
 
-cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
-                                      size_t from, bool training) {
+cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, const cdul_resnet *net,
+                                      const cdul_tensor *x, size_t from, bool training) {
     cdul_scope s = cdul_scope_inside(scope);
-    cdul_tensor *y = cdul_tensor_mean_hw(&s, stages(&s, net, x, from, CDUL_RESNET_STAGES, training, NULL));
+    cdul_tensor *y =
+        cdul_tensor_mean_hw(&s, stages(&s, net, x, from, CDUL_RESNET_STAGES, training, NULL));
     y = cdul_tensor_linear(&s, y, net->head_weight, net->head_bias);
     return cdul_scope_yield(&s, scope, y, net->options.arch->name);
 }

@@ -34,8 +34,9 @@ static void fill_uniform(cdul_random *random, double limit, float *out, size_t n
     for (size_t i = 0; i < n; i++) out[i] = (float)(limit * (2 * cdul_random_uniform(random) - 1));
 }
 
-/* kaiming_normal_(mode="fan_out") for convolutions, nn.Linear's own for the head. Each tensor draws from a
- * sequence of its own, so that a new head is the same whatever the other weights come from. */
+/* kaiming_normal_(mode="fan_out") for convolutions, nn.Linear's own for the head. Each tensor draws
+ * from a sequence of its own, so that a new head is the same whatever the other weights come
+ * from. */
 static cdul_status randomize(cdul_resnet *net, size_t i, cdul_error *err) {
     const cdul_resnet_entry *entry = &net->entries[i];
     size_t n = cdul_tensor_elements(entry->tensor);
@@ -55,7 +56,8 @@ cdul_status cdul_resnet_initialize(cdul_resnet *net, bool head_only, cdul_error 
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++) {
         bool head = net->entries[i].stage == CDUL_RESNET_HEAD;
-        if (head || (net->entries[i].kind == CDUL_CONV_WEIGHT && !head_only)) status = randomize(net, i, err);
+        if (head || (net->entries[i].kind == CDUL_CONV_WEIGHT && !head_only))
+            status = randomize(net, i, err);
     }
     return status;
 }
@@ -68,13 +70,15 @@ static cdul_status check_values(const cdul_resnet_entry *entry, const float *val
     bool variance = entry->kind == CDUL_BN_VAR;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(values[i]) || (variance && values[i] < 0))
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": element %zu is %g, expected a %s", path,
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: tensor \"%s\": element %zu is %g, expected a %s", path,
                              entry->name, i, (double)values[i],
                              variance ? "variance, 0 or more" : "finite number");
     return CDUL_OK;
 }
 
-static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safetensors *file, cdul_error *err) {
+static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safetensors *file,
+                              cdul_error *err) {
     size_t rank = cdul_tensor_rank(entry->tensor), shape[4] = {0};
     for (size_t axis = 0; axis < rank; axis++) shape[axis] = cdul_tensor_size(entry->tensor, axis);
     cdul_tensor_view view;
@@ -89,23 +93,26 @@ static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safeten
     return status;
 }
 
-/* torchvision's files may hold a counter for each batch norm, which nothing reads once momentum is fixed. */
+/* torchvision's files may hold a counter for each batch norm, which nothing reads once momentum is
+ * fixed. */
 static bool is_batch_counter(const char *name) {
     static const char suffix[] = ".num_batches_tracked";
     size_t length = strlen(name);
     return length >= sizeof suffix && !strcmp(name + length - (sizeof suffix - 1), suffix);
 }
 
-static cdul_status refuse_unknown(const cdul_resnet *net, const cdul_safetensors *file, cdul_error *err) {
+static cdul_status refuse_unknown(const cdul_resnet *net, const cdul_safetensors *file,
+                                  cdul_error *err) {
     for (size_t i = 0; i < cdul_safetensors_count(file); i++) {
         cdul_tensor_view view = cdul_safetensors_at(file, i);
         bool known = is_batch_counter(view.name);
         for (size_t j = 0; j < net->entry_count && !known; j++)
             known = !strcmp(view.name, net->entries[j].name);
         if (!known)
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: tensor \"%s\" does not belong to a %s; is it another architecture?",
-                             cdul_safetensors_path(file), view.name, net->options.arch->name);
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: tensor \"%s\" does not belong to a %s; is it another architecture?",
+                cdul_safetensors_path(file), view.name, net->options.arch->name);
     }
     return CDUL_OK;
 }

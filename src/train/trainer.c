@@ -12,16 +12,18 @@
 
 /* --- The run folder --- */
 
-static cdul_status check_folder(const cdul_train_options *o, const char *checkpoint, cdul_error *err) {
+static cdul_status check_folder(const cdul_train_options *o, const char *checkpoint,
+                                cdul_error *err) {
     char *model = cdul_path_join(o->output, "model.safetensors");
     const char *const traces[] = {checkpoint, model};
     struct stat info;
     cdul_status status = model ? CDUL_OK : cdul_fail_memory(err, "a path");
     for (size_t i = 0; i < 2 && status == CDUL_OK && !o->resume; i++) {
         if (stat(traces[i], &info) == 0)
-            status = cdul_fail(err, CDUL_ERR_USAGE,
-                               "%s already holds a run: go on with it (--resume), or choose another -o",
-                               o->output);
+            status =
+                cdul_fail(err, CDUL_ERR_USAGE,
+                          "%s already holds a run: go on with it (--resume), or choose another -o",
+                          o->output);
         else if (errno != ENOENT)
             status = cdul_fail_errno(err, "%s", traces[i]);
     }
@@ -37,7 +39,8 @@ static cdul_status enter_folder(const cdul_train_options *o, const char *checkpo
     if (status == CDUL_OK && *lock < 0)
         status = cdul_fail(
             err, CDUL_ERR_IO,
-            "%s: another cdul-train is at work in this folder: wait for it, or choose another -o", o->output);
+            "%s: another cdul-train is at work in this folder: wait for it, or choose another -o",
+            o->output);
     if (status == CDUL_OK) status = check_folder(o, checkpoint, err);
     if (status == CDUL_OK) cdul_file_sweep(o->output);
     return status;
@@ -68,9 +71,10 @@ static void introduce(const cdul_trainer *t) {
     const cdul_resnet_options *net = &t->net->options;
     size_t held = 0;
     for (size_t i = 0; i < t->n; i++) held += t->data.held[i];
-    cdul_say(t->call->reporter, "%zu images (%zu held out), %zu classes; %s at %lld pixels, %s%s%s", t->n,
-             held, t->c, net->arch->name, t->options->size, net->bfloat16 ? "bfloat16" : "float32",
-             net->freeze ? ", first stages frozen" : "", t->cache ? ", from cached activations" : "");
+    cdul_say(t->call->reporter, "%zu images (%zu held out), %zu classes; %s at %lld pixels, %s%s%s",
+             t->n, held, t->c, net->arch->name, t->options->size,
+             net->bfloat16 ? "bfloat16" : "float32", net->freeze ? ", first stages frozen" : "",
+             t->cache ? ", from cached activations" : "");
     if (!t->options->init)
         cdul_warn(t->call->reporter, "random weights: with --init, far fewer images are enough");
 }
@@ -87,7 +91,8 @@ static cdul_status run_epoch(cdul_trainer *t, const char *checkpoint, cdul_error
     if (status != CDUL_OK) return status;
     t->epoch++;
     status = cdul_trainer_measure(t, &record, err);
-    /* The log first: a line too many is cut off again when the run is resumed, one too few stays missing. */
+    /* The log first: a line too many is cut off again when the run is resumed, one too few stays
+     * missing. */
     if (status == CDUL_OK) status = cdul_trainer_log(t, &record, err);
     if (status == CDUL_OK) status = cdul_checkpoint_save(t, checkpoint, err);
     return status;
@@ -101,7 +106,8 @@ static cdul_status run(cdul_trainer *t, const char *checkpoint, cdul_error *err)
         if (status == CDUL_OK)
             cdul_say(t->call->reporter, "resuming after epoch %zu of %zu", t->epoch, epochs);
         /* Predictions are not in the checkpoint; a finished run needs them for its thresholds. */
-        if (status == CDUL_OK && t->epoch == epochs) status = cdul_trainer_predict(t, CDUL_SUBSET_ALL, err);
+        if (status == CDUL_OK && t->epoch == epochs)
+            status = cdul_trainer_predict(t, CDUL_SUBSET_ALL, err);
     }
     if (status == CDUL_OK) status = cdul_trainer_trim_log(t, err);
     if (status == CDUL_OK && t->epoch < epochs)
@@ -149,7 +155,8 @@ cdul_status cdul_train(const cdul_train_options *options, const cdul_train_call 
     cdul_trainer_free(&t);
     leave_folder(options, &lock);
     if (status == CDUL_ERR_CANCELLED) status = say_interrupted(checkpoint, err);
-    if (status != CDUL_OK && !existed) rmdir(options->output); /* if empty: a mistake leaves nothing */
+    /* if empty: a mistake leaves nothing */
+    if (status != CDUL_OK && !existed) rmdir(options->output);
     free(checkpoint);
     return status;
 }

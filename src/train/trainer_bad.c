@@ -50,8 +50,8 @@ static size_t bad_label(const cdul_trainer *t, const cdul_batch *batch) {
 }
 
 /* The deepest cause that can be told. *ruined: no batch will be better. */
-static void find_cause(const cdul_trainer *t, const cdul_batch *batch, double loss, const cdul_tensor *logits,
-                       bool *ruined, char *text, size_t size) {
+static void find_cause(const cdul_trainer *t, const cdul_batch *batch, double loss,
+                       const cdul_tensor *logits, bool *ruined, char *text, size_t size) {
     const char *weights = cdul_trainer_bad_weights(t), *what = "output";
     const size_t count = batch->count * t->c;
     *ruined = weights != NULL;
@@ -88,13 +88,14 @@ cdul_status cdul_trainer_bad_batch(const cdul_trainer *t, const cdul_batch *batc
     find_cause(t, batch, loss, logits, &ruined, cause, sizeof cause);
     if (skip && !ruined) {
         cdul_warn(t->call->reporter,
-                  "the loss is %g at epoch %zu, step %zu (images %s%s): %s; the batch is left out", loss,
-                  t->epoch + 1, t->step + 1, images, more, cause);
+                  "the loss is %g at epoch %zu, step %zu (images %s%s): %s; the batch is left out",
+                  loss, t->epoch + 1, t->step + 1, images, more, cause);
         return CDUL_OK;
     }
-    return cdul_fail(err, CDUL_ERR_RUNTIME,
-                     "the loss is %g at epoch %zu, step %zu (images %s%s): %s: lower --lr or --head-lr-mult, "
-                     "train with --precision fp32%s; the last checkpoint is kept",
-                     loss, t->epoch + 1, t->step + 1, images, more, cause,
-                     skip ? "" : ", or leave such batches out with --bad-batch skip");
+    return cdul_fail(
+        err, CDUL_ERR_RUNTIME,
+        "the loss is %g at epoch %zu, step %zu (images %s%s): %s: lower --lr or --head-lr-mult, "
+        "train with --precision fp32%s; the last checkpoint is kept",
+        loss, t->epoch + 1, t->step + 1, images, more, cause,
+        skip ? "" : ", or leave such batches out with --bad-batch skip");
 }

@@ -24,13 +24,14 @@ static size_t first_stage(const cdul_trainer *t) {
 
 /* --- Training --- */
 
-/* average <- average + (1 - decay) (weights - average), with a decay that starts low, so that the random head
- * of the first steps is soon forgotten (as in tf.train.ExponentialMovingAverage). */
+/* average <- average + (1 - decay) (weights - average), with a decay that starts low, so that the
+ * random head of the first steps is soon forgotten (as in tf.train.ExponentialMovingAverage). */
 static void update_average(cdul_scope *s, cdul_trainer *t) {
     if (!t->average) return;
     double steps = (double)t->step, decay = fmin(t->options->ema, (1 + steps) / (10 + steps));
     for (size_t i = 0; i < t->net->entry_count; i++)
-        if (t->average[i]) cdul_tensor_lerp_(s, t->average[i], t->net->entries[i].tensor, 1 - decay);
+        if (t->average[i])
+            cdul_tensor_lerp_(s, t->average[i], t->net->entries[i].tensor, 1 - decay);
 }
 
 /* Of the batches of an epoch. */
@@ -39,21 +40,22 @@ typedef struct progress {
     size_t images, left_out; /* left_out: batches */
 } progress;
 
-static cdul_status train_batch(cdul_trainer *t, const cdul_batch *batch, progress *p, cdul_error *err) {
+static cdul_status train_batch(cdul_trainer *t, const cdul_batch *batch, progress *p,
+                               cdul_error *err) {
     for (size_t i = 0; i < batch->count; i++)
         memcpy(t->scratch + i * t->c, t->labels + batch->rows[i] * t->c, t->c * sizeof *t->scratch);
     cdul_scope s = {0};
     cdul_tensor *x = batch_input(&s, t, batch);
     cdul_tensor *logits =
         cdul_resnet_forward_from(&s, t->net, x, first_stage(t), t->options->bn == CDUL_BN_TRAIN);
-    cdul_tensor *loss = cdul_loss(&s, (cdul_loss_kind)t->options->loss, logits, t->scratch, batch->count,
-                                  t->c, t->net->options.device);
+    cdul_tensor *loss = cdul_loss(&s, (cdul_loss_kind)t->options->loss, logits, t->scratch,
+                                  batch->count, t->c, t->net->options.device);
     double value = cdul_tensor_item(&s, loss);
     bool good = isfinite(value);
     cdul_optimizer_zero_grad(&s, t->optimizer);
     if (good) cdul_tensor_backward(&s, loss);
-    /* Without this a gradient shows in the next loss, when it has ruined the weights. It costs a look at
-     * each. */
+    /* Without this a gradient shows in the next loss, when it has ruined the weights. It costs a
+     * look at each. */
     if (good && t->options->bad_batch == CDUL_BAD_BATCH_SKIP)
         good = isfinite(cdul_optimizer_gradient_norm(&s, t->optimizer));
     if (s.status == CDUL_OK && !good) {
@@ -81,7 +83,8 @@ static bool too_small(const cdul_trainer *t, const cdul_batch *batch) {
 static void show(const cdul_trainer *t, const cdul_batch *batch, const progress *p) {
     char note[64];
     size_t skipped = t->data.list.paths.count;
-    int length = snprintf(note, sizeof note, "loss %.4f", p->images ? p->loss_sum / (double)p->images : 0.0);
+    int length =
+        snprintf(note, sizeof note, "loss %.4f", p->images ? p->loss_sum / (double)p->images : 0.0);
     if (skipped && length > 0)
         snprintf(note + length, sizeof note - (size_t)length, "  skipped %zu", skipped);
     cdul_progress_update(t->call->reporter, batch->passed, note);
@@ -104,10 +107,10 @@ static cdul_status run_epoch(cdul_trainer *t, cdul_loader *loader, progress *p, 
 
 cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_error *err) {
     t->augmented.epoch = t->epoch;
-    cdul_source source =
-        t->cache ? cdul_activations_augmented(t->cache, t->epoch) : cdul_image_views_source(&t->augmented);
-    size_t count =
-        cdul_dataset_shuffle(&t->data, CDUL_SUBSET_TRAIN, (uint64_t)t->options->seed, t->epoch, t->rows);
+    cdul_source source = t->cache ? cdul_activations_augmented(t->cache, t->epoch)
+                                  : cdul_image_views_source(&t->augmented);
+    size_t count = cdul_dataset_shuffle(&t->data, CDUL_SUBSET_TRAIN, (uint64_t)t->options->seed,
+                                        t->epoch, t->rows);
     cdul_loader_options options = {(size_t)t->options->batch, t->call->threads, skip_row, t};
     cdul_loader *loader = NULL;
     cdul_status status = cdul_loader_open(&source, t->rows, count, &options, &loader, err);
@@ -125,7 +128,8 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
         return p.left_out
                    ? cdul_fail(err, CDUL_ERR_RUNTIME, "all %zu batches of epoch %zu were left out",
                                p.left_out, t->epoch + 1)
-                   : cdul_fail(err, CDUL_ERR_INPUT, "no image could be read in epoch %zu", t->epoch + 1);
+                   : cdul_fail(err, CDUL_ERR_INPUT, "no image could be read in epoch %zu",
+                               t->epoch + 1);
     record->seconds = cdul_seconds() - start;
     record->loss = p.images ? p.loss_sum / (double)p.images : NAN;
     record->images_per_second = (double)p.images / record->seconds;
@@ -178,7 +182,8 @@ static cdul_status predict_rows(cdul_trainer *t, cdul_loader *loader, cdul_error
 }
 
 cdul_status cdul_trainer_predict(cdul_trainer *t, cdul_subset subset, cdul_error *err) {
-    cdul_source source = t->cache ? cdul_activations_plain(t->cache) : cdul_image_views_source(&t->plain);
+    cdul_source source =
+        t->cache ? cdul_activations_plain(t->cache) : cdul_image_views_source(&t->plain);
     size_t count = cdul_dataset_rows(&t->data, subset, t->rows);
     if (count == 0) return CDUL_OK;
     cdul_loader_options options = {(size_t)t->options->batch, t->call->threads, skip_row, t};
@@ -196,13 +201,15 @@ cdul_status cdul_trainer_predict(cdul_trainer *t, cdul_subset subset, cdul_error
 
 /* --- Ranges --- */
 
-#define OBSERVED 64 /* images: with four times as many, the ranges of a ResNet-50 widen by a few per cent */
+#define OBSERVED                                                                                   \
+    64 /* images: with four times as many, the ranges of a ResNet-50 widen by a few per cent */
 
 cdul_status cdul_trainer_observe(cdul_trainer *t, cdul_ranges *ranges, cdul_error *err) {
     const size_t all = cdul_dataset_rows(&t->data, CDUL_SUBSET_TRAIN, t->rows);
     const size_t count = all < OBSERVED ? all : OBSERVED;
     for (size_t i = 0; i < count; i++) t->rows[i] = t->rows[i * all / count]; /* evenly spread */
-    cdul_source source = cdul_image_views_source(&t->plain); /* cached activations lack the frozen stages' */
+    /* cached activations lack the frozen stages' */
+    cdul_source source = cdul_image_views_source(&t->plain);
     cdul_loader_options options = {(size_t)t->options->batch, t->call->threads, skip_row, t};
     cdul_loader *loader = NULL;
     cdul_batch batch;
@@ -214,7 +221,8 @@ cdul_status cdul_trainer_observe(cdul_trainer *t, cdul_ranges *ranges, cdul_erro
         if (status != CDUL_OK || end) break;
         if (batch.count == 0) continue;
         cdul_scope s = {.no_grad = true};
-        const size_t shape[4] = {batch.count, 3, t->plain.preprocess.height, t->plain.preprocess.width};
+        const size_t shape[4] = {batch.count, 3, t->plain.preprocess.height,
+                                 t->plain.preprocess.width};
         cdul_tensor *x = cdul_tensor_from(&s, batch.data, CDUL_F32, 4, shape);
         cdul_resnet_observe(&s, t->net, x, ranges);
         status = cdul_scope_close(&s, err);

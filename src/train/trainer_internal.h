@@ -3,9 +3,9 @@
  *   trainer_setup.c    data, network, optimiser, cache, from the options
  *   trainer_epoch.c    one pass of training; predictions on plain views; the weights' average
  *   trainer_bad.c      numbers that are not finite: whose they are
- *   trainer_measure.c  what an epoch is worth: held-out images, labels, ground truth; log and alarms
- *   trainer_output.c   the files that a run leaves
- *   checkpoint.c       everything above, to disk and back */
+ *   trainer_measure.c  what an epoch is worth: held-out images, labels, ground truth; log and
+ * alarms trainer_output.c   the files that a run leaves checkpoint.c       everything above, to
+ * disk and back */
 #ifndef CDUL_TRAIN_TRAINER_INTERNAL_H
 #define CDUL_TRAIN_TRAINER_INTERNAL_H
 
@@ -25,34 +25,36 @@ typedef struct cdul_trainer {
 
     cdul_dataset data;
     size_t n, c;
-    size_t *rows;   /* [N] scratch: the rows of a pass                                                  */
-    float *latent;  /* [N, C] u                                                                         */
-    float *labels;  /* [N, C] y = sigmoid(u) as trained on                                              */
-    float *logits;  /* [N, C] of the last predictions on plain views; rows not predicted keep old values  */
-    float *scratch; /* [max(batch, C), C]                                                               */
+    size_t *rows; /* [N] scratch: the rows of a pass */
+    float *latent; /* [N, C] u */
+    float *labels; /* [N, C] y = sigmoid(u) as trained on */
+    /* [N, C] of the last predictions on plain views; rows not predicted keep old values */
+    float *logits;
+    float *scratch; /* [max(batch, C), C] */
     bool truth_given;
     cdul_aligned truth;
 
     cdul_resnet *net;
-    cdul_tensor **average; /* [entry_count] moving average of what changes, else NULL; NULL without EMA  */
+    /* [entry_count] moving average of what changes, else NULL; NULL without EMA */
+    cdul_tensor **average;
     cdul_optimizer *optimizer;
     double base_lr[CDUL_TRAINER_GROUPS];
     size_t groups;
     cdul_schedule schedule;
     cdul_image_views plain, augmented;
-    cdul_activations *cache; /* NULL = from pixels                                                      */
+    cdul_activations *cache; /* NULL = from pixels */
     cdul_events *events;
 
-    size_t epoch;          /* epochs done                                                               */
-    size_t step;           /* optimiser steps done                                                      */
-    double best_held_loss; /* lowest held-out loss so far, +INFINITY before the first                   */
-    size_t worse_epochs;   /* epochs in a row with a held-out loss clearly above it                     */
+    size_t epoch; /* epochs done */
+    size_t step; /* optimiser steps done */
+    double best_held_loss; /* lowest held-out loss so far, +INFINITY before the first */
+    size_t worse_epochs; /* epochs in a row with a held-out loss clearly above it */
 } cdul_trainer;
 
 /* What the log says of one epoch. NAN = not measured. */
 typedef struct cdul_epoch_record {
     double loss, lr, seconds, images_per_second;
-    size_t left_out; /* batches that were not finite                                                  */
+    size_t left_out; /* batches that were not finite */
     double held_loss, held_agreement;
     bool aligned;
     cdul_align_step step;
@@ -72,11 +74,14 @@ void cdul_trainer_free(cdul_trainer *trainer);
 /* One epoch of optimisation on the training images. Fills loss, lr, seconds, images_per_second. */
 cdul_status cdul_trainer_train(cdul_trainer *trainer, cdul_epoch_record *record,
                                cdul_error *err) CDUL_MUST_CHECK;
-/* Logits of the subset's plain views, in evaluation mode, by the averaged weights if there are any. */
-cdul_status cdul_trainer_predict(cdul_trainer *trainer, cdul_subset subset, cdul_error *err) CDUL_MUST_CHECK;
-/* Ranges of the network's activations, over some of the training images. ranges->count is 0 if none of them
- * could be read. */
-cdul_status cdul_trainer_observe(cdul_trainer *trainer, cdul_ranges *ranges, cdul_error *err) CDUL_MUST_CHECK;
+/* Logits of the subset's plain views, in evaluation mode, by the averaged weights if there are
+ * any. */
+cdul_status cdul_trainer_predict(cdul_trainer *trainer, cdul_subset subset,
+                                 cdul_error *err) CDUL_MUST_CHECK;
+/* Ranges of the network's activations, over some of the training images. ranges->count is 0 if none
+ * of them could be read. */
+cdul_status cdul_trainer_observe(cdul_trainer *trainer, cdul_ranges *ranges,
+                                 cdul_error *err) CDUL_MUST_CHECK;
 /* Exchanges weights and averages. Nothing without EMA. */
 void cdul_trainer_swap_average(cdul_trainer *trainer);
 
@@ -84,10 +89,11 @@ void cdul_trainer_swap_average(cdul_trainer *trainer);
 
 /* Names the first tensor of the network that holds NaN or infinity; NULL if none does. */
 const char *cdul_trainer_bad_weights(const cdul_trainer *trainer);
-/* A batch whose loss or gradient is not finite: names its images and the cause. CDUL_OK if it may be left
- * out. */
-cdul_status cdul_trainer_bad_batch(const cdul_trainer *trainer, const cdul_batch *batch, double loss,
-                                   const cdul_tensor *logits, cdul_error *err) CDUL_MUST_CHECK;
+/* A batch whose loss or gradient is not finite: names its images and the cause. CDUL_OK if it may
+ * be left out. */
+cdul_status cdul_trainer_bad_batch(const cdul_trainer *trainer, const cdul_batch *batch,
+                                   double loss, const cdul_tensor *logits,
+                                   cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- trainer_measure.c --- */
 
@@ -109,8 +115,10 @@ cdul_status cdul_trainer_write(cdul_trainer *trainer, cdul_error *err) CDUL_MUST
 
 /* --- checkpoint.c --- */
 
-cdul_status cdul_checkpoint_save(cdul_trainer *trainer, const char *path, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_checkpoint_save(cdul_trainer *trainer, const char *path,
+                                 cdul_error *err) CDUL_MUST_CHECK;
 /* Refuses a checkpoint of other options, labels or images, and names the difference. */
-cdul_status cdul_checkpoint_load(cdul_trainer *trainer, const char *path, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_checkpoint_load(cdul_trainer *trainer, const char *path,
+                                 cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The alarm: held-out loss this much above its lowest, this many epochs in a row. Epochs differ by about one
- * per cent from chance alone. */
+/* The alarm: held-out loss this much above its lowest, this many epochs in a row. Epochs differ by
+ * about one per cent from chance alone. */
 #define WORSE_BY     1.03
 #define WORSE_EPOCHS 2
 
@@ -22,8 +22,8 @@ static size_t top_class(const float *values, size_t c) {
     return best;
 }
 
-/* Cross-entropy of predictions with the soft labels, and the share of images whose first class is the same.
- */
+/* Cross-entropy of predictions with the soft labels, and the share of images whose first class is
+ * the same. */
 static void measure_held(cdul_trainer *t, cdul_epoch_record *record) {
     size_t count = cdul_dataset_rows(&t->data, CDUL_SUBSET_HELD, t->rows), agreed = 0;
     double loss = 0;
@@ -45,11 +45,12 @@ static void watch_held(cdul_trainer *t, const cdul_epoch_record *record) {
     t->worse_epochs = record->held_loss > t->best_held_loss * WORSE_BY ? t->worse_epochs + 1 : 0;
     t->best_held_loss = fmin(t->best_held_loss, record->held_loss);
     if (t->worse_epochs == WORSE_EPOCHS)
-        cdul_warn(
-            t->call->reporter,
-            "cross-entropy of held-out images with their initial labels has risen from %.4f to %.4f: the "
-            "classifier moves away from them; fewer epochs, a smaller lr or a smaller eta may be better",
-            t->best_held_loss, record->held_loss);
+        cdul_warn(t->call->reporter,
+                  "cross-entropy of held-out images with their initial labels has risen from %.4f "
+                  "to %.4f: the "
+                  "classifier moves away from them; fewer epochs, a smaller lr or a smaller eta "
+                  "may be better",
+                  t->best_held_loss, record->held_loss);
 }
 
 /* --- Ground truth, for evaluation only --- */
@@ -60,14 +61,15 @@ static void drop_skipped(cdul_aligned *truth, const bool *skipped) {
     for (size_t i = 0; i < truth->images; i++) {
         if (skipped[truth->rows[i]]) continue;
         truth->rows[kept] = truth->rows[i];
-        memmove(truth->values + kept * truth->classes, truth->values + i * truth->classes, truth->classes);
+        memmove(truth->values + kept * truth->classes, truth->values + i * truth->classes,
+                truth->classes);
         kept++;
     }
     truth->images = kept;
 }
 
-static cdul_status judge(const cdul_trainer *t, const float *scores, double *map, double *bce, double *mass,
-                         cdul_error *err) {
+static cdul_status judge(const cdul_trainer *t, const float *scores, double *map, double *bce,
+                         double *mass, cdul_error *err) {
     cdul_metrics_options options = cdul_metrics_defaults();
     options.threads = t->call->threads;
     cdul_metrics metrics = {0};
@@ -86,8 +88,8 @@ static cdul_status measure_truth(cdul_trainer *t, cdul_epoch_record *record, cdu
     float *scores = malloc(t->n * t->c * sizeof *scores);
     if (!scores) return cdul_fail_memory(err, "scores");
     cdul_align_to_labels(t->logits, t->n * t->c, scores); /* sigmoid */
-    cdul_status status = judge(t, scores, &record->eval_predictions_map, &record->eval_predictions_bce,
-                               &record->eval_predictions_mass, err);
+    cdul_status status = judge(t, scores, &record->eval_predictions_map,
+                               &record->eval_predictions_bce, &record->eval_predictions_mass, err);
     if (status == CDUL_OK)
         status = judge(t, t->labels, &record->eval_labels_map, &record->eval_labels_bce, NULL, err);
     free(scores);
@@ -96,7 +98,8 @@ static cdul_status measure_truth(cdul_trainer *t, cdul_epoch_record *record, cdu
 
 /* --- The end of an epoch --- */
 
-/* After which epoch the labels first move: `warmup`, but not before there is anything to move towards. */
+/* After which epoch the labels first move: `warmup`, but not before there is anything to move
+ * towards. */
 static size_t first_alignment(const cdul_trainer *t) {
     return t->options->warmup > 1 ? (size_t)t->options->warmup : 1;
 }
@@ -106,16 +109,18 @@ bool cdul_trainer_has_aligned(const cdul_trainer *t) {
 }
 
 static bool time_to_align(const cdul_trainer *t) {
-    return cdul_trainer_has_aligned(t) && (t->epoch - first_alignment(t)) % (size_t)t->options->period == 0;
+    return cdul_trainer_has_aligned(t) &&
+           (t->epoch - first_alignment(t)) % (size_t)t->options->period == 0;
 }
 
 static cdul_status check_labels(const cdul_trainer *t, cdul_error *err) {
     for (size_t i = 0; i < t->n * t->c; i++)
         if (!isfinite(t->latent[i]))
-            return cdul_fail(
-                err, CDUL_ERR_RUNTIME,
-                "alignment: the label of image %s, class %s is not finite: lower --eta, or raise --sigma",
-                t->data.labels.images.items[i / t->c], t->data.labels.classes.items[i % t->c]);
+            return cdul_fail(err, CDUL_ERR_RUNTIME,
+                             "alignment: the label of image %s, class %s is not finite: lower "
+                             "--eta, or raise --sigma",
+                             t->data.labels.images.items[i / t->c],
+                             t->data.labels.classes.items[i % t->c]);
     return CDUL_OK;
 }
 
@@ -149,10 +154,11 @@ static bool add(cJSON *line, const char *name, double value) {
 }
 
 static bool add_labels(cJSON *line, const cdul_epoch_record *r) {
-    bool moved =
-        !r->aligned || (add(line, "labels_loss", r->step.loss) && add(line, "labels_moved", r->step.moved) &&
-                        add(line, "labels_reached", r->step.reached));
-    return moved && add(line, "labels_drift", r->labels.drift) && add(line, "labels_mass", r->labels.mass) &&
+    bool moved = !r->aligned || (add(line, "labels_loss", r->step.loss) &&
+                                 add(line, "labels_moved", r->step.moved) &&
+                                 add(line, "labels_reached", r->step.reached));
+    return moved && add(line, "labels_drift", r->labels.drift) &&
+           add(line, "labels_mass", r->labels.mass) &&
            add(line, "labels_entropy", r->labels.entropy);
 }
 
@@ -184,13 +190,14 @@ static cJSON *log_line(const cdul_trainer *t, const cdul_epoch_record *r) {
 static void say_epoch(const cdul_trainer *t, const cdul_epoch_record *r) {
     char text[512];
     size_t used = 0, room = sizeof text;
-#define APPEND(...) used += used < room ? (size_t)snprintf(text + used, room - used, __VA_ARGS__) : 0
+#define APPEND(...)                                                                                \
+    used += used < room ? (size_t)snprintf(text + used, room - used, __VA_ARGS__) : 0
     APPEND("epoch %zu/%lld  loss %.4f", t->epoch, t->options->epochs, r->loss);
     if (!isnan(r->held_loss))
         APPEND("  held-out %.4f, agreement %.1f %%", r->held_loss, 100 * r->held_agreement);
     if (r->aligned)
-        APPEND("  labels moved %.4f, reached %.0f %%, mass %.2f", r->step.moved, 100 * r->step.reached,
-               r->labels.mass);
+        APPEND("  labels moved %.4f, reached %.0f %%, mass %.2f", r->step.moved,
+               100 * r->step.reached, r->labels.mass);
     if (!isnan(r->eval_predictions_map))
         APPEND("  | ground truth: predictions mAP %.1f BCE %.3f, labels mAP %.1f BCE %.3f",
                100 * r->eval_predictions_map, r->eval_predictions_bce, 100 * r->eval_labels_map,
@@ -229,21 +236,23 @@ cdul_status cdul_trainer_log(cdul_trainer *t, const cdul_epoch_record *record, c
     say_epoch(t, record);
     cJSON *line = log_line(t, record);
     char *text = line ? cJSON_PrintUnformatted(line) : NULL;
-    cdul_status status = text ? append_line(t, text, err) : cdul_fail_memory(err, "a line of the log");
+    cdul_status status =
+        text ? append_line(t, text, err) : cdul_fail_memory(err, "a line of the log");
     if (status == CDUL_OK) status = add_events(t, line, err);
     cJSON_free(text);
     cJSON_Delete(line);
     return status;
 }
 
-/* The number after "epoch":, or 0 if this is not a whole line of this log. Without memory nothing can be told
- * of it. */
+/* The number after "epoch":, or 0 if this is not a whole line of this log. Without memory nothing
+ * can be told of it. */
 static cdul_status line_epoch(const char *line, size_t length, double *epoch, cdul_error *err) {
     cJSON *json = NULL;
     bool found = false;
     *epoch = 0;
     cdul_status status = cdul_json_parse(line, length, "log.jsonl", &json, err);
-    if (status == CDUL_OK) status = cdul_json_number(json, "epoch", "log.jsonl", epoch, &found, err);
+    if (status == CDUL_OK)
+        status = cdul_json_number(json, "epoch", "log.jsonl", epoch, &found, err);
     cJSON_Delete(json);
     return status == CDUL_ERR_INPUT ? CDUL_OK : status;
 }
@@ -263,7 +272,8 @@ cdul_status cdul_trainer_trim_log(const cdul_trainer *t, cdul_error *err) {
         memmove(text + kept, line, (size_t)(end - line) + 1);
         kept += (size_t)(end - line) + 1;
     }
-    if (status == CDUL_OK && (kept > 0 || size > 0)) status = cdul_file_write_all(path, text, kept, err);
+    if (status == CDUL_OK && (kept > 0 || size > 0))
+        status = cdul_file_write_all(path, text, kept, err);
     free(text);
     free(path);
     return status;

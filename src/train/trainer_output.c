@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "label/thresholds.h"
+#include "labels/thresholds.h"
 #include "train/export.h"
 #include "train/model.h"
 
@@ -25,8 +25,8 @@ static cJSON *make_provenance(const cdul_trainer *t) {
         cJSON_AddStringToObject(p, "libtorch", cdul_torch_version()) &&
         cJSON_AddNumberToObject(p, "images", (double)t->n) &&
         cJSON_AddNumberToObject(p, "skipped", (double)t->data.list.paths.count) &&
-        cJSON_AddNumberToObject(p, "epochs", (double)t->epoch) && add_json(p, "config", t->call->config) &&
-        add_json(p, "labels", t->data.labels.config))
+        cJSON_AddNumberToObject(p, "epochs", (double)t->epoch) &&
+        add_json(p, "config", t->call->config) && add_json(p, "labels", t->data.labels.config))
         return p;
     cJSON_Delete(p);
     return NULL;
@@ -37,8 +37,8 @@ static cdul_status make_thresholds(const cdul_trainer *t, float *thresholds, cdu
     float *scores = malloc(t->n * t->c * sizeof *scores);
     if (!scores) return cdul_fail_memory(err, "scores");
     cdul_align_to_labels(t->logits, t->n * t->c, scores); /* sigmoid */
-    cdul_status status =
-        cdul_thresholds_from_labels(scores, t->labels, t->data.skipped, t->n, t->c, thresholds, err);
+    cdul_status status = cdul_thresholds_from_labels(scores, t->labels, t->data.skipped, t->n, t->c,
+                                                     thresholds, err);
     free(scores);
     return status;
 }
@@ -50,7 +50,8 @@ static cdul_status write_graphs(cdul_trainer *t, const cJSON *description, cdul_
     cdul_ranges ranges;
     cdul_status status = path && int8 ? CDUL_OK : cdul_fail_memory(err, "the model");
     const cdul_preprocess *preprocess = &t->plain.preprocess;
-    if (status == CDUL_OK) status = cdul_export_onnx(path, t->net, preprocess, description, NULL, err);
+    if (status == CDUL_OK)
+        status = cdul_export_onnx(path, t->net, preprocess, description, NULL, err);
     if (status == CDUL_OK) status = cdul_trainer_observe(t, &ranges, err);
     if (status == CDUL_OK && ranges.count > 0)
         status = cdul_export_onnx(int8, t->net, preprocess, description, &ranges, err);
@@ -66,7 +67,8 @@ static cdul_status write_model(cdul_trainer *t, const cJSON *provenance, cdul_er
     cJSON *description = NULL;
     cdul_status status = model && facts_path && thresholds ? make_thresholds(t, thresholds, err)
                                                            : cdul_fail_memory(err, "the model");
-    cdul_model_facts facts = {&t->data.labels.classes, &t->plain.preprocess, thresholds, provenance};
+    cdul_model_facts facts = {&t->data.labels.classes, &t->plain.preprocess, thresholds,
+                              provenance};
     if (status == CDUL_OK) status = cdul_model_describe(t->net, &facts, &description, err);
     if (status == CDUL_OK) {
         cdul_trainer_swap_average(t);

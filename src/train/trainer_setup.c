@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-/* Of the ImageNet pictures, in torchvision's and every later recipe: for weights that say nothing else. */
+/* Of the ImageNet pictures, in torchvision's and every later recipe: for weights that say nothing
+ * else. */
 static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f};
 static const float imagenet_std[3] = {0.229f, 0.224f, 0.225f};
 
@@ -25,12 +26,14 @@ cdul_status cdul_trainer_check(const cdul_train_options *o, cdul_error *err) {
     if (o->size < SIZE_MIN)
         return cdul_fail(err, CDUL_ERR_USAGE, "size %lld: at least %d pixels", o->size, SIZE_MIN);
     if (o->freeze > 0 && !o->init)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "freeze %lld would keep random weights as they are: give --init weights.safetensors",
-                         o->freeze);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "freeze %lld would keep random weights as they are: give --init weights.safetensors",
+            o->freeze);
     if (o->lr_warmup >= (double)o->epochs)
-        return cdul_fail(err, CDUL_ERR_USAGE, "lr-warmup %g is not shorter than the run of %lld epochs",
-                         o->lr_warmup, o->epochs);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "lr-warmup %g is not shorter than the run of %lld epochs", o->lr_warmup,
+                         o->epochs);
     cdul_align_options align = {(cdul_align_target)o->target, o->sigma, o->eta};
     return cdul_align_check(&align, err);
 }
@@ -43,7 +46,8 @@ static cdul_status open_truth(cdul_trainer *t, cdul_error *err) {
     cdul_truth truth = {0};
     cdul_status status = cdul_truth_read(path, &truth, err);
     if (status == CDUL_OK)
-        status = cdul_truth_align(&truth, &t->data.labels.images, &t->data.labels.classes, &t->truth, err);
+        status = cdul_truth_align(&truth, &t->data.labels.images, &t->data.labels.classes,
+                                  &t->truth, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "--eval-labels");
     t->truth_given = status == CDUL_OK;
     cdul_truth_free(&truth);
@@ -80,11 +84,13 @@ static cdul_status open_data(cdul_trainer *t, cdul_error *err) {
 /* --- Network --- */
 
 /* Metadata `name` = "[r, g, b]" of the weights; absent: `out` stays. */
-static cdul_status read_triple(const cdul_safetensors *file, const char *name, float *out, cdul_error *err) {
+static cdul_status read_triple(const cdul_safetensors *file, const char *name, float *out,
+                               cdul_error *err) {
     const char *text = cdul_safetensors_metadata(file, name);
     if (!text) return CDUL_OK;
     cJSON *list = NULL;
-    cdul_status status = cdul_json_parse(text, strlen(text), cdul_safetensors_path(file), &list, err);
+    cdul_status status =
+        cdul_json_parse(text, strlen(text), cdul_safetensors_path(file), &list, err);
     bool good = status == CDUL_OK && cJSON_IsArray(list) && cJSON_GetArraySize(list) == 3;
     for (int i = 0; good && i < 3; i++) {
         const cJSON *item = cJSON_GetArrayItem(list, i);
@@ -103,14 +109,16 @@ static bool choose_bfloat16(int precision, cdul_device device) {
     return device.cuda || cdul_processor_has_bfloat16();
 }
 
-static cdul_status create_network(cdul_trainer *t, const cdul_safetensors *weights, cdul_error *err) {
+static cdul_status create_network(cdul_trainer *t, const cdul_safetensors *weights,
+                                  cdul_error *err) {
     const cdul_train_options *o = t->options;
     const char *said = weights ? cdul_safetensors_metadata(weights, "arch") : NULL;
     const char *name = o->arch ? o->arch : said ? said : "resnet50";
     cdul_resnet_options options = cdul_resnet_defaults();
     cdul_status status = cdul_resnet_arch_find(name, &options.arch, err);
     if (status == CDUL_OK && said && strcmp(said, name) != 0)
-        status = cdul_fail(err, CDUL_ERR_USAGE, "--arch %s, but %s holds a %s", name, o->init, said);
+        status =
+            cdul_fail(err, CDUL_ERR_USAGE, "--arch %s, but %s holds a %s", name, o->init, said);
     if (status == CDUL_OK) status = cdul_device_parse(o->device, &options.device, err);
     if (status != CDUL_OK) return status;
     options.classes = t->c;
@@ -137,7 +145,8 @@ static cdul_status choose_views(cdul_trainer *t, const cdul_safetensors *weights
     views->data = &t->data;
     views->plain = true;
     views->seed = (uint64_t)o->seed;
-    views->augment = (cdul_augment_options){o->crop_scale_min, o->flip, o->jitter, o->jitter, o->jitter};
+    views->augment =
+        (cdul_augment_options){o->crop_scale_min, o->flip, o->jitter, o->jitter, o->jitter};
     cdul_preprocess *p = &views->preprocess;
     p->width = p->height = (size_t)o->size;
     p->mode = (cdul_resize_mode)o->resize;
@@ -147,7 +156,8 @@ static cdul_status choose_views(cdul_trainer *t, const cdul_safetensors *weights
     memcpy(p->std, imagenet_std, sizeof imagenet_std);
     views->decode = cdul_decode_defaults();
     views->decode.exif = o->exif;
-    views->decode.max_pixels = o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
+    views->decode.max_pixels =
+        o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
     cdul_status status = cdul_decode_gate_new(&views->decode.gate, err);
     if (status == CDUL_OK) status = cdul_colour_parse(o->background, views->decode.background, err);
     if (status == CDUL_OK && weights) status = read_triple(weights, "mean", p->mean, err);
@@ -187,10 +197,12 @@ static cdul_status open_optimizer(cdul_trainer *t, cdul_error *err) {
         bool head = group / 2, decays = group % 2 == 0;
         size_t count = 0;
         for (size_t i = 0; i < t->net->entry_count; i++)
-            if (in_group(&t->net->entries[i], head, decays)) members[count++] = t->net->entries[i].tensor;
+            if (in_group(&t->net->entries[i], head, decays))
+                members[count++] = t->net->entries[i].tensor;
         if (count == 0) continue;
         double lr = o->lr * (head ? o->head_lr_mult : 1);
-        cdul_optimizer_add_group(&s, t->optimizer, members, count, lr, decays ? o->weight_decay : 0);
+        cdul_optimizer_add_group(&s, t->optimizer, members, count, lr,
+                                 decays ? o->weight_decay : 0);
         t->base_lr[t->groups++] = lr;
     }
     free(members);
@@ -208,14 +220,16 @@ static cdul_status open_average(cdul_trainer *t, cdul_error *err) {
         bool statistic = entry->kind == CDUL_BN_MEAN || entry->kind == CDUL_BN_VAR;
         bool changes = entry->trained || (statistic && t->options->bn == CDUL_BN_TRAIN &&
                                           entry->stage > (size_t)t->options->freeze);
-        if (changes) t->average[i] = cdul_tensor_keep(&s, cdul_tensor_affine(&s, entry->tensor, 1, 0));
+        if (changes)
+            t->average[i] = cdul_tensor_keep(&s, cdul_tensor_affine(&s, entry->tensor, 1, 0));
     }
     return cdul_scope_close(&s, err);
 }
 
 static void open_schedule(cdul_trainer *t) {
     const cdul_train_options *o = t->options;
-    size_t batch = (size_t)o->batch, trained = cdul_dataset_rows(&t->data, CDUL_SUBSET_TRAIN, t->rows);
+    size_t batch = (size_t)o->batch,
+           trained = cdul_dataset_rows(&t->data, CDUL_SUBSET_TRAIN, t->rows);
     size_t per_epoch = (trained + batch - 1) / batch;
     t->schedule = (cdul_schedule){(cdul_schedule_kind)o->schedule, per_epoch * (size_t)o->epochs,
                                   (size_t)llround(o->lr_warmup * (double)per_epoch)};
@@ -241,18 +255,19 @@ static cdul_status open_cache(cdul_trainer *t, cdul_error *err) {
     if (!folder) return cdul_fail_memory(err, "a path");
     cdul_activations_options options = {folder, (size_t)o->activation_copies, t->call->threads,
                                         (size_t)o->batch};
-    cdul_status status =
-        cdul_activations_open(&options, &t->data, t->net, &t->plain, t->call->reporter, &t->cache, err);
+    cdul_status status = cdul_activations_open(&options, &t->data, t->net, &t->plain,
+                                               t->call->reporter, &t->cache, err);
     if (status == CDUL_OK)
-        cdul_detail(t->call->reporter, "activations of frozen stages: %s", cdul_activations_path(t->cache));
+        cdul_detail(t->call->reporter, "activations of frozen stages: %s",
+                    cdul_activations_path(t->cache));
     free(folder);
     return status;
 }
 
 /* --- Disk --- */
 
-/* A run that cannot write its first checkpoint should not start. A checkpoint is replaced by a whole new one
- * beside it; then come the model, its ONNX graph and the labels. */
+/* A run that cannot write its first checkpoint should not start. A checkpoint is replaced by a
+ * whole new one beside it; then come the model, its ONNX graph and the labels. */
 static cdul_status check_disk(const cdul_trainer *t, cdul_error *err) {
     double weights = 0, trained = 0;
     for (size_t i = 0; i < t->net->entry_count; i++) {
@@ -263,11 +278,12 @@ static cdul_status check_disk(const cdul_trainer *t, cdul_error *err) {
     double labels = (double)t->n * (double)t->c * sizeof(float);
     double want = 2 * (weights + 3 * trained + labels) + 2 * weights + labels;
     struct statvfs disk;
-    if (statvfs(t->options->output, &disk) != 0) return cdul_fail_errno(err, "%s", t->options->output);
+    if (statvfs(t->options->output, &disk) != 0)
+        return cdul_fail_errno(err, "%s", t->options->output);
     double have = (double)disk.f_bavail * (double)disk.f_frsize;
     if (want < have) return CDUL_OK;
-    return cdul_fail(err, CDUL_ERR_IO, "%s: a run needs %.2f GB and the disk has %.2f GB", t->options->output,
-                     want / 1e9, have / 1e9);
+    return cdul_fail(err, CDUL_ERR_IO, "%s: a run needs %.2f GB and the disk has %.2f GB",
+                     t->options->output, want / 1e9, have / 1e9);
 }
 
 /* --- All of it --- */

@@ -1,6 +1,7 @@
-/* OpenVINO computes on any x86-64 processor, but its plug-in for ONNX Runtime offers it for those by Intel
- * alone. This plug-in stands before the one that CDUL_OPENVINO names and tells it that every processor is by
- * Intel, so that provider.sh runs on any machine. For that test, and for no one's work. */
+/* OpenVINO computes on any x86-64 processor, but its plug-in for ONNX Runtime offers it for those
+ * by Intel alone. This plug-in stands before the one that CDUL_OPENVINO names and tells it that
+ * every processor is by Intel, so that provider.sh runs on any machine. For that test, and for no
+ * one's work. */
 #include <dlfcn.h>
 #include <onnxruntime_c_api.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ OrtStatus *CreateEpFactories(const char *name, const OrtApiBase *base, const Ort
     shim.base.GetApi = get_api;
     if (path) shim.library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void *found = symbol("CreateEpFactories");
-    if (!found) return base->GetApi(ORT_API_VERSION)->CreateStatus(ORT_FAIL, "CDUL_OPENVINO: no plug-in");
+    if (!found)
+        return base->GetApi(ORT_API_VERSION)->CreateStatus(ORT_FAIL, "CDUL_OPENVINO: no plug-in");
     memcpy(&create, &found, sizeof create);
     return create(name, &shim.base, logger, factories, room, count);
 }

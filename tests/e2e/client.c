@@ -1,5 +1,5 @@
-/* A program of somebody else's that uses libcdul: the sizes of the images in a folder, and labels of one
- * image whose cosines are chosen so that the equations can be followed by hand. */
+/* A program of somebody else's that uses libcdul: the sizes of the images in a folder, and labels
+ * of one image whose cosines are chosen so that the equations can be followed by hand. */
 #include <cdul/classifier.h>
 #include <cdul/encoder.h>
 #include <cdul/eval.h>
@@ -10,7 +10,8 @@
 #include <math.h>
 #include <stdio.h>
 
-static cdul_status print_sizes(const cdul_strings *paths, const cdul_strings *names, cdul_error *err) {
+static cdul_status print_sizes(const cdul_strings *paths, const cdul_strings *names,
+                               cdul_error *err) {
     for (size_t i = 0; i < paths->count; i++) {
         cdul_image image = {0};
         cdul_status status = cdul_image_decode_file(paths->items[i], NULL, &image, err);
@@ -21,8 +22,8 @@ static cdul_status print_sizes(const cdul_strings *paths, const cdul_strings *na
     return CDUL_OK;
 }
 
-/* Whole image: softmax(ln 3, 0) = (0.75, 0.25); crops: (0.5, 0.5) and (0.9, 0.1), the larger of each (0.9,
- * 0.5); the mean of both is (0.825, 0.375). */
+/* Whole image: softmax(ln 3, 0) = (0.75, 0.25); crops: (0.5, 0.5) and (0.9, 0.1), the larger of
+ * each (0.9, 0.5); the mean of both is (0.825, 0.375). */
 static void print_labels(void) {
     const float cosines[3 * 2] = {logf(3), 0, 0, 0, logf(9), 0};
     float scratch[3 * 2], y[2];

@@ -1,17 +1,18 @@
-/* Preloaded into a program: makes one call fail, of the calls that the program itself makes or the small C
- * libraries below do for it. ONNX Runtime, libtorch and the C++ library keep theirs: what they do without
- * memory is theirs.
+/* Preloaded into a program: makes one call fail, of the calls that the program itself makes or the
+ * small C libraries below do for it. ONNX Runtime, libtorch and the C++ library keep theirs: what
+ * they do without memory is theirs.
  *
- * A call is known by its kind and by its stack: the places in the program and these libraries that led to it,
- * hashed. From run to run they stay the same, whatever threads do and wherever code is loaded.
+ * A call is known by its kind and by its stack: the places in the program and these libraries that
+ * led to it, hashed. From run to run they stay the same, whatever threads do and wherever code is
+ * loaded.
  *
- *     FAULT=list                 nothing fails; FAULT_REPORT gets a line for every call: kind and stack
- *     FAULT=malloc:STACK:2       the second call of malloc with this stack fails
+ *     FAULT=list                 nothing fails; FAULT_REPORT gets a line for every call: kind and
+ * stack FAULT=malloc:STACK:2       the second call of malloc with this stack fails
  *     FAULT=write:STACK:1+       the first, and all of the kind after it, as on a full disk
  *     FAULT_REPORT=FILE          is created when a call was made to fail, and says from where
  *
- * Streams that the program opens are replaced by streams of ours, because stdio's own calls of read and write
- * do not pass here. */
+ * Streams that the program opens are replaced by streams of ours, because stdio's own calls of read
+ * and write do not pass here. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -55,11 +56,12 @@ typedef enum kind {
 static const struct {
     const char *name;
     int code;
-} kinds[KINDS] = {[MALLOC] = {"malloc", ENOMEM}, [OPEN] = {"open", EIO},     [READ] = {"read", EIO},
-                  [WRITE] = {"write", ENOSPC},   [CLOSE] = {"close", EIO},   [FSYNC] = {"fsync", EIO},
-                  [RENAME] = {"rename", EIO},    [UNLINK] = {"unlink", EIO}, [MKDIR] = {"mkdir", ENOSPC},
-                  [STAT] = {"stat", EIO},        [MMAP] = {"mmap", ENOMEM},  [FLOCK] = {"flock", ENOLCK},
-                  [THREAD] = {"thread", EAGAIN}};
+} kinds[KINDS] = {
+    [MALLOC] = {"malloc", ENOMEM}, [OPEN] = {"open", EIO},     [READ] = {"read", EIO},
+    [WRITE] = {"write", ENOSPC},   [CLOSE] = {"close", EIO},   [FSYNC] = {"fsync", EIO},
+    [RENAME] = {"rename", EIO},    [UNLINK] = {"unlink", EIO}, [MKDIR] = {"mkdir", ENOSPC},
+    [STAT] = {"stat", EIO},        [MMAP] = {"mmap", ENOMEM},  [FLOCK] = {"flock", ENOLCK},
+    [THREAD] = {"thread", EAGAIN}};
 
 static const char *const libraries[] = {"libcjson", "libprotobuf-c", "libjpeg",  "libpng",
                                         "libwebp",  "libexpat",      "libxxhash"};
@@ -139,7 +141,8 @@ static uint64_t hash_stack(void) {
     int n = backtrace(frames, FRAMES);
     for (int i = 0; i < n; i++) {
         uintptr_t base = 0;
-        if (is_ours(frames[i], &base)) hash = (hash ^ ((uintptr_t)frames[i] - base)) * 0x100000001b3;
+        if (is_ours(frames[i], &base))
+            hash = (hash ^ ((uintptr_t)frames[i] - base)) * 0x100000001b3;
     }
     return hash;
 }
@@ -147,8 +150,10 @@ static uint64_t hash_stack(void) {
 /* Without stdio and malloc: this may be one of their own calls. */
 static void report(const char *what, uint64_t where) {
     char line[64];
-    int before = errno, length = snprintf(line, sizeof line, "%s %llx\n", what, (unsigned long long)where);
-    long fd = syscall(SYS_openat, AT_FDCWD, plan.report, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int before = errno,
+        length = snprintf(line, sizeof line, "%s %llx\n", what, (unsigned long long)where);
+    long fd =
+        syscall(SYS_openat, AT_FDCWD, plan.report, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) abort();
     syscall(SYS_write, fd, line, length);
     syscall(SYS_close, fd);
@@ -169,15 +174,16 @@ static bool fails_at(kind which, uintptr_t from, uintptr_t base) {
 
 static bool fails(kind which, void *caller) {
     uintptr_t base = 0;
-    return (plan.lists || plan.at) && is_ours(caller, &base) && fails_at(which, (uintptr_t)caller, base);
+    return (plan.lists || plan.at) && is_ours(caller, &base) &&
+           fails_at(which, (uintptr_t)caller, base);
 }
 
 #define CALLER      __builtin_return_address(0)
 #define FAILS(kind) fails(kind, CALLER)
 
 /* The function that this one stands in for. */
-#define NEXT(type, name, ...)                                                                                \
-    static type (*next)(__VA_ARGS__);                                                                        \
+#define NEXT(type, name, ...)                                                                      \
+    static type (*next)(__VA_ARGS__);                                                              \
     if (!next) *(void **)(&next) = dlsym(RTLD_NEXT, #name)
 
 /* --- Memory --- */
@@ -230,7 +236,8 @@ int asprintf(char **out, const char *format, ...) {
     return length;
 }
 
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *user) {
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                   void *user) {
     NEXT(int, pthread_create, pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     return FAILS(THREAD) ? kinds[THREAD].code : next(thread, attributes, start, user);
 }
@@ -263,8 +270,9 @@ static ssize_t stream_write(void *cookie, const char *data, size_t size) {
         ssize_t written = syscall(SYS_write, s->fd, data, size);
         return written < 0 ? 0 : written;
     }
-    char *text =
-        fails_at(MALLOC, s->opened_from, s->base) ? NULL : __libc_realloc(*s->text, *s->size + size + 1);
+    char *text = fails_at(MALLOC, s->opened_from, s->base)
+                     ? NULL
+                     : __libc_realloc(*s->text, *s->size + size + 1);
     if (!text) return 0;
     memcpy(text + *s->size, data, size);
     *s->size += size;
@@ -294,7 +302,8 @@ static int stream_close(void *cookie) {
 }
 
 static FILE *make_stream(stream like, const char *mode) {
-    static const cookie_io_functions_t calls_of = {stream_read, stream_write, stream_seek, stream_close};
+    static const cookie_io_functions_t calls_of = {stream_read, stream_write, stream_seek,
+                                                   stream_close};
     pthread_mutex_lock(&streams_lock);
     stream *s = streams;
     while (s < streams + STREAMS && s->file) s++;
@@ -342,7 +351,9 @@ FILE *open_memstream(char **text, size_t *size) {
     if (FAILS(MALLOC) || !(*text = __libc_calloc(1, 1))) return NULL;
     *size = 0;
     return make_stream(
-        (stream){.fd = -1, .text = text, .size = size, .opened_from = (uintptr_t)CALLER, .base = base}, "w");
+        (stream){
+            .fd = -1, .text = text, .size = size, .opened_from = (uintptr_t)CALLER, .base = base},
+        "w");
 }
 
 /* --- Files --- */
@@ -425,7 +436,8 @@ int fchmod(int fd, mode_t mode) {
 }
 
 void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
-    return FAILS(MMAP) ? MAP_FAILED : (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset);
+    return FAILS(MMAP) ? MAP_FAILED
+                       : (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset);
 }
 
 int flock(int fd, int operation) {

@@ -1,4 +1,5 @@
-/* One piece of work that speed depends on, for instructions.sh to count: instructions WORK, or nothing. */
+/* One piece of work that speed depends on, for instructions.sh to count: instructions WORK, or
+ * nothing. */
 #include "cdul/eval.h"
 #include "cdul/image.h"
 #include "cdul/label.h"
@@ -34,7 +35,8 @@ static void resize(void) {
     for (size_t i = 0; i < 3 * image.width * image.height; i++) image.pixels[i] = (uint8_t)(i * 7);
     for (size_t crop = 0; crop < 10; crop++) {
         cdul_rect part = {(crop % 3) * 166, (crop / 3) * 125, 166, 125};
-        if (cdul_image_resize(&image, crop < 9 ? &part : NULL, SIDE, SIDE, CDUL_BICUBIC, out, &err)) abort();
+        if (cdul_image_resize(&image, crop < 9 ? &part : NULL, SIDE, SIDE, CDUL_BICUBIC, out, &err))
+            abort();
     }
     free(out);
     free(image.pixels);
@@ -55,7 +57,8 @@ static void planes(void) {
 static void aggregate(void) {
     enum { VIEWS = 10, CLASSES = 80, WIDTH = 512 };
     float *text = get(CLASSES * WIDTH, sizeof *text), *views = get(VIEWS * WIDTH, sizeof *views);
-    float *cosines = get(VIEWS * CLASSES, sizeof *cosines), *scratch = get(VIEWS * CLASSES, sizeof *scratch);
+    float *cosines = get(VIEWS * CLASSES, sizeof *cosines),
+          *scratch = get(VIEWS * CLASSES, sizeof *scratch);
     float labels[CLASSES];
     for (size_t i = 0; i < CLASSES * WIDTH; i++) text[i] = draw_unit() / 16;
     for (size_t i = 0; i < VIEWS * WIDTH; i++) views[i] = draw_unit() / 16;
@@ -102,8 +105,11 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } all[] = {
-        {"resize", resize}, {"planes", planes}, {"aggregate", aggregate}, {"rank", rank}, {"csv", read_csv}};
+    } all[] = {{"resize", resize},
+               {"planes", planes},
+               {"aggregate", aggregate},
+               {"rank", rank},
+               {"csv", read_csv}};
     for (size_t i = 0; argc > 1 && i < sizeof all / sizeof *all; i++)
         if (strcmp(argv[1], all[i].name) == 0) all[i].run();
     return 0;

@@ -1,12 +1,12 @@
-/* Pixels of a picture, as cdul decodes and resizes it, on standard output: RGB bytes, row by row. For
- * photos.sh. */
+/* Pixels of a picture, as cdul decodes and resizes it, on standard output: RGB bytes, row by row.
+ * For photos.sh. */
 #include "cdul/image.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static cdul_status print_resized(const cdul_image *image, size_t width, size_t height, cdul_filter filter,
-                                 cdul_error *err) {
+static cdul_status print_resized(const cdul_image *image, size_t width, size_t height,
+                                 cdul_filter filter, cdul_error *err) {
     size_t size = width * height * 3;
     uint8_t *pixels = malloc(size ? size : 1);
     if (!pixels) return cdul_fail_memory(err, "pixels");
@@ -19,7 +19,8 @@ static cdul_status print_resized(const cdul_image *image, size_t width, size_t h
 
 int main(int argc, char **argv) {
     if (argc != 5 && argc != 7) {
-        fprintf(stderr, "usage: photo_pixels PICTURE WIDTH HEIGHT FILTER [LEAST_WIDTH LEAST_HEIGHT]\n");
+        fprintf(stderr,
+                "usage: photo_pixels PICTURE WIDTH HEIGHT FILTER [LEAST_WIDTH LEAST_HEIGHT]\n");
         return 2;
     }
     cdul_decode_options options = cdul_decode_defaults();

@@ -10,6 +10,6 @@ if ! clang-format --version 2>/dev/null | grep -q 'version 14\.' || ! command -v
     echo "style.sh: skipped, no clang-format 14 or no shellcheck; run scripts/setup.sh test"
     exit 77
 fi
-find include src tests -name '*.[ch]' -print0 -o -name '*.cpp' -print0 | xargs -0 clang-format --dry-run -Werror
+find include src tests bench -name '*.[ch]' -print0 -o -name '*.cpp' -print0 | xargs -0 clang-format --dry-run -Werror
 find scripts tests bench .ci -type f \( -name "*.sh" -o -path .ci/run \) -print0 | xargs -0 shellcheck -x -S warning
 echo "style.sh: passed"

@@ -8,8 +8,8 @@
 #define IMAGES  3
 #define CLASSES 2
 
-/* A new run, as it is before --resume. The optimiser's state and the network must not keep what an earlier
- * input left. */
+/* A new run, as it is before --resume. The optimiser's state and the network must not keep what an
+ * earlier input left. */
 typedef struct run {
     cdul_train_options options;
     cdul_train_call call;
@@ -28,7 +28,8 @@ static void open_network(run *r) {
         cdul_resnet_entry *e = &r->entries[i];
         snprintf(e->name, sizeof e->name, "%s", names[i]);
         e->tensor = cdul_tensor_keep(&s, cdul_tensor_full(&s, 0.5, CDUL_F32, ranks[i], shapes[i]));
-        r->average[i] = cdul_tensor_keep(&s, cdul_tensor_full(&s, 0.5, CDUL_F32, ranks[i], shapes[i]));
+        r->average[i] =
+            cdul_tensor_keep(&s, cdul_tensor_full(&s, 0.5, CDUL_F32, ranks[i], shapes[i]));
         e->trained = true;
         cdul_tensor_require_grad(&s, e->tensor, true);
         cdul_optimizer_add_group(&s, r->trainer.optimizer, &e->tensor, 1, 0.1, 0);
@@ -44,7 +45,8 @@ static void open_run(run *r) {
     r->options.epochs = 4;
     r->options.align = 1;
     r->call.config = "{\"train\": {\"lr\": 0.001}}";
-    *t = (cdul_trainer){.options = &r->options, .call = &r->call, .n = IMAGES, .c = CLASSES, .net = &r->net};
+    *t = (cdul_trainer){
+        .options = &r->options, .call = &r->call, .n = IMAGES, .c = CLASSES, .net = &r->net};
     r->net.entries = r->entries;
     r->net.entry_count = 2;
     t->average = r->average;
@@ -74,7 +76,8 @@ static void close_run(run *r) {
 
 /* What later epochs rely on. */
 static void check(const run *r) {
-    CLAIM(r->trainer.epoch <= (size_t)r->options.epochs && r->trainer.step <= r->trainer.schedule.steps);
+    CLAIM(r->trainer.epoch <= (size_t)r->options.epochs &&
+          r->trainer.step <= r->trainer.schedule.steps);
     for (size_t i = 0; i < IMAGES * CLASSES; i++) CLAIM(isfinite(r->latent[i]));
     float values[6];
     cdul_scope s = {.no_grad = true};
@@ -94,7 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (getenv("CDUL_FUZZ_SEED")) /* writes a good one there */
         CLAIM(cdul_checkpoint_save(&r->trainer, getenv("CDUL_FUZZ_SEED"), &err) == CDUL_OK);
     cdul_status status = cdul_checkpoint_load(&r->trainer, path, &err);
-    CLAIM(status == CDUL_OK || ((status == CDUL_ERR_INPUT || status == CDUL_ERR_USAGE) && err.message[0]));
+    CLAIM(status == CDUL_OK ||
+          ((status == CDUL_ERR_INPUT || status == CDUL_ERR_USAGE) && err.message[0]));
     if (status == CDUL_OK) check(r);
     close_run(r);
     free(r);

@@ -21,8 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cdul_classes classes = {0};
     cdul_error err = {{0}};
     const uint8_t *rest = next_part(data, data + size, &part);
-    cdul_status status = cdul_classes_parse(guarded(data, part), part, "classes.txt", &classes, &err);
-    CLAIM(status == CDUL_OK || (status == CDUL_ERR_INPUT && err.message[0] && classes.names.count == 0));
+    cdul_status status =
+        cdul_classes_parse(guarded(data, part), part, "classes.txt", &classes, &err);
+    CLAIM(status == CDUL_OK ||
+          (status == CDUL_ERR_INPUT && err.message[0] && classes.names.count == 0));
     if (status == CDUL_OK) check(&classes);
     if (status == CDUL_OK && rest) {
         input_file("background.txt", rest, (size_t)(data + size - rest));

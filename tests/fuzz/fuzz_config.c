@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t length = 0;
         FILE *out = open_memstream(&text, &length);
         CLAIM(options && out);
-        cdul_status status = cdul_options_parse(*program, cdul_programs, 4, arguments, out, options, &common,
-                                                &parsed, &done, &err);
+        cdul_status status = cdul_options_parse(*program, cdul_programs, 4, arguments, out, options,
+                                                &common, &parsed, &done, &err);
         fclose(out);
         CLAIM(status == CDUL_OK ? done && length > 0 : status == CDUL_ERR_USAGE && err.message[0]);
         cdul_parsed_free(parsed);

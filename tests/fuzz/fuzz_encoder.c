@@ -2,7 +2,7 @@
 #include "input.h"
 
 #include "encoder/encoder_internal.h"
-#include "encoder/preprocess_config.h"
+#include "encoder/folder/preprocess_config.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -19,10 +19,12 @@ static void make_graphs(const uint8_t *names, size_t size) {
     for (const uint8_t *end = names + size, *stop; names < end && count < 32; names = stop + 1) {
         if (!(stop = memchr(names, '\n', (size_t)(end - names)))) stop = end;
         size_t length = (size_t)(stop - names);
-        if (length == 0 || length > 255 || memchr(names, '/', length) || memchr(names, 0, length)) continue;
+        if (length == 0 || length > 255 || memchr(names, '/', length) || memchr(names, 0, length))
+            continue;
         snprintf(graphs[count], 256, "%.*s", (int)length, (const char *)names);
         input_path(graphs[count], path, sizeof path);
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600); /* not the text files, nor . and .. */
+        /* not the text files, nor . and .. */
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
         if (fd < 0) continue;
         close(fd);
         count++;
@@ -34,7 +36,8 @@ static void find_layout(const char *variant) {
     cdul_error err = {{0}};
     char *int8 = NULL;
     cdul_status status = cdul_layout_find(input_folder(), variant, &layout, &err);
-    CLAIM(status == CDUL_OK ? layout.vision && layout.tokenizer : status == CDUL_ERR_INPUT && err.message[0]);
+    CLAIM(status == CDUL_OK ? layout.vision && layout.tokenizer
+                            : status == CDUL_ERR_INPUT && err.message[0]);
     cdul_layout_free(&layout);
     if (cdul_layout_int8(input_folder(), &int8, &err) == CDUL_OK) free(int8);
 }
@@ -52,7 +55,8 @@ static void read_preprocess(const cdul_input_size *known) {
     char text[256];
     cdul_preprocess_text(&p, text, sizeof text);
     CLAIM(p.width > 0 && p.height > 0 && p.std[0] > 0 && p.std[1] > 0 && p.std[2] > 0);
-    if (p.width > 64 || p.height > 64 || p.shortest > 64 || p.squash_width > 64 || p.squash_height > 64)
+    if (p.width > 64 || p.height > 64 || p.shortest > 64 || p.squash_width > 64 ||
+        p.squash_height > 64)
         return;
     uint8_t pixels[5 * 3 * 3], *scratch = malloc(p.width * p.height * 3);
     float *out = malloc(p.width * p.height * 3 * sizeof *out);
@@ -65,8 +69,8 @@ static void read_preprocess(const cdul_input_size *known) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const names[] = {"config.json", "preprocessor_config.json", "open_clip_config.json",
-                                        "cdul.json"};
+    static const char *const names[] = {"config.json", "preprocessor_config.json",
+                                        "open_clip_config.json", "cdul.json"};
     const uint8_t *graphs = data, *end = data + size;
     size_t part = 0;
     for (size_t i = 0; i < 4 && graphs; i++) graphs = next_part(graphs, end, &part);

@@ -1,5 +1,5 @@
-/* Any bytes as an image. With FORMAT the first bytes are made those of that format, which then has all the
- * time. */
+/* Any bytes as an image. With FORMAT the first bytes are made those of that format, which then has
+ * all the time. */
 #include "input.h"
 
 #include "cdul/image.h"

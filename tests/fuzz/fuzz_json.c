@@ -10,7 +10,8 @@ static void read_members(const cJSON *json) {
     const char *text;
     (void)!cdul_json_number(json, "number", "input", &number, &found, &err);
     (void)!cdul_json_bool(json, "flag", "input", &flag, &found, &err);
-    if (cdul_json_string(json, "text", "input", &text, NULL, &err) == CDUL_OK) CLAIM(strlen(text) < SIZE_MAX);
+    if (cdul_json_string(json, "text", "input", &text, NULL, &err) == CDUL_OK)
+        CLAIM(strlen(text) < SIZE_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -22,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (status == CDUL_OK) {
         read_members(json);
         char *printed = cJSON_PrintUnformatted(json);
-        CLAIM(printed && cdul_json_parse(printed, strlen(printed), "printed", &again, &err) == CDUL_OK);
+        CLAIM(printed &&
+              cdul_json_parse(printed, strlen(printed), "printed", &again, &err) == CDUL_OK);
         cJSON_free(printed);
         cJSON_Delete(again);
         cJSON_Delete(json);

@@ -1,5 +1,5 @@
-/* Any bytes as a list of images, divided by newlines and by NUL. What it names is looked at and not opened.
- */
+/* Any bytes as a list of images, divided by newlines and by NUL. What it names is looked at and not
+ * opened. */
 #include "input.h"
 
 #include "cdul/image.h"

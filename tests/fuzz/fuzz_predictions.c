@@ -4,7 +4,8 @@
 #include "report/predictions.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char cat[] = "cat", dog[] = "dog", other[] = "caf\xc3\xa9", *names[] = {cat, dog, other}, path[400];
+    char cat[] = "cat", dog[] = "dog", other[] = "caf\xc3\xa9", *names[] = {cat, dog, other},
+         path[400];
     const cdul_strings classes = {names, 3, 3};
     cdul_labels labels = {0};
     cdul_error err = {{0}};

@@ -1,5 +1,5 @@
-/* Any bytes as each of the files that are safetensors: labels, class vectors, cosines, a shard of the cache.
- */
+/* Any bytes as each of the files that are safetensors: labels, class vectors, cosines, a shard of
+ * the cache. */
 #include "input.h"
 
 #include "cdul/encoder.h"
@@ -25,7 +25,8 @@ static void read_text(const char *path) {
     for (size_t r = 0; r < text.rows; r++) {
         double length = 0;
         for (size_t d = 0; d < text.width; d++)
-            length += (double)text.vectors[r * text.width + d] * (double)text.vectors[r * text.width + d];
+            length +=
+                (double)text.vectors[r * text.width + d] * (double)text.vectors[r * text.width + d];
         CLAIM(fabs(length - 1) < 1e-4);
         if (text.class_of) CLAIM(text.class_of[r] < text.classes.count);
     }

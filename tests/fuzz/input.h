@@ -1,5 +1,5 @@
-/* What the fuzz targets share: the input as memory, as a file, as the files of a folder. Each is used as
- * hostile bytes reach the reader in the programs, with as little between as possible. */
+/* What the fuzz targets share: the input as memory, as a file, as the files of a folder. Each is
+ * used as hostile bytes reach the reader in the programs, with as little between as possible. */
 #ifndef CDUL_TESTS_FUZZ_INPUT_H
 #define CDUL_TESTS_FUZZ_INPUT_H
 
@@ -15,12 +15,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A property of the reader that does not hold is a finding, as a crash is. */
-#define CLAIM(property)                                                                                      \
-    do {                                                                                                     \
-        if (!(property)) {                                                                                   \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #property);                    \
-            abort();                                                                                         \
-        }                                                                                                    \
+#define CLAIM(property)                                                                            \
+    do {                                                                                           \
+        if (!(property)) {                                                                         \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #property);          \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 /* Reads every byte, for the sanitizers to see. */
@@ -33,14 +33,14 @@ static inline void look_at(const void *data, size_t size) {
 
 #define GUARDED_BYTES ((size_t)1 << 20) /* longest input */
 
-/* A copy that ends where a page begins that may not be touched: a library that was built without sanitizers
- * is caught as well if it reads too far. Valid until the next call. */
+/* A copy that ends where a page begins that may not be touched: a library that was built without
+ * sanitizers is caught as well if it reads too far. Valid until the next call. */
 static inline char *guarded(const uint8_t *data, size_t size) {
     static char *end;
     if (!end) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
-        char *pages =
-            mmap(NULL, GUARDED_BYTES + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *pages = mmap(NULL, GUARDED_BYTES + page, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CLAIM(pages != MAP_FAILED);
         end = pages + GUARDED_BYTES;
         CLAIM(mprotect(end, page, PROT_NONE) == 0);
@@ -84,18 +84,20 @@ static inline void input_file(const char *name, const uint8_t *data, size_t size
     close(fd);
 }
 
-/* Where the next part of the input begins: parts are divided by a line "%%". *size is that of the part at
- * `data`. NULL: it was the last. */
+/* Where the next part of the input begins: parts are divided by a line "%%". *size is that of the
+ * part at `data`. NULL: it was the last. */
 static inline const uint8_t *next_part(const uint8_t *data, const uint8_t *end, size_t *size) {
     static const char mark[] = "\n%%\n";
-    const uint8_t *at = end > data ? memmem(data, (size_t)(end - data), mark, sizeof mark - 1) : NULL;
+    const uint8_t *at =
+        end > data ? memmem(data, (size_t)(end - data), mark, sizeof mark - 1) : NULL;
     *size = (size_t)((at ? at : end) - data);
     return at ? at + sizeof mark - 1 : NULL;
 }
 
-/* Makes `names` the files of the folder, a part of the input each, the last the rest. An empty part, or one
- * that is missing, is no file. */
-static inline void input_files(const uint8_t *data, size_t size, const char *const *names, size_t count) {
+/* Makes `names` the files of the folder, a part of the input each, the last the rest. An empty
+ * part, or one that is missing, is no file. */
+static inline void input_files(const uint8_t *data, size_t size, const char *const *names,
+                               size_t count) {
     const uint8_t *end = data + size;
     for (size_t i = 0; i < count; i++) {
         size_t part = 0;

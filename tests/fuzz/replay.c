@@ -1,5 +1,5 @@
-/* Runs a fuzz target on the files of folders, once each: what is in the corpora stays good with every
- * compiler. In place of libFuzzer's main. fuzz_json FOLDER... */
+/* Runs a fuzz target on the files of folders, once each: what is in the corpora stays good with
+ * every compiler. In place of libFuzzer's main. fuzz_json FOLDER... */
 #include "input.h"
 
 #include <dirent.h>

@@ -4,7 +4,7 @@
 
 #include "test.h"
 
-#include "base/options.h"
+#include "cli/options/options.h"
 
 #include <math.h>
 
@@ -135,9 +135,10 @@ static cdul_status paint_versions(const void *user, FILE *out, cdul_error *failu
     return CDUL_OK;
 }
 
-static const char *const paint_usage[] = {"cdul-paint [OPTION]... WALLS...", "cdul-paint --dry", NULL};
-static const char *const paint_examples[] = {"Paint it", "cdul-paint -n 3 -l \"a coat of a {}\" walls/",
-                                             NULL};
+static const char *const paint_usage[] = {"cdul-paint [OPTION]... WALLS...", "cdul-paint --dry",
+                                          NULL};
+static const char *const paint_examples[] = {"Paint it",
+                                             "cdul-paint -n 3 -l \"a coat of a {}\" walls/", NULL};
 static const cdul_program paint = {
     .name = "cdul-paint",
     .section = "paint",
@@ -201,19 +202,20 @@ static void release(parse_result *r) {
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* The words must be understood. */
-#define parses(result, ...)                                                                                  \
-    do {                                                                                                     \
-        if (parse(&(result), WORDS(__VA_ARGS__)) != CDUL_OK) fail_msg("refused: %s", (result).err.message);  \
+#define parses(result, ...)                                                                        \
+    do {                                                                                           \
+        if (parse(&(result), WORDS(__VA_ARGS__)) != CDUL_OK)                                       \
+            fail_msg("refused: %s", (result).err.message);                                         \
     } while (0)
 
 /* The words must be refused as wrong usage, with exactly this message. */
-#define refuses(expected, ...)                                                                               \
-    do {                                                                                                     \
-        parse_result refused;                                                                                \
-        assert_int_equal(parse(&refused, WORDS(__VA_ARGS__)), CDUL_ERR_USAGE);                               \
-        assert_null(refused.parsed);                                                                         \
-        assert_string_equal(refused.err.message, expected);                                                  \
-        release(&refused);                                                                                   \
+#define refuses(expected, ...)                                                                     \
+    do {                                                                                           \
+        parse_result refused;                                                                      \
+        assert_int_equal(parse(&refused, WORDS(__VA_ARGS__)), CDUL_ERR_USAGE);                     \
+        assert_null(refused.parsed);                                                               \
+        assert_string_equal(refused.err.message, expected);                                        \
+        release(&refused);                                                                         \
     } while (0)
 
 #endif

@@ -73,7 +73,8 @@ static void assert_record(setting *s, cdul_source source, bool plain, size_t epo
     cdul_scope scope = {.no_grad = true};
     cdul_tensor *x =
         cdul_tensor_from(&scope, pixels, CDUL_F32, 4, (size_t[]){1, 3, FIXTURE_SIDE, FIXTURE_SIDE});
-    cdul_tensor_read(&scope, cdul_resnet_forward_features(&scope, s->net, x, s->net->options.freeze),
+    cdul_tensor_read(&scope,
+                     cdul_resnet_forward_features(&scope, s->net, x, s->net->options.freeze),
                      CDUL_F32, want, count);
     assert_ok(cdul_scope_close(&scope, &err));
     for (size_t i = 0; i < count; i++) {
@@ -96,7 +97,8 @@ static void records_are_the_frozen_stages_outputs(void **state) {
         assert_ok(open_cache(&s, "outputs", 2));
         assert_record(&s, cdul_activations_plain(s.cache), true, 0, 4);
         assert_record(&s, cdul_activations_augmented(s.cache, 0), false, 0, FIXTURE_IMAGES - 1);
-        assert_record(&s, cdul_activations_augmented(s.cache, 3), false, 1, 0); /* epoch 3 sees copy 1 */
+        /* epoch 3 sees copy 1 */
+        assert_record(&s, cdul_activations_augmented(s.cache, 3), false, 1, 0);
         close_setting(&s);
     }
 }
@@ -121,10 +123,10 @@ static void a_second_run_finds_the_cache_and_more_copies_extend_it(void **state)
     close_setting(&s);
 }
 
-/* Opens the cache again after something has happened to its shard: it must be as it was. Returns what was
- * said. */
-static char *assert_made_again(const char *folder, uint64_t seed, const char *path, const char *before,
-                               size_t before_size) {
+/* Opens the cache again after something has happened to its shard: it must be as it was. Returns
+ * what was said. */
+static char *assert_made_again(const char *folder, uint64_t seed, const char *path,
+                               const char *before, size_t before_size) {
     char *said = NULL, *after;
     size_t said_size = 0, after_size;
     FILE *stream = open_memstream(&said, &said_size);
@@ -170,7 +172,8 @@ static void a_lost_or_damaged_shard_is_made_again_with_the_same_bytes(void **sta
         before[size / 2] ^= 1;
         said = assert_made_again("lost", 8, path, before, size);
         assert_non_null(strstr(said, names[i]));
-        assert_non_null(strstr(said, "damaged: its bytes do not match its checksum; it is computed again"));
+        assert_non_null(
+            strstr(said, "damaged: its bytes do not match its checksum; it is computed again"));
         free(said);
         free(before);
         free(path);
@@ -181,12 +184,13 @@ static void a_lost_or_damaged_shard_is_made_again_with_the_same_bytes(void **sta
 static void another_seed_stage_or_set_of_images_has_another_cache(void **state) {
     (void)state;
     fixture_photos("others");
-    setting s[4] = {open_setting("photos", 3, 9), open_setting("photos", 3, 10), open_setting("photos", 2, 9),
-                    open_setting("others", 3, 9)};
+    setting s[4] = {open_setting("photos", 3, 9), open_setting("photos", 3, 10),
+                    open_setting("photos", 2, 9), open_setting("others", 3, 9)};
     for (size_t i = 0; i < 4; i++) {
         assert_ok(open_cache(&s[i], "keys", 1));
         for (size_t k = 0; k < i; k++)
-            assert_string_not_equal(cdul_activations_path(s[i].cache), cdul_activations_path(s[k].cache));
+            assert_string_not_equal(cdul_activations_path(s[i].cache),
+                                    cdul_activations_path(s[k].cache));
     }
     for (size_t i = 0; i < 4; i++) close_setting(&s[i]);
 }

@@ -1,5 +1,5 @@
-/* Equations (1) to (6) of the paper, worked by hand; SigLIP's scores by transformers (golden/make_scores.py).
- */
+/* Equations (1) to (6) of the paper, worked by hand; SigLIP's scores by transformers
+ * (golden/make_scores.py). */
 #include "test.h"
 
 #include "base/safetensors.h"
@@ -15,9 +15,10 @@
 /* The whole image says 0.6, its three crops 0.9, 0.5 and 0.2. */
 static const float views[] = {LOG_ODDS_0_6, 0, LOG_ODDS_0_9, 0, 0, 0, LOG_ODDS_0_2, 0};
 
-static void aggregate(cdul_aggregator kind, double zeta, double lambda, const float *cosines, size_t s,
-                      float y[2]) {
-    cdul_aggregate_options o = {.aggregator = kind, .temperature = 1, .zeta = zeta, .lambda = lambda};
+static void aggregate(cdul_aggregator kind, double zeta, double lambda, const float *cosines,
+                      size_t s, float y[2]) {
+    cdul_aggregate_options o = {
+        .aggregator = kind, .temperature = 1, .zeta = zeta, .lambda = lambda};
     float scratch[64];
     cdul_aggregate(&o, cosines, s, 2, scratch, y);
 }
@@ -26,11 +27,12 @@ static void assert_near(double got, double want) {
     if (!(fabs(got - want) <= 1e-6)) fail_msg("got %.9g, want %.9g", got, want);
 }
 
-static void cdul_takes_the_largest_crop_where_it_reaches_zeta_and_the_smallest_elsewhere(void **state) {
+static void
+cdul_takes_the_largest_crop_where_it_reaches_zeta_and_the_smallest_elsewhere(void **state) {
     (void)state;
     float y[2];
-    /* alpha = (0.9, 0.8), beta = (0.2, 0.1), both alphas reach 0.4: s_agg = alpha; y = mean with s_glob (0.6,
-     * 0.4). */
+    /* alpha = (0.9, 0.8), beta = (0.2, 0.1), both alphas reach 0.4: s_agg = alpha; y = mean with
+     * s_glob (0.6, 0.4). */
     aggregate(CDUL_AGGREGATE_CDUL, 0.4, 0, views, 3, y);
     assert_near(y[0], 0.5 * (0.6 + 0.9));
     assert_near(y[1], 0.5 * (0.4 + 0.8));
@@ -68,7 +70,8 @@ static void the_other_aggregators_do_what_their_names_say(void **state) {
     aggregate(CDUL_AGGREGATE_TOP2, 0, 0, views, 3, y);
     assert_near(y[0], 0.5 * (0.6 + (0.9 + 0.5) / 2));
     assert_near(y[1], 0.5 * (0.4 + (0.8 + 0.5) / 2));
-    aggregate(CDUL_AGGREGATE_CDUL, 0, 0, views, 0, y); /* no crops: the whole image is the only evidence */
+    /* no crops: the whole image is the only evidence */
+    aggregate(CDUL_AGGREGATE_CDUL, 0, 0, views, 0, y);
     assert_near(y[0], 0.6);
 }
 
@@ -96,8 +99,10 @@ static void sigmoid_scores_are_each_class_by_itself(void **state) {
     (void)state;
     float cosines[] = {0.1F, 0.2F, 0.3F, 0}, scratch[4], y[2];
     const double e = exp(1), one = e / (1 + e);
-    cdul_aggregate_options o = {
-        .aggregator = CDUL_AGGREGATE_CDUL, .score = CDUL_SCORE_SIGMOID, .temperature = 0.1, .bias = -1};
+    cdul_aggregate_options o = {.aggregator = CDUL_AGGREGATE_CDUL,
+                                .score = CDUL_SCORE_SIGMOID,
+                                .temperature = 0.1,
+                                .bias = -1};
     cdul_aggregate(&o, cosines, 1, 2, scratch, y); /* the crop's logits: 2 and -1 */
     assert_near(y[0], 0.5 * (0.5 + e * e / (1 + e * e)));
     assert_near(y[1], 0.5 * (one + 1 / (1 + e)));
@@ -133,7 +138,8 @@ static void sigmoid_scores_are_those_of_transformers(void **state) {
     const float *embeddings = golden(file, "image_embeds", &image),
                 *classes = golden(file, "text_embeds", &text);
     const float *scores = golden(file, "scores", &want);
-    const float *scale = golden(file, "logit_scale", &one), *bias = golden(file, "logit_bias", &one);
+    const float *scale = golden(file, "logit_scale", &one),
+                *bias = golden(file, "logit_bias", &one);
     size_t n = image.shape[0], c = text.shape[0], between = 0;
     cdul_aggregate_options o = {.aggregator = CDUL_AGGREGATE_GLOBAL,
                                 .score = CDUL_SCORE_SIGMOID,
@@ -147,7 +153,8 @@ static void sigmoid_scores_are_those_of_transformers(void **state) {
         cdul_aggregate(&o, cosines, 0, c, scratch, y);
         for (size_t j = 0; j < c; j++) {
             between += scores[i * c + j] > 0.05F && scores[i * c + j] < 0.95F;
-            if (!(fabsf(y[j] - scores[i * c + j]) < 2e-5F)) /* exp(4.7) = 110 times a float32's rounding */
+            /* exp(4.7) = 110 times a float32's rounding */
+            if (!(fabsf(y[j] - scores[i * c + j]) < 2e-5F))
                 fail_msg("image %zu, class %zu: %.8g, want %.8g", i, j, y[j], scores[i * c + j]);
         }
     }
@@ -165,7 +172,8 @@ static void background_words_take_probability_and_get_no_label(void **state) {
     (void)state;
     /* Odds 1 : 1 : 2 with the last a background word: labels 1/4 each, not 1/2. */
     float cosines[] = {0, 0, logf(2)}, scratch[3], y[3] = {-1, -1, -1};
-    cdul_aggregate_options o = {.aggregator = CDUL_AGGREGATE_GLOBAL, .temperature = 1, .background = 1};
+    cdul_aggregate_options o = {
+        .aggregator = CDUL_AGGREGATE_GLOBAL, .temperature = 1, .background = 1};
     cdul_aggregate(&o, cosines, 0, 3, scratch, y);
     assert_near(y[0], 0.25);
     assert_near(y[1], 0.25);
@@ -193,9 +201,8 @@ static void background_words_among_sigmoid_scores_are_refused(void **state) {
     assert_fails(cdul_aggregate_check(&o, &err), CDUL_ERR_USAGE, "bias");
 }
 
-/* SigLIP's cosines lie near 0.1 for what is in a picture and 0 for what is not; B/16 has T = 1/117, bias
- * -12.9.
- */
+/* SigLIP's cosines lie near 0.1 for what is in a picture and 0 for what is not; B/16 has T = 1/117,
+ * bias -12.9. */
 static void flat_sigmoid_labels_are_noticed_and_right_ones_are_not(void **state) {
     (void)state;
     enum { C = 20 };
@@ -280,7 +287,8 @@ static void options_out_of_range_are_refused_with_the_range(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cdul_takes_the_largest_crop_where_it_reaches_zeta_and_the_smallest_elsewhere),
+        cmocka_unit_test(
+            cdul_takes_the_largest_crop_where_it_reaches_zeta_and_the_smallest_elsewhere),
         cmocka_unit_test(lambda_moves_the_fusion_from_smaller_over_mean_to_larger),
         cmocka_unit_test(the_other_aggregators_do_what_their_names_say),
         cmocka_unit_test(zscore_standardises_each_view_over_its_classes),

@@ -1,4 +1,5 @@
-/* src/train/augment.c against torchvision's draws and Pillow's pixels (tests/golden/make_augment.py). */
+/* src/train/augment.c against torchvision's draws and Pillow's pixels
+ * (tests/golden/make_augment.py). */
 #include "test.h"
 
 #include "base/csv.h"
@@ -66,14 +67,16 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* Fills values [n] with one property of n draws, ascending. */
-static void draw(double *values, size_t n, size_t width, size_t height, double scale, const char *what) {
+static void draw(double *values, size_t n, size_t width, size_t height, double scale,
+                 const char *what) {
     const cdul_augment_options options = {scale, false, 0, 0, 0};
     for (size_t i = 0; i < n; i++) {
         cdul_rect r = cdul_augment_draw(&options, cdul_random_seeded(3, 0, i), width, height).rect;
-        assert_true(r.width > 0 && r.height > 0 && r.x + r.width <= width && r.y + r.height <= height);
+        assert_true(r.width > 0 && r.height > 0 && r.x + r.width <= width &&
+                    r.y + r.height <= height);
         double left = r.width < width ? (double)r.x / (double)(width - r.width) : 0.5;
         double top = r.height < height ? (double)r.y / (double)(height - r.height) : 0.5;
-        values[i] = !strcmp(what, "area")        ? (double)(r.width * r.height) / (double)(width * height)
+        values[i] = !strcmp(what, "area") ? (double)(r.width * r.height) / (double)(width * height)
                     : !strcmp(what, "log_ratio") ? log((double)r.width / (double)r.height)
                     : !strcmp(what, "left")      ? left
                                                  : top;
@@ -81,7 +84,8 @@ static void draw(double *values, size_t n, size_t width, size_t height, double s
     qsort(values, n, sizeof *values, ascending);
 }
 
-/* A decile of n draws has a standard error of about sqrt(0.25 / n) / density: 0.01 is five of them here. */
+/* A decile of n draws has a standard error of about sqrt(0.25 / n) / density: 0.01 is five of them
+ * here. */
 static void crops_are_distributed_as_torchvision_s(void **state) {
     (void)state;
     enum { DRAWS = 100000 };
@@ -99,8 +103,8 @@ static void crops_are_distributed_as_torchvision_s(void **state) {
         for (size_t k = 1; k < 10; k++) {
             double got = values[DRAWS * k / 10], want = strtod(row->items[3 + k], NULL);
             if (fabs(got - want) > 0.01)
-                fail_msg("%s of %s x %s at %s, decile %zu: got %.4f, torchvision has %.4f", row->items[3],
-                         row->items[0], row->items[1], row->items[2], k, got, want);
+                fail_msg("%s of %s x %s at %s, decile %zu: got %.4f, torchvision has %.4f",
+                         row->items[3], row->items[0], row->items[1], row->items[2], k, got, want);
         }
     }
     cdul_csv_close(csv);
@@ -121,7 +125,8 @@ static void tiny_images_are_cropped_too(void **state) {
     (void)state;
     const cdul_augment_options options = {0.01, true, 0, 0, 0};
     for (size_t i = 0; i < 1000; i++) {
-        cdul_rect r = cdul_augment_draw(&options, cdul_random_seeded(0, 0, i), 1 + i % 3, 1 + i % 2).rect;
+        cdul_rect r =
+            cdul_augment_draw(&options, cdul_random_seeded(0, 0, i), 1 + i % 3, 1 + i % 2).rect;
         assert_true(r.width > 0 && r.height > 0);
     }
 }

@@ -42,8 +42,9 @@ static void earlier_merges_go_first_wherever_they_stand(void **state) {
     assert_true(cdul_bpe_add(bpe, 'a', 'b', 601));
     assert_true(cdul_bpe_add(bpe, 601, 600, 602));
     assert_true(cdul_bpe_add(bpe, 600, 256 + 'd', 603));
-    assert_false(cdul_bpe_add(bpe, 'a', 'b', 604));          /* there already */
-    check(bpe, "abc", 2, (int32_t[]){601, 256 + 'c'});       /* "bc" inside a word is not "bc" at its end */
+    assert_false(cdul_bpe_add(bpe, 'a', 'b', 604)); /* there already */
+    /* "bc" inside a word is not "bc" at its end */
+    check(bpe, "abc", 2, (int32_t[]){601, 256 + 'c'});
     check(bpe, "abcx", 3, (int32_t[]){'a', 600, 256 + 'x'}); /* b c before a b */
     check(bpe, "ababcx", 4, (int32_t[]){601, 'a', 600, 256 + 'x'});
     check(bpe, "xbcd", 2, (int32_t[]){'x', 603});

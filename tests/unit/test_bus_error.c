@@ -13,7 +13,8 @@ static void read_what_is_cut(int words) {
     cdul_mapping map = {0};
     dup2(words, STDERR_FILENO);
     cdul_bus_error_install();
-    if (cdul_mapping_open("a file.bin", &map, NULL) != CDUL_OK || truncate("a file.bin", 0) != 0) _exit(9);
+    if (cdul_mapping_open("a file.bin", &map, NULL) != CDUL_OK || truncate("a file.bin", 0) != 0)
+        _exit(9);
     _exit(((const volatile unsigned char *)map.data)[map.size - 1] == 0 ? 8 : 7);
 }
 
@@ -33,8 +34,9 @@ static void a_file_that_is_cut_while_it_is_read_is_named(void **state) {
     assert_true(read(words[0], said, sizeof said - 1) > 0);
     close(words[0]);
     assert_int_equal(strncmp(said, "test_bus_error: /", strlen("test_bus_error: /")), 0);
-    assert_non_null(strstr(said, "/a file.bin: was cut short while it was being read, or its disk fails: run "
-                                 "the same command again\n"));
+    assert_non_null(
+        strstr(said, "/a file.bin: was cut short while it was being read, or its disk fails: run "
+                     "the same command again\n"));
     unlink("a file.bin");
 }
 

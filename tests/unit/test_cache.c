@@ -1,5 +1,5 @@
-/* The embedding cache: what is put in comes out, and nothing else, whatever happens in between. Its files are
- * read back by Python's safetensors in the end-to-end tests; here with our own reader. */
+/* The embedding cache: what is put in comes out, and nothing else, whatever happens in between. Its
+ * files are read back by Python's safetensors in the end-to-end tests; here with our own reader. */
 #include "encoder_fixture.h"
 
 #include "base/progress.h"
@@ -21,8 +21,11 @@ static double boxes[4 * S] = {0, 0, 0.5, 1, 0.5, 0, 1, 1};
 static const cdul_crops crops = {S, boxes};
 
 static cdul_cache_key key(void) {
-    return (cdul_cache_key){
-        .encoder = 0x1234, .preprocess = "8x8, squash", .decode = "EXIF", .width = D, .crops = &crops};
+    return (cdul_cache_key){.encoder = 0x1234,
+                            .preprocess = "8x8, squash",
+                            .decode = "EXIF",
+                            .width = D,
+                            .crops = &crops};
 }
 
 /* An empty folder "cache", and files "0" .. "9" whose identities the cache keeps. */
@@ -58,7 +61,8 @@ static void append(cdul_cache *cache, const char *name, const char *path, int im
 static void assert_holds(cdul_cache *cache, const char *name, const char *path, int image) {
     float want[V * D], got[V * D];
     size_t row = cdul_cache_find(cache, name, path);
-    if (row == CDUL_NOT_FOUND || !cdul_cache_check(cache, row)) fail_msg("%s is not in the cache", name);
+    if (row == CDUL_NOT_FOUND || !cdul_cache_check(cache, row))
+        fail_msg("%s is not in the cache", name);
     cdul_cache_read(cache, row, got);
     make_views(image, want);
     assert_memory_equal(want, got, sizeof want);
@@ -230,14 +234,15 @@ static void another_key_is_refused_with_the_part_that_differs(void **state) {
     double moved[4 * S] = {0, 0, 0.5, 1, 0.25, 0, 1, 1};
     const cdul_crops other = {S, moved};
     cdul_cache_key keys[8];
-    static const char *const parts[] = {"another encoder (the image tower's file): '0000000000001234', now",
-                                        "embedding width",
-                                        "preprocessing: '8x8, squash', now '9x9'",
-                                        "decoding of pictures",
-                                        "another choice of --local or --grid;",
-                                        "another choice of --local or --grid;",
-                                        "another choice of --mirror",
-                                        "another choice of --local or --grid;"};
+    static const char *const parts[] = {
+        "another encoder (the image tower's file): '0000000000001234', now",
+        "embedding width",
+        "preprocessing: '8x8, squash', now '9x9'",
+        "decoding of pictures",
+        "another choice of --local or --grid;",
+        "another choice of --local or --grid;",
+        "another choice of --mirror",
+        "another choice of --local or --grid;"};
     for (int i = 0; i < 8; i++) keys[i] = key();
     keys[0].encoder++;
     keys[1].width++;
@@ -250,7 +255,8 @@ static void another_key_is_refused_with_the_part_that_differs(void **state) {
     keys[7].cells = (cdul_cells){1, S}; /* as many as there are crops */
     for (int i = 0; i < 8; i++) {
         cdul_cache *cache = NULL;
-        assert_fails(cdul_cache_open("cache", &keys[i], NULL, &cache, &err), CDUL_ERR_USAGE, parts[i]);
+        assert_fails(cdul_cache_open("cache", &keys[i], NULL, &cache, &err), CDUL_ERR_USAGE,
+                     parts[i]);
         assert_non_null(strstr(err.message, "use another --cache folder"));
         assert_null(cache);
     }
@@ -260,9 +266,11 @@ static void another_key_is_refused_with_the_part_that_differs(void **state) {
     assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT,
                  "shards but no cache.json");
     write_text("cache/cache.json", "{\"photos\": 3}");
-    assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT, "no key 'version'");
+    assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT,
+                 "no key 'version'");
     write_text("cache/cache.json", "{");
-    assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT, "cache/cache.json");
+    assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT,
+                 "cache/cache.json");
 }
 
 /* Flips one bit of a file, `from_end` bytes before its end. */
@@ -302,14 +310,15 @@ static void damaged_data_are_named_set_aside_and_computed_again(void **state) {
     cdul_cache *cache = open_watched(&stream, &reporter);
     assert_lacks(cache, "a", "0");
     assert_int_equal(cdul_cache_find(cache, "b", "1"), CDUL_NOT_FOUND); /* in the same shard */
-    assert_holds(cache, "c", "2", 12);                                  /* the other one is whole */
+    assert_holds(cache, "c", "2", 12); /* the other one is whole */
     assert_true(cdul_path_exists("cache/000000.safetensors.damaged"));
     assert_false(cdul_path_exists("cache/000000.safetensors"));
     assert_ok(cdul_cache_begin(cache, &err));
     append(cache, "a", "0", 31);
     assert_ok(cdul_cache_flush(cache, &err));
     cdul_cache_close(cache);
-    assert_said(stream, reporter, "cache/000000.safetensors: damaged: its data do not match its checksum");
+    assert_said(stream, reporter,
+                "cache/000000.safetensors: damaged: its data do not match its checksum");
     cache = open_cache(NULL);
     assert_holds(cache, "a", "0", 31);
     assert_true(cdul_path_exists("cache/000002.safetensors")); /* no number is used twice */
@@ -348,9 +357,11 @@ static void one_process_writes_at_a_time_and_others_read(void **state) {
     for (int i = 0; i < 500 && !cdul_path_exists("locked"); i++) usleep(10000);
     cdul_cache *cache = open_cache(NULL);
     assert_holds(cache, "b", "1", 11);
-    assert_fails(cdul_cache_begin(cache, &err), CDUL_ERR_IO, "cache: another process is writing this cache");
+    assert_fails(cdul_cache_begin(cache, &err), CDUL_ERR_IO,
+                 "cache: another process is writing this cache");
     float views[V * D] = {0};
-    assert_fails(cdul_cache_append(cache, "d", "3", views, &err), CDUL_ERR_USAGE, "cdul_cache_begin");
+    assert_fails(cdul_cache_append(cache, "d", "3", views, &err), CDUL_ERR_USAGE,
+                 "cdul_cache_begin");
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     assert_ok(cdul_cache_begin(cache, &err)); /* the lock dies with its process */

@@ -24,7 +24,8 @@ static void the_mean_number_of_positives_becomes_what_was_asked(void **state) {
 static void the_bias_is_the_closed_form_for_one_label(void **state) {
     (void)state;
     cdul_error err;
-    /* Two equal entries of 0.2 that must sum to 1.6: each 0.8, so b = logit(0.8) - logit(0.2) = 2 ln 4. */
+    /* Two equal entries of 0.2 that must sum to 1.6: each 0.8, so b = logit(0.8) - logit(0.2) = 2
+     * ln 4. */
     float labels[] = {0.2F, 0.2F};
     double bias;
     assert_ok(cdul_calibrate_positives(labels, 1, 2, 1.6, &bias, &err));
@@ -44,9 +45,12 @@ static void impossible_expectations_are_refused(void **state) {
     (void)state;
     cdul_error err;
     float labels[] = {0.5F, 0.5F};
-    assert_fails(cdul_calibrate_positives(labels, 1, 2, 0, NULL, &err), CDUL_ERR_USAGE, "between 0 and");
-    assert_fails(cdul_calibrate_positives(labels, 1, 2, 2, NULL, &err), CDUL_ERR_USAGE, "2 classes");
-    assert_fails(cdul_calibrate_positives(labels, 1, 2, NAN, NULL, &err), CDUL_ERR_USAGE, "between");
+    assert_fails(cdul_calibrate_positives(labels, 1, 2, 0, NULL, &err), CDUL_ERR_USAGE,
+                 "between 0 and");
+    assert_fails(cdul_calibrate_positives(labels, 1, 2, 2, NULL, &err), CDUL_ERR_USAGE,
+                 "2 classes");
+    assert_fails(cdul_calibrate_positives(labels, 1, 2, NAN, NULL, &err), CDUL_ERR_USAGE,
+                 "between");
 }
 
 static void the_summary_is_the_definition(void **state) {

@@ -63,8 +63,9 @@ static void sizes_that_the_graph_leaves_free_are_checked_when_it_runs(void **sta
     pixels[192] = 1;
     assert_ok(cdul_encoder_cells(encoder, &cells, &err));
     assert_int_equal(cells.rows * cells.columns, 2);
-    assert_fails(cdul_encoder_raw_views(encoder, pixels, 2, 2, rows, &err), CDUL_ERR_RUNTIME,
-                 "gave dense_embeds float32 [2, 1, 192], expected dense_embeds float32 [2, 2, 192]");
+    assert_fails(
+        cdul_encoder_raw_views(encoder, pixels, 2, 2, rows, &err), CDUL_ERR_RUNTIME,
+        "gave dense_embeds float32 [2, 1, 192], expected dense_embeds float32 [2, 2, 192]");
     assert_ok(cdul_encoder_raw_views(encoder, pixels, 2, 1, rows, &err));
     assert_memory_equal(rows + 192, pixels, 192 * sizeof *rows); /* the one cell that there is */
     cdul_encoder_close(encoder);

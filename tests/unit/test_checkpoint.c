@@ -104,7 +104,8 @@ static void other_options_are_refused_and_named(void **state) {
     f->call.config = "{\"train\": {\"lr\": 0.001, \"sigma\": 0.2}}";
     assert_fails(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err), CDUL_ERR_USAGE,
                  "train.sigma = 1, now it is 0.2");
-    f->call.config = "{\"train\": {\"lr\": 0.001, \"sigma\": 1, \"activation_cache\": \"elsewhere\"}}";
+    f->call.config =
+        "{\"train\": {\"lr\": 0.001, \"sigma\": 1, \"activation_cache\": \"elsewhere\"}}";
     assert_ok(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err));
     fixture_close(f);
 }
@@ -189,8 +190,10 @@ static void a_damaged_checkpoint_is_refused_by_name(void **state) {
         fseek(file, -1, SEEK_CUR);
         fputc(byte ^ 4, file);
         fflush(file);
-        assert_fails(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err), CDUL_ERR_INPUT,
-                     "checkpoint.safetensors: damaged: its bytes do not match its checksum; no run can go on "
+        assert_fails(cdul_checkpoint_load(&f->trainer, "checkpoint.safetensors", &err),
+                     CDUL_ERR_INPUT,
+                     "checkpoint.safetensors: damaged: its bytes do not match its checksum; no run "
+                     "can go on "
                      "from it");
         fseek(file, -1, SEEK_CUR);
         fputc(byte, file);

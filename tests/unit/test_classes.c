@@ -9,19 +9,19 @@ static cdul_status parse(const char *text, size_t size, cdul_classes *out) {
     return cdul_classes_parse(text, size, "classes.txt", out, &err);
 }
 
-#define assert_refused(text, message)                                                                        \
-    do {                                                                                                     \
-        cdul_classes refused;                                                                                \
-        assert_fails(parse(text, sizeof(text) - 1, &refused), CDUL_ERR_INPUT, message);                      \
-        assert_int_equal(refused.names.count, 0);                                                            \
-        assert_null(refused.words);                                                                          \
+#define assert_refused(text, message)                                                              \
+    do {                                                                                           \
+        cdul_classes refused;                                                                      \
+        assert_fails(parse(text, sizeof(text) - 1, &refused), CDUL_ERR_INPUT, message);            \
+        assert_int_equal(refused.names.count, 0);                                                  \
+        assert_null(refused.words);                                                                \
     } while (0)
 
 static void a_line_is_a_name_with_or_without_words(void **state) {
     (void)state;
-    static const char text[] =
-        "\xef\xbb\xbf"
-        "dining table\r\ntvmonitor\ttelevision,  computer monitor \r\n\r\n  caf\xc3\xa9 \n\nfork,knife";
+    static const char text[] = "\xef\xbb\xbf"
+                               "dining table\r\ntvmonitor\ttelevision,  computer monitor \r\n\r\n  "
+                               "caf\xc3\xa9 \n\nfork,knife";
     cdul_classes classes;
     assert_ok(parse(text, sizeof text - 1, &classes));
     assert_int_equal(classes.names.count, 4);
@@ -33,7 +33,8 @@ static void a_line_is_a_name_with_or_without_words(void **state) {
     assert_string_equal(classes.words[1].items[0], "television");
     assert_string_equal(classes.words[1].items[1], "computer monitor");
     assert_string_equal(classes.names.items[2], "caf\xc3\xa9");
-    assert_string_equal(classes.names.items[3], "fork,knife"); /* commas separate words, not names */
+    /* commas separate words, not names */
+    assert_string_equal(classes.names.items[3], "fork,knife");
     cdul_classes_free(&classes);
 }
 
@@ -66,15 +67,17 @@ static void names_that_an_encoder_reads_alike_are_named_with_both_lines(void **s
                    "classes.txt: line 4, byte 1: class 'cat' has the prompts of 'Cat' on line 1");
     assert_refused("dining  table\ndining\xc2\xa0table\n",
                    "on line 1, as an encoder sees neither case nor spacing");
-    assert_refused("CAF\xc3\x89\ncafe\xcc\x81\n", "line 2, byte 1: class 'cafe\xcc\x81' has the prompts of");
+    assert_refused("CAF\xc3\x89\ncafe\xcc\x81\n",
+                   "line 2, byte 1: class 'cafe\xcc\x81' has the prompts of");
     assert_refused("Cat\tkitten, Tom\ncat\tKitten,tom\n", "line 2, byte 1");
     assert_refused("cat\tkitten\ncat\ttom\n", "class 'cat' is on line 1 already");
 }
 
 static void names_in_other_case_with_words_of_their_own_are_two_classes(void **state) {
     (void)state;
-    static const char text[] = "polish\tshoe polish\nPolish\tPolish person\nMouse\nmouse\tcomputer mouse\n"
-                               "bird\tcrane, Crane\ncrane\n";
+    static const char text[] =
+        "polish\tshoe polish\nPolish\tPolish person\nMouse\nmouse\tcomputer mouse\n"
+        "bird\tcrane, Crane\ncrane\n";
     cdul_classes classes;
     assert_ok(parse(text, sizeof text - 1, &classes));
     assert_int_equal(classes.names.count, 6);
@@ -110,7 +113,8 @@ static void background_words_that_mean_a_class_are_named_with_their_line(void **
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"sky\n\ncat\n", "background.txt: line 3: background word 'cat' is a name or word of class 'cat'"},
+        {"sky\n\ncat\n",
+         "background.txt: line 3: background word 'cat' is a name or word of class 'cat'"},
         {"sky\nCat\n", "line 2: background word 'Cat'"},
         {"puppy\n", "line 1: background word 'puppy' is a name or word of class 'dog'"},
         {"animals\tbird, puppy\n", "line 1: background word 'puppy'"},

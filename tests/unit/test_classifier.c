@@ -22,7 +22,8 @@ typedef struct collected {
     size_t interrupt_after, fail_after; /* 0 = never */
 } collected;
 
-static cdul_status collect(void *user, size_t i, const float *scores, void *kept, cdul_error *error) {
+static cdul_status collect(void *user, size_t i, const float *scores, void *kept,
+                           cdul_error *error) {
     collected *c = user;
     memcpy(c->scores[i], scores, sizeof c->scores[i]);
     c->order[c->predicted++] = i;
@@ -39,7 +40,8 @@ static void note_skipped(void *user, size_t i, const char *reason) {
     snprintf(c->reason, sizeof c->reason, "%s", reason);
 }
 
-static cdul_status keep_width(void *user, size_t i, const cdul_image *image, void **kept, cdul_error *error) {
+static cdul_status keep_width(void *user, size_t i, const cdul_image *image, void **kept,
+                              cdul_error *error) {
     (void)user;
     if (i % 2) return CDUL_OK; /* as a report does that shows some images only */
     size_t *width = malloc(sizeof *width);
@@ -142,7 +144,8 @@ static void the_card_says_classes_thresholds_size_and_provenance(void **state) {
     cdul_classifier_size(classifier, &width, &height);
     assert_int_equal(width, 32);
     assert_int_equal(height, 24);
-    assert_string_equal(cdul_classifier_provenance(classifier), "{\"made by\": \"make_classifier.py\"}");
+    assert_string_equal(cdul_classifier_provenance(classifier),
+                        "{\"made by\": \"make_classifier.py\"}");
     assert_string_equal(cdul_classifier_path(classifier), FOLDER "run/model.onnx");
     cdul_classifier_close(classifier);
     cdul_classifier_close(NULL);
@@ -153,7 +156,8 @@ static void graphs_of_other_makers_are_refused_with_the_reason(void **state) {
     static const struct {
         const char *name, *reason;
     } cases[] = {
-        {"refused/bare.onnx", "metadata lacks \"classes\": was this classifier written by cdul-train?"},
+        {"refused/bare.onnx",
+         "metadata lacks \"classes\": was this classifier written by cdul-train?"},
         {"refused/no_thresholds.onnx", "metadata lacks \"thresholds\""},
         {"refused/twice.onnx", "\"cat\""},
         {"refused/input_name.onnx", "one input image float32 [?, 3, 24, 32]"},
@@ -168,15 +172,18 @@ static void graphs_of_other_makers_are_refused_with_the_reason(void **state) {
         char path[512];
         cdul_classifier *classifier = NULL;
         snprintf(path, sizeof path, FOLDER "%s", cases[k].name);
-        assert_fails(cdul_classifier_open(path, NULL, &classifier, &err), CDUL_ERR_INPUT, cases[k].reason);
+        assert_fails(cdul_classifier_open(path, NULL, &classifier, &err), CDUL_ERR_INPUT,
+                     cases[k].reason);
         assert_non_null(strstr(err.message, path));
         assert_null(classifier);
     }
     cdul_classifier *classifier = NULL;
-    assert_fails(cdul_classifier_open("nowhere/", NULL, &classifier, &err), CDUL_ERR_IO, "nowhere/");
+    assert_fails(cdul_classifier_open("nowhere/", NULL, &classifier, &err), CDUL_ERR_IO,
+                 "nowhere/");
     cdul_classifier_options options = cdul_classifier_defaults();
     options.provider.name = "abacus";
-    assert_fails(cdul_classifier_open(FOLDER "run", &options, &classifier, &err), CDUL_ERR_USAGE, "abacus");
+    assert_fails(cdul_classifier_open(FOLDER "run", &options, &classifier, &err), CDUL_ERR_USAGE,
+                 "abacus");
 }
 
 static void images_that_cannot_be_read_are_skipped_and_the_others_keep_their_order(void **state) {
@@ -210,8 +217,10 @@ static void what_is_kept_of_an_image_comes_with_its_scores_and_is_dropped(void *
         collected got = {0};
         assert_ok(predict("run", batch, &paths, &settings, true, &got));
         assert_int_equal(got.kept, 2);
-        collected ended = {.fail_after = 1}; /* the rest is dropped: seen by the address sanitizer */
-        assert_fails(predict("run", batch, &paths, &settings, true, &ended), CDUL_ERR_IO, "disk is full");
+        /* the rest is dropped: seen by the address sanitizer */
+        collected ended = {.fail_after = 1};
+        assert_fails(predict("run", batch, &paths, &settings, true, &ended), CDUL_ERR_IO,
+                     "disk is full");
         assert_int_equal(ended.predicted, 1);
     }
     cdul_strings_free(&paths);

@@ -18,7 +18,8 @@ static void anything_else_is_refused(void **state) {
     const char *wrong[] = {"", "fff", "fffffff", "#ffffff", "gg0000", "white "};
     uint8_t rgb[3];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_fails(cdul_colour_parse(wrong[i], rgb, &err), CDUL_ERR_USAGE, "six hexadecimal digits");
+        assert_fails(cdul_colour_parse(wrong[i], rgb, &err), CDUL_ERR_USAGE,
+                     "six hexadecimal digits");
 }
 
 int main(void) {

@@ -25,7 +25,7 @@ static void the_best_tile_counts_as_much_as_the_whole(void **state) {
     const float rows[8] = {0.25F, 0.5F, /* whole */ 0.75F, 0.125F, 0.5F, 0.25F, 0.125F, 0.0F};
     float scores[2];
     cdul_combine_views(CDUL_TEST_VIEWS_GRID, rows, 4, 2, scores);
-    assert_float_equal(scores[0], 0.5, 0);   /* (0.25 + 0.75) / 2 */
+    assert_float_equal(scores[0], 0.5, 0); /* (0.25 + 0.75) / 2 */
     assert_float_equal(scores[1], 0.375, 0); /* (0.5 + 0.25) / 2 */
 }
 

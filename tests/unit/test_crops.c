@@ -101,7 +101,8 @@ static void other_texts_are_errors(void **state) {
     for (size_t i = 0; i < COUNT(bad); i++) {
         cdul_crops crops;
         cdul_error err;
-        assert_fails(cdul_crops_parse(bad[i], &crops, &err), CDUL_ERR_USAGE, "expected ROWSxCOLUMNS");
+        assert_fails(cdul_crops_parse(bad[i], &crops, &err), CDUL_ERR_USAGE,
+                     "expected ROWSxCOLUMNS");
         assert_null(crops.boxes);
     }
     cdul_crops crops;

@@ -27,7 +27,8 @@ static cdul_status read_all(char separator, const cJSON *rows, const char *name)
     while ((status = cdul_csv_next(csv, &fields, &end, &err)) == CDUL_OK && !end) {
         if (!rows) continue;
         if (!row) fail_msg("%s: a row too many, at line %zu", name, cdul_csv_line(csv));
-        if ((size_t)cJSON_GetArraySize(row) != fields->count) fail_msg("%s: %zu fields", name, fields->count);
+        if ((size_t)cJSON_GetArraySize(row) != fields->count)
+            fail_msg("%s: %zu fields", name, fields->count);
         for (int i = 0; i < cJSON_GetArraySize(row); i++)
             assert_string_equal(fields->items[i], cJSON_GetArrayItem(row, i)->valuestring);
         row = row->next;
@@ -146,7 +147,8 @@ static void errors_name_file_and_line(void **state) {
     write_text("in.csv", "a\nb,\"c\nd\ne", 10);
     assert_fails(read_all(',', NULL, ""), CDUL_ERR_INPUT, "in.csv: line 2: a quote opens here");
     write_text("in.csv", "a\n\"b\" c\n", 8);
-    assert_fails(read_all(',', NULL, ""), CDUL_ERR_INPUT, "in.csv: line 2: text after a closing quote");
+    assert_fails(read_all(',', NULL, ""), CDUL_ERR_INPUT,
+                 "in.csv: line 2: text after a closing quote");
     write_text("in.csv", "a\nb\0c\n", 6);
     assert_fails(read_all(',', NULL, ""), CDUL_ERR_INPUT, "in.csv: line 2: a NUL byte");
     cdul_csv_close(NULL);

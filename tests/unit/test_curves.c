@@ -45,7 +45,8 @@ static counts parse(const char *path) {
 
 static void curves_are_well_formed_and_complete(void **state) {
     (void)state;
-    const char *const truth_text = "image,<cat> & \"dog\",\xe7\x8a\xac,never\na,1,0,0\nb,0,1,0\nc,1,1,0\n";
+    const char *const truth_text =
+        "image,<cat> & \"dog\",\xe7\x8a\xac,never\na,1,0,0\nb,0,1,0\nc,1,1,0\n";
     const char *const labels_text =
         "image,<cat> & \"dog\",\xe7\x8a\xac,never\na,0.9,0.1,0\nb,0.95,0.8,0\nc,0.8,0.7,0.5\n";
     assert_ok(cdul_file_write_all("t.csv", truth_text, strlen(truth_text), &err));
@@ -55,7 +56,8 @@ static void curves_are_well_formed_and_complete(void **state) {
     assert_ok(cdul_truth_read("t.csv", &truth, &err));
     const cdul_evaluation_context context = {
         .truth_path = "t.csv", .truth = &truth, .options = cdul_metrics_defaults()};
-    for (int i = 0; i < 2; i++) assert_ok(cdul_evaluation_run(&context, "a&b.csv", &evaluations[i], &err));
+    for (int i = 0; i < 2; i++)
+        assert_ok(cdul_evaluation_run(&context, "a&b.csv", &evaluations[i], &err));
     assert_ok(cdul_curves_write("plots/new", &context, evaluations, 2, &err));
 
     counts mean = parse("plots/new/precision-recall.svg");
@@ -73,8 +75,8 @@ static void curves_are_well_formed_and_complete(void **state) {
 /* Ranked: wrong, right, right of 2: precision 1/2 and 2/3. Interpolated, all recalls have 2/3. */
 static void precision_is_interpolated_at_each_recall(void **state) {
     (void)state;
-    const char *const truth_text = "image,cat\na,1\nb,0\nc,1\n", *const labels_text =
-                                                                     "image,cat\na,0.9\nb,0.95\nc,0.8\n";
+    const char *const truth_text = "image,cat\na,1\nb,0\nc,1\n",
+                      *const labels_text = "image,cat\na,0.9\nb,0.95\nc,0.8\n";
     assert_ok(cdul_file_write_all("t.csv", truth_text, strlen(truth_text), &err));
     assert_ok(cdul_file_write_all("l.csv", labels_text, strlen(labels_text), &err));
     cdul_truth truth = {0};

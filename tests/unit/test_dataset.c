@@ -74,12 +74,14 @@ static void held_out_images_depend_on_names_and_seed_not_on_order(void **state) 
     cdul_dataset_options options = fixture_dataset_options;
     options.labels = "reversed.csv";
     cdul_dataset a = open_set(&fixture_dataset_options), b = open_set(&options);
-    for (size_t i = 0; i < FIXTURE_IMAGES; i++) assert_int_equal(a.held[i], b.held[FIXTURE_IMAGES - 1 - i]);
+    for (size_t i = 0; i < FIXTURE_IMAGES; i++)
+        assert_int_equal(a.held[i], b.held[FIXTURE_IMAGES - 1 - i]);
     cdul_dataset_free(&b);
     size_t different = 0;
     for (options.seed = 8; options.seed < 18; options.seed++) {
         b = open_set(&options);
-        for (size_t i = 0; i < FIXTURE_IMAGES; i++) different += a.held[i] != b.held[FIXTURE_IMAGES - 1 - i];
+        for (size_t i = 0; i < FIXTURE_IMAGES; i++)
+            different += a.held[i] != b.held[FIXTURE_IMAGES - 1 - i];
         cdul_dataset_free(&b);
     }
     assert_true(different > 0);
@@ -91,7 +93,8 @@ static void holding_everything_out_is_refused(void **state) {
     cdul_dataset_options options = fixture_dataset_options;
     options.holdout = 0.99;
     cdul_dataset data = {0};
-    assert_fails(cdul_dataset_open(&options, &data, &err), CDUL_ERR_USAGE, "leaves none to train on");
+    assert_fails(cdul_dataset_open(&options, &data, &err), CDUL_ERR_USAGE,
+                 "leaves none to train on");
     cdul_dataset_free(&data);
 }
 

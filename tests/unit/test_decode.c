@@ -62,7 +62,8 @@ static void files_that_cannot_be_read_are_named(void **state) {
     cdul_error err;
     assert_fails(cdul_image_decode_file("no-such.png", NULL, &image, &err), CDUL_ERR_IO,
                  "no-such.png: No such");
-    assert_fails(cdul_image_decode_file(".", NULL, &image, &err), CDUL_ERR_INPUT, "not a regular file");
+    assert_fails(cdul_image_decode_file(".", NULL, &image, &err), CDUL_ERR_INPUT,
+                 "not a regular file");
     assert_int_equal(mkfifo("pipe.png", 0600), 0); /* must not wait for a writer */
     assert_fails(cdul_image_decode_file("pipe.png", NULL, &image, &err), CDUL_ERR_INPUT,
                  "pipe.png: not a regular");
@@ -100,7 +101,8 @@ static void a_bomb_is_refused_by_default(void **state) {
     bmp[46] = 2;
     cdul_image image;
     cdul_error err;
-    assert_fails(cdul_image_decode(bmp, sizeof bmp, NULL, &image, &err), CDUL_ERR_INPUT, "30000 x 30000");
+    assert_fails(cdul_image_decode(bmp, sizeof bmp, NULL, &image, &err), CDUL_ERR_INPUT,
+                 "30000 x 30000");
     bmp[20] = 0x20; /* 2,127,152 wide, one row */
     bmp[22] = 1;
     bmp[23] = 0;
@@ -146,7 +148,8 @@ static bool waits(size_t pixels) {
     assert_ok(cdul_decode_gate_of(100, &t.gate, &err));
     cdul_decode_gate_take(t.gate, 60);
     assert_int_equal(pthread_create(&thread, NULL, take, &t), 0);
-    for (int i = 0; i < 50 && !t.through; i++) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    for (int i = 0; i < 50 && !t.through; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     bool waited = !t.through;
     cdul_decode_gate_give(t.gate, 60);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -175,7 +178,8 @@ static void an_image_gives_back_what_it_took_whatever_became_of_it(void **state)
         uint8_t *bytes = golden_bytes("image", files[i], &size);
         for (size_t cut = 0; cut < 3; cut++) { /* whole, damaged, and without its end */
             cdul_image image;
-            cdul_status status = cdul_image_decode(bytes, size - cut * size / 3, &options, &image, &err);
+            cdul_status status =
+                cdul_image_decode(bytes, size - cut * size / 3, &options, &image, &err);
             assert_true(cut > 0 || status == CDUL_OK);
             cdul_image_free(&image);
             cdul_decode_gate_take(options.gate, 1); /* would wait for ever */

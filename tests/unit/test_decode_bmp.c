@@ -1,8 +1,9 @@
 #include "image_golden.h"
 
-static const char *const files[] = {"rgb.bmp",      "grey.bmp", "bits1.bmp",  "bits4.bmp",    "palette.bmp",
-                                    "top-down.bmp", "os2.bmp",  "bits16.bmp", "masks565.bmp", "bits32.bmp",
-                                    "alpha.bmp",    "rle8.bmp", "rle4.bmp"};
+static const char *const files[] = {"rgb.bmp",      "grey.bmp",     "bits1.bmp", "bits4.bmp",
+                                    "palette.bmp",  "top-down.bmp", "os2.bmp",   "bits16.bmp",
+                                    "masks565.bmp", "bits32.bmp",   "alpha.bmp", "rle8.bmp",
+                                    "rle4.bmp"};
 
 static void bmp_of_every_kind_equals_pillow(void **state) {
     (void)state;
@@ -26,9 +27,10 @@ static void damaged_bmp_is_survived(void **state) {
 /* Masks may be wider than a colour: 32 bits of red, 28 of blue, none of green. */
 static void masks_of_many_bits_are_scaled(void **state) {
     (void)state;
-    const uint8_t bmp[74] = {'B',       'M',      [10] = 70,   [14] = 40,   [18] = 1, [22] = 1, [26] = 1,
-                             [28] = 32, [30] = 3, [54] = 0xff, 0xff,        0xff,     0xff,     [62] = 0xff,
-                             0xff,      0xff,     0x0f,        [70] = 0x78, 0x56,     0x34,     0x12};
+    const uint8_t bmp[74] = {'B',      'M',         [10] = 70, [14] = 40,   [18] = 1, [22] = 1,
+                             [26] = 1, [28] = 32,   [30] = 3,  [54] = 0xff, 0xff,     0xff,
+                             0xff,     [62] = 0xff, 0xff,      0xff,        0x0f,     [70] = 0x78,
+                             0x56,     0x34,        0x12};
     cdul_image image;
     cdul_error err;
     assert_ok(decode_exactly(bmp, sizeof bmp, &image, &err));

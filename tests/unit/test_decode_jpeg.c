@@ -4,7 +4,8 @@ static const char *const files[] = {
     "420.jpg",  "422.jpg", "444.jpg",  "progressive.jpg", "restart.jpg",
     "grey.jpg", "rgb.jpg", "cmyk.jpg", "ycck.jpg",        "cmyk-without-adobe.jpg"};
 
-/* IDCT and upsampling are libjpeg-turbo's on both sides; 1 leaves room for another version of it. */
+/* IDCT and upsampling are libjpeg-turbo's on both sides; 1 leaves room for another version of
+ * it. */
 static void jpeg_of_every_colour_space_equals_pillow(void **state) {
     (void)state;
     decode_as_expected(files, COUNT(files), 1);
@@ -36,8 +37,9 @@ static void jpeg_that_loses_pixels_is_an_error(void **state) {
     test_free(bytes);
 }
 
-/* Offset of a scan that refines the DC coefficients: it holds one bit a block and may be read any number of
- * times. A scan header: FF DA, length (2), components n (1), 2 n bytes, first and last coefficient, bits. */
+/* Offset of a scan that refines the DC coefficients: it holds one bit a block and may be read any
+ * number of times. A scan header: FF DA, length (2), components n (1), 2 n bytes, first and last
+ * coefficient, bits. */
 static size_t find_dc_refinement(const uint8_t *bytes, size_t size) {
     for (size_t i = 0; i + 14 < size; i++) {
         if (bytes[i] != 0xff || bytes[i + 1] != 0xda) continue;
@@ -61,7 +63,8 @@ static void progressive_jpeg_with_endless_scans_is_refused(void **state) {
     memcpy(at, bytes + size - end_mark, end_mark);
     cdul_image image;
     cdul_error err;
-    assert_fails(cdul_image_decode(many, size + scans * length, NULL, &image, &err), CDUL_ERR_INPUT, "scans");
+    assert_fails(cdul_image_decode(many, size + scans * length, NULL, &image, &err), CDUL_ERR_INPUT,
+                 "scans");
     test_free(many);
     test_free(bytes);
 }

@@ -15,8 +15,9 @@ static const char *const opaque[] = {"rgb8.png",
                                      "palette4-interlaced.png"};
 static const char *const deep[] = {"rgb16.png", "grey16.png"};
 static const char *const see_through[] = {
-    "palette8-alpha.png", "palette2-alpha.png", "rgb8-key.png",     "grey8-key.png", "rgba8.png",
-    "grey8-alpha.png",    "rgba16.png",         "grey16-alpha.png", "rgb16-key.png", "rgba8-interlaced.png"};
+    "palette8-alpha.png", "palette2-alpha.png",  "rgb8-key.png", "grey8-key.png",
+    "rgba8.png",          "grey8-alpha.png",     "rgba16.png",   "grey16-alpha.png",
+    "rgb16-key.png",      "rgba8-interlaced.png"};
 
 static void png_of_every_type_and_depth_equals_pillow(void **state) {
     (void)state;

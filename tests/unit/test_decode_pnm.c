@@ -1,7 +1,8 @@
 #include "image_golden.h"
 
-static const char *const files[] = {"binary.ppm", "comments.ppm", "text.ppm",   "maximum15.ppm", "deep.ppm",
-                                    "binary.pgm", "text.pgm",     "binary.pbm", "text.pbm"};
+static const char *const files[] = {"binary.ppm",    "comments.ppm", "text.ppm",
+                                    "maximum15.ppm", "deep.ppm",     "binary.pgm",
+                                    "text.pgm",      "binary.pbm",   "text.pbm"};
 
 static void pnm_text_and_binary_equals_pillow(void **state) {
     (void)state;
@@ -35,7 +36,8 @@ static void impossible_headers_are_errors(void **state) {
     for (size_t i = 0; i < COUNT(bad); i++) {
         cdul_image image;
         cdul_error err;
-        cdul_status status = decode_exactly((const uint8_t *)bad[i].text, strlen(bad[i].text), &image, &err);
+        cdul_status status =
+            decode_exactly((const uint8_t *)bad[i].text, strlen(bad[i].text), &image, &err);
         assert_fails(status, CDUL_ERR_INPUT, bad[i].message);
     }
 }

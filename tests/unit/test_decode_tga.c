@@ -1,8 +1,9 @@
 #include "image_golden.h"
 
-static const char *const files[] = {"rgb.tga",       "rgb-top-down.tga", "rgb-runs.tga",  "rgba.tga",
-                                    "rgba-runs.tga", "grey.tga",         "grey-runs.tga", "grey-alpha.tga",
-                                    "mapped.tga",    "mapped-runs.tga",  "bits16.tga"};
+static const char *const files[] = {"rgb.tga",         "rgb-top-down.tga", "rgb-runs.tga",
+                                    "rgba.tga",        "rgba-runs.tga",    "grey.tga",
+                                    "grey-runs.tga",   "grey-alpha.tga",   "mapped.tga",
+                                    "mapped-runs.tga", "bits16.tga"};
 
 static void tga_of_every_kind_equals_pillow(void **state) {
     (void)state;

@@ -31,8 +31,8 @@ static void note_skipped(void *user, size_t i, const char *reason) {
     snprintf(c->reason, sizeof c->reason, "%s", reason);
 }
 
-static cdul_status embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which, size_t n,
-                         size_t threads, const char *grid, bool mirror, collected *out) {
+static cdul_status embed(cdul_encoder *encoder, const cdul_strings *paths, const size_t *which,
+                         size_t n, size_t threads, const char *grid, bool mirror, collected *out) {
     cdul_crops crops = {0};
     if (grid) assert_ok(cdul_crops_parse(grid, &crops, &err));
     cdul_embed_options options = {.crops = grid ? &crops : NULL,
@@ -67,7 +67,8 @@ static void views_are_those_of_the_python_pipeline(void **state) {
             assert_int_equal(got.embedded, PICTURES);
             for (size_t i = 0; i < PICTURES; i++) {
                 double cosine = worst_cosine(got.views[i], want + i * VIEWS * WIDTH, VIEWS, WIDTH);
-                if (!(cosine >= 0.9999)) fail_msg("%s, picture %zu: cosine %.6f", folder, i, cosine);
+                if (!(cosine >= 0.9999))
+                    fail_msg("%s, picture %zu: cosine %.6f", folder, i, cosine);
             }
             cdul_encoder_close(encoder);
         }
@@ -76,8 +77,8 @@ static void views_are_those_of_the_python_pipeline(void **state) {
     cdul_strings_free(&paths);
 }
 
-static cdul_status embed_cells(cdul_encoder *encoder, const cdul_strings *paths, cdul_embed_options options,
-                               collected *out) {
+static cdul_status embed_cells(cdul_encoder *encoder, const cdul_strings *paths,
+                               cdul_embed_options options, collected *out) {
     const cdul_embed_sink sink = {collect, note_skipped, out};
     *out = (collected){.n_views = 1 + CELLS, .width = WIDTH};
     options.decode = cdul_decode_defaults();
@@ -90,7 +91,8 @@ static void cells_come_with_the_whole_image_and_match_those_of_its_mirror_image(
     list_pictures(&paths);
     for (size_t batch = 1; batch < 6; batch++) { /* one left over is padded to two */
         bool mirror = batch % 2 == 0;
-        float *want = expected(DENSE, mirror ? "dense_mirrored" : "dense", PICTURES * (1 + CELLS) * WIDTH);
+        float *want =
+            expected(DENSE, mirror ? "dense_mirrored" : "dense", PICTURES * (1 + CELLS) * WIDTH);
         cdul_encoder *encoder = open_encoder(DENSE, batch);
         cdul_embed_options options = {.mirror = mirror, .threads = batch % 3};
         static collected got;
@@ -99,8 +101,8 @@ static void cells_come_with_the_whole_image_and_match_those_of_its_mirror_image(
         assert_ok(embed_cells(encoder, &paths, options, &got));
         assert_int_equal(got.embedded, PICTURES);
         for (size_t i = 0; i < PICTURES; i++)
-            assert_true(worst_cosine(got.views[i], want + i * (1 + CELLS) * WIDTH, 1 + CELLS, WIDTH) >=
-                        0.9999);
+            assert_true(worst_cosine(got.views[i], want + i * (1 + CELLS) * WIDTH, 1 + CELLS,
+                                     WIDTH) >= 0.9999);
         cdul_encoder_close(encoder);
         free(want);
     }

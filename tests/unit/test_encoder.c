@@ -8,15 +8,16 @@ static void graphs_that_are_no_image_tower_are_refused(void **state) {
     static const struct {
         const char *graph, *message;
     } cases[] = {
-        {"nhwc", "pixel_values float32 [?, 8, 8, 3]: expected [B, 3, H, W]; export it with channels first"},
+        {"nhwc",
+         "pixel_values float32 [?, 8, 8, 3]: expected [B, 3, H, W]; export it with channels first"},
         {"grey", "expected three channels"},
         {"bytes", "expected [B, 3, H, W]; export it with channels first"},
-        {"two_inputs",
-         "2 inputs, where an image tower has one, the pixels: pixel_values float32 [?, 3, 8, 8]; more"},
-        {"naflex",
-         "3 inputs, where an image tower has one, the pixels: pixel_values float32 [?, ?, 768]; pixel_att"},
-        {"two_outputs",
-         "no output image_embeds, and none other can be told for it; outputs: a float32 [?, 192]; b"},
+        {"two_inputs", "2 inputs, where an image tower has one, the pixels: pixel_values float32 "
+                       "[?, 3, 8, 8]; more"},
+        {"naflex", "3 inputs, where an image tower has one, the pixels: pixel_values float32 [?, "
+                   "?, 768]; pixel_att"},
+        {"two_outputs", "no output image_embeds, and none other can be told for it; outputs: a "
+                        "float32 [?, 192]; b"},
         {"tokens", "no output image_embeds"},
         {"wants_type", "2 inputs"},
         {"narrow_text", "expected float pixels [B, 3, H, W]"},
@@ -24,7 +25,8 @@ static void graphs_that_are_no_image_tower_are_refused(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cdul_encoder *encoder = NULL;
         make_folder(cases[i].graph);
-        assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, cases[i].message);
+        assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                     cases[i].message);
         assert_non_null(strstr(err.message, "made/vision_model.onnx"));
         assert_null(encoder);
     }
@@ -36,9 +38,11 @@ static void an_export_without_projection_is_told(void **state) {
         const char *graph, *config, *message;
     } cases[] = {
         {"unprojected", "{\"model_type\": \"clip\", \"projection_dim\": 192}",
-         "pooler_output of model_type clip is what comes before the projection: this export lacks the "
+         "pooler_output of model_type clip is what comes before the projection: this export lacks "
+         "the "
          "projection"},
-        {"unprojected", "{\"model_type\": \"clip_vision_model\"}", "of model_type clip_vision_model is what"},
+        {"unprojected", "{\"model_type\": \"clip_vision_model\"}",
+         "of model_type clip_vision_model is what"},
         {"unprojected", "{\"model_type\": \"mine\", \"projection_dim\": 64}",
          "pooler_output is 192 wide and config.json's projection_dim is 64: this export lacks the "
          "projection"},
@@ -49,7 +53,8 @@ static void an_export_without_projection_is_told(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         make_folder(cases[i].graph);
         write_text("made/config.json", cases[i].config);
-        assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, cases[i].message);
+        assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                     cases[i].message);
     }
     make_folder("unprojected"); /* without a config.json the text side tells */
     copy(CDUL_GOLDEN "/encoder/graphs/narrow_text.onnx", "made/text_model.onnx");
@@ -65,9 +70,10 @@ static void an_export_without_projection_is_told(void **state) {
     assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
                  "pooler_output is 192 wide, the text tower's text_embeds 8");
     copy(CDUL_GOLDEN "/encoder/graphs/two_inputs.onnx", "made/text_model.onnx");
-    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
-                 "input pixel_values float32 [?, 3, 8, 8]: expected only input_ids, attention_mask, "
-                 "token_type_ids and position_ids");
+    assert_fails(
+        cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+        "input pixel_values float32 [?, 3, 8, 8]: expected only input_ids, attention_mask, "
+        "token_type_ids and position_ids");
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
 }
@@ -90,7 +96,8 @@ static void an_output_is_told_by_its_width(void **state) {
     make_folder("two_widths");
     write_text("made/config.json", "{\"projection_dim\": 64}");
     char *text = description("made");
-    assert_non_null(strstr(text, "b float32 [?, 64] (the only output as wide as config.json says), D = 64"));
+    assert_non_null(
+        strstr(text, "b float32 [?, 64] (the only output as wide as config.json says), D = 64"));
     free(text);
 }
 
@@ -102,7 +109,8 @@ static void graphs_of_both_towers_are_checked(void **state) {
     make_folder(NULL);
     copy(CDUL_GOLDEN "/encoder/graphs/both_unnamed.onnx", "made/model.onnx");
     assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
-                 "no output image_embeds, and none other can be told for it; outputs: a float32 [?, 192]; c");
+                 "no output image_embeds, and none other can be told for it; outputs: a float32 "
+                 "[?, 192]; c");
     copy(CDUL_GOLDEN "/encoder/graphs/narrow_text.onnx", "made/model.onnx");
     assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
                  "expected float pixels [B, 3, H, W]");
@@ -116,8 +124,9 @@ static void graphs_of_both_towers_are_checked(void **state) {
     cdul_encoder_close(encoder);
     write_text("made/config.json", "{\"text_config\": {\"max_position_embeddings\": 8}}");
     assert_ok(cdul_encoder_open("made", NULL, &encoder, &err));
-    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
-                 "output text_embeds is 8 wide, the other tower's 192: an export lacks the projection");
+    assert_fails(
+        cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+        "output text_embeds is 8 wide, the other tower's 192: an export lacks the projection");
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
     make_folder(NULL); /* called model.onnx, and an image tower alone */
@@ -138,8 +147,9 @@ static void widths_and_sizes_that_the_graph_leaves_free_are_found(void **state) 
 
 static void the_models_size_is_used_when_nothing_else_says_one(void **state) {
     (void)state;
-    static const char sizeless[] = "{\"image_processor_type\": \"CLIPImageProcessor\", \"do_resize\": false, "
-                                   "\"do_center_crop\": false}";
+    static const char sizeless[] =
+        "{\"image_processor_type\": \"CLIPImageProcessor\", \"do_resize\": false, "
+        "\"do_center_crop\": false}";
     static const struct {
         const char *config;
         size_t height, width;
@@ -172,18 +182,22 @@ static void the_models_size_is_used_when_nothing_else_says_one(void **state) {
 static void folders_that_lack_a_part_say_which(void **state) {
     (void)state;
     cdul_encoder *encoder = NULL;
-    assert_fails(cdul_encoder_open("nowhere", NULL, &encoder, &err), CDUL_ERR_IO, "nowhere: no such folder");
+    assert_fails(cdul_encoder_open("nowhere", NULL, &encoder, &err), CDUL_ERR_IO,
+                 "nowhere: no such folder");
     make_folder(NULL);
-    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, "not an encoder folder");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "not an encoder folder");
     make_folder("zero");
     remove("made/preprocessor_config.json");
     assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
                  "no preprocessor_config.json");
     make_folder("zero");
     write_text("made/config.json", "{\"model_type\": 3}");
-    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, "config.json: model_type");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "config.json: model_type");
     write_text("made/config.json", "[]");
-    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT, "expected a JSON object");
+    assert_fails(cdul_encoder_open("made", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "expected a JSON object");
     make_folder("zero");
     encoder = open_encoder("made", 0);
     cdul_text text;
@@ -206,7 +220,8 @@ static void scores_are_the_trained_ones(void **state) {
     (void)state;
     cdul_encoder *none = NULL;
     cdul_encoder_score score = score_of(CLIP);
-    assert_true(fabs(score.temperature - 0.01) < 1e-12); /* not 1 / exp(2.6592), where training began */
+    /* not 1 / exp(2.6592), where training began */
+    assert_true(fabs(score.temperature - 0.01) < 1e-12);
     assert_true(!score.sigmoid && isnan(score.bias));
     score = score_of(SIGLIP);
     assert_true(fabs(score.temperature - 0.1) < 1e-12);
@@ -258,7 +273,8 @@ static void what_was_understood_is_described(void **state) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(text, parts[i])) fail_msg("lacks \"%s\":\n%s", parts[i], text);
     free(text);
-    make_folder("zero"); /* class vectors made elsewhere do without the text tower: the rest is of use */
+    /* class vectors made elsewhere do without the text tower: the rest is of use */
+    make_folder("zero");
     copy(CDUL_GOLDEN "/encoder/graphs/narrow_text.onnx", "made/text_model.onnx");
     text = description("made");
     assert_non_null(strstr(text, "cannot be used: made: no tokenizer"));
@@ -303,7 +319,8 @@ static void a_views_vector_does_not_depend_on_its_neighbours(void **state) {
     make_folder("zero");
     cdul_encoder *zero = open_encoder("made", 0);
     float row[192];
-    assert_fails(cdul_encoder_views(zero, pixels, 1, row, &err), CDUL_ERR_RUNTIME, "view 0 is zero");
+    assert_fails(cdul_encoder_views(zero, pixels, 1, row, &err), CDUL_ERR_RUNTIME,
+                 "view 0 is zero");
     cdul_encoder_close(zero);
     free(pixels);
 }

@@ -39,7 +39,8 @@ static void long_messages_are_cut_at_the_end(void **state) {
     assert_int_equal(strlen(err.message), sizeof err.message - 1);
     errno = ENOSPC;
     assert_int_equal(cdul_fail_errno(&err, "%s", name), CDUL_ERR_IO);
-    assert_non_null(strstr(err.message, ": No space left on device")); /* the reason survives a long name */
+    /* the reason survives a long name */
+    assert_non_null(strstr(err.message, ": No space left on device"));
 }
 
 static void no_error_wanted_is_no_error_written(void **state) {

@@ -30,11 +30,12 @@ static int set_up(void **state) {
     f = (fixture){0};
     assert_ok(cdul_path_make_folder("deep", &err));
     write_file("truth.csv", "image,cat,dog,cow\na.jpg,1,-1,-1\nb.jpg,0,1,-1\nc.jpg,-1,-1,-1\n");
-    write_file("labels.csv",
-               "image,cat,dog,cow\na.jpg,0.9,0.1,0.2\nb.jpg,0.8,0.4,0.2\nc.jpg,0.1,0.6,0.1\nx.jpg,0,0,0\n");
+    write_file("labels.csv", "image,cat,dog,cow\na.jpg,0.9,0.1,0.2\nb.jpg,0.8,0.4,0.2\nc.jpg,0.1,0."
+                             "6,0.1\nx.jpg,0,0,0\n");
     write_file("deep/labels.csv", "image,dog,cat\nb.jpg,0.7,0.2\n");
-    write_file("part.jsonl", "{\"image\":\"a.jpg\",\"labels\":[{\"name\":\"cat\",\"score\":0.9}]}\n"
-                             "{\"image\":\"b.jpg\",\"labels\":[]}\n{\"image\":\"c.jpg\",\"labels\":[]}\n");
+    write_file("part.jsonl",
+               "{\"image\":\"a.jpg\",\"labels\":[{\"name\":\"cat\",\"score\":0.9}]}\n"
+               "{\"image\":\"b.jpg\",\"labels\":[]}\n{\"image\":\"c.jpg\",\"labels\":[]}\n");
     assert_ok(cdul_truth_read("truth.csv", &f.truth, &err));
     f.context = (cdul_evaluation_context){
         .truth_path = "truth.csv", .truth = &f.truth, .options = cdul_metrics_defaults()};
@@ -140,8 +141,10 @@ static void a_failure_names_the_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_table_says_what_was_measured_and_left_out, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(files_stand_side_by_side_within_80_columns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_table_says_what_was_measured_and_left_out, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(files_stand_side_by_side_within_80_columns, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(json_holds_the_same_figures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(empty_images_are_left_out_on_request, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_names_the_file, set_up, tear_down),

@@ -35,7 +35,8 @@ static void orientation_can_be_ignored(void **state) {
 /* One entry, Intel order, as EXIF 2.3 lays it out. */
 static void a_damaged_block_states_no_orientation(void **state) {
     (void)state;
-    const uint8_t good[26] = {'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0};
+    const uint8_t good[26] = {'I',  'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12,
+                              0x01, 3,   0,   1, 0, 0, 0, 6, 0, 0, 0};
     assert_int_equal(cdul_exif_orientation(good, sizeof good), 6);
     for (size_t n = 0; n < 22; n++) {
         uint8_t *tight = malloc(n ? n : 1);

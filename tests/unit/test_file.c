@@ -89,12 +89,14 @@ static void a_failed_write_surfaces_at_commit(void **state) {
     cdul_file *file = NULL;
     assert_ok(cdul_file_create("/dev/full", &file, &err));
     fputs("x", cdul_file_stream(file));
-    assert_fails(cdul_file_commit(&file, &err), CDUL_ERR_IO, "/dev/full: cannot be written: No space left");
+    assert_fails(cdul_file_commit(&file, &err), CDUL_ERR_IO,
+                 "/dev/full: cannot be written: No space left");
     assert_null(file);
     assert_ok(cdul_file_create("/dev/full", &file, &err));
     fputs("x", cdul_file_stream(file));
     fflush(cdul_file_stream(file)); /* the failure lies behind us and must not be forgotten */
-    assert_fails(cdul_file_commit(&file, &err), CDUL_ERR_IO, "/dev/full: a write failed; is the disk full?");
+    assert_fails(cdul_file_commit(&file, &err), CDUL_ERR_IO,
+                 "/dev/full: a write failed; is the disk full?");
     char megabyte[1 << 20] = {0};
     assert_fails(cdul_file_write_all("/dev/full", megabyte, sizeof megabyte, &err), CDUL_ERR_IO,
                  "No space left");
@@ -196,7 +198,8 @@ static void files_of_dead_processes_are_swept_and_no_others(void **state) {
     cdul_file_sweep("none");
 }
 
-/* Starts a process that takes the lock of the current folder; it ends when the returned pipe is closed. */
+/* Starts a process that takes the lock of the current folder; it ends when the returned pipe is
+ * closed. */
 static pid_t hold_lock(int *until) {
     int ready[2], end[2];
     char byte = 0;
@@ -335,7 +338,8 @@ static void mappings_show_the_file(void **state) {
     assert_int_equal(map.size, 0);
     cdul_mapping_close(&map);
     assert_fails(cdul_mapping_open(".", &map, &err), CDUL_ERR_IO, ".: is not a regular file");
-    assert_fails(cdul_mapping_open("missing", &map, &err), CDUL_ERR_IO, "missing: cannot be opened");
+    assert_fails(cdul_mapping_open("missing", &map, &err), CDUL_ERR_IO,
+                 "missing: cannot be opened");
 }
 
 /* A folder from elsewhere may hold links to devices, pipes, and files without end. */
@@ -356,11 +360,13 @@ static void only_regular_files_of_bounded_size_are_taken_from_folders(void **sta
                  "fifo: is not a regular file");
     cdul_mapping map = {0};
     assert_int_equal(cdul_mapping_open("fifo", &map, &err), CDUL_ERR_IO);
-    assert_fails(cdul_file_read_regular(".", &data, &size, &err), CDUL_ERR_INPUT, "not a regular file");
+    assert_fails(cdul_file_read_regular(".", &data, &size, &err), CDUL_ERR_INPUT,
+                 "not a regular file");
     assert_int_equal(truncate("plain", (off_t)CDUL_REGULAR_BYTES + 1), 0);
     assert_fails(cdul_file_read_regular("plain", &data, &size, &err), CDUL_ERR_INPUT,
                  "plain: 268435457 bytes are too many");
-    assert_fails(cdul_file_read_regular("none", &data, &size, &err), CDUL_ERR_IO, "none: cannot be opened");
+    assert_fails(cdul_file_read_regular("none", &data, &size, &err), CDUL_ERR_IO,
+                 "none: cannot be opened");
 }
 
 static void assert_joined(const char *folder, const char *name, const char *want) {
@@ -397,7 +403,8 @@ static void folders_are_made_with_their_parents(void **state) {
     assert_false(cdul_path_exists("a/none"));
     assert_fails(cdul_path_make_folder("a/file", &err), CDUL_ERR_IO,
                  "a/file: folder cannot be made: File exists");
-    assert_fails(cdul_path_make_folder("a/file/x", &err), CDUL_ERR_IO, "a/file: folder cannot be made");
+    assert_fails(cdul_path_make_folder("a/file/x", &err), CDUL_ERR_IO,
+                 "a/file: folder cannot be made");
     assert_fails(cdul_path_make_folder("", &err), CDUL_ERR_USAGE, "name is missing");
 }
 

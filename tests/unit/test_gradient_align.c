@@ -8,7 +8,8 @@
 static cdul_error err;
 
 static void assert_near(double got, double want, double tolerance) {
-    if (!(fabs(got - want) <= tolerance)) fail_msg("got %.12g, want %.12g within %g", got, want, tolerance);
+    if (!(fabs(got - want) <= tolerance))
+        fail_msg("got %.12g, want %.12g within %g", got, want, tolerance);
 }
 
 /* psi(0.5) = 1 / (sigma sqrt(2 pi)): 1.9947114 at sigma 0.2. One sigma away: times exp(-1/2). */
@@ -17,7 +18,8 @@ static void psi_is_the_normal_density_around_one_half(void **state) {
     assert_near(cdul_align_psi(0.5, 0.2), 1.994711402007164, 1e-12);
     assert_near(cdul_align_psi(0.7, 0.2), 1.994711402007164 * 0.6065306597126334, 1e-12);
     assert_near(cdul_align_psi(0.3, 0.2), cdul_align_psi(0.7, 0.2), 1e-12);
-    assert_near(cdul_align_psi(0.0, 1.0), 0.3520653267642995, 1e-12); /* scipy.stats.norm.pdf(0.5) */
+    /* scipy.stats.norm.pdf(0.5) */
+    assert_near(cdul_align_psi(0.0, 1.0), 0.3520653267642995, 1e-12);
 }
 
 /* y = 0.8, p = 0.6: BCE = -(0.6 ln 0.8 + 0.4 ln 0.2); KL = 0.8 ln(0.8/0.6) + 0.2 ln(0.2/0.4). */
@@ -60,7 +62,8 @@ static void extreme_logits_stay_finite(void **state) {
     }
 }
 
-/* u = 0, p = 0.6, sigma 0.2, eta 1: psi = 1.994711, y - p = -0.1, so u becomes 0.1994711 and y 0.5497031. */
+/* u = 0, p = 0.6, sigma 0.2, eta 1: psi = 1.994711, y - p = -0.1, so u becomes 0.1994711 and y
+ * 0.5497031. */
 static void one_step_equals_equation_8_by_hand(void **state) {
     (void)state;
     cdul_align_options options = {CDUL_ALIGN_BCE, 0.2, 1};
@@ -139,8 +142,8 @@ static void latents_and_labels_are_inverse_within_the_clamp(void **state) {
     for (size_t i = 1; i < 4; i++) assert_near((double)back[i], (double)labels[i], 1e-7);
 }
 
-/* y = 0.5, 0.5 | 0.8, 0.2 against 0.5, 0.25 | 1, 0: drift (0 + 0.25 + 0.2 + 0.2) / 4, mass (1 + 1) / 2,
- * entropy (2 ln 2 + 2 x 0.5004024) / 4. */
+/* y = 0.5, 0.5 | 0.8, 0.2 against 0.5, 0.25 | 1, 0: drift (0 + 0.25 + 0.2 + 0.2) / 4, mass (1 + 1)
+ * / 2, entropy (2 ln 2 + 2 x 0.5004024) / 4. */
 static void state_is_drift_mass_and_entropy(void **state) {
     (void)state;
     const float labels[4] = {0.5f, 0.5f, 0.8f, 0.2f}, initial[4] = {0.5f, 0.25f, 1, 0};

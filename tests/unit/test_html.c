@@ -1,5 +1,5 @@
-/* The report's page: its data as a JSON parser sees them, and what hostile names can do to it. How it looks
- * and answers in a browser is tests/e2e/report.sh. */
+/* The report's page: its data as a JSON parser sees them, and what hostile names can do to it. How
+ * it looks and answers in a browser is tests/e2e/report.sh. */
 #include "test.h"
 
 #include "base/file.h"
@@ -79,7 +79,8 @@ static void the_page_holds_what_was_added(void **state) {
     const cJSON *dog = cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "classes"), 1);
     assert_int_equal(number(dog, "picked"), 2);
     assert_float_equal(number(dog, "threshold"), 0.25, 1e-9);
-    assert_int_equal(cJSON_GetArrayItem(cJSON_GetObjectItem(dog, "bins"), 23)->valueint, 2); /* 0.95 x 25 */
+    /* 0.95 x 25 */
+    assert_int_equal(cJSON_GetArrayItem(cJSON_GetObjectItem(dog, "bins"), 23)->valueint, 2);
     cJSON_free(first);
     cJSON_Delete(images);
     cJSON_Delete(summary);
@@ -237,8 +238,8 @@ static void discarding_leaves_nothing(void **state) {
     cdul_html_discard(&html);
     cdul_html_discard(&html);
     assert_false(cdul_path_exists("gone.html"));
-    assert_fails(cdul_html_create("nowhere/page.html", &options, &classes, &html, &err), CDUL_ERR_IO,
-                 "nowhere");
+    assert_fails(cdul_html_create("nowhere/page.html", &options, &classes, &html, &err),
+                 CDUL_ERR_IO, "nowhere");
     cdul_strings_free(&classes);
 }
 

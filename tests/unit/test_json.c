@@ -21,7 +21,8 @@ static void assert_refused(const char *text, const char *message) {
 static void values_and_white_space_are_read(void **state) {
     (void)state;
     cJSON *json = NULL;
-    assert_ok(parse(" \t\r\n{\"a\": [1, -2.5e3, true, null, \"\\u00e9\\ud83d\\ude00\"]}\r\n ", &json));
+    assert_ok(
+        parse(" \t\r\n{\"a\": [1, -2.5e3, true, null, \"\\u00e9\\ud83d\\ude00\"]}\r\n ", &json));
     const cJSON *list = cJSON_GetObjectItem(json, "a");
     assert_true(cJSON_GetArrayItem(list, 1)->valuedouble == -2500);
     assert_string_equal(cJSON_GetArrayItem(list, 4)->valuestring, "\xc3\xa9\xf0\x9f\x98\x80");
@@ -57,7 +58,8 @@ static void keys_must_not_occur_twice(void **state) {
     cJSON *json = NULL;
     assert_refused("{\"a\": 1, \"b\": 2, \"a\": 3}", "f.json: key \"a\" occurs twice");
     assert_refused("[{\"x\": {\"k\": 1, \"\\u006b\": 2}}]", "key \"k\" occurs twice");
-    assert_ok(parse("{\"a\": {\"a\": 1}, \"A\": 2}", &json)); /* in other objects, in other case: fine */
+    /* in other objects, in other case: fine */
+    assert_ok(parse("{\"a\": {\"a\": 1}, \"A\": 2}", &json));
     cJSON_Delete(json);
 }
 
@@ -65,7 +67,8 @@ static void nul_characters_are_refused_rather_than_cut(void **state) {
     (void)state;
     cJSON *json = NULL;
     assert_refused("{\n\"a\": \"x\\u0000y\"}", "f.json: line 2: a NUL character");
-    assert_fails(cdul_json_parse("[\"a\0b\"]", 7, "f.json", &json, &err), CDUL_ERR_INPUT, "a NUL character");
+    assert_fails(cdul_json_parse("[\"a\0b\"]", 7, "f.json", &json, &err), CDUL_ERR_INPUT,
+                 "a NUL character");
     assert_ok(parse("[\"\\\\u0000\"]", &json)); /* a backslash and letters */
     assert_string_equal(cJSON_GetArrayItem(json, 0)->valuestring, "\\u0000");
     cJSON_Delete(json);
@@ -85,7 +88,8 @@ static void a_million_keys_take_no_million_squared(void **state) {
     char *text = malloc(n * 14 + 2);
     cJSON *json = NULL;
     text[size++] = '{';
-    for (size_t i = 0; i < n; i++) size += (size_t)sprintf(text + size, "%s\"%zu\":0", i ? "," : "", i);
+    for (size_t i = 0; i < n; i++)
+        size += (size_t)sprintf(text + size, "%s\"%zu\":0", i ? "," : "", i);
     text[size++] = '}';
     assert_ok(cdul_json_parse(text, size, "f.json", &json, &err));
     cJSON_Delete(json);
@@ -143,21 +147,24 @@ static void written_json_is_read_again(void **state) {
     assert_ok(cdul_json_read("out.json", &again, &err)); /* the old file stays */
     cJSON_Delete(again);
     cJSON_Delete(json);
-    assert_fails(cdul_json_read("missing.json", &again, &err), CDUL_ERR_IO, "missing.json: cannot be opened");
+    assert_fails(cdul_json_read("missing.json", &again, &err), CDUL_ERR_IO,
+                 "missing.json: cannot be opened");
 }
 
 static void strings_of_any_bytes_survive_both_ways(void **state) {
     (void)state;
     const char *names[] = {
-        "plain", "", "\"\\/", "\b\f\n\r\t\x01\x1f\x7f", "caf\xc3\xa9", "\xff\xfe not UTF-8", "\\u0041"};
+        "plain",  "", "\"\\/", "\b\f\n\r\t\x01\x1f\x7f", "caf\xc3\xa9", "\xff\xfe not UTF-8",
+        "\\u0041"};
     cdul_strings list = {0}, again = {0};
     char *text = NULL;
     for (int i = 0; i < 7; i++) assert_ok(cdul_strings_add(&list, names[i], &err));
     assert_ok(cdul_json_from_strings(&list, &text, &err));
-    /* As Python's json.dumps(list, ensure_ascii=False, separators=(",", ":")) has it for the valid ones. */
-    assert_string_equal(text,
-                        "[\"plain\",\"\",\"\\\"\\\\/\",\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\",\"caf\xc3\xa9\","
-                        "\"\xff\xfe not UTF-8\",\"\\\\u0041\"]");
+    /* As Python's json.dumps(list, ensure_ascii=False, separators=(",", ":")) has it for the valid
+     * ones. */
+    assert_string_equal(
+        text, "[\"plain\",\"\",\"\\\"\\\\/\",\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\",\"caf\xc3\xa9\","
+              "\"\xff\xfe not UTF-8\",\"\\\\u0041\"]");
     assert_ok(cdul_json_to_strings(text, strlen(text), "list", &again, &err));
     assert_true(cdul_strings_equal(&list, &again));
     free(text);
@@ -170,7 +177,8 @@ static void strings_of_any_bytes_survive_both_ways(void **state) {
     cdul_strings_free(&again);
 }
 
-/* Text in a mapped file may end where its last page does: what cJSON reads behind it must be ours. */
+/* Text in a mapped file may end where its last page does: what cJSON reads behind it must be
+ * ours. */
 static void nothing_is_read_behind_the_text(void **state) {
     (void)state;
     static const char *const texts[] = {"{\"1\":1,", "[1,2", "{\"a\":\"b",   "[\"\\",         "tru",

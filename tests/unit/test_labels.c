@@ -1,4 +1,5 @@
-/* The label file: as Python's safetensors writes it (tests/golden/make_labels.py), as CSV, and merged. */
+/* The label file: as Python's safetensors writes it (tests/golden/make_labels.py), as CSV, and
+ * merged. */
 #include "test.h"
 
 #include "base/file.h"
@@ -105,10 +106,12 @@ static void wrong_files_are_refused_with_the_reason(void **state) {
                  "class \"salt, pepper\": label 1.5 is not");
     assert_fails(cdul_labels_read(GOLDEN("width.safetensors"), &labels, &err), CDUL_ERR_INPUT,
                  "\"classes\" has 3 names, tensor \"labels\" needs 2");
-    assert_fails(cdul_labels_read(GOLDEN("name.safetensors"), &labels, &err), CDUL_ERR_INPUT, "labels");
+    assert_fails(cdul_labels_read(GOLDEN("name.safetensors"), &labels, &err), CDUL_ERR_INPUT,
+                 "labels");
     assert_fails(cdul_labels_read(GOLDEN("bare.safetensors"), &labels, &err), CDUL_ERR_INPUT,
                  "metadata lacks \"images\", a JSON list of names");
-    assert_fails(cdul_labels_read("nowhere.safetensors", &labels, &err), CDUL_ERR_IO, "nowhere.safetensors");
+    assert_fails(cdul_labels_read("nowhere.safetensors", &labels, &err), CDUL_ERR_IO,
+                 "nowhere.safetensors");
     assert_null(labels.values);
 }
 

@@ -2,7 +2,7 @@
  * (golden/make_layouts.py, make_dialects.py); and the choice of files within a folder. */
 #include "encoder_fixture.h"
 
-#include "encoder/layout.h"
+#include "encoder/folder/layout.h"
 
 #include <unistd.h>
 
@@ -68,7 +68,8 @@ static float *make_pixels(const cdul_preprocess *p) {
     return pixels;
 }
 
-/* The reference's input [6, 3, H, W] as 8-bit numbers, before scale, mean and std. The caller frees. */
+/* The reference's input [6, 3, H, W] as 8-bit numbers, before scale, mean and std. The caller
+ * frees. */
 static uint8_t *expected_bytes(const char *folder, size_t count) {
     char path[600];
     cdul_safetensors *file = NULL;
@@ -84,7 +85,8 @@ static uint8_t *expected_bytes(const char *folder, size_t count) {
     return bytes;
 }
 
-/* In steps of 1/255. Equal but for rounding of floats: one step less is already another resize or crop. */
+/* In steps of 1/255. Equal but for rounding of floats: one step less is already another resize or
+ * crop. */
 static void pixels_are_those_of_the_reference(void **state) {
     (void)state;
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
@@ -101,8 +103,9 @@ static void pixels_are_those_of_the_reference(void **state) {
         double worst = 0;
         for (size_t i = 0; i < count; i++) {
             size_t c = i / plane % 3;
-            double off = fabs(((double)got[i] * (double)std[c] + (double)mean[c]) / (double)scale[0] -
-                              (double)want[i]);
+            double off =
+                fabs(((double)got[i] * (double)std[c] + (double)mean[c]) / (double)scale[0] -
+                     (double)want[i]);
             if (off > worst) worst = off;
         }
         if (!(worst < 0.01)) fail_msg("%s: a pixel is off by %.3f / 255", cases[k].name, worst);
@@ -203,7 +206,8 @@ static void choices_are_described(void **state) {
         {"clip_variants", NULL, "clip-tiny-textual-float32.onnx"},
         /* its text runs at its full length alone, whatever it says; the other's at any */
         {"optimum", NULL, "model.onnx (both towers: every run embeds a text of 12 tokens as well)"},
-        {"bert_inputs", NULL, "model.onnx (both towers: every run embeds a text of 2 tokens as well)"},
+        {"bert_inputs", NULL,
+         "model.onnx (both towers: every run embeds a text of 2 tokens as well)"},
         {"bert_inputs", NULL, "and attention_mask and token_type_ids and position_ids"},
         {"quantised", "int8", "onnx/text_model_int8.onnx"},
         {"quantised", NULL, "input_ids int64 [?, 12] and attention_mask and position_ids"},
@@ -212,7 +216,8 @@ static void choices_are_described(void **state) {
         {"optimum", NULL, "model.onnx (the same graph)"},
         {"optimum", NULL, "pixel_values float32 [?, ?, ?, ?]"},
         {"open_clip_longest", NULL, "28x20, longest, padded with 77 77 77, bilinear"},
-        {"open_clip_shortest", NULL, "28x20, shortest that covers it then centre crop (round), bicubic"},
+        {"open_clip_shortest", NULL,
+         "28x20, shortest that covers it then centre crop (round), bicubic"},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char folder[512];
@@ -241,38 +246,42 @@ static cdul_status find_among(const char *const *files, const char *variant) {
     return cdul_layout_find("chosen", variant, &layout, &err);
 }
 
-#define FILES(...)                                                                                           \
-    (const char *const[]) {                                                                                  \
-        __VA_ARGS__, NULL                                                                                    \
+#define FILES(...)                                                                                 \
+    (const char *const[]) {                                                                        \
+        __VA_ARGS__, NULL                                                                          \
     }
 
-#define assert_chosen(files, variant, vision_, text_, combined_)                                             \
-    do {                                                                                                     \
-        const char *want_text = text_;                                                                       \
-        assert_ok(find_among(files, variant));                                                               \
-        assert_string_equal(layout.vision, "chosen/" vision_);                                               \
-        if (want_text)                                                                                       \
-            assert_string_equal(layout.text, want_text);                                                     \
-        else                                                                                                 \
-            assert_null(layout.text);                                                                        \
-        assert_int_equal(layout.combined, combined_);                                                        \
+#define assert_chosen(files, variant, vision_, text_, combined_)                                   \
+    do {                                                                                           \
+        const char *want_text = text_;                                                             \
+        assert_ok(find_among(files, variant));                                                     \
+        assert_string_equal(layout.vision, "chosen/" vision_);                                     \
+        if (want_text)                                                                             \
+            assert_string_equal(layout.text, want_text);                                           \
+        else                                                                                       \
+            assert_null(layout.text);                                                              \
+        assert_int_equal(layout.combined, combined_);                                              \
     } while (0)
 
 static void towers_are_found_by_name(void **state) {
     (void)state;
-    const char *const *full = FILES(
-        "onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/vision_model.onnx", "onnx/vision_model_fp16.onnx",
-        "onnx/vision_model_q4f16.onnx", "onnx/text_model.onnx", "onnx/text_model_fp16.onnx",
-        "onnx/text_model_uint8.onnx", "onnx/vision_model.onnx_data", "config.json", "notes.onnx");
+    const char *const *full =
+        FILES("onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/vision_model.onnx",
+              "onnx/vision_model_fp16.onnx", "onnx/vision_model_q4f16.onnx", "onnx/text_model.onnx",
+              "onnx/text_model_fp16.onnx", "onnx/text_model_uint8.onnx",
+              "onnx/vision_model.onnx_data", "config.json", "notes.onnx");
     assert_chosen(full, NULL, "onnx/vision_model.onnx", "chosen/onnx/text_model.onnx", false);
     assert_null(layout.text_note);
     assert_string_equal(layout.tokenizer, "chosen");
     cdul_layout_free(&layout);
-    assert_chosen(full, "fp16", "onnx/vision_model_fp16.onnx", "chosen/onnx/text_model_fp16.onnx", false);
+    assert_chosen(full, "fp16", "onnx/vision_model_fp16.onnx", "chosen/onnx/text_model_fp16.onnx",
+                  false);
     assert_null(layout.text_note);
     cdul_layout_free(&layout);
-    assert_chosen(full, "q4f16", "onnx/vision_model_q4f16.onnx", "chosen/onnx/text_model.onnx", false);
-    assert_non_null(strstr(layout.text_note, "no variant 'q4f16': onnx/text_model.onnx, in float32"));
+    assert_chosen(full, "q4f16", "onnx/vision_model_q4f16.onnx", "chosen/onnx/text_model.onnx",
+                  false);
+    assert_non_null(
+        strstr(layout.text_note, "no variant 'q4f16': onnx/text_model.onnx, in float32"));
     cdul_layout_free(&layout);
     assert_chosen(FILES("model.onnx"), NULL, "model.onnx", NULL, true);
     cdul_layout_free(&layout);
@@ -280,17 +289,20 @@ static void towers_are_found_by_name(void **state) {
                   "visual/model.onnx", "chosen/textual/model.onnx", false);
     assert_string_equal(layout.tokenizer, "chosen/textual");
     cdul_layout_free(&layout);
-    assert_chosen(FILES("visual.onnx", "text.onnx"), NULL, "visual.onnx", "chosen/text.onnx", false);
-    cdul_layout_free(&layout);
-    const char *const *free_names = FILES("clip-b32-visual-float16.onnx", "clip-b32-visual-float32.onnx",
-                                          "clip-b32-visual-quint8.onnx", "clip-b32-textual-float32.onnx");
-    assert_chosen(free_names, NULL, "clip-b32-visual-float32.onnx", "chosen/clip-b32-textual-float32.onnx",
+    assert_chosen(FILES("visual.onnx", "text.onnx"), NULL, "visual.onnx", "chosen/text.onnx",
                   false);
     cdul_layout_free(&layout);
-    assert_chosen(free_names, "quint8", "clip-b32-visual-quint8.onnx", "chosen/clip-b32-textual-float32.onnx",
-                  false);
+    const char *const *free_names =
+        FILES("clip-b32-visual-float16.onnx", "clip-b32-visual-float32.onnx",
+              "clip-b32-visual-quint8.onnx", "clip-b32-textual-float32.onnx");
+    assert_chosen(free_names, NULL, "clip-b32-visual-float32.onnx",
+                  "chosen/clip-b32-textual-float32.onnx", false);
     cdul_layout_free(&layout);
-    assert_chosen(FILES("vision_model.onnx", "text_model_int8.onnx"), NULL, "vision_model.onnx", NULL, false);
+    assert_chosen(free_names, "quint8", "clip-b32-visual-quint8.onnx",
+                  "chosen/clip-b32-textual-float32.onnx", false);
+    cdul_layout_free(&layout);
+    assert_chosen(FILES("vision_model.onnx", "text_model_int8.onnx"), NULL, "vision_model.onnx",
+                  NULL, false);
     assert_non_null(strstr(layout.text_note, "only in other variants, and is not used: int8"));
     cdul_layout_free(&layout);
 }
@@ -312,14 +324,16 @@ static void what_is_missing_or_double_is_listed(void **state) {
          "more than one image tower: onnx/vision_model.onnx, vision_model.onnx"},
         {{"b32-visual.onnx", "l14-visual.onnx", "b32-textual.onnx"},
          NULL,
-         "more than one image tower: b32-visual.onnx, l14-visual.onnx; leave the one that is meant"},
+         "more than one image tower: b32-visual.onnx, l14-visual.onnx; leave the one that is "
+         "meant"},
         {{"vision_model.onnx", "textual/model.onnx", "text_model.onnx"},
          NULL,
          "more than one text tower: text_model.onnx, textual/model.onnx"},
         {{"model.onnx", "onnx/model.onnx"}, NULL, "more than one graph of both towers"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_fails(find_among(wrong[i].files, wrong[i].variant), CDUL_ERR_INPUT, wrong[i].message);
+        assert_fails(find_among(wrong[i].files, wrong[i].variant), CDUL_ERR_INPUT,
+                     wrong[i].message);
 }
 
 /* --- External data --- */
@@ -327,14 +341,16 @@ static void what_is_missing_or_double_is_listed(void **state) {
 static void weights_that_are_missing_are_named(void **state) {
     (void)state;
     cdul_encoder *encoder = NULL;
-    assert_int_equal(system("rm -rf outside; cp -r " LAYOUTS "/mobileclip outside; chmod -R u+w outside"), 0);
+    assert_int_equal(
+        system("rm -rf outside; cp -r " LAYOUTS "/mobileclip outside; chmod -R u+w outside"), 0);
     assert_int_equal(truncate("outside/onnx/vision_model.onnx_data", 100), 0);
     assert_fails(cdul_encoder_open("outside", NULL, &encoder, &err), CDUL_ERR_INPUT,
                  "the graph's weights are in another file, which is cut short");
     assert_int_equal(remove("outside/onnx/vision_model.onnx_data"), 0);
-    assert_fails(cdul_encoder_open("outside", NULL, &encoder, &err), CDUL_ERR_INPUT,
-                 "outside/onnx/vision_model.onnx: its weights are in another file, vision_model.onnx_data, "
-                 "which is not there");
+    assert_fails(
+        cdul_encoder_open("outside", NULL, &encoder, &err), CDUL_ERR_INPUT,
+        "outside/onnx/vision_model.onnx: its weights are in another file, vision_model.onnx_data, "
+        "which is not there");
 }
 
 int main(void) {

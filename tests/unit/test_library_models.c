@@ -1,5 +1,5 @@
-/* Exported models of transformers and open_clip against the models themselves: pixels, pictures and texts
- * (golden/make_library_models.py). */
+/* Exported models of transformers and open_clip against the models themselves: pixels, pictures and
+ * texts (golden/make_library_models.py). */
 #include "encoder_fixture.h"
 
 #define PHOTOS 6
@@ -21,7 +21,8 @@ static double worst_pixel(const char *folder, const float *pixels, size_t plane)
     double worst = 0;
     for (size_t i = 0; i < count; i++) {
         const size_t c = i / plane % 3;
-        double off = fabs(255 * ((double)pixels[i] * (double)std[c] + (double)mean[c]) - (double)want[i]);
+        double off =
+            fabs(255 * ((double)pixels[i] * (double)std[c] + (double)mean[c]) - (double)want[i]);
         if (off > worst) worst = off;
     }
     free(mean), free(std);
@@ -29,8 +30,8 @@ static double worst_pixel(const char *folder, const float *pixels, size_t plane)
     return worst;
 }
 
-/* Prepares the pictures as the encoder asks: the network's input, which the caller frees. One step off is
- * already another resize or crop. */
+/* Prepares the pictures as the encoder asks: the network's input, which the caller frees. One step
+ * off is already another resize or crop. */
 static float *check_pixels(const char *folder, const cdul_preprocess *p) {
     const size_t plane = p->height * p->width;
     float *pixels = malloc(PHOTOS * 3 * plane * sizeof *pixels);

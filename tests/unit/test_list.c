@@ -43,8 +43,9 @@ static void put_files(const char *const *paths) {
 }
 
 #define FILES(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define ARGUMENTS(...)                                                                                       \
-    ((const char *const[]){__VA_ARGS__}), sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
+#define ARGUMENTS(...)                                                                             \
+    ((const char *const[]){__VA_ARGS__}),                                                          \
+        sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
 
 static void assert_strings(const cdul_strings *list, const char *const *want) {
     for (size_t i = 0; i < list->count; i++) {
@@ -54,8 +55,9 @@ static void assert_strings(const cdul_strings *list, const char *const *want) {
     if (want[list->count]) fail_msg("%s lacks", want[list->count]);
 }
 
-static void assert_listed(const char *const *arguments, size_t count, const cdul_list_options *options,
-                          const char *const *want_paths, const char *const *want_names) {
+static void assert_listed(const char *const *arguments, size_t count,
+                          const cdul_list_options *options, const char *const *want_paths,
+                          const char *const *want_names) {
     cdul_strings paths, names;
     cdul_error err;
     assert_ok(cdul_list_images(arguments, count, options, &paths, &names, &err));
@@ -65,8 +67,9 @@ static void assert_listed(const char *const *arguments, size_t count, const cdul
     cdul_strings_free(&names);
 }
 
-static void assert_refused(const char *const *arguments, size_t count, const cdul_list_options *options,
-                           cdul_status want, const char *message) {
+static void assert_refused(const char *const *arguments, size_t count,
+                           const cdul_list_options *options, cdul_status want,
+                           const char *message) {
     cdul_strings paths, names;
     cdul_error err;
     assert_fails(cdul_list_images(arguments, count, options, &paths, &names, &err), want, message);
@@ -76,8 +79,8 @@ static void assert_refused(const char *const *arguments, size_t count, const cdu
 /* '-' < '.' < '/' < '0' < 'A' < 'a' */
 static void folders_are_searched_and_sorted_by_bytes(void **state) {
     (void)state;
-    put_files(FILES("photos/b.jpg", "photos/a/z.png", "photos/a.jpg", "photos/B.JPEG", "photos/a-1.webp",
-                    "photos/a0/deep/er/x.gif"));
+    put_files(FILES("photos/b.jpg", "photos/a/z.png", "photos/a.jpg", "photos/B.JPEG",
+                    "photos/a-1.webp", "photos/a0/deep/er/x.gif"));
     assert_listed(ARGUMENTS("photos"), NULL,
                   FILES("photos/B.JPEG", "photos/a-1.webp", "photos/a.jpg", "photos/a/z.png",
                         "photos/a0/deep/er/x.gif", "photos/b.jpg"),
@@ -93,8 +96,8 @@ static void a_slash_after_the_folder_changes_nothing_in_the_names(void **state) 
 
 static void hidden_and_other_files_are_left_out(void **state) {
     (void)state;
-    put_files(
-        FILES("p/a.jpg", "p/.b.jpg", "p/._a.jpg", "p/.git/c.jpg", "p/notes.txt", "p/jpg", "p/d.jpg.xml"));
+    put_files(FILES("p/a.jpg", "p/.b.jpg", "p/._a.jpg", "p/.git/c.jpg", "p/notes.txt", "p/jpg",
+                    "p/d.jpg.xml"));
     assert_int_equal(mkfifo("p/pipe.jpg", 0600), 0);
     assert_int_equal(symlink("nowhere", "p/dangling.jpg"), 0);
     assert_listed(ARGUMENTS("p"), NULL, FILES("p/a.jpg"), FILES("a.jpg"));
@@ -103,8 +106,8 @@ static void hidden_and_other_files_are_left_out(void **state) {
 static void every_extension_that_can_be_read_is_found(void **state) {
     (void)state;
     const char *const *files =
-        FILES("p/a.bmp", "p/a.gif", "p/a.jfif", "p/a.jpe", "p/a.jpeg", "p/a.jpg", "p/a.pbm", "p/a.pgm",
-              "p/a.png", "p/a.pnm", "p/a.ppm", "p/a.tga", "p/a.webp");
+        FILES("p/a.bmp", "p/a.gif", "p/a.jfif", "p/a.jpe", "p/a.jpeg", "p/a.jpg", "p/a.pbm",
+              "p/a.pgm", "p/a.png", "p/a.pnm", "p/a.ppm", "p/a.tga", "p/a.webp");
     put_files(files);
     cdul_strings paths, names;
     cdul_error err;

@@ -23,7 +23,8 @@ static cdul_status count_skip(void *user, size_t row, const char *reason, cdul_e
 }
 
 /* Reads rows 0 .. count - 1 backwards and checks every record. Returns the number of records. */
-static size_t read_all(size_t count, size_t batch, size_t threads, size_t *skipped, size_t *batches) {
+static size_t read_all(size_t count, size_t batch, size_t threads, size_t *skipped,
+                       size_t *batches) {
     size_t rows[100] = {0}, records = 0;
     for (size_t i = 0; i < count; i++) rows[i] = count - 1 - i;
     *skipped = *batches = 0;
@@ -106,7 +107,8 @@ static void the_skip_callback_can_stop(void **state) {
     cdul_batch batch;
     int end;
     assert_ok(cdul_loader_open(&numbers, rows, 2, &options, &loader, &err));
-    assert_fails(cdul_loader_next(loader, &batch, &end, &err), CDUL_ERR_CANCELLED, "row 7 is damaged");
+    assert_fails(cdul_loader_next(loader, &batch, &end, &err), CDUL_ERR_CANCELLED,
+                 "row 7 is damaged");
     cdul_loader_close(loader);
 }
 

@@ -36,7 +36,8 @@ static double defined(cdul_loss_kind kind, const double *x) {
             } else {
                 sum -= (y * log(p) + (1 - y) * log(1 - p)) / (B * C);
                 if (kind == CDUL_LOSS_BERNOULLI_KL)
-                    sum += ((y > 0 ? y * log(y) : 0) + (y < 1 ? (1 - y) * log(1 - y) : 0)) / (B * C);
+                    sum +=
+                        ((y > 0 ? y * log(y) : 0) + (y < 1 ? (1 - y) * log(1 - y) : 0)) / (B * C);
             }
         }
     }
@@ -54,8 +55,8 @@ static void losses_equal_their_definitions(void **state) {
     }
 }
 
-/* x = 0, y = 1: BCE = ln 2, and so is the KL. y = 0.5: BCE = ln 2, KL = 0. y = (1, 1, 0, 0) and equal logits:
- * softmax KL = ln(1/2 / 1/4) = ln 2. */
+/* x = 0, y = 1: BCE = ln 2, and so is the KL. y = 0.5: BCE = ln 2, KL = 0. y = (1, 1, 0, 0) and
+ * equal logits: softmax KL = ln(1/2 / 1/4) = ln 2. */
 static void losses_equal_values_worked_by_hand(void **state) {
     (void)state;
     const float zeros[4] = {0}, one[4] = {1, 1, 1, 1}, half[4] = {0.5f, 0.5f, 0.5f, 0.5f},
@@ -75,7 +76,8 @@ static void gradients_are_those_of_the_definitions(void **state) {
         float got[B * C];
         cdul_tensor *x = cdul_tensor_from(&s, logits, CDUL_F32, 2, (size_t[]){B, C});
         cdul_tensor_require_grad(&s, x, true);
-        cdul_tensor_backward(&s, cdul_loss(&s, (cdul_loss_kind)kind, x, labels, B, C, (cdul_device){0}));
+        cdul_tensor_backward(
+            &s, cdul_loss(&s, (cdul_loss_kind)kind, x, labels, B, C, (cdul_device){0}));
         cdul_tensor_read(&s, cdul_tensor_grad(&s, x), CDUL_F32, got, B * C);
         assert_ok(cdul_scope_close(&s, &err));
         for (size_t i = 0; i < B * C; i++) {
@@ -84,7 +86,8 @@ static void gradients_are_those_of_the_definitions(void **state) {
             for (size_t k = 0; k < B * C; k++) up[k] = down[k] = (double)logits[k];
             up[i] += h;
             down[i] -= h;
-            double want = (defined((cdul_loss_kind)kind, up) - defined((cdul_loss_kind)kind, down)) / (2 * h);
+            double want =
+                (defined((cdul_loss_kind)kind, up) - defined((cdul_loss_kind)kind, down)) / (2 * h);
             if (fabs((double)got[i] - want) > 1e-6)
                 fail_msg("loss %d, entry %zu: got %.9g, want %.9g", kind, i, (double)got[i], want);
         }
@@ -96,10 +99,10 @@ static void bernoulli_kl_and_bce_differ_by_a_constant_only(void **state) {
     (void)state;
     float moved[B * C];
     for (size_t i = 0; i < B * C; i++) moved[i] = logits[i] + (float)i / 7;
-    double here =
-        loss_of(CDUL_LOSS_BCE, logits, labels, B, C) - loss_of(CDUL_LOSS_BERNOULLI_KL, logits, labels, B, C);
-    double there =
-        loss_of(CDUL_LOSS_BCE, moved, labels, B, C) - loss_of(CDUL_LOSS_BERNOULLI_KL, moved, labels, B, C);
+    double here = loss_of(CDUL_LOSS_BCE, logits, labels, B, C) -
+                  loss_of(CDUL_LOSS_BERNOULLI_KL, logits, labels, B, C);
+    double there = loss_of(CDUL_LOSS_BCE, moved, labels, B, C) -
+                   loss_of(CDUL_LOSS_BERNOULLI_KL, moved, labels, B, C);
     assert_float_equal(here, there, 1e-6);
     assert_true(here > 0);
 }

@@ -47,15 +47,16 @@ static void text_cannot_become_markup(void **state) {
 
 static void bytes_that_are_not_utf8_are_replaced(void **state) {
     (void)state;
-    expect(as_text, "\xc3\xa4 \xe7\x8a\xac \xf0\x9f\x90\x95", "\xc3\xa4 \xe7\x8a\xac \xf0\x9f\x90\x95");
+    expect(as_text, "\xc3\xa4 \xe7\x8a\xac \xf0\x9f\x90\x95",
+           "\xc3\xa4 \xe7\x8a\xac \xf0\x9f\x90\x95");
     expect(as_text, "\xff\xfe", BAD BAD);
-    expect(as_text, "\xc0\xbc", BAD BAD);                 /* overlong '<' */
-    expect(as_text, "\xe0\x80\xbc", BAD BAD BAD);         /* overlong '<' */
-    expect(as_text, "\xed\xa0\x80", BAD BAD BAD);         /* surrogate */
+    expect(as_text, "\xc0\xbc", BAD BAD); /* overlong '<' */
+    expect(as_text, "\xe0\x80\xbc", BAD BAD BAD); /* overlong '<' */
+    expect(as_text, "\xed\xa0\x80", BAD BAD BAD); /* surrogate */
     expect(as_text, "\xf4\x90\x80\x80", BAD BAD BAD BAD); /* above U+10FFFF */
-    expect(as_text, "\xef\xbf\xbe", BAD);                 /* U+FFFE: not allowed in XML */
-    expect(as_text, "a\xe7\x8a", "a" BAD BAD);            /* cut at the end */
-    expect(as_text, "\xe7<", BAD "&lt;");                 /* cut by markup */
+    expect(as_text, "\xef\xbf\xbe", BAD); /* U+FFFE: not allowed in XML */
+    expect(as_text, "a\xe7\x8a", "a" BAD BAD); /* cut at the end */
+    expect(as_text, "\xe7<", BAD "&lt;"); /* cut by markup */
 }
 
 static void long_text_is_cut_between_characters(void **state) {
@@ -70,8 +71,8 @@ static void long_text_is_cut_between_characters(void **state) {
 static void json_in_a_script_cannot_end_it(void **state) {
     (void)state;
     expect(cdul_markup_json, "</script><!--&", "\"\\u003c/script\\u003e\\u003c!--\\u0026\"");
-    const char *const texts[] = {"plain", "q\"b\\s/", "\n\r\t\b\f\x01\x7f", "\xe7\x8a\xac\xf0\x9f\x90\x95",
-                                 "<a href='x'>"};
+    const char *const texts[] = {"plain", "q\"b\\s/", "\n\r\t\b\f\x01\x7f",
+                                 "\xe7\x8a\xac\xf0\x9f\x90\x95", "<a href='x'>"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char *got = written(cdul_markup_json, texts[i]);
         cJSON *json = NULL;

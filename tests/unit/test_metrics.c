@@ -134,13 +134,15 @@ static void curve_contains_the_average_precision(void **state) {
             recall = curve.points[i].recall;
             if (i) assert_true(curve.points[i].threshold < curve.points[i - 1].threshold);
         }
-        if (metrics.per_class[c].positives) assert_true(fabs(area - metrics.per_class[c].ap) < 1e-12);
+        if (metrics.per_class[c].positives)
+            assert_true(fabs(area - metrics.per_class[c].ap) < 1e-12);
         cdul_curve_free(&curve);
     }
     cdul_metrics_free(&metrics);
 }
 
-/* Scores 0.9 (right), 0.8 (wrong), 0.7 (right), judged through rows in another order than the scores'. */
+/* Scores 0.9 (right), 0.8 (wrong), 0.7 (right), judged through rows in another order than the
+ * scores'. */
 static void rows_pick_the_images_to_judge(void **state) {
     (void)state;
     const float scores[] = {0.1f, 0.7f, 0.3f, 0.9f, 0.8f};
@@ -167,7 +169,8 @@ static void a_score_that_is_no_probability_is_named(void **state) {
     assert_fails(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err), CDUL_ERR_INPUT,
                  "image 2, class 1");
     scores[2] = 1.5f;
-    assert_fails(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err), CDUL_ERR_INPUT, "1.5");
+    assert_fails(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err), CDUL_ERR_INPUT,
+                 "1.5");
 }
 
 static void truth_without_positives_has_no_map(void **state) {

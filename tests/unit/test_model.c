@@ -54,7 +54,8 @@ static void a_model_comes_back_as_it_was_written(void **state) {
     assert_int_equal(back->entry_count, net->entry_count);
     for (size_t i = 0; i < net->entry_count; i++) {
         cdul_scope s = {.no_grad = true};
-        cdul_tensor *difference = cdul_tensor_sub(&s, net->entries[i].tensor, back->entries[i].tensor);
+        cdul_tensor *difference =
+            cdul_tensor_sub(&s, net->entries[i].tensor, back->entries[i].tensor);
         cdul_tensor *squares = cdul_tensor_sum(&s, cdul_tensor_mul(&s, difference, difference));
         assert_true(cdul_tensor_item(&s, squares) == 0);
         assert_ok(cdul_scope_close(&s, &err));
@@ -71,7 +72,8 @@ static void metadata_values_are_text_or_json(void **state) {
     cdul_safetensors *file = NULL;
     assert_ok(cdul_safetensors_open("model.safetensors", &file, &err));
     assert_string_equal(cdul_safetensors_metadata(file, "arch"), "resnet18");
-    assert_string_equal(cdul_safetensors_metadata(file, "classes"), "[\"cat, \\\"big\\\"\",\"Hund ü\"]");
+    assert_string_equal(cdul_safetensors_metadata(file, "classes"),
+                        "[\"cat, \\\"big\\\"\",\"Hund ü\"]");
     assert_string_equal(cdul_safetensors_metadata(file, "input_size"), "[48,64]");
     assert_string_equal(cdul_safetensors_metadata(file, "mean"), "[0.485,0.456,0.406]");
     assert_string_equal(cdul_safetensors_metadata(file, "provenance"), "{\"epochs\":3}");
@@ -97,8 +99,8 @@ static void weights_without_facts_are_refused(void **state) {
     cdul_preprocess read;
     cJSON_AddStringToObject(nothing, "format", "pt");
     assert_ok(cdul_model_write("bare.safetensors", net, nothing, &err));
-    assert_fails(cdul_model_read("bare.safetensors", &back, &read, &description, &err), CDUL_ERR_INPUT,
-                 "metadata \"version\" is missing");
+    assert_fails(cdul_model_read("bare.safetensors", &back, &read, &description, &err),
+                 CDUL_ERR_INPUT, "metadata \"version\" is missing");
     assert_null(back);
     assert_null(description);
     cJSON_Delete(nothing);

@@ -31,8 +31,8 @@ static void *made(bool half, double phase, double scale, double offset) {
     float *values = malloc(N * sizeof *values);
     assert_non_null(values);
     for (size_t i = 0; i < N; i++) {
-        float value =
-            (float)(offset * (double)(i % CHANNELS % 7) + scale * sin(phase * (double)(i % 100003)));
+        float value = (float)(offset * (double)(i % CHANNELS % 7) +
+                              scale * sin(phase * (double)(i % 100003)));
         uint32_t bits;
         memcpy(&bits, &value, sizeof bits);
         if (half)
@@ -52,7 +52,8 @@ static void run(fixture *f) {
         shift[c] = -1.5F * f->mean[c];
     }
     norm_forward(shape, f->x, scale, shift, f->residual, true, f->y);
-    assert_true(norm_backward_sums(shape, f->dy, f->more, f->y, f->x, f->mean, f->g, f->sum_g, f->sum_gx));
+    assert_true(
+        norm_backward_sums(shape, f->dy, f->more, f->y, f->x, f->mean, f->g, f->sum_g, f->sum_gx));
     norm_backward(shape, f->g, f->x, f->mean, scale, f->sum_g, f->sum_gx, f->dx);
 }
 
@@ -87,7 +88,8 @@ static void equals_the_formulas(bool half, bool two) {
         for (size_t i = c; i < N; i += CHANNELS) sum += (double)get(f.x, i, half);
         const double mean = sum / ROWS;
         for (size_t i = c; i < N; i += CHANNELS) {
-            double x = (double)get(f.x, i, half) - mean, y = 1.5 * x + (double)get(f.residual, i, half);
+            double x = (double)get(f.x, i, half) - mean,
+                   y = 1.5 * x + (double)get(f.residual, i, half);
             double got = (double)get(f.y, i, half), g = (double)get(f.g, i, half),
                    dy = (double)get(f.dy, i, half);
             if (two) dy += (double)get(f.more, i, half);
@@ -140,7 +142,8 @@ static void nan_and_infinity_are_kept(void **state) {
     float x[] = {NAN, INFINITY, -INFINITY, -0.5F}, y[4];
     norm_forward((norm_shape){4, 1, false}, x, &one, &zero, NULL, true, y);
     assert_true(isnan(y[0]) && isinf(y[1]) && y[2] == 0 && y[3] == 0);
-    uint16_t half[] = {0x7fff, 0x7f80, 0x3f81}, out[3]; /* NaN with all bits set, infinity, 1 + 2^-7 */
+    /* NaN with all bits set, infinity, 1 + 2^-7 */
+    uint16_t half[] = {0x7fff, 0x7f80, 0x3f81}, out[3];
     norm_forward((norm_shape){3, 1, true}, half, &one, &zero, NULL, false, out);
     assert_true((out[0] & 0x7f80) == 0x7f80 && (out[0] & 0x7f) != 0);
     assert_int_equal(out[1], 0x7f80);
@@ -150,7 +153,8 @@ static void nan_and_infinity_are_kept(void **state) {
 /* The middle between two bfloat16 goes to the even one. */
 static void ties_round_to_even(void **state) {
     (void)state;
-    uint16_t x[] = {0x3f80, 0x3f80}, residual[] = {0x3b80, 0x3c40}, out[2]; /* 1 + 2^-8, 1 + 3 x 2^-8 */
+    /* 1 + 2^-8, 1 + 3 x 2^-8 */
+    uint16_t x[] = {0x3f80, 0x3f80}, residual[] = {0x3b80, 0x3c40}, out[2];
     const float one = 1, zero = 0;
     norm_forward((norm_shape){2, 1, true}, x, &one, &zero, residual, false, out);
     assert_int_equal(out[0], 0x3f80);
@@ -159,8 +163,10 @@ static void ties_round_to_even(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(float32_equals_the_formulas), cmocka_unit_test(bfloat16_equals_the_formulas),
-        cmocka_unit_test(threads_change_nothing),      cmocka_unit_test(nan_and_infinity_are_kept),
+        cmocka_unit_test(float32_equals_the_formulas),
+        cmocka_unit_test(bfloat16_equals_the_formulas),
+        cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(nan_and_infinity_are_kept),
         cmocka_unit_test(ties_round_to_even),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

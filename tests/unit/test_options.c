@@ -30,8 +30,9 @@ static void defaults_fill_the_struct(void **state) {
 static void options_set_fields_and_the_rest_is_positional(void **state) {
     (void)state;
     parse_result r;
-    parses(r, "wall", "--no-gloss", "-n3", "--thinner=1e-1", "--drying-heat", "-4.5", "-o", "out", "--finish",
-           "mirror", "door", "--tool=spray", "--drops=-9007199254740992", "--", "--coats", "-");
+    parses(r, "wall", "--no-gloss", "-n3", "--thinner=1e-1", "--drying-heat", "-4.5", "-o", "out",
+           "--finish", "mirror", "door", "--tool=spray", "--drops=-9007199254740992", "--",
+           "--coats", "-");
     assert_false(r.options.gloss);
     assert_int_equal(r.options.coats, 3);
     assert_true(r.options.thinner == 0.1);
@@ -76,7 +77,8 @@ static void long_options_may_be_abbreviated(void **state) {
 static void the_last_of_several_wins(void **state) {
     (void)state;
     parse_result r;
-    parses(r, "-n", "3", "-n", "4", "--no-gloss", "-g", "-v", "-q", "-v", "-j", "7", "--progress=never");
+    parses(r, "-n", "3", "-n", "4", "--no-gloss", "-g", "-v", "-q", "-v", "-j", "7",
+           "--progress=never");
     assert_int_equal(r.options.coats, 4);
     assert_true(r.options.gloss);
     assert_int_equal(r.common.level, CDUL_VERBOSE);

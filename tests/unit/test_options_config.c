@@ -9,10 +9,11 @@ static void write_file(const char *path, const char *text) {
 
 static void a_config_sets_options_by_section_and_key(void **state) {
     (void)state;
-    write_file("a.json",
-               "{\"description\": \"for people\", \"wash\": {\"soap\": 2, \"towel\": [\"t\"]},"
-               " \"paint\": {\"gloss\": false, \"coats\": 3, \"drying_heat\": 1.5, \"colour\": \"red\","
-               " \"layer\": [\"x\", \"y\"], \"brush\": \"one\", \"finish\": \"matt\"}}");
+    write_file(
+        "a.json",
+        "{\"description\": \"for people\", \"wash\": {\"soap\": 2, \"towel\": [\"t\"]},"
+        " \"paint\": {\"gloss\": false, \"coats\": 3, \"drying_heat\": 1.5, \"colour\": \"red\","
+        " \"layer\": [\"x\", \"y\"], \"brush\": \"one\", \"finish\": \"matt\"}}");
     parse_result r;
     parses(r, "wall", "-c", "a.json");
     assert_false(r.options.gloss);
@@ -57,7 +58,8 @@ static void set_reads_the_value_by_the_type_of_the_option(void **state) {
     (void)state;
     parse_result r;
     parses(r, "--set", "paint.gloss=false", "--set", "paint.colour=a=b.c", "--set",
-           "paint.layer=[\"x\", \"y\"]", "--set", "paint.brush=one two", "--set=paint.finish=mirror");
+           "paint.layer=[\"x\", \"y\"]", "--set", "paint.brush=one two",
+           "--set=paint.finish=mirror");
     assert_false(r.options.gloss);
     assert_string_equal(r.options.colour, "a=b.c");
     assert_int_equal(r.options.layer.count, 2);
@@ -73,19 +75,22 @@ static void set_reads_the_value_by_the_type_of_the_option(void **state) {
 static void unknown_names_are_refused_with_the_nearest_one(void **state) {
     (void)state;
     write_file("section.json", "{\"piant\": {}}");
-    refuses("section.json: unknown section \"piant\"; did you mean \"paint\"?", "-c", "section.json");
+    refuses("section.json: unknown section \"piant\"; did you mean \"paint\"?", "-c",
+            "section.json");
     write_file("far.json", "{\"kitchen\": {}}");
     refuses("far.json: unknown section \"kitchen\"; there are paint, wash", "-c", "far.json");
     write_file("key.json", "{\"paint\": {\"drying-heat\": 1}}");
-    refuses("key.json: unknown key \"paint.drying-heat\"; did you mean \"paint.drying_heat\"?", "-c",
-            "key.json");
+    refuses("key.json: unknown key \"paint.drying-heat\"; did you mean \"paint.drying_heat\"?",
+            "-c", "key.json");
     write_file("other.json", "{\"wash\": {\"soup\": 1}}");
-    refuses("other.json: unknown key \"wash.soup\"; did you mean \"wash.soap\"?", "-c", "other.json");
+    refuses("other.json: unknown key \"wash.soup\"; did you mean \"wash.soap\"?", "-c",
+            "other.json");
     refuses("--set: unknown key \"paint.quartz\" (see --print-config for all keys)", "--set",
             "paint.quartz=1");
     refuses("--set: unknown section \"piant\"; did you mean \"paint\"?", "--set", "piant.coats=1");
     refuses("--set coats=1: expected section.key=value, such as paint.coats=1", "--set", "coats=1");
-    refuses("--set paint.coats: expected section.key=value, such as paint.key=value", "--set", "paint.coats");
+    refuses("--set paint.coats: expected section.key=value, such as paint.key=value", "--set",
+            "paint.coats");
     refuses("--set: \"paint.output\" is not a config key; give --output to cdul-paint", "--set",
             "paint.output=x");
 }
@@ -102,13 +107,15 @@ static void wrong_types_and_ranges_are_refused_with_file_and_key(void **state) {
         {"{\"paint\": {\"gloss\": 1}}", "paint.gloss: expected true or false, not a number"},
         {"{\"paint\": {\"colour\": []}}", "paint.colour: expected a string, not a list"},
         {"{\"paint\": {\"finish\": {}}}", "paint.finish: expected a string, not an object"},
-        {"{\"paint\": {\"layer\": 3}}", "paint.layer: expected a string or a list of strings, not a number"},
+        {"{\"paint\": {\"layer\": 3}}",
+         "paint.layer: expected a string or a list of strings, not a number"},
         {"{\"paint\": {\"layer\": [\"a\", 3]}}", "paint.layer: expected a list of strings"},
         {"{\"wash\": {\"soap\": 6}}", "wash.soap: expected a number, 0 to 5, not 6"},
         {"{\"paint\": 3}", "\"paint\" must be an object of keys"},
         {"{\"description\": 3}", "\"description\" must be a string"},
         {"[]", "a config is an object of sections, such as {\"paint\": {...}}"},
-        {"{\"paint\": {\"dry\": true}}", "\"paint.dry\" is not a config key; give --dry to cdul-paint"},
+        {"{\"paint\": {\"dry\": true}}",
+         "\"paint.dry\" is not a config key; give --dry to cdul-paint"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char message[300];
@@ -137,9 +144,9 @@ static void text_that_is_not_json_is_wrong_usage_and_a_missing_file_a_failure(vo
 static void a_printed_config_reproduces_the_options(void **state) {
     (void)state;
     parse_result first, second;
-    parses(first, "--no-gloss", "-n", "7", "--thinner", "0.30000000000000004", "--drying-heat=-1e-7",
-           "--colour", "r\"\\\xc3\xa9", "-l", "a", "-l", "", "--brush", "b", "--finish=mirror",
-           "--tool=spray", "--print-config");
+    parses(first, "--no-gloss", "-n", "7", "--thinner", "0.30000000000000004",
+           "--drying-heat=-1e-7", "--colour", "r\"\\\xc3\xa9", "-l", "a", "-l", "", "--brush", "b",
+           "--finish=mirror", "--tool=spray", "--print-config");
     assert_true(first.done);
     write_file("printed.json", first.text);
     parses(second, "-c", "printed.json", "--print-config");
@@ -157,7 +164,8 @@ static void a_printed_config_of_defaults_reproduces_them(void **state) {
     parse_result first, second;
     parses(first, "--print-config");
     write_file("printed.json", first.text);
-    parses(second, "--drops=3", "--print-config", "-c", "printed.json", "--set", "paint.drops=null");
+    parses(second, "--drops=3", "--print-config", "-c", "printed.json", "--set",
+           "paint.drops=null");
     assert_string_equal(first.text, second.text);
     assert_null(second.options.colour);
     assert_true(isnan(second.options.heat));

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 /* Every option of the fixture, as --help and the man page must name it. */
-static const char *const names[] = {"gloss",  "dry",     "coats",    "drops",        "thinner", "drying-heat",
-                                    "colour", "output",  "layer",    "brush",        "finish",  "tool",
-                                    "config", "set",     "threads",  "print-config", "verbose", "quiet",
-                                    "help",   "version", "progress", "generate"};
+static const char *const names[] = {
+    "gloss",   "dry",   "coats",  "drops",   "thinner",  "drying-heat", "colour",  "output",
+    "layer",   "brush", "finish", "tool",    "config",   "set",         "threads", "print-config",
+    "verbose", "quiet", "help",   "version", "progress", "generate"};
 
 static void assert_contains(const char *text, const char *part) {
     if (!strstr(text, part)) fail_msg("\"%s\" is not in:\n%s", part, text);
@@ -21,7 +21,8 @@ static void help_fits_79_columns(void **state) {
     for (const char *at = r.text; *at; at++) {
         column = *at == '\n' ? 0 : column + 1;
         assert_in_range(column, 0, 79);
-        if (*at == '\n' && at > r.text && at[-1] == ' ') fail_msg("a line ends in a space:\n%s", r.text);
+        if (*at == '\n' && at > r.text && at[-1] == ' ')
+            fail_msg("a line ends in a space:\n%s", r.text);
     }
     release(&r);
 }
@@ -30,8 +31,8 @@ static void help_shows_groups_ranges_choices_and_defaults(void **state) {
     (void)state;
     parse_result r;
     parses(r, "-h");
-    assert_contains(r.text,
-                    "Usage: cdul-paint [OPTION]... WALLS...\n       cdul-paint --dry\n\nPaint walls\n");
+    assert_contains(
+        r.text, "Usage: cdul-paint [OPTION]... WALLS...\n       cdul-paint --dry\n\nPaint walls\n");
     assert_contains(r.text, "\nPaint:\n  -g, --[no-]gloss        make it shine (default on)\n"
                             "      --dry               wait, don't paint\n"
                             "  -n, --coats N           number of coats (1 to 9; default 2)\n"
@@ -47,8 +48,8 @@ static void help_shows_groups_ranges_choices_and_defaults(void **state) {
 
 static void help_man_page_and_completions_know_every_option(void **state) {
     (void)state;
-    static const char *const requests[] = {"--help", "--generate=man", "--generate=bash", "--generate=zsh",
-                                           "--generate=fish"};
+    static const char *const requests[] = {"--help", "--generate=man", "--generate=bash",
+                                           "--generate=zsh", "--generate=fish"};
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         parse_result r;
         parses(r, requests[i]);
@@ -90,8 +91,9 @@ static void the_man_page_hides_nothing_from_troff(void **state) {
     parses(r, "--generate", "man");
     assert_int_equal(strncmp(r.text, ".TH CDUL\\-PAINT 1 ", 18), 0);
     assert_contains(r.text, "\n.PP\n\\&.Walls\\eare 'papered' first.\n");
-    assert_contains(r.text,
-                    "\\fB\\-n\\fR, \\fB\\-\\-coats\\fR \\fIN\\fR\nNumber of coats (1 to 9; default 2).\n");
+    assert_contains(
+        r.text,
+        "\\fB\\-n\\fR, \\fB\\-\\-coats\\fR \\fIN\\fR\nNumber of coats (1 to 9; default 2).\n");
     assert_contains(r.text, "cdul\\-paint \\-n 3 \\-l \\(dqa coat of a {}\\(dq walls/\n");
     release(&r);
 }
@@ -143,11 +145,11 @@ static void fish_understands_its_completion(void **state) {
 /* Completes a command line as readline would split it, in bash itself. */
 static void completes_to(const char *words, const char *current, const char *expected) {
     char line[600];
-    snprintf(
-        line, sizeof line,
-        "bash -c 'compopt() { :; }; . ./generated; COMP_WORDS=(%s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
-        " _cdul_paint; echo \"${COMPREPLY[*]}\"' >answer",
-        words);
+    snprintf(line, sizeof line,
+             "bash -c 'compopt() { :; }; . ./generated; COMP_WORDS=(%s); "
+             "COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
+             " _cdul_paint; echo \"${COMPREPLY[*]}\"' >answer",
+             words);
     assert_int_equal(system(line), 0);
     char answer[300] = "";
     FILE *file = fopen("answer", "r");

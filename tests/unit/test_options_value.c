@@ -38,7 +38,8 @@ static void ranges_are_inclusive(void **state) {
     refuses(NUMBER "\"-0.1\"", "--thinner", "-0.1");
     refuses(WHOLE "\"0\"", "--coats", "0");
     refuses(WHOLE "\"10\"", "--coats", "10");
-    refuses("--drops: expected a whole number, not \"9007199254740994\"", "--drops", "9007199254740994");
+    refuses("--drops: expected a whole number, not \"9007199254740994\"", "--drops",
+            "9007199254740994");
     parse_result r;
     parses(r, "--thinner=1", "--coats=9");
     release(&r);
@@ -48,10 +49,11 @@ static void ranges_are_inclusive(void **state) {
 
 static void choices_are_listed_and_the_nearest_is_suggested(void **state) {
     (void)state;
-    refuses("--finish: expected matt, satin or mirror, not \"miror\"; did you mean mirror?", "--finish",
-            "miror");
+    refuses("--finish: expected matt, satin or mirror, not \"miror\"; did you mean mirror?",
+            "--finish", "miror");
     refuses("--finish: expected matt, satin or mirror, not \"\"", "--finish", "");
-    refuses("--finish: expected matt, satin or mirror, not \"matt|satin\"", "--finish", "matt|satin");
+    refuses("--finish: expected matt, satin or mirror, not \"matt|satin\"", "--finish",
+            "matt|satin");
 }
 
 /* A library or plug-in may have called setlocale. */

@@ -18,8 +18,8 @@ static cdul_strings three_classes(void) {
 static const float scores[2][3] = {{0.25f, 0.1f, 0.75f}, {0.5f, 0.5f, 0.0f}};
 static const bool picked[2][3] = {{true, false, true}, {false, false, false}};
 
-static void write_both(const char *path, cdul_predictions_format format, const cdul_strings *classes,
-                       bool all) {
+static void write_both(const char *path, cdul_predictions_format format,
+                       const cdul_strings *classes, bool all) {
     cdul_predictions *predictions;
     assert_ok(cdul_predictions_create(path, format, classes, &predictions, &err));
     cdul_predictions_add(predictions, "a\n\"b\".jpg", scores[0], all ? NULL : picked[0]);
@@ -40,13 +40,14 @@ static void lines_hold_picked_classes_by_falling_score(void **state) {
     (void)state;
     cdul_strings classes = three_classes();
     write_both("picked.jsonl", CDUL_PREDICTIONS_JSONL, &classes, false);
-    expect_text("picked.jsonl",
-                "{\"image\":\"a\\n\\\"b\\\".jpg\",\"labels\":[{\"name\":\"\xe7\x8a\xac\",\"score\":0.75},"
-                "{\"name\":\"cat\",\"score\":0.25}]}\n{\"image\":\"c.jpg\",\"labels\":[]}\n");
-    write_both("picked.csv", CDUL_PREDICTIONS_CSV, &classes, false);
     expect_text(
-        "picked.csv",
-        "image,cat,\"salt, \"\"pepper\"\"\",\xe7\x8a\xac\n\"a\n\"\"b\"\".jpg\",0.25,,0.75\nc.jpg,,,\n");
+        "picked.jsonl",
+        "{\"image\":\"a\\n\\\"b\\\".jpg\",\"labels\":[{\"name\":\"\xe7\x8a\xac\",\"score\":0.75},"
+        "{\"name\":\"cat\",\"score\":0.25}]}\n{\"image\":\"c.jpg\",\"labels\":[]}\n");
+    write_both("picked.csv", CDUL_PREDICTIONS_CSV, &classes, false);
+    expect_text("picked.csv",
+                "image,cat,\"salt, "
+                "\"\"pepper\"\"\",\xe7\x8a\xac\n\"a\n\"\"b\"\".jpg\",0.25,,0.75\nc.jpg,,,\n");
     cdul_strings_free(&classes);
 }
 
@@ -90,7 +91,8 @@ static void discarding_leaves_nothing(void **state) {
     (void)state;
     cdul_strings classes = three_classes();
     cdul_predictions *predictions;
-    assert_ok(cdul_predictions_create("gone.jsonl", CDUL_PREDICTIONS_JSONL, &classes, &predictions, &err));
+    assert_ok(cdul_predictions_create("gone.jsonl", CDUL_PREDICTIONS_JSONL, &classes, &predictions,
+                                      &err));
     cdul_predictions_add(predictions, "a", scores[0], NULL);
     cdul_predictions_discard(&predictions);
     cdul_predictions_discard(&predictions);
@@ -103,7 +105,8 @@ static void refuse(const char *text, const char *reason) {
     cdul_labels labels = {0};
     size_t given;
     assert_ok(cdul_file_write_all("bad.jsonl", text, strlen(text), &err));
-    assert_fails(cdul_predictions_read("bad.jsonl", &classes, &labels, &given, &err), CDUL_ERR_INPUT, reason);
+    assert_fails(cdul_predictions_read("bad.jsonl", &classes, &labels, &given, &err),
+                 CDUL_ERR_INPUT, reason);
     assert_null(labels.values);
     cdul_strings_free(&classes);
 }
@@ -116,9 +119,12 @@ static void wrong_lines_are_refused_with_number_and_reason(void **state) {
     refuse("{\"labels\":[]}", "line 1: image: missing");
     refuse("{\"image\":\"a\",\"labels\":[{\"name\":\"cot\",\"score\":0}]}",
            "\"cot\" is not known; did you mean \"cat\"?");
-    refuse("{\"image\":\"a\",\"labels\":[{\"name\":\"cat\",\"score\":2}]}", "score 2 is not in [0, 1]");
-    refuse("{\"image\":\"a\",\"labels\":[{\"name\":\"cat\",\"score\":\"1\"}]}", "score: expected a number");
-    refuse("{\"image\":\"a\",\"labels\":[{\"name\":\"cat\",\"score\":1},{\"name\":\"cat\",\"score\":1}]}",
+    refuse("{\"image\":\"a\",\"labels\":[{\"name\":\"cat\",\"score\":2}]}",
+           "score 2 is not in [0, 1]");
+    refuse("{\"image\":\"a\",\"labels\":[{\"name\":\"cat\",\"score\":\"1\"}]}",
+           "score: expected a number");
+    refuse("{\"image\":\"a\",\"labels\":[{\"name\":\"cat\",\"score\":1},{\"name\":\"cat\","
+           "\"score\":1}]}",
            "occurs twice");
     snprintf(text, sizeof text, "%s\n%s", good, "{\"image\":");
     refuse(text, "line 3");

@@ -147,9 +147,10 @@ static void nothing_to_do_and_no_slots(void **state) {
     assert_ok(cdul_prefetch_open(0, 4, DEPTH, produce, NULL, &prefetch, &err));
     assert_int_equal(cdul_prefetch_next(prefetch, &item), 0);
     cdul_prefetch_close(prefetch);
-    assert_fails(cdul_prefetch_open(1, 1, 0, produce, NULL, &prefetch, &err), CDUL_ERR_USAGE, "depth");
-    assert_fails(cdul_prefetch_open(1, 1, SIZE_MAX / 2, produce, NULL, &prefetch, &err), CDUL_ERR_MEMORY,
-                 "memory");
+    assert_fails(cdul_prefetch_open(1, 1, 0, produce, NULL, &prefetch, &err), CDUL_ERR_USAGE,
+                 "depth");
+    assert_fails(cdul_prefetch_open(1, 1, SIZE_MAX / 2, produce, NULL, &prefetch, &err),
+                 CDUL_ERR_MEMORY, "memory");
 }
 
 int main(void) {

@@ -20,8 +20,8 @@ static void inputs_equal_torchvision_and_open_clip(void **state) {
     char source[100], result[100];
     size_t width, height, shortest;
     int mode, filter, fill, crop_floor, cases = 0;
-    while (fscanf(list, "%99s %zu %zu %zu %d %d %d %d %99s", source, &width, &height, &shortest, &mode,
-                  &filter, &fill, &crop_floor, result) == 9) {
+    while (fscanf(list, "%99s %zu %zu %zu %d %d %d %d %99s", source, &width, &height, &shortest,
+                  &mode, &filter, &fill, &crop_floor, result) == 9) {
         cdul_image image = golden_ppm("preprocess", source);
         size_t size, count = 3 * width * height;
         uint8_t *bytes = golden_bytes("preprocess", result, &size), *scratch = test_malloc(count);
@@ -96,13 +96,16 @@ static void impossible_settings_are_errors(void **state) {
     cdul_image image = {1, 1, pixel, NULL};
     cdul_error err;
     cdul_preprocess p = clip(0, 1);
-    assert_fails(cdul_preprocess_apply(&p, &image, NULL, scratch, out, &err), CDUL_ERR_USAGE, "0 x 1");
+    assert_fails(cdul_preprocess_apply(&p, &image, NULL, scratch, out, &err), CDUL_ERR_USAGE,
+                 "0 x 1");
     p = clip(1, 1);
     p.std[1] = 0;
-    assert_fails(cdul_preprocess_apply(&p, &image, NULL, scratch, out, &err), CDUL_ERR_USAGE, "std");
+    assert_fails(cdul_preprocess_apply(&p, &image, NULL, scratch, out, &err), CDUL_ERR_USAGE,
+                 "std");
     p = clip(1, 1);
     p.mean[0] = NAN;
-    assert_fails(cdul_preprocess_apply(&p, &image, NULL, scratch, out, &err), CDUL_ERR_USAGE, "mean");
+    assert_fails(cdul_preprocess_apply(&p, &image, NULL, scratch, out, &err), CDUL_ERR_USAGE,
+                 "mean");
 }
 
 int main(void) {

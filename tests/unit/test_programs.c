@@ -4,9 +4,10 @@
 
 #include <ctype.h>
 
-#define EACH_PROGRAM(program)                                                                                \
-    for (const cdul_program *const *each = cdul_programs, *program = *each; program; program = *++each)
-#define EACH_OPTION(option, program)                                                                         \
+#define EACH_PROGRAM(program)                                                                      \
+    for (const cdul_program *const *each = cdul_programs, *program = *each; program;               \
+         program = *++each)
+#define EACH_OPTION(option, program)                                                               \
     for (const cdul_option *option = (program)->options; option->name; option++)
 
 /* Parses `words` (NULL-terminated) and returns what was written; the caller frees. */
@@ -23,8 +24,8 @@ static char *ask(const cdul_program *program, const char *const *words) {
     cdul_parsed *parsed;
     bool done;
     cdul_error err;
-    assert_ok(
-        cdul_options_parse(program, cdul_programs, argc, argv, out, options, &common, &parsed, &done, &err));
+    assert_ok(cdul_options_parse(program, cdul_programs, argc, argv, out, options, &common, &parsed,
+                                 &done, &err));
     assert_true(done);
     cdul_parsed_free(parsed);
     free(options);
@@ -67,7 +68,8 @@ static void numbers_have_a_range_and_choices_their_words(void **state) {
     (void)state;
     EACH_PROGRAM(program) EACH_OPTION(option, program) {
         bool number = option->type == CDUL_OPTION_INT || option->type == CDUL_OPTION_REAL;
-        if (number && !(option->minimum < option->maximum)) fail_msg("%s --%s", program->name, option->name);
+        if (number && !(option->minimum < option->maximum))
+            fail_msg("%s --%s", program->name, option->name);
         assert_int_equal(option->choices != NULL, option->type == CDUL_OPTION_CHOICE);
         assert_int_equal(option->argument != NULL, option->type != CDUL_OPTION_FLAG);
     }
@@ -85,7 +87,8 @@ static void help_is_a_phrase_in_lower_case_without_a_full_stop(void **state) {
             if (isupper((unsigned char)help[0]) && islower((unsigned char)help[1]))
                 fail_msg("--%s", option->name);
             size_t n = strlen(help);
-            if (help[n - 1] == '.' && strcmp(help + n - 3, "...") != 0) fail_msg("--%s", option->name);
+            if (help[n - 1] == '.' && strcmp(help + n - 3, "...") != 0)
+                fail_msg("--%s", option->name);
         }
     }
 }
@@ -134,7 +137,8 @@ static void examples_use_options_that_exist(void **state) {
                     known |= strcmp(option->name, name) == 0;
                     known |= strncmp(name, "no-", 3) == 0 && strcmp(option->name, name + 3) == 0;
                 }
-                if (!known) fail_msg("%s: --%s in %s", program->name, name, program->examples[i + 1]);
+                if (!known)
+                    fail_msg("%s: --%s in %s", program->name, name, program->examples[i + 1]);
             }
     }
 }

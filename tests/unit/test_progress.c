@@ -98,7 +98,8 @@ static void a_live_line_is_rewritten_at_most_ten_times_a_second(void **state) {
     }
     const char *text = finish(&c);
     clock_gettime(CLOCK_MONOTONIC, &after);
-    double elapsed = (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
+    double elapsed =
+        (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
     size_t drawn = 0;
     for (const char *at = text; (at = strstr(at, "label  ")); at++) drawn++;
     /* At the start, every tenth of a second, at the end. */
@@ -186,8 +187,8 @@ static void names_in_messages_cannot_steer_the_terminal(void **state) {
 
 /* --- On a terminal --- */
 
-/* Runs a short progress on a pseudo-terminal of `columns` columns and reads what arrived there before its
- * end. */
+/* Runs a short progress on a pseudo-terminal of `columns` columns and reads what arrived there
+ * before its end. */
 static void on_terminal(unsigned short columns, char *text, size_t size) {
     int master, slave;
     struct winsize window = {.ws_row = 24, .ws_col = columns};
@@ -277,7 +278,8 @@ static int interrupt_child(int first, int second, bool ignored) {
         cdul_interrupt_install();
         if (cdul_interrupted()) _exit(1);
         if (write(ready[1], "x", 1) != 1) _exit(1);
-        for (int i = 0; i < (ignored ? 300 : 10000) && !cdul_interrupted(); i++) wait_seconds(0.001);
+        for (int i = 0; i < (ignored ? 300 : 10000) && !cdul_interrupted(); i++)
+            wait_seconds(0.001);
         if (!cdul_interrupted()) _exit(2);
         if (write(ready[1], "x", 1) != 1) _exit(1);
         if (second) wait_seconds(10);

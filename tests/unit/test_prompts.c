@@ -22,8 +22,10 @@ static void the_word_takes_the_place_of_either_placeholder(void **state) {
 static void a_template_has_exactly_one_placeholder(void **state) {
     (void)state;
     char *got = NULL;
-    assert_fails(cdul_template_fill("a photo", "cat", &got, &err), CDUL_ERR_USAGE, "'a photo': no {}");
-    assert_fails(cdul_template_fill("{} and {c}", "cat", &got, &err), CDUL_ERR_USAGE, "more than one");
+    assert_fails(cdul_template_fill("a photo", "cat", &got, &err), CDUL_ERR_USAGE,
+                 "'a photo': no {}");
+    assert_fails(cdul_template_fill("{} and {c}", "cat", &got, &err), CDUL_ERR_USAGE,
+                 "more than one");
     assert_fails(cdul_template_fill("", "cat", &got, &err), CDUL_ERR_USAGE, "no {}");
 }
 

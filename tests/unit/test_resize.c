@@ -36,13 +36,16 @@ static void a_window_is_that_part_of_the_whole_result(void **state) {
         for (int filter = CDUL_NEAREST; filter <= CDUL_HAMMING; filter++) {
             size_t width = sizes[s][0], height = sizes[s][1];
             cdul_rect window = {width / 3, height / 4, width / 2, height / 3};
-            uint8_t *whole = test_malloc(width * height * 3), *part = test_malloc(width * height * 3);
-            assert_ok(cdul_image_resize(&image, NULL, width, height, (cdul_filter)filter, whole, &err));
+            uint8_t *whole = test_malloc(width * height * 3),
+                    *part = test_malloc(width * height * 3);
+            assert_ok(
+                cdul_image_resize(&image, NULL, width, height, (cdul_filter)filter, whole, &err));
             memset(part, 1, width * height * 3);
-            assert_ok(cdul_image_resize_window(&image, NULL, width, height, (cdul_filter)filter, &window,
-                                               part, width * 3, &err));
+            assert_ok(cdul_image_resize_window(&image, NULL, width, height, (cdul_filter)filter,
+                                               &window, part, width * 3, &err));
             for (size_t y = 0; y < window.height; y++)
-                assert_memory_equal(part + y * width * 3, whole + ((window.y + y) * width + window.x) * 3,
+                assert_memory_equal(part + y * width * 3,
+                                    whole + ((window.y + y) * width + window.x) * 3,
                                     window.width * 3);
             test_free(whole);
             test_free(part);
@@ -56,7 +59,8 @@ static void the_same_size_is_a_copy(void **state) {
     uint8_t *out = test_malloc(image.width * image.height * 3);
     cdul_error err;
     for (int filter = CDUL_NEAREST; filter <= CDUL_HAMMING; filter++) {
-        assert_ok(cdul_image_resize(&image, NULL, image.width, image.height, (cdul_filter)filter, out, &err));
+        assert_ok(cdul_image_resize(&image, NULL, image.width, image.height, (cdul_filter)filter,
+                                    out, &err));
         assert_memory_equal(out, image.pixels, image.width * image.height * 3);
     }
     test_free(out);
@@ -68,11 +72,13 @@ static void impossible_sizes_and_boxes_are_errors(void **state) {
     uint8_t pixels[2 * 3 * 3] = {0}, out[12];
     cdul_image image = {2, 3, pixels, NULL};
     cdul_error err;
-    const cdul_rect outside[] = {{0, 0, 3, 1}, {2, 0, 1, 1}, {0, 2, 1, 2}, {0, 0, 0, 1}, {1, 1, SIZE_MAX, 1}};
+    const cdul_rect outside[] = {
+        {0, 0, 3, 1}, {2, 0, 1, 1}, {0, 2, 1, 2}, {0, 0, 0, 1}, {1, 1, SIZE_MAX, 1}};
     for (size_t i = 0; i < COUNT(outside); i++)
-        assert_fails(cdul_image_resize(&image, &outside[i], 2, 2, CDUL_BICUBIC, out, &err), CDUL_ERR_USAGE,
-                     "not inside");
-    assert_fails(cdul_image_resize(&image, NULL, 0, 2, CDUL_BICUBIC, out, &err), CDUL_ERR_USAGE, "output");
+        assert_fails(cdul_image_resize(&image, &outside[i], 2, 2, CDUL_BICUBIC, out, &err),
+                     CDUL_ERR_USAGE, "not inside");
+    assert_fails(cdul_image_resize(&image, NULL, 0, 2, CDUL_BICUBIC, out, &err), CDUL_ERR_USAGE,
+                 "output");
     assert_fails(cdul_image_resize(&image, NULL, 2, 2, (cdul_filter)6, out, &err), CDUL_ERR_USAGE,
                  "filter 6");
 }

@@ -9,7 +9,8 @@ static void every_length_is_the_plain_loops(void **state) {
     uint8_t from[TAPS * STRIDE], got[BYTES + 1], wanted[BYTES + 1];
     int32_t coefficients[TAPS];
     uint32_t draw = 1;
-    for (size_t i = 0; i < sizeof from; i++) from[i] = (uint8_t)((draw = draw * 1664525 + 1013904223) >> 24);
+    for (size_t i = 0; i < sizeof from; i++)
+        from[i] = (uint8_t)((draw = draw * 1664525 + 1013904223) >> 24);
     for (size_t count = 0; count <= TAPS; count++)
         for (size_t bytes = 0; bytes <= BYTES; bytes++) {
             /* sums from far below 0 to far above 255, as overshoot gives them */

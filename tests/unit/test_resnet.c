@@ -39,7 +39,8 @@ static void tensors_have_torchvisions_names_in_torchvisions_order(void **state) 
         cdul_resnet *net = NULL;
         assert_ok(cdul_resnet_new(&options, NULL, NULL, &net, &err));
         assert_int_equal(net->entry_count, names.count);
-        for (size_t i = 0; i < names.count; i++) assert_string_equal(net->entries[i].name, names.items[i]);
+        for (size_t i = 0; i < names.count; i++)
+            assert_string_equal(net->entries[i].name, names.items[i]);
         cdul_resnet_free(net);
         cdul_strings_free(&names);
     }
@@ -73,11 +74,13 @@ static void what_is_trained_follows_freeze_and_freeze_bn(void **state) {
         for (size_t i = 0; i < net->entry_count; i++) {
             const cdul_resnet_entry *entry = &net->entries[i];
             bool bn = strstr(entry->name, "bn") || strstr(entry->name, "downsample.1");
-            bool statistic = strstr(entry->name, "running") != NULL, head = !strncmp(entry->name, "fc.", 3);
+            bool statistic = strstr(entry->name, "running") != NULL,
+                 head = !strncmp(entry->name, "fc.", 3);
             size_t stage = head ? CDUL_RESNET_HEAD : 1; /* the stem belongs to stage 1 */
             if (!strncmp(entry->name, "layer", 5)) stage = (size_t)(entry->name[5] - '0');
             assert_int_equal(entry->stage, stage);
-            assert_int_equal(entry->trained, stage > freeze && !statistic && !(bn && options.freeze_bn));
+            assert_int_equal(entry->trained,
+                             stage > freeze && !statistic && !(bn && options.freeze_bn));
         }
         cdul_resnet_free(net);
     }
@@ -87,10 +90,12 @@ static void impossible_options_are_refused(void **state) {
     (void)state;
     cdul_resnet *net = NULL;
     cdul_resnet_options options = options_of("resnet18", 0);
-    assert_fails(cdul_resnet_new(&options, NULL, NULL, &net, &err), CDUL_ERR_USAGE, "resnet18: 0 classes");
+    assert_fails(cdul_resnet_new(&options, NULL, NULL, &net, &err), CDUL_ERR_USAGE,
+                 "resnet18: 0 classes");
     options = options_of("resnet18", 2);
     options.freeze = 5;
-    assert_fails(cdul_resnet_new(&options, NULL, NULL, &net, &err), CDUL_ERR_USAGE, "5 frozen stages");
+    assert_fails(cdul_resnet_new(&options, NULL, NULL, &net, &err), CDUL_ERR_USAGE,
+                 "5 frozen stages");
     assert_null(net);
     cdul_resnet_free(NULL);
 }

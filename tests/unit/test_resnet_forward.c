@@ -6,14 +6,18 @@
 
 static const char *const architectures[] = {"resnet18",       "resnet34",  "resnet50",
                                             "resnet50-caffe", "resnet101", "resnet152"};
-enum { ARCHITECTURES = 6, WITH_GRADIENTS = 4 /* the last two differ in the number of blocks alone */ };
+enum {
+    ARCHITECTURES = 6,
+    WITH_GRADIENTS = 4 /* the last two differ in the number of blocks alone */
+};
 
 static cdul_error err;
 
 static int open_answers(void **state) {
     cdul_torch_set_threads(2);
     cdul_safetensors *file = NULL;
-    if (cdul_safetensors_open(CDUL_GOLDEN "/resnet/answers.safetensors", &file, &err) != CDUL_OK) return -1;
+    if (cdul_safetensors_open(CDUL_GOLDEN "/resnet/answers.safetensors", &file, &err) != CDUL_OK)
+        return -1;
     *state = file;
     return 0;
 }
@@ -28,7 +32,8 @@ static float *answer(void **state, const char *arch, const char *kind, size_t el
     char name[64];
     snprintf(name, sizeof name, "%s%s%s", arch, *kind ? "." : "", kind);
     const cdul_tensor_view *view = cdul_safetensors_find(*state, name);
-    if (!view || view->elements != elements) fail_msg("no answer %s of %zu elements", name, elements);
+    if (!view || view->elements != elements)
+        fail_msg("no answer %s of %zu elements", name, elements);
     float *values = malloc(elements * sizeof *values);
     cdul_tensor_to_f32(view, 0, elements, values);
     return values;
@@ -54,8 +59,8 @@ static void logits_equal_torchvision(void **state) {
         cdul_resnet *net = network(arch, options, false);
         cdul_scope s = {.no_grad = true};
         float got[GOLDEN_BATCH * GOLDEN_CLASSES];
-        cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, false), CDUL_F32, got,
-                         sizeof got / sizeof *got);
+        cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, false),
+                         CDUL_F32, got, sizeof got / sizeof *got);
         assert_ok(cdul_scope_close(&s, &err));
         float *want = answer(state, arch, "logits", sizeof got / sizeof *got);
         for (size_t i = 0; i < sizeof got / sizeof *got; i++) {
@@ -67,12 +72,13 @@ static void logits_equal_torchvision(void **state) {
     }
 }
 
-/* Most gradients have a root mean square of 1e-4 to 1e-2. Smaller ones are sums that cancel (entirely, for a
- * bias whose shift the next batch norm takes out), and rounding counts by the size of the terms. */
+/* Most gradients have a root mean square of 1e-4 to 1e-2. Smaller ones are sums that cancel
+ * (entirely, for a bias whose shift the next batch norm takes out), and rounding counts by the size
+ * of the terms. */
 #define SMALLEST_SCALE 1e-4
 
-/* Compares a tensor with its sketch {norm, samples}. Differences count in units of the tensor's root mean
- * square, or of the element where that is larger. Returns the largest. */
+/* Compares a tensor with its sketch {norm, samples}. Differences count in units of the tensor's
+ * root mean square, or of the element where that is larger. Returns the largest. */
 static double sketch_error(const float *values, size_t n, const float *sketch) {
     double norm = 0, root = sqrt((double)n);
     for (size_t i = 0; i < n; i++) norm += (double)values[i] * values[i];
@@ -117,8 +123,8 @@ static void assert_sketches(void **state, cdul_scope *s, const cdul_resnet *net,
     free(want);
 }
 
-/* Gradients after one backward pass. Batch statistics amplify rounding with depth: there torchvision's own
- * float32 is that far from the exact gradients. */
+/* Gradients after one backward pass. Batch statistics amplify rounding with depth: there
+ * torchvision's own float32 is that far from the exact gradients. */
 static double tolerance_of(void **state, const char *arch, bool training) {
     if (!training) return 1e-4;
     float *rounding = answer(state, arch, "train_rounding", 1);
@@ -134,7 +140,8 @@ static void gradients_equal_torchvision(void **state, bool training, const char 
         cdul_tensor_backward(
             &s, golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, training)));
         assert_ok(s.status);
-        assert_sketches(state, &s, net, gradient, kind, tolerance_of(state, architectures[a], training));
+        assert_sketches(state, &s, net, gradient, kind,
+                        tolerance_of(state, architectures[a], training));
         if (training) assert_sketches(state, &s, net, statistic, "running", 1e-4);
         assert_ok(cdul_scope_close(&s, &err));
         cdul_resnet_free(net);
@@ -169,7 +176,8 @@ static void add_groups(cdul_scope *s, cdul_optimizer *optimizer, const cdul_resn
     cdul_optimizer_add_group(s, optimizer, head, heads, 1e-3, 0);
 }
 
-static void losses_of_four_steps_equal_torch(void **state, cdul_optimizer_options options, const char *name) {
+static void losses_of_four_steps_equal_torch(void **state, cdul_optimizer_options options,
+                                             const char *name) {
     cdul_resnet *net = network("resnet18", all_trained(), true);
     cdul_optimizer *optimizer = NULL;
     assert_ok(cdul_optimizer_new(&options, &optimizer, &err));
@@ -178,7 +186,8 @@ static void losses_of_four_steps_equal_torch(void **state, cdul_optimizer_option
         cdul_scope s = {0};
         if (i == 0) add_groups(&s, optimizer, net);
         cdul_optimizer_zero_grad(&s, optimizer);
-        cdul_tensor *loss = golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, true));
+        cdul_tensor *loss =
+            golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, true));
         cdul_tensor_backward(&s, loss);
         cdul_optimizer_step(&s, optimizer);
         double got = cdul_tensor_item(&s, loss);
@@ -210,11 +219,13 @@ static void cached_activations_give_the_same_bits_as_the_whole_network(void **st
     const size_t n = sizeof whole / sizeof *whole;
     for (size_t stage = 1; stage <= CDUL_RESNET_STAGES; stage++) {
         cdul_scope s = {.no_grad = true};
-        cdul_tensor *x = golden_images(&s), *features = cdul_resnet_forward_features(&s, net, x, stage);
+        cdul_tensor *x = golden_images(&s),
+                    *features = cdul_resnet_forward_features(&s, net, x, stage);
         assert_int_equal(cdul_tensor_size(features, 1), (size_t)64 << (stage - 1));
         assert_int_equal(cdul_tensor_size(features, 2), GOLDEN_SIDE / 4 >> (stage - 1));
         cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, x, 0, false), CDUL_F32, whole, n);
-        cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, features, stage, false), CDUL_F32, split, n);
+        cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, features, stage, false), CDUL_F32,
+                         split, n);
         assert_ok(cdul_scope_close(&s, &err));
         assert_memory_equal(whole, split, sizeof whole);
     }
@@ -228,17 +239,19 @@ static void frozen_stages_get_no_gradient_and_keep_their_statistics(void **state
     cdul_resnet *net = network("resnet18", options, false);
     cdul_scope s = {0};
     cdul_tensor *before = cdul_tensor_affine(&s, net->stem.bn_mean, 1, 0);
-    cdul_tensor_backward(&s, golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, true)));
+    cdul_tensor_backward(
+        &s, golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, true)));
     assert_int_equal(
-        cdul_tensor_item(&s, cdul_tensor_sum(&s, cdul_tensor_sub(&s, before, net->stem.bn_mean))), 0);
+        cdul_tensor_item(&s, cdul_tensor_sum(&s, cdul_tensor_sub(&s, before, net->stem.bn_mean))),
+        0);
     for (size_t i = 0; i < net->entry_count; i++) {
         const cdul_resnet_entry *entry = &net->entries[i];
         cdul_scope probe = {0};
         bool reached = cdul_tensor_grad(&probe, entry->tensor) != NULL;
         if (cdul_scope_close(&probe, &err) == CDUL_OK) assert_true(reached);
         assert_int_equal(reached, entry->trained);
-        assert_int_equal(entry->trained,
-                         entry->stage > 3 && entry->kind != CDUL_BN_MEAN && entry->kind != CDUL_BN_VAR);
+        assert_int_equal(entry->trained, entry->stage > 3 && entry->kind != CDUL_BN_MEAN &&
+                                             entry->kind != CDUL_BN_VAR);
     }
     assert_ok(cdul_scope_close(&s, &err));
     cdul_resnet_free(net);
@@ -258,7 +271,8 @@ static void bfloat16_logits_are_near_float32(void **state) {
     cdul_tensor_read(&s, logits, CDUL_F32, got, sizeof got / sizeof *got);
     assert_ok(cdul_scope_close(&s, &err));
     float *want = answer(state, "resnet18", "logits", sizeof got / sizeof *got);
-    for (size_t i = 0; i < sizeof got / sizeof *got; i++) assert_float_equal(got[i], want[i], 0.02F);
+    for (size_t i = 0; i < sizeof got / sizeof *got; i++)
+        assert_float_equal(got[i], want[i], 0.02F);
     free(want);
     cdul_resnet_free(net);
 }

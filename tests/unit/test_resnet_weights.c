@@ -8,8 +8,8 @@
 
 static cdul_error err;
 
-static cdul_resnet *network(const char *arch, size_t classes, uint64_t seed, const cdul_safetensors *weights,
-                            bool *head_replaced) {
+static cdul_resnet *network(const char *arch, size_t classes, uint64_t seed,
+                            const cdul_safetensors *weights, bool *head_replaced) {
     cdul_resnet_options options = cdul_resnet_defaults();
     cdul_resnet *net = NULL;
     options.classes = classes;
@@ -49,7 +49,8 @@ static void assert_same(const cdul_resnet *a, const cdul_resnet *b, const char *
 
 /* --- Random numbers --- */
 
-static void assert_moments(const cdul_resnet *net, const char *name, double deviation, double largest) {
+static void assert_moments(const cdul_resnet *net, const char *name, double deviation,
+                           double largest) {
     size_t n;
     float *x = values_of(net, name, &n);
     double sum = 0, squares = 0, most = 0;
@@ -61,7 +62,8 @@ static void assert_moments(const cdul_resnet *net, const char *name, double devi
     /* Five standard errors of the mean and of the deviation. */
     double slack = 5 / sqrt((double)n), got = sqrt(squares / (double)n);
     if (fabs(sum / (double)n) > slack * deviation) fail_msg("%s: mean %g", name, sum / (double)n);
-    if (fabs(got / deviation - 1) > slack) fail_msg("%s: deviation %g, not %g", name, got, deviation);
+    if (fabs(got / deviation - 1) > slack)
+        fail_msg("%s: deviation %g, not %g", name, got, deviation);
     if (most > largest) fail_msg("%s: %g is larger than %g", name, most, largest);
     free(x);
 }
@@ -74,7 +76,8 @@ static void initial_weights_have_torchvisions_distributions(void **state) {
     assert_moments(net, "layer2.0.downsample.0.weight", sqrt(2.0 / 128), 6 * sqrt(2.0 / 128));
     assert_moments(net, "fc.weight", limit / sqrt(3), limit);
     size_t n;
-    float *ones = values_of(net, "layer1.0.bn1.weight", &n), *zeros = values_of(net, "layer1.0.bn1.bias", &n);
+    float *ones = values_of(net, "layer1.0.bn1.weight", &n),
+          *zeros = values_of(net, "layer1.0.bn1.bias", &n);
     for (size_t i = 0; i < n; i++) assert_true(ones[i] == 1 && zeros[i] == 0);
     free(ones);
     free(zeros);
@@ -83,7 +86,8 @@ static void initial_weights_have_torchvisions_distributions(void **state) {
 
 static void a_seed_decides_all_weights(void **state) {
     (void)state;
-    cdul_resnet *a = network("resnet18", 2, 1, NULL, NULL), *b = network("resnet18", 2, 1, NULL, NULL);
+    cdul_resnet *a = network("resnet18", 2, 1, NULL, NULL),
+                *b = network("resnet18", 2, 1, NULL, NULL);
     cdul_resnet *c = network("resnet18", 2, 2, NULL, NULL);
     assert_same(a, b, "layer3.0.conv1.weight", true);
     assert_same(a, c, "layer3.0.conv1.weight", false);
@@ -97,10 +101,10 @@ static void a_seed_decides_all_weights(void **state) {
 
 /* How the file differs from the network's own tensors. */
 typedef struct flaw {
-    const char *missing;   /* left out */
+    const char *missing; /* left out */
     const char *misshaped; /* one row less */
-    const char *added;     /* one more, an integer */
-    const char *spoilt;    /* its second element is `value` */
+    const char *added; /* one more, an integer */
+    const char *spoilt; /* its second element is `value` */
     float value;
 } flaw;
 
@@ -146,7 +150,8 @@ static void a_file_gives_back_every_tensor(void **state) {
     bool head_replaced = true;
     cdul_resnet *copy = network("resnet18", 3, 2, file, &head_replaced);
     assert_false(head_replaced);
-    for (size_t i = 0; i < net->entry_count; i++) assert_same(net, copy, net->entries[i].name, true);
+    for (size_t i = 0; i < net->entry_count; i++)
+        assert_same(net, copy, net->entries[i].name, true);
     cdul_safetensors_close(file);
     cdul_resnet_free(copy);
     cdul_resnet_free(net);
@@ -154,7 +159,8 @@ static void a_file_gives_back_every_tensor(void **state) {
 
 static void a_head_of_other_classes_is_replaced_by_the_seeds(void **state) {
     (void)state;
-    cdul_resnet *net = network("resnet18", 3, 1, NULL, NULL), *fresh = network("resnet18", 5, 2, NULL, NULL);
+    cdul_resnet *net = network("resnet18", 3, 1, NULL, NULL),
+                *fresh = network("resnet18", 5, 2, NULL, NULL);
     cdul_safetensors *file = file_of(net, (flaw){0});
     bool head_replaced = false;
     cdul_resnet *copy = network("resnet18", 5, 2, file, &head_replaced);
@@ -177,7 +183,8 @@ static void a_wrong_file_is_refused_and_the_tensor_named(void **state) {
         {{.missing = "layer2.1.bn2.running_var"}, "layer2.1.bn2.running_var"},
         {{.missing = "fc.bias"}, "fc.bias"},
         {{.misshaped = "layer4.0.conv1.weight"}, "layer4.0.conv1.weight"},
-        {{.added = "layer5.0.conv1.weight"}, "\"layer5.0.conv1.weight\" does not belong to a resnet18"},
+        {{.added = "layer5.0.conv1.weight"},
+         "\"layer5.0.conv1.weight\" does not belong to a resnet18"},
         {{.added = "num_batches_tracked"}, "\"num_batches_tracked\" does not belong"},
         {{.spoilt = "layer3.0.conv1.weight", .value = NAN},
          "tensor \"layer3.0.conv1.weight\": element 1 is nan"},
@@ -201,7 +208,8 @@ static void weights_of_another_depth_are_refused(void **state) {
     cdul_resnet *small = network("resnet18", 3, 1, NULL, NULL),
                 *large = network("resnet34", 3, 1, NULL, NULL);
     cdul_safetensors *file = file_of(large, (flaw){0});
-    assert_fails(cdul_resnet_load(small, file, NULL, &err), CDUL_ERR_INPUT, "does not belong to a resnet18");
+    assert_fails(cdul_resnet_load(small, file, NULL, &err), CDUL_ERR_INPUT,
+                 "does not belong to a resnet18");
     cdul_safetensors_close(file);
     cdul_resnet_free(small);
     cdul_resnet_free(large);

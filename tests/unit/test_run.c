@@ -14,11 +14,13 @@ static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
     const char *what = cli->common->positional.items[0];
     cdul_say(cli->reporter, "threshold %g", eval->threshold);
     if (strcmp(what, "skip") == 0) cli->skipped = true;
-    if (strcmp(what, "fail") == 0) return cdul_fail(err, CDUL_ERR_INPUT, "x.csv: line 3: no number");
+    if (strcmp(what, "fail") == 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "x.csv: line 3: no number");
     if (strcmp(what, "interrupt") == 0) {
         cdul_progress_begin(cli->reporter, "eval", 10);
         raise(SIGTERM);
-        if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted; run again to go on");
+        if (cdul_interrupted())
+            return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted; run again to go on");
     }
     printf("result\n");
     return CDUL_OK;
@@ -89,8 +91,8 @@ static void wrong_usage_is_2_and_one_line(void **state) {
     outcome r = run_with("--treshold=1", "done", "out");
     assert_int_equal(r.code, 2);
     assert_string_equal(r.out, "");
-    assert_string_equal(r.err,
-                        "cdul-eval: unknown option --treshold; did you mean --threshold? (try --help)\n");
+    assert_string_equal(
+        r.err, "cdul-eval: unknown option --treshold; did you mean --threshold? (try --help)\n");
 }
 
 static void interruption_is_130_with_the_progress_line_before_the_message(void **state) {
@@ -114,7 +116,8 @@ static void a_full_disk_behind_stdout_is_a_failure(void **state) {
     if (access("/dev/full", W_OK) != 0) skip();
     outcome r = run_with("-q", "done", "/dev/full");
     assert_int_equal(r.code, 1);
-    assert_string_equal(r.err, "cdul-eval: cannot write to standard output: No space left on device\n");
+    assert_string_equal(r.err,
+                        "cdul-eval: cannot write to standard output: No space left on device\n");
     assert_int_equal(run_with("--help", NULL, "/dev/full").code, 1);
 }
 

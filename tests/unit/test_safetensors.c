@@ -45,7 +45,8 @@ static void reads_what_the_reference_wrote(void **state) {
     assert_int_equal(view->dtype, CDUL_BOOL);
     assert_memory_equal(view->data, "\1\0", 2);
     view = cdul_safetensors_find(file, "empty");
-    assert_true(view->rank == 2 && view->shape[0] == 0 && view->shape[1] == 4 && view->elements == 0);
+    assert_true(view->rank == 2 && view->shape[0] == 0 && view->shape[1] == 4 &&
+                view->elements == 0);
     view = cdul_safetensors_find(file, "scalar");
     assert_true(view->rank == 0 && view->elements == 1);
 
@@ -59,8 +60,8 @@ static void reads_what_the_reference_wrote(void **state) {
     cJSON_Delete(golden);
 }
 
-/* With the same content in the same order, our file and the reference implementation's are equal byte for
- * byte. */
+/* With the same content in the same order, our file and the reference implementation's are equal
+ * byte for byte. */
 static void writes_the_bytes_that_the_reference_writes(void **state) {
     (void)state;
     cdul_safetensors *file = NULL;
@@ -76,8 +77,8 @@ static void writes_the_bytes_that_the_reference_writes(void **state) {
     assert_ok(cdul_safetensors_create("out.safetensors", &metadata, 1, decls, 9, &writer, &err));
     for (size_t i = 0; i < 9; i++) {
         cdul_tensor_view view = cdul_safetensors_at(file, i);
-        assert_ok(
-            cdul_safetensors_append(writer, view.data, view.elements * cdul_dtype_size(view.dtype), &err));
+        assert_ok(cdul_safetensors_append(writer, view.data,
+                                          view.elements * cdul_dtype_size(view.dtype), &err));
     }
     assert_ok(cdul_safetensors_commit(&writer, &err));
     assert_null(writer);
@@ -169,7 +170,8 @@ static void a_sealed_file_shows_every_flipped_bit(void **state) {
     cdul_safetensors *file = NULL;
     char *data = NULL;
     size_t size = 0;
-    assert_ok(cdul_safetensors_create("sealed.safetensors", &metadata, 1, tensors, 2, &writer, &err));
+    assert_ok(
+        cdul_safetensors_create("sealed.safetensors", &metadata, 1, tensors, 2, &writer, &err));
     assert_ok(cdul_safetensors_append(writer, values, sizeof values, &err));
     assert_ok(cdul_safetensors_seal(writer, &err));
     assert_ok(cdul_safetensors_commit(&writer, &err));
@@ -300,16 +302,16 @@ static void what_could_not_be_read_is_not_written(void **state) {
     const char *path = "no.safetensors";
     assert_fails(cdul_safetensors_create(path, NULL, 0, twice, 2, &writer, &err), CDUL_ERR_INPUT,
                  "no.safetensors: tensor names: \"a\" occurs twice");
-    assert_fails(cdul_safetensors_create(path, NULL, 0, &reserved, 1, &writer, &err), CDUL_ERR_INPUT,
-                 "\"__metadata__\" occurs twice");
+    assert_fails(cdul_safetensors_create(path, NULL, 0, &reserved, 1, &writer, &err),
+                 CDUL_ERR_INPUT, "\"__metadata__\" occurs twice");
     assert_fails(cdul_safetensors_create(path, NULL, 0, &deep, 1, &writer, &err), CDUL_ERR_INPUT,
                  "more than 8 dimensions");
     assert_fails(cdul_safetensors_create(path, NULL, 0, &vast, 1, &writer, &err), CDUL_ERR_INPUT,
                  "tensor \"a\": too large");
     assert_fails(cdul_safetensors_create(path, keys, 2, NULL, 0, &writer, &err), CDUL_ERR_INPUT,
                  "metadata \"k\" occurs twice");
-    assert_fails(cdul_safetensors_create(path, &too_long, 1, NULL, 0, &writer, &err), CDUL_ERR_INPUT,
-                 "the format allows 100000000");
+    assert_fails(cdul_safetensors_create(path, &too_long, 1, NULL, 0, &writer, &err),
+                 CDUL_ERR_INPUT, "the format allows 100000000");
     assert_null(writer);
     assert_false(cdul_path_exists(path));
     free(long_value);

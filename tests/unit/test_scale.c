@@ -23,7 +23,8 @@ static void they_are_the_models_parameters(void **state) {
         double found = -log(score.temperature);
         if (cJSON_IsNull(scale) ? !isnan(found) : !(fabs(found - scale->valuedouble) < 2e-4))
             fail_msg("%s: scale %g", item->string, found);
-        if (cJSON_IsNull(bias) ? !isnan(score.bias) : !(fabs(score.bias - bias->valuedouble) < 2e-3))
+        if (cJSON_IsNull(bias) ? !isnan(score.bias)
+                               : !(fabs(score.bias - bias->valuedouble) < 2e-3))
             fail_msg("%s: bias %g", item->string, score.bias);
         assert_false(score.assumed);
         cdul_encoder_close(encoder);

@@ -15,7 +15,8 @@ static void constant_is_one_everywhere(void **state) {
         assert_factor((cdul_schedule){CDUL_SCHEDULE_CONSTANT, 10, 0}, step, 1);
 }
 
-/* torch.optim.lr_scheduler.CosineAnnealingLR(T_max = 8): 1, 0.9619397663, ..., 0.5 at half, 0.1464466094 */
+/* torch.optim.lr_scheduler.CosineAnnealingLR(T_max = 8): 1, 0.9619397663, ..., 0.5 at half,
+ * 0.1464466094 */
 static void cosine_equals_torch_s_annealing(void **state) {
     (void)state;
     cdul_schedule schedule = {CDUL_SCHEDULE_COSINE, 8, 0};
@@ -28,7 +29,8 @@ static void cosine_equals_torch_s_annealing(void **state) {
 static void step_divides_by_ten_after_each_third(void **state) {
     (void)state;
     cdul_schedule schedule = {CDUL_SCHEDULE_STEP, 9, 0};
-    for (size_t step = 0; step < 9; step++) assert_factor(schedule, step, pow(0.1, (double)(step / 3)));
+    for (size_t step = 0; step < 9; step++)
+        assert_factor(schedule, step, pow(0.1, (double)(step / 3)));
 }
 
 static void warmup_rises_in_equal_steps_and_the_shape_begins_after_it(void **state) {

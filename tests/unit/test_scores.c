@@ -1,4 +1,5 @@
-/* scores.safetensors with and without background words, and labels made of it (label/pipeline.h). */
+/* scores.safetensors with and without background words, and labels made of it
+ * (label/pipeline.h). */
 #include "test.h"
 
 #include "label/pipeline.h"
@@ -12,7 +13,8 @@ static void make_names(cdul_strings *list, const char *const *names, size_t coun
     for (size_t i = 0; i < count; i++) assert_ok(cdul_strings_add(list, names[i], &err));
 }
 
-/* One image, no crops: cat, dog, sky, wall with odds 1 : 1 : 2 : 4 at T = 1, once all are divided by 10. */
+/* One image, no crops: cat, dog, sky, wall with odds 1 : 1 : 2 : 4 at T = 1, once all are divided
+ * by 10. */
 static void write_scores(const char *path, size_t background) {
     const float cosines[] = {0, 0, logf(2) / 10, logf(4) / 10};
     cdul_scores_writer *writer = NULL;
@@ -69,17 +71,19 @@ static void metadata_that_cannot_be_is_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_with("bad.safetensors", cases[i].background);
-        assert_fails(cdul_scores_open("bad.safetensors", &scores, &err), CDUL_ERR_INPUT, cases[i].message);
+        assert_fails(cdul_scores_open("bad.safetensors", &scores, &err), CDUL_ERR_INPUT,
+                     cases[i].message);
     }
 }
 
 /* The labels of the one image must be `want` [count]. */
-static void assert_labels(const cdul_classes *classes, const cdul_label_settings *options, const double *want,
-                          size_t count) {
+static void assert_labels(const cdul_classes *classes, const cdul_label_settings *options,
+                          const double *want, size_t count) {
     cdul_label_result result;
     assert_ok(cdul_label_scores("scores.safetensors", classes, options, &result, &err));
     assert_int_equal(result.labels.classes.count, count);
-    for (size_t i = 0; i < count; i++) assert_true(fabs((double)result.labels.values[i] - want[i]) < 1e-6);
+    for (size_t i = 0; i < count; i++)
+        assert_true(fabs((double)result.labels.values[i] - want[i]) < 1e-6);
     cdul_labels_free(&result.labels);
 }
 
@@ -134,15 +138,15 @@ static void labels_of_scores_take_background_words_from_the_file_or_from_the_use
     cdul_label_result none;
     write_scores("scores.safetensors", 2);
     assert_labels(NULL, &options, (double[]){0.125, 0.125}, 2); /* 1 of 1 + 1 + 2 + 4 */
-    choose(&classes, "dog\n", NULL);                            /* cat does not take part */
+    choose(&classes, "dog\n", NULL); /* cat does not take part */
     assert_labels(&classes, &options, (double[]){1 / 7.0}, 1);
     cdul_classes_free(&classes);
     choose(&classes, NULL, "wall\n"); /* the file's other word is left out */
     assert_labels(&classes, &options, (double[]){1 / 6.0, 1 / 6.0}, 2);
     cdul_classes_free(&classes);
     choose(&classes, "sky\n", NULL);
-    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err), CDUL_ERR_INPUT,
-                 "class \"sky\" is a background word there");
+    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err),
+                 CDUL_ERR_INPUT, "class \"sky\" is a background word there");
     cdul_classes_free(&classes);
     write_scores("scores.safetensors", 0);
     assert_labels(NULL, &options, (double[]){0.125, 0.125, 0.25, 0.5}, 4);
@@ -150,8 +154,8 @@ static void labels_of_scores_take_background_words_from_the_file_or_from_the_use
     assert_labels(&classes, &options, (double[]){0.25, 0.25}, 2);
     cdul_classes_free(&classes);
     choose(&classes, "cat\n", "grass\n");
-    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err), CDUL_ERR_INPUT,
-                 "has no class \"grass\"");
+    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err),
+                 CDUL_ERR_INPUT, "has no class \"grass\"");
     cdul_classes_free(&classes);
 }
 
@@ -166,8 +170,8 @@ static void sigmoid_labels_of_scores_leave_the_file_s_background_words_out(void 
     write_scores("scores.safetensors", 1);
     assert_labels(NULL, &options, (double[]){0.25, 0.25, 0.4}, 3); /* odds 1/3, 1/3, 2/3 */
     choose(&classes, NULL, "sky\n");
-    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err), CDUL_ERR_USAGE,
-                 "background words do nothing to sigmoid scores");
+    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err),
+                 CDUL_ERR_USAGE, "background words do nothing to sigmoid scores");
     cdul_classes_free(&classes);
 }
 

@@ -83,7 +83,7 @@ static void other_number_types_are_converted_on_the_way(void **state) {
     assert_ok(cdul_session_run(s, &feed, 1, &fetch, 1, &err));
     assert_true(fetch.values[0] == 1.0f && fetch.values[1] == -6.0f);
     assert_true(fetch.values[2] == 2.0f * 0.333251953125f); /* a third as float16 */
-    assert_true(fetch.values[3] > 3e38f);                   /* beyond float16: infinite */
+    assert_true(fetch.values[3] > 3e38f); /* beyond float16: infinite */
     free(fetch.values);
     cdul_session_close(s);
 
@@ -103,7 +103,8 @@ static void other_number_types_are_converted_on_the_way(void **state) {
     free(both[0].values);
     free(both[1].values);
     const cdul_feed overflow[2] = {{"a", NULL, a, 1, {2}}, {"b", NULL, a, 1, {2}}};
-    assert_fails(cdul_session_run(s, overflow, 2, both, 2, &err), CDUL_ERR_INPUT, "cannot hold 5000000000");
+    assert_fails(cdul_session_run(s, overflow, 2, both, 2, &err), CDUL_ERR_INPUT,
+                 "cannot hold 5000000000");
     cdul_session_close(s);
 }
 
@@ -129,12 +130,15 @@ static void wrong_feeds_are_refused_with_file_and_input(void **state) {
                     negative = {"x", x, NULL, 2, {-2, 3}}, lone = {"x", x, NULL, 2, {2, 3}};
     assert_fails(cdul_session_run(s, &unknown, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME,
                  "add.onnx: no input 'z'");
-    assert_fails(cdul_session_run(s, &kind, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME, "input x takes float32");
-    assert_fails(cdul_session_run(s, &negative, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME, "impossible shape");
+    assert_fails(cdul_session_run(s, &kind, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME,
+                 "input x takes float32");
+    assert_fails(cdul_session_run(s, &negative, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME,
+                 "impossible shape");
     assert_fails(cdul_session_run(s, &lone, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME,
                  "add.onnx: running the network");
     const cdul_feed shapes[2] = {{"x", x, NULL, 2, {1, 6}}, {"y", x, NULL, 2, {2, 3}}};
-    assert_fails(cdul_session_run(s, shapes, 2, &fetch, 1, &err), CDUL_ERR_RUNTIME, "invalid dimensions");
+    assert_fails(cdul_session_run(s, shapes, 2, &fetch, 1, &err), CDUL_ERR_RUNTIME,
+                 "invalid dimensions");
     assert_null(fetch.values);
     assert_null(strchr(err.message, '\n'));
     cdul_session_close(s);
@@ -147,7 +151,8 @@ static void ports_of_unknown_kinds_are_marked_and_not_run(void **state) {
     const float x[1] = {0};
     const cdul_feed feed = {"s", x, NULL, 1, {1}};
     cdul_fetch fetch = {.name = "t"};
-    assert_fails(cdul_session_run(s, &feed, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME, "takes another type");
+    assert_fails(cdul_session_run(s, &feed, 1, &fetch, 1, &err), CDUL_ERR_RUNTIME,
+                 "takes another type");
     cdul_session_close(s);
     s = open_graph(GRAPH("deep")); /* nine dimensions */
     char text[100];
@@ -159,7 +164,8 @@ static void ports_of_unknown_kinds_are_marked_and_not_run(void **state) {
 static void files_that_are_no_graphs_are_named(void **state) {
     (void)state;
     cdul_session *s = NULL;
-    assert_fails(cdul_session_open("none.onnx", NULL, &s, &err), CDUL_ERR_IO, "none.onnx: no such file");
+    assert_fails(cdul_session_open("none.onnx", NULL, &s, &err), CDUL_ERR_IO,
+                 "none.onnx: no such file");
     assert_fails(cdul_session_open(GRAPH("garbage"), NULL, &s, &err), CDUL_ERR_INPUT,
                  "garbage.onnx: ONNX Runtime cannot open it");
     assert_null(s);
@@ -192,17 +198,19 @@ static void providers_are_found_by_name(void **state) {
                  {"cpu:1", "only cuda and tensorrt take a device"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         options.provider.name = wrong[i].name;
-        assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, wrong[i].reason);
+        assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
+                     wrong[i].reason);
         assert_null(s);
     }
     options.provider.name = "abacus";
-    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, "built with ");
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
+                 "built with ");
     assert_non_null(strstr(err.message, "CPU"));
     assert_true(strlen(cdul_session_runtime_version()) >= 5);
 }
 
-/* PyPI's library has one that runs no operator of a usual graph: a provider that does nothing must not pass
- * for the CPU. */
+/* PyPI's library has one that runs no operator of a usual graph: a provider that does nothing must
+ * not pass for the CPU. */
 static void a_provider_that_runs_nothing_is_refused(void **state) {
     (void)state;
     cdul_session *s = NULL;
@@ -229,7 +237,8 @@ static void plug_ins_that_cannot_be_loaded_are_named(void **state) {
     options.provider.library = GRAPH("add");
     assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
                  "add.onnx: not a plug-in with execution providers for ONNX Runtime ");
-    FILE *maps = fopen("/proc/self/maps", "r"); /* a library that is no plug-in: the C library itself */
+    /* a library that is no plug-in: the C library itself */
+    FILE *maps = fopen("/proc/self/maps", "r");
     char line[4200] = "", *path = NULL;
     while (maps && !path && fgets(line, sizeof line, maps))
         if (strstr(line, "/libc.so") || strstr(line, "/libc-")) path = strchr(line, '/');
@@ -237,7 +246,8 @@ static void plug_ins_that_cannot_be_loaded_are_named(void **state) {
     if (!path) skip();
     path[strcspn(path, "\n")] = '\0';
     options.provider.library = path;
-    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, "CreateEpFactories");
+    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
+                 "CreateEpFactories");
     assert_fails(cdul_session_versions(path, stdout, &err), CDUL_ERR_USAGE, "not a plug-in");
 }
 
@@ -270,7 +280,8 @@ static void options_of_providers_are_pairs(void **state) {
         cdul_session_options options = cdul_session_defaults();
         for (size_t k = 0; k < 2 && wrong[i].options[k]; k++)
             assert_ok(cdul_strings_add(&options.provider.options, wrong[i].options[k], &err));
-        assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE, wrong[i].reason);
+        assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
+                     wrong[i].reason);
         assert_null(s);
         cdul_strings_free(&options.provider.options);
     }
@@ -297,8 +308,10 @@ static void an_interrupt_ends_a_run(void **state) {
             free(fetch.values);
         }
         cdul_session_close(s);
-        _exit(before == CDUL_OK && status == CDUL_ERR_CANCELLED && !strcmp(err.message, "interrupted") ? 0
-                                                                                                       : 1);
+        _exit(before == CDUL_OK && status == CDUL_ERR_CANCELLED &&
+                      !strcmp(err.message, "interrupted")
+                  ? 0
+                  : 1);
     }
     assert_int_equal(waitpid(child, &code, 0), child);
     assert_int_equal(code, 0);
@@ -306,7 +319,8 @@ static void an_interrupt_ends_a_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_interrupt_ends_a_run), /* first: ONNX Runtime's threads do not survive a fork */
+        /* first: ONNX Runtime's threads do not survive a fork */
+        cmocka_unit_test(an_interrupt_ends_a_run),
         cmocka_unit_test(ports_are_found_by_name_with_type_and_shape),
         cmocka_unit_test(metadata_is_read_by_key),
         cmocka_unit_test(only_the_outputs_asked_for_are_computed),

@@ -12,7 +12,8 @@ static float entry(size_t i, size_t j) {
 static void products_equal_the_definition_at_every_odd_size(void **state) {
     (void)state;
     cdul_error err;
-    const size_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {4, 8, 16}, {9, 17, 33}, {10, 80, 512}}; /* M, C, D */
+    /* M, C, D */
+    const size_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {4, 8, 16}, {9, 17, 33}, {10, 80, 512}};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         size_t m = sizes[k][0], c = sizes[k][1], d = sizes[k][2];
         float *embeddings = malloc(m * d * sizeof(float)), *classes = malloc(c * d * sizeof(float));

@@ -16,8 +16,9 @@ static void the_list_lies_beside_the_output_and_holds_paths_and_reasons(void **s
     assert_ok(cdul_skipped_write(&skipped, "out.jsonl", &list, &err));
     assert_string_equal(list, "out.jsonl.skipped.csv");
     assert_ok(cdul_file_read_all(list, &text, &size, &err));
-    assert_string_equal(text, "path,reason\n\"a, b.jpg\",the file is cut short\nc.png,\"no \"\"pixels\"\"\"\n"
-                              "d,d.png: another's path stays\n");
+    assert_string_equal(
+        text, "path,reason\n\"a, b.jpg\",the file is cut short\nc.png,\"no \"\"pixels\"\"\"\n"
+              "d,d.png: another's path stays\n");
     free(text);
     free(list);
     cdul_skipped_free(&skipped);

@@ -80,7 +80,8 @@ static void index_finds_each_of_many(void **state) {
         assert_ok(cdul_strings_add(&list, name, &err));
     }
     assert_ok(cdul_index_new(&list, &index, &err));
-    for (size_t i = 0; i < list.count; i++) assert_int_equal(cdul_index_find(index, list.items[i]), i);
+    for (size_t i = 0; i < list.count; i++)
+        assert_int_equal(cdul_index_find(index, list.items[i]), i);
     assert_int_equal(cdul_index_find(index, "images/100000.jpg"), CDUL_NOT_FOUND);
     assert_int_equal(cdul_index_find(index, ""), CDUL_NOT_FOUND);
     cdul_index_free(index);

@@ -45,12 +45,13 @@ static void every_half_survives_float(void **state) {
     }
 }
 
-/* Between each two neighbours: the middle goes to the even one, the next float on either side to the nearer.
- */
+/* Between each two neighbours: the middle goes to the even one, the next float on either side to
+ * the nearer. */
 static void every_tie_goes_to_even(void **state) {
     (void)state;
     for (unsigned low = 0; low < 0x7c00; low++) {
-        double above = low + 1 < 0x7c00 ? half_value(low + 1) : 65536; /* infinity is where 65536 would be */
+        /* infinity is where 65536 would be */
+        double above = low + 1 < 0x7c00 ? half_value(low + 1) : 65536;
         float middle = (float)((half_value(low) + above) / 2);
         unsigned even = low & 1 ? low + 1 : low;
         assert_int_equal(cdul_f32_to_f16(middle), even);

@@ -1,5 +1,5 @@
-/* Event files: checksums against published vectors, records byte by byte. That TensorBoard itself reads them
- * is checked by tests/e2e/events.py. */
+/* Event files: checksums against published vectors, records byte by byte. That TensorBoard itself
+ * reads them is checked by tests/e2e/events.py. */
 #include "test.h"
 
 #include "base/file.h"
@@ -82,7 +82,8 @@ static void records_hold_an_event_each(void **state) {
     assert_memory_equal(at + 12 + 9, version, sizeof version - 1);
     at += 16 + first;
     /* step = 300; summary { value { tag: "train/loss" simple_value: 0.25 } } */
-    const unsigned char expected[] = "\x10\xac\x02\x2a\x13\x0a\x11\x0a\x0atrain/loss\x15\x00\x00\x80\x3e";
+    const unsigned char expected[] =
+        "\x10\xac\x02\x2a\x13\x0a\x11\x0a\x0atrain/loss\x15\x00\x00\x80\x3e";
     assert_int_equal(check_record(at), 9 + sizeof expected - 1);
     assert_int_equal(at[12], 0x09);
     assert_memory_equal(at + 12 + 9, expected, sizeof expected - 1);
@@ -99,7 +100,8 @@ static void each_run_starts_its_own_file(void **state) {
     for (int i = 0; i < 3; i++) cdul_events_close(events[i]);
     assert_int_equal(find_events("runs", path, sizeof path), 3);
     cdul_events_close(NULL);
-    assert_fails(cdul_events_open("nowhere", &events[0], &err), CDUL_ERR_IO, "nowhere/events.out.tfevents.");
+    assert_fails(cdul_events_open("nowhere", &events[0], &err), CDUL_ERR_IO,
+                 "nowhere/events.out.tfevents.");
 }
 
 int main(void) {

@@ -43,7 +43,8 @@ static void words_of_a_class_are_averaged(void **state) {
         length += (double)sum[d] * (double)sum[d];
     }
     for (size_t d = 0; d < WIDTH; d++)
-        assert_true(fabs((double)sum[d] / sqrt(length) - (double)text.vectors[2 * WIDTH + d]) < 1e-5);
+        assert_true(fabs((double)sum[d] / sqrt(length) - (double)text.vectors[2 * WIDTH + d]) <
+                    1e-5);
     cdul_text_free(&text);
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
@@ -67,8 +68,8 @@ static void words_of_a_class_keep_vectors_of_their_own_for_the_largest(void **st
     assert_int_equal(text.classes.count, 3);
     assert_memory_equal(text.class_of, class_of, sizeof class_of);
     for (size_t row = 0; row < 4; row++) /* each the mean of its prompts alone */
-        assert_true(worst_cosine(text.vectors + row * WIDTH, want + (row % 2 ? 3 : 0) * WIDTH, 1, WIDTH) >=
-                    0.9999);
+        assert_true(worst_cosine(text.vectors + row * WIDTH, want + (row % 2 ? 3 : 0) * WIDTH, 1,
+                                 WIDTH) >= 0.9999);
     free(want);
     cdul_text_free(&text);
     cdul_strings_free(&templates);
@@ -77,7 +78,8 @@ static void words_of_a_class_keep_vectors_of_their_own_for_the_largest(void **st
 }
 
 /* Class vectors of `lines`, with a vector a word. */
-static void embed_words(cdul_encoder *encoder, const char *lines, const char *path, cdul_text *out) {
+static void embed_words(cdul_encoder *encoder, const char *lines, const char *path,
+                        cdul_text *out) {
     cdul_classes classes;
     assert_ok(cdul_classes_parse(lines, strlen(lines), "classes.txt", &classes, &err));
     classes.synonyms = CDUL_SYNONYMS_MAX;
@@ -98,19 +100,22 @@ static void a_file_keeps_a_vector_for_each_word(void **state) {
     assert_memory_equal(some.class_of, class_of, sizeof class_of);
     const size_t from[] = {3, 0, 1};
     for (size_t i = 0; i < 3 * WIDTH; i++)
-        assert_true(fabsf(some.vectors[i] - text.vectors[from[i / WIDTH] * WIDTH + i % WIDTH]) < 1e-6f);
+        assert_true(fabsf(some.vectors[i] - text.vectors[from[i / WIDTH] * WIDTH + i % WIDTH]) <
+                    1e-6f);
     cdul_text_free(&some);
 
     /* of a file of the one kind the other cannot be made */
     assert_ok(cdul_classes_parse("both\n", 5, "classes.txt", &classes, &err));
-    assert_fails(cdul_encoder_text(encoder, &classes, NULL, "words.safetensors", &some, &err), CDUL_ERR_USAGE,
-                 "has a vector for each word, which only --synonyms max reads");
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, "words.safetensors", &some, &err),
+                 CDUL_ERR_USAGE, "has a vector for each word, which only --synonyms max reads");
     assert_ok(cdul_encoder_text(encoder, &classes, NULL, NULL, &some, &err));
     assert_ok(cdul_text_write("means.safetensors", &some, &err));
     cdul_text_free(&some);
     classes.synonyms = CDUL_SYNONYMS_MAX;
-    assert_fails(cdul_encoder_text(encoder, &classes, NULL, "means.safetensors", &some, &err), CDUL_ERR_USAGE,
-                 "--synonyms max needs one a word: write it again with embed_text.py --synonyms max");
+    assert_fails(
+        cdul_encoder_text(encoder, &classes, NULL, "means.safetensors", &some, &err),
+        CDUL_ERR_USAGE,
+        "--synonyms max needs one a word: write it again with embed_text.py --synonyms max");
     cdul_classes_free(&classes);
     cdul_text_free(&text);
     cdul_encoder_close(encoder);
@@ -122,15 +127,17 @@ static void write_class_of(const char *class_of) {
     const cdul_tensor_decl tensor = {"text_embeds", CDUL_F32, 2, {2, 2}};
     const float vectors[] = {1, 0, 0, 1};
     cdul_safetensors_writer *writer = NULL;
-    assert_ok(cdul_safetensors_create("class_of.safetensors", metadata, 2, &tensor, 1, &writer, &err));
+    assert_ok(
+        cdul_safetensors_create("class_of.safetensors", metadata, 2, &tensor, 1, &writer, &err));
     assert_ok(cdul_safetensors_append(writer, vectors, sizeof vectors, &err));
     assert_ok(cdul_safetensors_commit(&writer, &err));
 }
 
 static void rows_of_no_class_are_refused(void **state) {
     (void)state;
-    static const char *const wrong[] = {"[0,0]",       "[0,2]", "[1,1]", "[1,0]",  "[0,1,1]", "[0,0.5]",
-                                        "[0,\"dog\"]", "[]",    "{}",    "[-1,0]", "0"};
+    static const char *const wrong[] = {"[0,0]",   "[0,2]",       "[1,1]", "[1,0]", "[0,1,1]",
+                                        "[0,0.5]", "[0,\"dog\"]", "[]",    "{}",    "[-1,0]",
+                                        "0"};
     cdul_text text;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         write_class_of(wrong[i]);
@@ -148,8 +155,8 @@ static void rows_of_no_class_are_refused(void **state) {
 /* A folder with CLIP's golden text tower and a tokenizer that is not CLIP's. */
 static void make_foreign(const char *folder) {
     char path[600];
-    static const char *const files[] = {"config.json", "preprocessor_config.json", "onnx/vision_model.onnx",
-                                        "onnx/text_model.onnx"};
+    static const char *const files[] = {"config.json", "preprocessor_config.json",
+                                        "onnx/vision_model.onnx", "onnx/text_model.onnx"};
     snprintf(path, sizeof path, "%s/onnx", folder);
     assert_ok(cdul_path_make_folder(path, &err));
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -174,15 +181,16 @@ static void a_foreign_tokenizer_is_answered_with_a_command(void **state) {
     cdul_encoder *encoder = open_encoder("it's foreign", 0);
     write_text("two names.txt", "cat\nhorse\n");
     assert_ok(cdul_classes_read("two names.txt", &classes, &err));
-    assert_fails(
-        cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
-        "model.type is 'Unigram', expected BPE; write class vectors into the folder with "
-        "`.deps/venv/bin/python scripts/embed_text.py folder 'it'\\''s foreign' --classes 'two names.txt'`");
+    assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
+                 "model.type is 'Unigram', expected BPE; write class vectors into the folder with "
+                 "`.deps/venv/bin/python scripts/embed_text.py folder 'it'\\''s foreign' --classes "
+                 "'two names.txt'`");
     write_text("background.txt", "sky\n");
     assert_ok(cdul_classes_read_background("background.txt", &classes, &err));
     classes.synonyms = CDUL_SYNONYMS_MAX;
-    assert_fails(cdul_encoder_text(encoder, &classes, &templates, NULL, &text, &err), CDUL_ERR_INPUT,
-                 "--background-words background.txt --synonyms max` and the same --template or --templates");
+    assert_fails(
+        cdul_encoder_text(encoder, &classes, &templates, NULL, &text, &err), CDUL_ERR_INPUT,
+        "--background-words background.txt --synonyms max` and the same --template or --templates");
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
 }
@@ -200,7 +208,8 @@ static void class_vectors_in_the_folder_stand_in_for_a_foreign_tokenizer(void **
     encoder = open_encoder("foreign", 0);
     assert_ok(cdul_encoder_text(encoder, &classes, NULL, NULL, &got, &err));
     assert_int_equal(got.prompts, 0);
-    for (size_t i = 0; i < 4 * WIDTH; i++) assert_true(fabsf(got.vectors[i] - text.vectors[i]) < 1e-6f);
+    for (size_t i = 0; i < 4 * WIDTH; i++)
+        assert_true(fabsf(got.vectors[i] - text.vectors[i]) < 1e-6f);
     cdul_text_free(&got);
     write_text("foreign/tokenizer.json", "{\"model\": "); /* damaged is not foreign */
     assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &got, &err), CDUL_ERR_INPUT,
@@ -215,8 +224,9 @@ static void background_words_have_vectors_like_classes(void **state) {
     cdul_classes classes, words = {0};
     cdul_text text, some;
     assert_ok(cdul_classes_parse("cat\n", 4, "classes.txt", &classes, &err));
-    write_text("background.txt",
-               "horse\nmeadow\ta background word that is far too long for the context of the tower\n");
+    write_text(
+        "background.txt",
+        "horse\nmeadow\ta background word that is far too long for the context of the tower\n");
     assert_ok(cdul_classes_read_background("background.txt", &classes, &err));
     cdul_encoder *encoder = open_encoder(CLIP, 0);
     assert_ok(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err));
@@ -228,7 +238,8 @@ static void background_words_have_vectors_like_classes(void **state) {
     /* From a file by name; without classes, all others of the file are classes. */
     write_text("background.txt", "horse\n");
     assert_ok(cdul_classes_read_background("background.txt", &words, &err));
-    assert_fails(cdul_encoder_text(encoder, &words, NULL, NULL, &some, &err), CDUL_ERR_USAGE, "no classes");
+    assert_fails(cdul_encoder_text(encoder, &words, NULL, NULL, &some, &err), CDUL_ERR_USAGE,
+                 "no classes");
     assert_ok(cdul_encoder_text(encoder, &words, NULL, "text.safetensors", &some, &err));
     assert_int_equal(some.background, 1);
     assert_int_equal(some.classes.count, 3);
@@ -239,13 +250,13 @@ static void background_words_have_vectors_like_classes(void **state) {
     cdul_text_free(&some);
     write_text("background.txt", "hors\n");
     assert_ok(cdul_classes_read_background("background.txt", &words, &err));
-    assert_fails(cdul_encoder_text(encoder, &words, NULL, "text.safetensors", &some, &err), CDUL_ERR_INPUT,
-                 "no vector for class 'hors'");
+    assert_fails(cdul_encoder_text(encoder, &words, NULL, "text.safetensors", &some, &err),
+                 CDUL_ERR_INPUT, "no vector for class 'hors'");
     cdul_classes_free(&words);
     write_text("background.txt", "cat\nhorse\nmeadow\n");
     assert_ok(cdul_classes_read_background("background.txt", &words, &err));
-    assert_fails(cdul_encoder_text(encoder, &words, NULL, "text.safetensors", &some, &err), CDUL_ERR_INPUT,
-                 "nothing but background words");
+    assert_fails(cdul_encoder_text(encoder, &words, NULL, "text.safetensors", &some, &err),
+                 CDUL_ERR_INPUT, "nothing but background words");
     cdul_classes_free(&words);
     cdul_text_free(&text);
     cdul_classes_free(&classes);
@@ -283,13 +294,14 @@ static void text_file_round_trip_and_choice_by_name(void **state) {
     }
     cdul_text_free(&some);
     assert_ok(
-        cdul_encoder_text(encoder, NULL, NULL, "text.safetensors", &some, &err)); /* all of the file's */
+        /* all of the file's */
+        cdul_encoder_text(encoder, NULL, NULL, "text.safetensors", &some, &err));
     assert_true(cdul_strings_equal(&some.classes, &classes.names));
     cdul_text_free(&some);
     cdul_classes_free(&two);
     assert_ok(cdul_classes_parse("hors\n", 5, "classes.txt", &two, &err));
-    assert_fails(cdul_encoder_text(encoder, &two, NULL, "text.safetensors", &some, &err), CDUL_ERR_INPUT,
-                 "no vector for class 'hors'; did you mean 'horse'?");
+    assert_fails(cdul_encoder_text(encoder, &two, NULL, "text.safetensors", &some, &err),
+                 CDUL_ERR_INPUT, "no vector for class 'hors'; did you mean 'horse'?");
     cdul_classes_free(&two);
     cdul_text_free(&all);
     cdul_classes_free(&classes);
@@ -302,18 +314,20 @@ static void text_files_that_do_not_fit_are_refused(void **state) {
     assert_ok(cdul_strings_add(&narrow.classes, "cat", &err));
     assert_ok(cdul_strings_add(&narrow.classes, "dog", &err));
     assert_ok(cdul_text_write("zero.safetensors", &narrow, &err));
-    assert_fails(cdul_text_read("zero.safetensors", &got, &err), CDUL_ERR_INPUT, "class 'dog' is zero");
+    assert_fails(cdul_text_read("zero.safetensors", &got, &err), CDUL_ERR_INPUT,
+                 "class 'dog' is zero");
     narrow.vectors[3] = 3;
     assert_ok(cdul_text_write("narrow.safetensors", &narrow, &err));
     assert_ok(cdul_text_read("narrow.safetensors", &got, &err));
     assert_true(got.vectors[3] == 1.0f); /* normalised on reading */
     cdul_text_free(&got);
     cdul_encoder *encoder = open_encoder(CLIP, 0);
-    assert_fails(cdul_encoder_text(encoder, NULL, NULL, "narrow.safetensors", &got, &err), CDUL_ERR_INPUT,
-                 "class vectors are 2 wide, the encoder's image vectors 16");
+    assert_fails(cdul_encoder_text(encoder, NULL, NULL, "narrow.safetensors", &got, &err),
+                 CDUL_ERR_INPUT, "class vectors are 2 wide, the encoder's image vectors 16");
     assert_fails(cdul_encoder_text(encoder, NULL, NULL, CLIP "/expected.safetensors", &got, &err),
                  CDUL_ERR_INPUT, "no metadata 'classes'");
-    assert_fails(cdul_encoder_text(encoder, NULL, NULL, NULL, &got, &err), CDUL_ERR_USAGE, "no classes");
+    assert_fails(cdul_encoder_text(encoder, NULL, NULL, NULL, &got, &err), CDUL_ERR_USAGE,
+                 "no classes");
     cdul_encoder_close(encoder);
     cdul_strings_free(&narrow.classes);
 }

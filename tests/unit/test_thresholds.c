@@ -9,12 +9,14 @@ static const float model[5] = {0.5F, 0.4F, 0.6F, 0.9F, 0.1F};
 static const float scores[5] = {0.5F, 0.39F, 0.7F, 0.3F, 0.2F};
 
 /* The picked classes as text: "0 2 4". */
-static void assert_picks(const cdul_threshold *threshold, const float *values, size_t c, const char *want) {
+static void assert_picks(const cdul_threshold *threshold, const float *values, size_t c,
+                         const char *want) {
     bool picked[8];
     char got[64] = "";
     size_t count = 0, told = cdul_threshold_pick(threshold, model, values, c, picked);
     for (size_t i = 0; i < c; i++)
-        if (picked[i]) snprintf(got + strlen(got), sizeof got - strlen(got), "%s%zu", count++ ? " " : "", i);
+        if (picked[i])
+            snprintf(got + strlen(got), sizeof got - strlen(got), "%s%zu", count++ ? " " : "", i);
     assert_string_equal(got, want);
     assert_int_equal(told, count);
 }

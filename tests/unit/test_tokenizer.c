@@ -1,6 +1,6 @@
 /* Against ids that transformers' CLIPTokenizer and open_clip's SimpleTokenizer gave
- * (golden/make_tokenizer.py). With CDUL_CLIP_VOCAB naming a folder made by `make_tokenizer.py --full`, CLIP's
- * whole vocabulary is tested too. */
+ * (golden/make_tokenizer.py). With CDUL_CLIP_VOCAB naming a folder made by `make_tokenizer.py
+ * --full`, CLIP's whole vocabulary is tested too. */
 #include "test.h"
 
 #include "base/file.h"
@@ -15,8 +15,8 @@ static void write_text(const char *path, const char *text) {
     assert_ok(cdul_file_write_all(path, text, strlen(text), &err));
 }
 
-/* A copy of golden/tokenizer/plain's files in folder `to`, with `from` replaced by `with` in tokenizer file
- * `name`. */
+/* A copy of golden/tokenizer/plain's files in folder `to`, with `from` replaced by `with` in
+ * tokenizer file `name`. */
 static void copy_replacing(const char *source, const char *name, const char *to, const char *from,
                            const char *with) {
     char path[512], target[512], *text = NULL;
@@ -29,7 +29,8 @@ static void copy_replacing(const char *source, const char *name, const char *to,
     assert_non_null(at);
     size_t before = (size_t)(at - text), after = strlen(from);
     char *changed = malloc(size + strlen(with) + 1);
-    int n = snprintf(changed, size + strlen(with) + 1, "%.*s%s%s", (int)before, text, with, at + after);
+    int n =
+        snprintf(changed, size + strlen(with) + 1, "%.*s%s%s", (int)before, text, with, at + after);
     assert_ok(cdul_file_write_all(target, changed, (size_t)n, &err));
     free(changed);
     free(text);
@@ -47,9 +48,10 @@ static cJSON *read_json(const char *path) {
     return json;
 }
 
-/* Tokenizes every text and compares with the ids in the file. Texts that `differs` marks (NULL: none) must
- * have others. */
-static void compare_all(const char *folder, const char *ids_path, int64_t padding, const bool *differs) {
+/* Tokenizes every text and compares with the ids in the file. Texts that `differs` marks (NULL:
+ * none) must have others. */
+static void compare_all(const char *folder, const char *ids_path, int64_t padding,
+                        const bool *differs) {
     char *raw = NULL;
     size_t raw_size = 0, wrong = 0, index = 0;
     cdul_tokenizer *tokenizer = NULL;
@@ -63,10 +65,11 @@ static void compare_all(const char *folder, const char *ids_path, int64_t paddin
         int64_t want[CONTEXT], got[CONTEXT];
         size_t n = (size_t)(at[0] | at[1] << 8), used = 0;
         at += 2;
-        for (size_t i = 0; i < CONTEXT; i++) want[i] = i < n ? at[2 * i] | at[2 * i + 1] << 8 : padding;
+        for (size_t i = 0; i < CONTEXT; i++)
+            want[i] = i < n ? at[2 * i] | at[2 * i + 1] << 8 : padding;
         at += 2 * n;
-        assert_ok(cdul_tokenizer_encode(tokenizer, item->valuestring, strlen(item->valuestring), CONTEXT, got,
-                                        &used, NULL, &err));
+        assert_ok(cdul_tokenizer_encode(tokenizer, item->valuestring, strlen(item->valuestring),
+                                        CONTEXT, got, &used, NULL, &err));
         size_t compared = padding == ANY_PADDING ? n : CONTEXT;
         bool same = used == n && memcmp(want, got, compared * sizeof *want) == 0;
         if (same != (differs && differs[index])) continue;
@@ -80,7 +83,8 @@ static void compare_all(const char *folder, const char *ids_path, int64_t paddin
     free(raw);
 }
 
-/* open_clip's ids, but for texts that are listed under the name of a known difference (docs/encoders.md). */
+/* open_clip's ids, but for texts that are listed under the name of a known difference
+ * (docs/encoders.md). */
 static void compare_with_open_clip(const char *folder, const char *vocabulary) {
     static const char *const known[] = {"cleaning", "final sigma", "cleaning and final sigma",
                                         "special tokens", "iota subscript"};
@@ -92,7 +96,8 @@ static void compare_with_open_clip(const char *folder, const char *vocabulary) {
     assert_non_null(differences);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const cJSON *indices = cJSON_GetObjectItem(differences, known[i]), *index;
-        print_message("%s, %s: %d texts differ\n", vocabulary, known[i], cJSON_GetArraySize(indices));
+        print_message("%s, %s: %d texts differ\n", vocabulary, known[i],
+                      cJSON_GetArraySize(indices));
         listed += indices != NULL;
         cJSON_ArrayForEach(index, indices) {
             assert_in_range(index->valueint, 0, 4095);
@@ -125,7 +130,8 @@ static void vocab_and_merges_give_the_ids_of_open_clip(void **state) {
 static const char *clip_vocabulary(void) {
     const char *folder = getenv("CDUL_CLIP_VOCAB");
     if (!folder) {
-        print_message("skipped: CDUL_CLIP_VOCAB names no folder made by make_tokenizer.py --full\n");
+        print_message(
+            "skipped: CDUL_CLIP_VOCAB names no folder made by make_tokenizer.py --full\n");
         skip();
     }
     return folder;
@@ -186,15 +192,16 @@ static void invalid_utf8_is_refused_with_its_byte(void **state) {
     cdul_tokenizer *t = NULL;
     int64_t ids[CONTEXT];
     assert_ok(cdul_tokenizer_open(CDUL_GOLDEN "/tokenizer/plain", &t, &err));
-    assert_fails(cdul_tokenizer_encode(t, "caf\xe9 x", 6, CONTEXT, ids, NULL, NULL, &err), CDUL_ERR_INPUT,
-                 "byte 4");
-    assert_fails(cdul_tokenizer_encode(t, "\xc0\x80", 2, CONTEXT, ids, NULL, NULL, &err), CDUL_ERR_INPUT,
-                 "byte 1");
-    assert_fails(cdul_tokenizer_encode(t, "a\xed\xa0\x80", 4, CONTEXT, ids, NULL, NULL, &err), CDUL_ERR_INPUT,
-                 "byte 2"); /* a surrogate */
+    assert_fails(cdul_tokenizer_encode(t, "caf\xe9 x", 6, CONTEXT, ids, NULL, NULL, &err),
+                 CDUL_ERR_INPUT, "byte 4");
+    assert_fails(cdul_tokenizer_encode(t, "\xc0\x80", 2, CONTEXT, ids, NULL, NULL, &err),
+                 CDUL_ERR_INPUT, "byte 1");
+    assert_fails(cdul_tokenizer_encode(t, "a\xed\xa0\x80", 4, CONTEXT, ids, NULL, NULL, &err),
+                 CDUL_ERR_INPUT, "byte 2"); /* a surrogate */
     assert_fails(cdul_tokenizer_encode(t, "ab\xf0\x9f\x90", 5, CONTEXT, ids, NULL, NULL, &err),
                  CDUL_ERR_INPUT, "byte 3"); /* ends inside a character */
-    assert_fails(cdul_tokenizer_encode(t, "a", 1, 1, ids, NULL, NULL, &err), CDUL_ERR_USAGE, "context of 1");
+    assert_fails(cdul_tokenizer_encode(t, "a", 1, 1, ids, NULL, NULL, &err), CDUL_ERR_USAGE,
+                 "context of 1");
     cdul_tokenizer_close(t);
 }
 
@@ -205,10 +212,12 @@ static void another_kind_of_tokenizer_is_named_and_refused(void **state) {
     } changes[] = {
         {"\"type\":\"BPE\"", "\"type\":\"Unigram\"",
          "other/tokenizer.json: not CLIP's tokenizer: model.type is 'Unigram', expected BPE"},
-        {"\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null", "end_of_word_suffix is 'missing'"},
+        {"\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null",
+         "end_of_word_suffix is 'missing'"},
         {"{\"type\":\"Lowercase\"}", "{\"type\":\"NFKC\"}", "normalizer"},
         {"'s|'t|", "'t|'s|", "splitting pattern"},
-        {"\"RobertaProcessing\"", "\"BertProcessing\"", "'BertProcessing', expected RobertaProcessing"},
+        {"\"RobertaProcessing\"", "\"BertProcessing\"",
+         "'BertProcessing', expected RobertaProcessing"},
         {"\"byte_fallback\":false", "\"byte_fallback\":true", "byte_fallback"},
         {"\"use_regex\":true", "\"use_regex\":false", "pre_tokenizer"},
         {"\"lstrip\":false", "\"lstrip\":true", "added token"},
@@ -230,7 +239,8 @@ static void damaged_vocabularies_are_errors_that_name_the_token(void **state) {
     copy_replacing("plain", "vocab.json", "bad", "\"a\":64,", "");
     assert_fails(cdul_tokenizer_open("bad", &t, &err), CDUL_ERR_INPUT, "byte 0x61");
     copy_replacing("plain", "vocab.json", "bad", "\"<|endoftext|>\"", "\"<|end|>\"");
-    assert_fails(cdul_tokenizer_open("bad", &t, &err), CDUL_ERR_INPUT, "no special token '<|endoftext|>'");
+    assert_fails(cdul_tokenizer_open("bad", &t, &err), CDUL_ERR_INPUT,
+                 "no special token '<|endoftext|>'");
     copy_replacing("plain", "vocab.json", "bad", "{", "{");
     copy_replacing("plain", "merges.txt", "bad", "a n\n", "a n\na n\n");
     assert_fails(cdul_tokenizer_open("bad", &t, &err), CDUL_ERR_INPUT, "'a n': it is there twice");
@@ -255,7 +265,8 @@ static void more_added_tokens_than_there_can_be_are_refused(void **state) {
     assert_int_equal(fclose(stream), 0);
     cdul_tokenizer *t = NULL;
     copy_replacing("single", "tokenizer.json", "many", "\"added_tokens\":[", list);
-    assert_fails(cdul_tokenizer_open("many", &t, &err), CDUL_ERR_INPUT, "more than 4096 added tokens");
+    assert_fails(cdul_tokenizer_open("many", &t, &err), CDUL_ERR_INPUT,
+                 "more than 4096 added tokens");
     free(list);
 }
 

@@ -1,5 +1,5 @@
-/* The C face of libtorch: values worked by hand, ownership, failures, and optimisers that go on where they
- * were. */
+/* The C face of libtorch: values worked by hand, ownership, failures, and optimisers that go on
+ * where they were. */
 #include "test.h"
 
 #include "torch/torch.h"
@@ -55,7 +55,8 @@ static void a_null_operand_is_a_failure_not_a_crash(void **state) {
     cdul_scope s = {0};
     cdul_tensor_backward(&s, NULL);
     assert_fails(cdul_scope_close(&s, &err), CDUL_ERR_RUNTIME, "backward: a tensor is NULL");
-    assert_int_equal(cdul_tensor_rank(NULL) + cdul_tensor_size(NULL, 0) + cdul_tensor_elements(NULL), 0);
+    assert_int_equal(
+        cdul_tensor_rank(NULL) + cdul_tensor_size(NULL, 0) + cdul_tensor_elements(NULL), 0);
     cdul_tensor_free(NULL);
     cdul_optimizer_free(NULL);
 }
@@ -70,7 +71,8 @@ static void an_inner_scope_hands_over_its_result_and_says_where_it_failed(void *
     assert_values(&outer, y, 2, (float[]){3, 5});
 
     inner = cdul_scope_inside(&outer);
-    y = cdul_tensor_sub(&inner, vector(&inner, 2, (float[]){1, 2}), vector(&inner, 3, (float[]){1, 2, 3}));
+    y = cdul_tensor_sub(&inner, vector(&inner, 2, (float[]){1, 2}),
+                        vector(&inner, 3, (float[]){1, 2, 3}));
     assert_null(cdul_scope_yield(&inner, &outer, y, "layer2"));
     inner = cdul_scope_inside(&outer);
     assert_null(vector(&inner, 1, (float[]){1})); /* failure is inherited */
@@ -95,14 +97,16 @@ static void kept_tensors_outlive_their_scope_and_dropped_ones_do_not_wait_for_it
 
 static void elements_survive_every_type(void **state) {
     (void)state;
-    const cdul_dtype types[] = {CDUL_F32, CDUL_F16, CDUL_BF16, CDUL_F64, CDUL_I64, CDUL_I32, CDUL_U8};
+    const cdul_dtype types[] = {CDUL_F32, CDUL_F16, CDUL_BF16, CDUL_F64,
+                                CDUL_I64, CDUL_I32, CDUL_U8};
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
         cdul_scope s = {0};
         unsigned char bytes[3 * 8];
         cdul_tensor *x = cdul_tensor_cast(&s, vector(&s, 3, (float[]){0, 1, 200}), types[t]);
         assert_int_equal(cdul_tensor_dtype(x), types[t]);
         cdul_tensor_read(&s, x, types[t], bytes, 3);
-        assert_values(&s, cdul_tensor_from(&s, bytes, types[t], 1, (size_t[]){3}), 3, (float[]){0, 1, 200});
+        assert_values(&s, cdul_tensor_from(&s, bytes, types[t], 1, (size_t[]){3}), 3,
+                      (float[]){0, 1, 200});
     }
 }
 
@@ -117,7 +121,8 @@ static void reading_gives_row_major_order_whatever_the_layout(void **state) {
     assert_values(&s, cdul_tensor_channels_last(&s, x), 12, values);
     x = vector(&s, 3, values);
     cdul_tensor_read(&s, x, CDUL_F32, values, 2);
-    assert_fails(cdul_scope_close(&s, &err), CDUL_ERR_RUNTIME, "read: the tensor has 3 elements, not 2");
+    assert_fails(cdul_scope_close(&s, &err), CDUL_ERR_RUNTIME,
+                 "read: the tensor has 3 elements, not 2");
 }
 
 /* One image of one channel, 3 x 3: 1..9. */
@@ -130,42 +135,47 @@ static void layers_compute_what_their_names_say(void **state) {
     cdul_tensor *half = cdul_tensor_full(&s, 0.5, CDUL_F32, 1, (size_t[]){1});
     /* Corners of the box sum, with zero padding 1 and stride 2, plus the bias. */
     cdul_tensor *sums = cdul_tensor_conv2d(&s, x, ones, half, 2, 1);
-    cdul_tensor *largest = cdul_tensor_max_pool2d(&s, x, 3, 2, 1), *mean = cdul_tensor_mean_hw(&s, x);
+    cdul_tensor *largest = cdul_tensor_max_pool2d(&s, x, 3, 2, 1),
+                *mean = cdul_tensor_mean_hw(&s, x);
     float got[9];
     cdul_tensor_read(&s, sums, CDUL_F32, got, 4);
     assert_memory_equal(got, ((float[]){12.5, 16.5, 24.5, 28.5}), 4 * sizeof *got);
     cdul_tensor_read(&s, largest, CDUL_F32, got, 4);
     assert_memory_equal(got, ((float[]){5, 6, 8, 9}), 4 * sizeof *got);
     assert_near(cdul_tensor_item(&s, mean), 5);
-    assert_values(&s, cdul_tensor_add_relu_(&s, vector(&s, 2, (float[]){-1, 1}), NULL), 2, (float[]){0, 1});
-    assert_values(&s,
-                  cdul_tensor_add_relu_(&s, vector(&s, 2, (float[]){-1, 1}), vector(&s, 2, (float[]){2, -3})),
-                  2, (float[]){1, 0});
+    assert_values(&s, cdul_tensor_add_relu_(&s, vector(&s, 2, (float[]){-1, 1}), NULL), 2,
+                  (float[]){0, 1});
+    assert_values(
+        &s,
+        cdul_tensor_add_relu_(&s, vector(&s, 2, (float[]){-1, 1}), vector(&s, 2, (float[]){2, -3})),
+        2, (float[]){1, 0});
 }
 
 static void batch_norm_uses_the_batch_and_moves_its_statistics(void **state) {
     (void)state;
     cdul_scope s = {.no_grad = true};
     cdul_tensor *x = cdul_tensor_from(&s, (float[]){1, 3}, CDUL_F32, 4, (size_t[]){2, 1, 1, 1});
-    cdul_tensor *more = cdul_tensor_from(&s, (float[]){-3, -2}, CDUL_F32, 4, (size_t[]){2, 1, 1, 1});
+    cdul_tensor *more =
+        cdul_tensor_from(&s, (float[]){-3, -2}, CDUL_F32, 4, (size_t[]){2, 1, 1, 1});
     cdul_tensor *weight = vector(&s, 1, (float[]){2}), *bias = vector(&s, 1, (float[]){1});
     cdul_tensor *mean = vector(&s, 1, (float[]){0}), *var = vector(&s, 1, (float[]){4});
     float got[2];
-    cdul_tensor_read(&s, cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0, NULL, false),
+    cdul_tensor_read(&s,
+                     cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0, NULL, false),
                      CDUL_F32, got, 2);
-    assert_near(got[0], -1);                       /* (1 - 2) / 1 * 2 + 1 */
-    assert_near(got[1], 3);                        /* (3 - 2) / 1 * 2 + 1 */
+    assert_near(got[0], -1); /* (1 - 2) / 1 * 2 + 1 */
+    assert_near(got[1], 3); /* (3 - 2) / 1 * 2 + 1 */
     assert_near(cdul_tensor_item(&s, mean), 0.2F); /* 0.9 * 0 + 0.1 * 2 */
-    assert_near(cdul_tensor_item(&s, var), 3.8F);  /* 0.9 * 4 + 0.1 * 2, the unbiased variance */
-    cdul_tensor_read(&s, cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0, more, true), CDUL_F32,
-                     got, 2);
+    assert_near(cdul_tensor_item(&s, var), 3.8F); /* 0.9 * 4 + 0.1 * 2, the unbiased variance */
+    cdul_tensor_read(&s, cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0, more, true),
+                     CDUL_F32, got, 2);
     assert_near(got[0], 0); /* max(0, -1 - 3) */
     assert_near(got[1], 1); /* max(0, 3 - 2) */
     assert_ok(cdul_scope_close(&s, &err));
 }
 
-/* The loss is the sum of w y, with another w for each element. The kernel for activations with their channels
- * innermost against libtorch's own operations, which all others take. */
+/* The loss is the sum of w y, with another w for each element. The kernel for activations with
+ * their channels innermost against libtorch's own operations, which all others take. */
 static void batch_norm_with_channels_innermost_equals_libtorch(void **state) {
     (void)state;
     enum { B = 3, C = 5, H = 7, W = 4, N = B * C * H * W };
@@ -187,7 +197,8 @@ static void batch_norm_with_channels_innermost_equals_libtorch(void **state) {
         cdul_tensor_require_grad(&s, x, true);
         cdul_tensor_require_grad(&s, r, true);
         const cdul_tensor *in = innermost ? cdul_tensor_channels_last(&s, x) : x;
-        cdul_tensor *y = cdul_tensor_batch_norm(&s, in, weight, bias, mean, var, 0.1, 1e-3, r, true);
+        cdul_tensor *y =
+            cdul_tensor_batch_norm(&s, in, weight, bias, mean, var, 0.1, 1e-3, r, true);
         cdul_tensor *w = cdul_tensor_from(&s, weights, CDUL_F32, 4, shape);
         cdul_tensor_backward(&s, cdul_tensor_sum(&s, cdul_tensor_mul(&s, y, w)));
         const cdul_tensor *results[] = {y,
@@ -197,7 +208,8 @@ static void batch_norm_with_channels_innermost_equals_libtorch(void **state) {
                                         cdul_tensor_grad(&s, bias),
                                         var};
         for (size_t i = 0; i < 6; i++)
-            cdul_tensor_read(&s, results[i], CDUL_F32, got[innermost][i], cdul_tensor_elements(results[i]));
+            cdul_tensor_read(&s, results[i], CDUL_F32, got[innermost][i],
+                             cdul_tensor_elements(results[i]));
         assert_ok(cdul_scope_close(&s, &err));
         cdul_tensor *const kept[] = {x, r, weight, bias};
         for (size_t i = 0; i < 4; i++) cdul_tensor_free(kept[i]);
@@ -263,7 +275,8 @@ static void backward_adds_up_and_stops_at_what_was_not_recorded(void **state) {
 
     w = parameter((float[]){1}, 1);
     assert_null(cdul_tensor_grad(&s, w));
-    assert_fails(cdul_scope_close(&s, &err), CDUL_ERR_RUNTIME, "grad: no backward has reached this tensor");
+    assert_fails(cdul_scope_close(&s, &err), CDUL_ERR_RUNTIME,
+                 "grad: no backward has reached this tensor");
     cdul_tensor_free(w);
 }
 
@@ -311,8 +324,8 @@ static cdul_optimizer *optimizer_of(const cdul_optimizer_options *options, cdul_
     return optimizer;
 }
 
-/* Steps `before` times, moves weights and state to a new optimiser, steps twice more: same bits as without
- * the move. before = 0 moves the state of a parameter that has never been stepped. */
+/* Steps `before` times, moves weights and state to a new optimiser, steps twice more: same bits as
+ * without the move. before = 0 moves the state of a parameter that has never been stepped. */
 static void goes_on_to_the_same_bits(const cdul_optimizer_options *options, size_t before) {
     const float start[] = {3, -2, 0.5F};
     float whole[3], resumed[3];
@@ -384,7 +397,8 @@ static void devices_are_parsed_and_missing_ones_named(void **state) {
     cdul_device device = {.cuda = true};
     assert_ok(cdul_device_parse("cpu", &device, &err));
     assert_false(device.cuda);
-    const char *const wrong[] = {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cpu:0", "CPU"};
+    const char *const wrong[] = {"",        "gpu",     "cuda:", "cuda:x",
+                                 "cuda:-1", "cuda:1x", "cpu:0", "CPU"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_fails(cdul_device_parse(wrong[i], &device, &err), CDUL_ERR_USAGE,
                      "expected cpu, cuda or cuda:<index>");

@@ -1,4 +1,5 @@
-/* The trainer's parts, and whole runs on eleven tiny pictures. tests/e2e/train.sh runs the program. */
+/* The trainer's parts, and whole runs on eleven tiny pictures. tests/e2e/train.sh runs the
+ * program. */
 #include "test.h"
 
 #include "trainer_fixture.h"
@@ -46,7 +47,8 @@ static void alignment_uses_predictions_of_all_images(void **state) {
     float latent[FIXTURE_IMAGES * FIXTURE_CLASSES];
     cdul_align_to_latent(f->trainer.data.labels.values, entries, latent);
     const cdul_align_options align = {CDUL_ALIGN_BCE, options.sigma, options.eta};
-    cdul_align_update(&align, f->trainer.logits, NULL, FIXTURE_IMAGES, FIXTURE_CLASSES, latent, NULL);
+    cdul_align_update(&align, f->trainer.logits, NULL, FIXTURE_IMAGES, FIXTURE_CLASSES, latent,
+                      NULL);
     assert_memory_equal(latent, f->trainer.latent, sizeof latent);
     fixture_close(f);
 }
@@ -73,7 +75,8 @@ static void frozen_stages_and_batch_norm_stay_and_the_rest_learns(void **state) 
     fixture *f = fixture_open(&options);
     const char *still[] = {"conv1.weight", "layer3.1.conv2.weight", "layer4.0.bn1.weight",
                            "layer4.0.bn1.running_mean"};
-    const char *moving[] = {"layer4.0.conv1.weight", "layer4.1.conv2.weight", "fc.weight", "fc.bias"};
+    const char *moving[] = {"layer4.0.conv1.weight", "layer4.1.conv2.weight", "fc.weight",
+                            "fc.bias"};
     double before[8];
     for (size_t i = 0; i < 4; i++) {
         before[i] = weight_of(&f->trainer, still[i]);
@@ -101,14 +104,16 @@ static float *values_of(const cdul_trainer *t, const char *name, size_t *count) 
     return NULL;
 }
 
-/* AdamW's first step is lr g / (|g| + eps) after w <- (1 - lr decay) w (Loshchilov and Hutter 2019): its size
- * is lr wherever the gradient is not tiny, whatever the loss. */
+/* AdamW's first step is lr g / (|g| + eps) after w <- (1 - lr decay) w (Loshchilov and Hutter
+ * 2019): its size is lr wherever the gradient is not tiny, whatever the loss. */
 static void head_and_body_have_their_rates_and_biases_no_decay(void **state) {
     (void)state;
     const struct {
         const char *name;
         double lr, decay;
-    } cases[] = {{"layer4.0.downsample.0.weight", 1e-3, 0.5}, {"fc.weight", 1e-2, 0.5}, {"fc.bias", 1e-2, 0}};
+    } cases[] = {{"layer4.0.downsample.0.weight", 1e-3, 0.5},
+                 {"fc.weight", 1e-2, 0.5},
+                 {"fc.bias", 1e-2, 0}};
     cdul_train_options options = fixture_options();
     options.weight_decay = 0.5;
     options.batch = FIXTURE_IMAGES; /* one step an epoch */
@@ -123,11 +128,13 @@ static void head_and_body_have_their_rates_and_biases_no_decay(void **state) {
         float *after = values_of(&f->trainer, cases[i].name, &count);
         size_t full = 0;
         for (size_t k = 0; k < count; k++) {
-            double w = (double)before[i][k], step = (double)after[k] - (1 - cases[i].lr * cases[i].decay) * w;
+            double w = (double)before[i][k],
+                   step = (double)after[k] - (1 - cases[i].lr * cases[i].decay) * w;
             if (fabs(step) > 1.01 * cases[i].lr) fail_msg("%s: a step of %g", cases[i].name, step);
             full += fabs(step) > 0.95 * cases[i].lr;
         }
-        if (full * 10 < count * 3) fail_msg("%s: %zu of %zu full steps", cases[i].name, full, count);
+        if (full * 10 < count * 3)
+            fail_msg("%s: %zu of %zu full steps", cases[i].name, full, count);
         free(after);
         free(before[i]);
     }
@@ -196,7 +203,8 @@ static void a_loss_that_is_no_number_stops_and_names_the_cause(void **state) {
     cdul_train_options options = fixture_options();
     fixture *f = fixture_open(&options);
     cdul_epoch_record record;
-    f->trainer.labels[5] = NAN; /* of image 01.ppm, class c: trained on, or held out and then not seen */
+    /* of image 01.ppm, class c: trained on, or held out and then not seen */
+    f->trainer.labels[5] = NAN;
     f->trainer.data.held[1] = false;
     assert_fails(cdul_trainer_train(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
                  "the label for image 01.ppm, class c is not finite: lower --lr");

@@ -27,8 +27,8 @@ static void expect(const cdul_truth *truth, const char *image, const char *facts
         int value = truth->values[row * c + i];
         size_t used = strlen(got);
         if (value != CDUL_ABSENT)
-            snprintf(got + used, sizeof got - used, "%s%s=%d", used ? " " : "", truth->classes.items[i],
-                     value);
+            snprintf(got + used, sizeof got - used, "%s%s=%d", used ? " " : "",
+                     truth->classes.items[i], value);
     }
     assert_string_equal(got, facts);
 }
@@ -80,7 +80,8 @@ static void malformed_csv_is_refused_with_line_and_reason(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cdul_status status = cdul_truth_read(cases[i].path, &truth, &err);
         assert_true(status == CDUL_ERR_INPUT || status == CDUL_ERR_IO);
-        if (!strstr(err.message, cases[i].text)) fail_msg("\"%s\" is not in: %s", cases[i].text, err.message);
+        if (!strstr(err.message, cases[i].text))
+            fail_msg("\"%s\" is not in: %s", cases[i].text, err.message);
         assert_null(truth.values);
     }
 }
@@ -102,12 +103,14 @@ static void malformed_voc_is_refused_with_file_and_reason(void **state) {
     cdul_truth truth = {0};
     assert_fails(cdul_truth_read(TRUTH("bad-voc-entity"), &truth, &err), CDUL_ERR_INPUT,
                  "a.xml: declares the XML entity");
-    assert_fails(cdul_truth_read(TRUTH("bad-voc-cut"), &truth, &err), CDUL_ERR_INPUT, "a.xml: line 2");
+    assert_fails(cdul_truth_read(TRUTH("bad-voc-cut"), &truth, &err), CDUL_ERR_INPUT,
+                 "a.xml: line 2");
     assert_fails(cdul_truth_read(TRUTH("bad-voc-root"), &truth, &err), CDUL_ERR_INPUT,
                  "<html>, not <annotation>");
     assert_fails(cdul_truth_read(TRUTH("bad-voc-name"), &truth, &err), CDUL_ERR_INPUT,
                  "an object has no name");
-    assert_fails(cdul_truth_read(TRUTH("bad-voc-long"), &truth, &err), CDUL_ERR_INPUT, "longer than 255");
+    assert_fails(cdul_truth_read(TRUTH("bad-voc-long"), &truth, &err), CDUL_ERR_INPUT,
+                 "longer than 255");
     assert_ok(cdul_path_make_folder("empty-folder", &err));
     assert_fails(cdul_truth_read("empty-folder", &truth, &err), CDUL_ERR_INPUT, "no .xml files");
     assert_null(truth.values);
@@ -134,13 +137,15 @@ static void malformed_coco_is_refused_with_place_and_reason(void **state) {
                  "annotations[2]: category_id: expected a number");
     assert_fails(cdul_truth_read(TRUTH("bad-coco-list.json"), &truth, &err), CDUL_ERR_INPUT,
                  "no list \"categories\"");
-    assert_fails(cdul_truth_read(TRUTH("bad-coco-cut.json"), &truth, &err), CDUL_ERR_INPUT, "byte 420");
+    assert_fails(cdul_truth_read(TRUTH("bad-coco-cut.json"), &truth, &err), CDUL_ERR_INPUT,
+                 "byte 420");
     assert_fails(cdul_truth_read(TRUTH("bad-coco-tail.json"), &truth, &err), CDUL_ERR_INPUT,
                  "the end of the file");
     assert_null(truth.values);
 }
 
-/* Every prefix of a good file must be read or refused, never crash: run under the address sanitizer. */
+/* Every prefix of a good file must be read or refused, never crash: run under the address
+ * sanitizer. */
 static void cut_files_never_crash(void **state) {
     (void)state;
     const char *const paths[] = {TRUTH("coco.json"), TRUTH("voc-signs.csv"), TRUTH("tags.csv")};

@@ -1,5 +1,5 @@
-/* Cases from the Unicode standard: UnicodeData.txt, SpecialCasing.txt, NormalizationTest.txt, PropList.txt.
- */
+/* Cases from the Unicode standard: UnicodeData.txt, SpecialCasing.txt, NormalizationTest.txt,
+ * PropList.txt. */
 #include "test.h"
 
 #include "encoder/unicode.h"
@@ -13,11 +13,11 @@ static void utf8_is_accepted_only_in_its_shortest_form(void **state) {
     assert_true(cdul_utf8_valid("a\0b\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\xb1", 12, &bad));
     assert_false(cdul_utf8_valid("ab\x80", 3, &bad)); /* a lone continuation */
     assert_int_equal(bad, 2);
-    assert_false(cdul_utf8_valid("\xc1\xbf", 2, &bad));         /* overlong */
-    assert_false(cdul_utf8_valid("x\xe0\x9f\xbf", 4, &bad));    /* overlong */
-    assert_false(cdul_utf8_valid("\xed\xbf\xbf", 3, &bad));     /* surrogate */
+    assert_false(cdul_utf8_valid("\xc1\xbf", 2, &bad)); /* overlong */
+    assert_false(cdul_utf8_valid("x\xe0\x9f\xbf", 4, &bad)); /* overlong */
+    assert_false(cdul_utf8_valid("\xed\xbf\xbf", 3, &bad)); /* surrogate */
     assert_false(cdul_utf8_valid("\xf4\x90\x80\x80", 4, &bad)); /* beyond U+10FFFF */
-    assert_false(cdul_utf8_valid("\xe2\x82", 2, &bad));         /* cut */
+    assert_false(cdul_utf8_valid("\xe2\x82", 2, &bad)); /* cut */
     assert_false(cdul_utf8_valid("\xff", 1, &bad));
 }
 
@@ -34,10 +34,10 @@ static void composition_is_canonical(void **state) {
     (void)state;
     check_nfc("", 0, NULL);
     check_nfc("e\xcc\x81", 1, (int32_t[]){0xe9});
-    check_nfc("\xe2\x84\xab", 1, (int32_t[]){0xc5});                           /* angstrom sign */
+    check_nfc("\xe2\x84\xab", 1, (int32_t[]){0xc5}); /* angstrom sign */
     check_nfc("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", 1, (int32_t[]){0xac01}); /* Hangul */
-    check_nfc("a\xcc\x87\xcc\xa3", 2, (int32_t[]){0x1ea1, 0x307});             /* marks in canonical order */
-    check_nfc("\xe0\xa5\x98", 2, (int32_t[]){0x915, 0x93c});                   /* composition exclusion */
+    check_nfc("a\xcc\x87\xcc\xa3", 2, (int32_t[]){0x1ea1, 0x307}); /* marks in canonical order */
+    check_nfc("\xe0\xa5\x98", 2, (int32_t[]){0x915, 0x93c}); /* composition exclusion */
     check_nfc("\xef\xac\x81", 1, (int32_t[]){0xfb01}); /* a ligature is compatible only */
 }
 
@@ -95,7 +95,8 @@ static void code_points_survive_the_way_through_utf8(void **state) {
         unsigned char bytes[4];
         int32_t back = -1;
         size_t n = cdul_utf8_put(c, bytes);
-        if (cdul_utf8_get((const char *)bytes, n, &back) != n || back != c) fail_msg("U+%04X", (unsigned)c);
+        if (cdul_utf8_get((const char *)bytes, n, &back) != n || back != c)
+            fail_msg("U+%04X", (unsigned)c);
     }
 }
 

@@ -1,5 +1,5 @@
-/* With a network that gives back three numbers of a view, which are worked out by hand from a picture whose
- * columns and rows are told apart by their colours. */
+/* With a network that gives back three numbers of a view, which are worked out by hand from a
+ * picture whose columns and rows are told apart by their colours. */
 #include "test.h"
 
 #include "image/views.h"
@@ -23,9 +23,11 @@ typedef struct collected {
 } collected;
 
 /* Red of the left upper pixel, green of it, red of the right upper pixel. */
-static cdul_status corners(void *user, const float *pixels, size_t n, float *rows, cdul_error *error) {
+static cdul_status corners(void *user, const float *pixels, size_t n, float *rows,
+                           cdul_error *error) {
     collected *c = user;
-    if (++c->runs == c->fail_at_run) return cdul_fail(error, CDUL_ERR_RUNTIME, "the network is tired");
+    if (++c->runs == c->fail_at_run)
+        return cdul_fail(error, CDUL_ERR_RUNTIME, "the network is tired");
     if (n > c->largest) c->largest = n;
     for (size_t v = 0; v < n; v++, pixels += 3 * SIDE * SIDE, rows += 3) {
         rows[0] = pixels[0];
@@ -62,7 +64,8 @@ typedef struct kept_number {
     collected *owner;
 } kept_number;
 
-static cdul_status keep(void *user, size_t i, const cdul_image *image, void **kept, cdul_error *error) {
+static cdul_status keep(void *user, size_t i, const cdul_image *image, void **kept,
+                        cdul_error *error) {
     collected *c = user;
     kept_number *number = malloc(sizeof *number);
     if (!number) return cdul_fail_memory(error, "number");
@@ -98,11 +101,12 @@ static const cdul_preprocess plain = {.width = SIDE,
                                       .scale = 1,
                                       .std = {1, 1, 1}};
 
-static cdul_status run(const char *grid, bool mirror, size_t batch, size_t threads, const size_t *which,
-                       size_t n, bool keeps, collected *out) {
+static cdul_status run(const char *grid, bool mirror, size_t batch, size_t threads,
+                       const size_t *which, size_t n, bool keeps, collected *out) {
     cdul_strings paths = {0};
     cdul_crops crops = {0};
-    for (int i = 0; i < IMAGES; i++) assert_ok(cdul_strings_add(&paths, i == 5 ? "gone.ppm" : "p.ppm", &err));
+    for (int i = 0; i < IMAGES; i++)
+        assert_ok(cdul_strings_add(&paths, i == 5 ? "gone.ppm" : "p.ppm", &err));
     if (grid) assert_ok(cdul_crops_parse(grid, &crops, &err));
     const cdul_view_options options = {.preprocess = &plain,
                                        .crops = grid ? &crops : NULL,
@@ -133,7 +137,8 @@ static void the_views_are_the_whole_the_crops_and_their_mirror_images(void **sta
     collected got = {0};
     assert_ok(run("2x2", true, 4, 0, NULL, 1, false, &got));
     assert_int_equal(got.views, 10);
-    /* left, top (+ 1000), right of: whole, four tiles of 3 x 3 pixels; then with left and right swapped */
+    /* left, top (+ 1000), right of: whole, four tiles of 3 x 3 pixels; then with left and right
+     * swapped */
     static const float want[10][3] = {{0, 1000, 50},  {0, 1000, 20}, {30, 1000, 50}, {0, 1030, 20},
                                       {30, 1030, 50}, {50, 1000, 0}, {20, 1000, 0},  {50, 1000, 30},
                                       {20, 1030, 0},  {50, 1030, 30}};
@@ -145,8 +150,8 @@ static void images_come_in_order_whatever_the_batch_and_the_threads(void **state
     for (size_t batch = 1; batch < 24; batch++)
         for (size_t threads = 0; threads < 4; threads++) {
             collected got = {0};
-            assert_ok(
-                run(batch % 2 ? "2x2" : NULL, batch % 3 == 0, batch, threads, NULL, IMAGES, true, &got));
+            assert_ok(run(batch % 2 ? "2x2" : NULL, batch % 3 == 0, batch, threads, NULL, IMAGES,
+                          true, &got));
             const size_t order[] = {0, 1, 2, 3, 4, 6};
             assert_int_equal(got.done, 6);
             assert_memory_equal(got.order, order, sizeof order);
@@ -155,7 +160,8 @@ static void images_come_in_order_whatever_the_batch_and_the_threads(void **state
             assert_non_null(strstr(got.reason, "gone.ppm"));
             assert_true(got.largest <= batch);
             assert_int_equal(got.runs,
-                             (6 * got.views + batch - 1) / batch); /* batches are full but the last */
+                             /* batches are full but the last */
+                             (6 * got.views + batch - 1) / batch);
             assert_memory_equal(got.rows[6], got.rows[0], got.views * 3 * sizeof(float));
             assert_int_equal(got.kept, 6);
             assert_int_equal(got.dropped, 6);
@@ -188,7 +194,8 @@ static void the_networks_failure_ends_the_run_and_drops_what_was_kept(void **sta
     (void)state;
     for (size_t threads = 0; threads < 4; threads++) {
         collected got = {.fail_at_run = 2};
-        assert_fails(run("2x2", false, 4, threads, NULL, IMAGES, true, &got), CDUL_ERR_RUNTIME, "tired");
+        assert_fails(run("2x2", false, 4, threads, NULL, IMAGES, true, &got), CDUL_ERR_RUNTIME,
+                     "tired");
         assert_int_equal(got.done, 0); /* four of five views were computed */
         assert_true(got.kept >= 1);
         assert_int_equal(got.dropped, got.kept);

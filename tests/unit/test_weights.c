@@ -1,5 +1,6 @@
-/* Graphs whose weights stay in their file. ONNX Runtime reads what is written, and gives the numbers that
- * golden/make_encoder.py put in: element i, j of the table is (7 i + 3 j) mod 101, and 0.5 is added. */
+/* Graphs whose weights stay in their file. ONNX Runtime reads what is written, and gives the
+ * numbers that golden/make_encoder.py put in: element i, j of the table is (7 i + 3 j) mod 101, and
+ * 0.5 is added. */
 #include "test.h"
 
 #include "base/file.h"
@@ -27,7 +28,8 @@ static void check_table(const char *path) {
     assert_ok(cdul_session_run(s, &feed, 1, &y, 1, &err));
     assert_int_equal(y.count, ROWS * COLUMNS);
     for (size_t k = 0; k < y.count; k++)
-        assert_float_equal(y.values[k], (float)((7 * (k / COLUMNS) + 3 * (k % COLUMNS)) % 101) + 0.5F, 0);
+        assert_float_equal(y.values[k],
+                           (float)((7 * (k / COLUMNS) + 3 * (k % COLUMNS)) % 101) + 0.5F, 0);
     free(y.values);
     free(x);
     cdul_session_close(s);
@@ -52,7 +54,8 @@ static void large_weights_stay_in_the_file(void **state) {
     check_table(GRAPH("weights"));
 }
 
-/* Whatever the numbers' distance from the beginning of the file, and so from an address a float may have. */
+/* Whatever the numbers' distance from the beginning of the file, and so from an address a float may
+ * have. */
 static void weights_may_begin_anywhere(void **state) {
     (void)state;
     char *data = NULL;

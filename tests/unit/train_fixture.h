@@ -34,7 +34,8 @@ static void fixture_labels(const char *path) {
     assert_non_null(file);
     fprintf(file, "image,a,b,c\n");
     for (unsigned i = 0; i < FIXTURE_IMAGES; i++)
-        fprintf(file, "%02u.ppm,%.2f,%.2f,%.2f\n", i, i % 2 ? 0.9 : 0.2, 0.05 * i, i == 3 ? 1.0 : 0.0);
+        fprintf(file, "%02u.ppm,%.2f,%.2f,%.2f\n", i, i % 2 ? 0.9 : 0.2, 0.05 * i,
+                i == 3 ? 1.0 : 0.0);
     fclose(file);
 }
 

@@ -1,0 +1,179 @@
+/* Completion scripts for bash, zsh and fish. What an argument completes to follows from its
+ * placeholder: DIR is a folder, a choice one of its words, anything else a file. */
+#include "cli/options/internal.h"
+
+#include <string.h>
+
+typedef void write_one(const cdul_program *program, const cdul_option *option, FILE *out);
+
+static void each(const cdul_program *program, write_one *write, FILE *out) {
+    for (const cdul_option *option = program->options; option->name; option++)
+        write(program, option, out);
+    for (const cdul_option *option = cdul_common_options; option->name; option++)
+        write(program, option, out);
+}
+
+static bool is_folder(const cdul_option *option) {
+    const char *argument = cdul_option_argument(option);
+    return argument && strcmp(argument, "DIR") == 0;
+}
+
+/* "cdul-label" -> "_cdul_label". */
+static void function_name(const cdul_program *program, FILE *out) {
+    char name[64];
+    cdul_option_key(program->name, name, sizeof name);
+    fprintf(out, "_%s", name);
+}
+
+/* "a|b" -> "a b". */
+static void write_words(const char *choices, FILE *out) {
+    for (; *choices; choices++) fputc(*choices == '|' ? ' ' : *choices, out);
+}
+
+/* --- bash --- */
+
+static void bash_name(const cdul_program *program, const cdul_option *option, FILE *out) {
+    (void)program;
+    fprintf(out, "--%s ", option->name);
+    if (cdul_option_negatable(option)) fprintf(out, "--no-%s ", option->name);
+}
+
+/* Arguments that are files need no line: completion falls back to file names. */
+static void bash_argument(const cdul_program *program, const cdul_option *option, FILE *out) {
+    (void)program;
+    if (!option->choices && !is_folder(option)) return;
+    fputs("    ", out);
+    if (option->letter) fprintf(out, "-%c | ", option->letter);
+    fprintf(out, "--%s) ", option->name);
+    if (option->choices) {
+        fputs("words='", out);
+        write_words(option->choices, out);
+        fputs("' ;;\n", out);
+    } else {
+        fputs("folders=yes ;;\n", out);
+    }
+}
+
+void cdul_options_write_bash(const cdul_program *program, FILE *out) {
+    fprintf(out, "# bash completion for %s\n", program->name);
+    function_name(program, out);
+    fputs("() {\n"
+          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words='' "
+          "folders=''\n"
+          "    # \"=\" is a word of its own: --option=value is three.\n"
+          "    if [[ $cur == = ]]; then\n"
+          "        cur=''\n"
+          "    elif [[ $prev == = ]]; then\n"
+          "        prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
+          "    fi\n"
+          "    case $prev in\n",
+          out);
+    each(program, bash_argument, out);
+    fputs("    *)\n"
+          "        [[ $cur == -* ]] || return\n"
+          "        words='",
+          out);
+    each(program, bash_name, out);
+    fputs("'\n"
+          "        ;;\n"
+          "    esac\n"
+          "    if [[ $folders ]]; then\n"
+          "        compopt -o filenames\n"
+          "        mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")\n"
+          "    else\n"
+          "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+          "    fi\n"
+          "}\n"
+          "# An empty answer falls back to file names.\n"
+          "complete -o default -F ",
+          out);
+    function_name(program, out);
+    fprintf(out, " %s\n", program->name);
+}
+
+/* --- zsh --- */
+
+/* Inside '...[help]': quotes, brackets and colons have a meaning. */
+static void zsh_help(const char *text, FILE *out) {
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else if (strchr("[]:\\", *text))
+            fprintf(out, "\\%c", *text);
+        else
+            fputc(*text, out);
+    }
+}
+
+static void zsh_spec(const char *prefix, const char *name, char letter, const cdul_option *option,
+                     FILE *out) {
+    bool repeats = option->type == CDUL_OPTION_STRINGS;
+    fputs("    ", out);
+    if (letter && !repeats) fprintf(out, "'(-%c --%s)'", letter, name);
+    if (repeats) fputs("'*'", out);
+    if (letter)
+        fprintf(out, "{-%c,--%s}'", letter, name);
+    else
+        fprintf(out, "'--%s%s", prefix, name);
+    fputc('[', out);
+    zsh_help(option->help, out);
+    fputc(']', out);
+    const char *argument = cdul_option_argument(option);
+    if (argument) {
+        fputc(':', out);
+        zsh_help(argument, out);
+        fputc(':', out);
+    }
+    if (option->choices) {
+        fputc('(', out);
+        write_words(option->choices, out);
+        fputc(')', out);
+    } else if (argument) {
+        fputs(is_folder(option) ? "_files -/" : "_files", out);
+    }
+    fputs("' \\\n", out);
+}
+
+static void zsh_option(const cdul_program *program, const cdul_option *option, FILE *out) {
+    (void)program;
+    zsh_spec("", option->name, option->letter, option, out);
+    if (cdul_option_negatable(option)) zsh_spec("no-", option->name, 0, option, out);
+}
+
+void cdul_options_write_zsh(const cdul_program *program, FILE *out) {
+    fprintf(out, "#compdef %s\n_arguments -s -S \\\n", program->name);
+    each(program, zsh_option, out);
+    fputs("    '*:file:_files'\n", out);
+}
+
+/* --- fish --- */
+
+static void fish_line(const cdul_program *program, const cdul_option *option, const char *prefix,
+                      FILE *out) {
+    fprintf(out, "complete -c %s -l %s%s", program->name, prefix, option->name);
+    if (option->letter && !prefix[0]) fprintf(out, " -s %c", option->letter);
+    if (option->choices) {
+        fputs(" -x -a '", out);
+        write_words(option->choices, out);
+        fputc('\'', out);
+    } else if (is_folder(option)) {
+        fputs(" -x -a '(__fish_complete_directories)'", out);
+    } else if (option->type != CDUL_OPTION_FLAG) {
+        fputs(" -r", out);
+    }
+    fputs(" -d '", out);
+    for (const char *at = option->help; *at; at++) {
+        if (*at == '\'' || *at == '\\') fputc('\\', out);
+        fputc(*at, out);
+    }
+    fputs("'\n", out);
+}
+
+static void fish_option(const cdul_program *program, const cdul_option *option, FILE *out) {
+    fish_line(program, option, "", out);
+    if (cdul_option_negatable(option)) fish_line(program, option, "no-", out);
+}
+
+void cdul_options_write_fish(const cdul_program *program, FILE *out) {
+    each(program, fish_option, out);
+}

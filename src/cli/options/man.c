@@ -1,0 +1,209 @@
+/* The man page, in troff with the man macros. */
+#include "cli/options/internal.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Prose is broken at the first space from this column on; what people see is filled anew by man. */
+#define SOURCE_COLUMN 50
+#define COMMAND_WIDTH 64 /* of examples, which are indented twice */
+
+/* Writes text so that troff shows it as it stands. In `code`, and in a word that starts with a
+ * dash, every dash is one that can be copied into a shell; elsewhere it is a hyphen. */
+static void escape(const char *text, bool code, FILE *out) {
+    bool word_start = true, option = false, line_start = true;
+    int column = 0;
+    for (; *text; text++, column++) {
+        if (!code && *text == ' ' && column >= SOURCE_COLUMN) {
+            fputc('\n', out);
+            word_start = line_start = true;
+            column = 0;
+            continue;
+        }
+        if (word_start) option = *text == '-' || (*text == '[' && text[1] == '-');
+        if (line_start && (*text == '.' || *text == '\'')) fputs("\\&", out);
+        line_start = *text == '\n';
+        word_start = *text == ' ' || *text == '\n' || *text == '(' || *text == '"';
+        switch (*text) {
+        case '\\':
+            fputs("\\e", out);
+            break;
+        case '-':
+            fputs(code || option ? "\\-" : "-", out);
+            break;
+        case '\'':
+            fputs(code ? "\\(aq" : "'", out);
+            break;
+        case '"':
+            fputs("\\(dq", out);
+            break; /* a bare one would end a macro's argument */
+        case '`':
+            fputs("\\(ga", out);
+            break;
+        case '^':
+            fputs("\\(ha", out);
+            break;
+        case '~':
+            fputs("\\(ti", out);
+            break;
+        default:
+            fputc(*text, out);
+        }
+    }
+}
+
+static void section(const char *title, FILE *out) {
+    fputs(".SH ", out);
+    for (; *title; title++) fputc(toupper((unsigned char)*title), out);
+    fputc('\n', out);
+}
+
+static void line(const char *text, FILE *out) {
+    escape(text, false, out);
+    fputc('\n', out);
+}
+
+static void paragraphs(const char *text, FILE *out) {
+    for (bool first = true; *text; first = false) {
+        const char *end = strstr(text, "\n\n");
+        size_t n = end ? (size_t)(end - text) : strlen(text);
+        char paragraph[4096];
+        snprintf(paragraph, sizeof paragraph, "%.*s", (int)n, text);
+        if (!first) fputs(".PP\n", out);
+        line(paragraph, out);
+        text += end ? n + 2 : n;
+    }
+}
+
+static void write_option(const cdul_option *option, FILE *out) {
+    fputs(".TP\n", out);
+    if (option->letter) fprintf(out, "\\fB\\-%c\\fR, ", option->letter);
+    fprintf(out, "\\fB\\-\\-");
+    if (cdul_option_negatable(option)) fputs("\\fR[\\fBno\\-\\fR]\\fB", out);
+    escape(option->name, true, out);
+    fputs("\\fR", out);
+    const char *argument = cdul_option_argument(option);
+    if (argument) {
+        fputs(" \\fI", out);
+        escape(argument, true, out);
+        fputs("\\fR", out);
+    }
+    char facts[500], text[1200];
+    cdul_option_facts(option, facts, sizeof facts);
+    snprintf(text, sizeof text, "%s%s%s.", option->help, facts[0] ? " " : "", facts);
+    text[0] = (char)toupper((unsigned char)text[0]);
+    fputc('\n', out);
+    line(text, out);
+}
+
+static void write_options(const cdul_option *options, FILE *out) {
+    for (; options->name; options++) {
+        if (options->group) {
+            fputs(".SS ", out);
+            line(options->group, out);
+        }
+        write_option(options, out);
+    }
+}
+
+static void write_synopsis(const cdul_program *program, FILE *out) {
+    section("Synopsis", out);
+    for (size_t i = 0; program->usage[i]; i++) {
+        const char *usage = program->usage[i];
+        size_t name = strlen(program->name);
+        if (i) fputs(".br\n", out);
+        fputs("\\fB", out);
+        escape(program->name, true, out);
+        fputs("\\fR", out);
+        escape(strncmp(usage, program->name, name) == 0 ? usage + name : usage, true, out);
+        fputc('\n', out);
+    }
+}
+
+static void write_config(const cdul_program *program, FILE *out) {
+    section("Configuration", out);
+    fputs("A config is a JSON object with one section a program; the section of\n.B ", out);
+    escape(program->name, true, out);
+    fprintf(out, "\nis \\(dq%s\\(dq.\n", program->section);
+    fputs("A key is a long option with underscores for dashes.\nUnknown sections and keys are "
+          "errors.\n"
+          "A top-level string \\(dqdescription\\(dq is for people.\n"
+          "Defaults are overridden by config files in the order given, and these by\n"
+          ".B \\-\\-set\nand by options, in the order given. The keys are:\n.PP\n.RS\n.nf\n",
+          out);
+    for (const cdul_option *option = program->options; option->name; option++) {
+        char key[64];
+        if (option->command_only) continue;
+        cdul_option_key(option->name, key, sizeof key);
+        fprintf(out, "%s.%s\n", program->section, key);
+    }
+    fputs(".fi\n.RE\n", out);
+}
+
+static void write_exit_status(FILE *out) {
+    static const char *const codes[] = {
+        "0",   "Done.",
+        "1",   "Failed; one line on standard error says why.",
+        "2",   "Wrong usage.",
+        "3",   "Done, but some inputs were skipped; they are listed.",
+        "130", "Interrupted by SIGINT or SIGTERM; work done so far is kept.",
+    };
+    section("Exit status", out);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i += 2)
+        fprintf(out, ".TP\n.B %s\n%s\n", codes[i], codes[i + 1]);
+}
+
+static void write_command(const char *command, FILE *out) {
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory) return;
+    cdul_text_wrap(command, 0, 4, COMMAND_WIDTH, " \\", memory);
+    if (fclose(memory) == 0) {
+        fputs(".PP\n.RS\n.nf\n", out);
+        escape(text, true, out);
+        fputs(".fi\n.RE\n", out);
+    }
+    free(text);
+}
+
+void cdul_options_write_man(const cdul_program *program, FILE *out) {
+    static const char *const pages[] = {"cdul-label", "cdul-train", "cdul-predict", "cdul-eval"};
+    fputs(".TH ", out);
+    for (const char *at = program->name; *at; at++) {
+        if (*at == '-') fputc('\\', out);
+        fputc(toupper((unsigned char)*at), out);
+    }
+    fprintf(out, " 1 %s \"cdul %s\"\n", CDUL_DATE, CDUL_VERSION);
+    fputs(".nh\n.ad l\n", out); /* names and options are not to be hyphenated or stretched */
+    section("Name", out);
+    escape(program->name, true, out);
+    fputs(" \\- ", out);
+    line(program->summary, out);
+    write_synopsis(program, out);
+    section("Description", out);
+    paragraphs(program->description, out);
+    section("Options", out);
+    write_options(program->options, out);
+    write_options(cdul_common_options, out);
+    write_config(program, out);
+    write_exit_status(out);
+    if (program->examples[0]) section("Examples", out);
+    for (size_t i = 0; program->examples[i] && program->examples[i + 1]; i += 2) {
+        if (i) fputs(".PP\n", out);
+        line(program->examples[i], out);
+        write_command(program->examples[i + 1], out);
+    }
+    section("See also", out);
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        if (strcmp(pages[i], program->name) == 0) continue;
+        fputs(comma, out);
+        fputs("\\fB", out);
+        escape(pages[i], true, out);
+        fputs("\\fR(1)", out);
+        comma = ",\n";
+    }
+    fputc('\n', out);
+}

@@ -1,0 +1,173 @@
+#include "encoder/encoder_internal.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "encoder/folder/preprocess_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIP_CONTEXT 77 /* tokens: Radford et al. 2021, section 2.4 */
+#define CLIP_FINAL_SCALE                                                                           \
+    100.0 /* "clipped to prevent scaling the logits by more than 100": section 2.5 */
+
+/* Reads a JSON object from folder/name; *json stays NULL if there is no such file. */
+static cdul_status read_optional(const char *folder, const char *name, cJSON **json, char **path,
+                                 cdul_error *err) {
+    *path = cdul_path_join(folder, name);
+    if (!*path) return cdul_fail_memory(err, "path");
+    if (!cdul_path_exists(*path)) return CDUL_OK;
+    cdul_status status = cdul_json_read(*path, json, err);
+    if (status == CDUL_OK && !cJSON_IsObject(*json))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected a JSON object", *path);
+    return status;
+}
+
+static cdul_status copy_string(const cJSON *json, const char *key, const char *where, char **out,
+                               cdul_error *err) {
+    const char *text = NULL;
+    bool found = false;
+    cdul_status status = cdul_json_string(json, key, where, &text, &found, err);
+    if (status == CDUL_OK && found && !(*out = strdup(text))) status = cdul_fail_memory(err, key);
+    return status;
+}
+
+/* A positive whole number below 2^24, which no width or context reaches. */
+static cdul_status read_count(const cJSON *json, const char *key, const char *where, size_t *out,
+                              cdul_error *err) {
+    double value = 0;
+    bool found = false;
+    cdul_status status = cdul_json_number(json, key, where, &value, &found, err);
+    if (status != CDUL_OK || !found) return status;
+    if (value < 1 || value >= 1 << 24 || value != floor(value))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is %g, expected a positive whole number",
+                         where, key, value);
+    *out = (size_t)value;
+    return CDUL_OK;
+}
+
+static bool is_clip(const char *model_type) {
+    return model_type &&
+           (strcmp(model_type, "clip") == 0 || strcmp(model_type, "chinese_clip") == 0);
+}
+
+void cdul_encoder_config_scale(cdul_encoder_config *config, double scale, const char *source) {
+    config->has_scale = true;
+    config->scale_assumed = false;
+    config->logit_scale = scale;
+    config->scale_source = source;
+}
+
+void cdul_encoder_config_bias(cdul_encoder_config *config, double bias, const char *source) {
+    config->has_bias = config->sigmoid = true;
+    config->logit_bias = bias;
+    config->bias_source = source;
+}
+
+static void assume_clip(cdul_encoder_config *out) {
+    out->context = CLIP_CONTEXT;
+    cdul_encoder_config_scale(out, log(CLIP_FINAL_SCALE), "where CLIP's training ends");
+    out->scale_assumed = true;
+}
+
+/* open_clip's description of a model: a CLIP unless it starts with a bias, as its SigLIPs do. */
+static cdul_status read_open_clip(const cJSON *model, const char *path, cdul_encoder_config *out,
+                                  cdul_error *err) {
+    const cJSON *text = cJSON_GetObjectItemCaseSensitive(model, "text_cfg");
+    out->sigmoid = cJSON_GetObjectItemCaseSensitive(model, "init_logit_bias") != NULL;
+    if (!out->sigmoid) assume_clip(out);
+    cdul_status status = read_count(model, "embed_dim", path, &out->projection, err);
+    out->context = CLIP_CONTEXT; /* open_clip's default too */
+    if (status == CDUL_OK && cJSON_IsObject(text))
+        status = read_count(text, "context_length", path, &out->context, err);
+    return status;
+}
+
+/* open_clip_config.json, where no config.json tells what model it is. */
+static cdul_status read_open_clip_config(const char *folder, cdul_encoder_config *out,
+                                         cdul_error *err) {
+    cJSON *json = NULL;
+    char *path = NULL;
+    cdul_status status = read_optional(folder, "open_clip_config.json", &json, &path, err);
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(json, "model_cfg");
+    if (status == CDUL_OK && cJSON_IsObject(model)) status = read_open_clip(model, path, out, err);
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdul_error *err) {
+    cJSON *json = NULL;
+    char *path = NULL;
+    cdul_status status = read_optional(folder, "config.json", &json, &path, err);
+    /* immich's config.json is open_clip's model_cfg */
+    const cJSON *vision = cJSON_GetObjectItemCaseSensitive(json, "vision_cfg");
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "model_type");
+    if (status == CDUL_OK && !vision && !type) status = read_open_clip_config(folder, out, err);
+    if (status == CDUL_OK && json) {
+        status = copy_string(json, "model_type", path, &out->model_type, err);
+        if (status == CDUL_OK)
+            status = read_count(json, "projection_dim", path, &out->projection, err);
+        /* or siglip2, ... */
+        if (out->model_type) out->sigmoid = strncmp(out->model_type, "siglip", 6) == 0;
+        if (is_clip(out->model_type)) assume_clip(out);
+        if (status == CDUL_OK && !out->model_type && vision)
+            status = read_open_clip(json, path, out, err);
+        const cJSON *text = cJSON_GetObjectItemCaseSensitive(json, "text_config");
+        if (status == CDUL_OK && cJSON_IsObject(text))
+            status = read_count(text, "max_position_embeddings", path, &out->context, err);
+        if (!vision) vision = cJSON_GetObjectItemCaseSensitive(json, "vision_config");
+        if (!vision) vision = json; /* a vision model's own */
+        if (status == CDUL_OK)
+            status = cdul_preprocess_sides(cJSON_GetObjectItemCaseSensitive(vision, "image_size"),
+                                           "image_size", path, &out->image_height,
+                                           &out->image_width, err);
+    }
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *err) {
+    if (fabs(scale) < 20) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: logit_scale is %g; it is an exponent, such as 4.605 for a factor of 100",
+                     where, scale);
+}
+
+static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cdul_error *err) {
+    cJSON *json = NULL;
+    char *path = NULL;
+    double scale = 0, bias = 0;
+    bool found = false, found_bias = false;
+    cdul_status status = read_optional(folder, "cdul.json", &json, &path, err);
+    if (status == CDUL_OK && json) {
+        status = copy_string(json, "provenance", path, &out->provenance, err);
+        if (status == CDUL_OK)
+            status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
+        if (status == CDUL_OK && found) status = cdul_logit_scale_check(scale, path, err);
+        if (status == CDUL_OK)
+            status = cdul_json_number(json, "logit_bias", path, &bias, &found_bias, err);
+        if (status == CDUL_OK && found) cdul_encoder_config_scale(out, scale, "cdul.json");
+        if (status == CDUL_OK && found_bias) cdul_encoder_config_bias(out, bias, "cdul.json");
+    }
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out,
+                                     cdul_error *err) {
+    *out = (cdul_encoder_config){0};
+    cdul_status status = read_config(folder, out, err);
+    if (status == CDUL_OK) status = read_sidecar(folder, out, err);
+    if (status != CDUL_OK) cdul_encoder_config_free(out);
+    return status;
+}
+
+void cdul_encoder_config_free(cdul_encoder_config *config) {
+    free(config->model_type);
+    free(config->provenance);
+    *config = (cdul_encoder_config){0};
+}

@@ -1,0 +1,479 @@
+#include "encoder/folder/preprocess_config.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "encoder/folder/preprocess_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- What a processor class does when its file is silent (transformers,
+ * models/<name>/image_processing_*.py)
+ * --- */
+
+typedef struct processor {
+    const char *name;
+    size_t shortest; /* default size {"shortest_edge": ...}, 0 = squash to `crop` x `crop` */
+    size_t crop; /* side of the result */
+    /* default of do_center_crop; false also means that the class has no such step */
+    bool center_crop;
+    bool int_is_shortest; /* what a bare number in `size` means */
+    int resample;
+    bool openai_mean; /* CLIP's mean and std, else 0.5 */
+} processor;
+
+static const processor processors[] = {
+    {"CLIPImageProcessor", 224, 224, true, true, 3, true},
+    {"CLIPFeatureExtractor", 224, 224, true, true, 3, true},
+    {"ChineseCLIPImageProcessor", 224, 224, true, true, 3, true},
+    {"ChineseCLIPFeatureExtractor", 224, 224, true, true, 3, true},
+    {"SiglipImageProcessor", 0, 224, false, false, 3, false},
+    {"ViTImageProcessor", 0, 224, false, false, 2, false},
+    {"ViTFeatureExtractor", 0, 224, false, false, 2, false},
+};
+
+const double cdul_openai_mean[3] = {0.48145466, 0.4578275, 0.40821073};
+const double cdul_openai_std[3] = {0.26862954, 0.26130258, 0.27577711};
+
+/* Keys that are read below, or that change no pixel. */
+static const char *const known_keys[] = {
+    "do_resize",
+    "size",
+    "resample",
+    "do_center_crop",
+    "crop_size",
+    "do_rescale",
+    "rescale_factor",
+    "do_normalize",
+    "image_mean",
+    "image_std",
+    "do_convert_rgb",
+    "image_processor_type",
+    "feature_extractor_type",
+    "processor_class",
+    "_valid_processor_keys",
+    "data_format",
+    "input_data_format",
+    "default_to_square",
+    "return_tensors",
+    "device",
+    "disable_grouping",
+    "_name_or_path",
+};
+
+/* The file while it is being read. */
+typedef struct reader {
+    const cJSON *json;
+    const char *where;
+    const processor *class_; /* NULL: not named, or not known */
+    const char *class_name; /* as the file says, or "no processor class" */
+} reader;
+
+static cdul_status find_class(reader *r, cdul_error *err) {
+    bool found = false;
+    r->class_name = "no processor class";
+    cdul_status status =
+        cdul_json_string(r->json, "image_processor_type", r->where, &r->class_name, &found, err);
+    if (status == CDUL_OK && !found)
+        status = cdul_json_string(r->json, "feature_extractor_type", r->where, &r->class_name,
+                                  &found, err);
+    if (status != CDUL_OK || !found) return status;
+    /* "Fast" and "Pil" name another implementation of the same steps */
+    size_t length = strlen(r->class_name);
+    if (length > 4 && strcmp(r->class_name + length - 4, "Fast") == 0)
+        length -= 4;
+    else if (length > 3 && strcmp(r->class_name + length - 3, "Pil") == 0)
+        length -= 3;
+    for (size_t i = 0; i < sizeof processors / sizeof *processors; i++)
+        if (strlen(processors[i].name) == length &&
+            strncmp(processors[i].name, r->class_name, length) == 0)
+            r->class_ = &processors[i];
+    return CDUL_OK;
+}
+
+static cdul_status check_keys(const reader *r, cdul_error *err) {
+    for (const cJSON *item = r->json->child; item; item = item->next) {
+        bool known = cJSON_IsNull(item) || cJSON_IsFalse(item); /* a step that is off, or not set */
+        for (size_t i = 0; !known && i < sizeof known_keys / sizeof *known_keys; i++)
+            known = strcmp(item->string, known_keys[i]) == 0;
+        if (!known)
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: key '%s' is not understood, and it may change the pixels; remove "
+                             "it if it does not",
+                             r->where, item->string);
+    }
+    return CDUL_OK;
+}
+
+static cdul_status missing(const reader *r, const char *key, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: key '%s' is missing, and its default for %s is not known; add it",
+                     r->where, key, r->class_name);
+}
+
+static bool present(const reader *r, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, key);
+    return item && !cJSON_IsNull(item);
+}
+
+/* A step's switch; absent = the class's default. */
+static cdul_status read_switch(const reader *r, const char *key, bool fallback, bool *out,
+                               cdul_error *err) {
+    if (present(r, key)) return cdul_json_bool(r->json, key, r->where, out, NULL, err);
+    if (!r->class_) return missing(r, key, err);
+    *out = fallback;
+    return CDUL_OK;
+}
+
+/* --- Sizes --- */
+
+bool cdul_preprocess_side(const cJSON *item, size_t *out) {
+    if (!cJSON_IsNumber(item) || item->valuedouble < 1 || item->valuedouble > 8192 ||
+        item->valuedouble != floor(item->valuedouble))
+        return false;
+    *out = (size_t)item->valuedouble;
+    return true;
+}
+
+/* {"height": h, "width": w} and nothing else. */
+static bool rectangle_of(const cJSON *item, size_t *height, size_t *width) {
+    return cJSON_IsObject(item) && cJSON_GetArraySize(item) == 2 &&
+           cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "height"), height) &&
+           cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "width"), width);
+}
+
+/* `size`: either *shortest is set, or *height and *width. */
+static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, size_t *width,
+                             cdul_error *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "size");
+    size_t side = 0;
+    if (!present(r, "size")) {
+        if (!r->class_) return missing(r, "size", err);
+        *shortest = r->class_->shortest;
+        if (!*shortest) *height = *width = r->class_->crop;
+        return CDUL_OK;
+    }
+    if (cdul_preprocess_side(item, &side)) {
+        if (!r->class_)
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: size %zu may mean the shorter side or a square for %s; write "
+                             "{\"shortest_edge\": %zu} or {\"height\": %zu, \"width\": %zu}",
+                             r->where, side, r->class_name, side, side, side);
+        if (r->class_->int_is_shortest)
+            *shortest = side;
+        else
+            *height = *width = side;
+        return CDUL_OK;
+    }
+    if (rectangle_of(item, height, width)) return CDUL_OK;
+    if (cJSON_IsObject(item) && cJSON_GetArraySize(item) == 1 &&
+        cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "shortest_edge"), shortest))
+        return CDUL_OK;
+    return cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "%s: size is neither a number of pixels, nor {\"shortest_edge\": n}, nor {\"height\": h, "
+        "\"width\": w}",
+        r->where);
+}
+
+static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width, cdul_error *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "crop_size");
+    if (!present(r, "crop_size")) {
+        if (!r->class_) return missing(r, "crop_size", err);
+        *height = *width = r->class_->crop;
+        return CDUL_OK;
+    }
+    size_t side = 0;
+    if (cdul_preprocess_side(item, &side)) {
+        *height = *width = side;
+        return CDUL_OK;
+    }
+    if (rectangle_of(item, height, width)) return CDUL_OK;
+    return cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "%s: crop_size is neither a number of pixels nor {\"height\": h, \"width\": w}", r->where);
+}
+
+/* For a file that fixes no size and has no crop: pictures are squashed to what the graph takes;
+ * else to the file's size, which a processor that does not resize leaves unread; else to the
+ * model's. */
+static cdul_status squash(const reader *r, bool resize, const cdul_input_size *known,
+                          cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
+    const bool graph_has_it = known->height && known->width;
+    const char *source = "the file's size";
+    size_t shortest = 0;
+    out->mode = CDUL_RESIZE_SQUASH;
+    if (!graph_has_it && present(r, "size")) {
+        cdul_status status = read_size(r, &shortest, &out->height, &out->width, err);
+        if (status != CDUL_OK) return status;
+        if (shortest) out->height = out->width = shortest;
+    } else {
+        source = cdul_preprocess_known_size(known, &out->height, &out->width);
+    }
+    if (!source && resize) return missing(r, "size", err);
+    if (!source)
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: do_resize is false, so pictures of any size would go in; set it, with a size",
+            r->where);
+    return cdul_preprocess_note(notes,
+                                resize ? "the preprocessor file has no size: pictures are squashed"
+                                       : "do_resize is false: pictures are squashed",
+                                out->height, out->width, source, err);
+}
+
+/* crop_size; where there is none, and no class to have a default, the input's size from
+ * elsewhere. */
+static cdul_status settle_crop(const reader *r, const cdul_input_size *known, cdul_preprocess *out,
+                               cdul_strings *notes, cdul_error *err) {
+    const char *source = NULL;
+    if (!r->class_ && !present(r, "crop_size"))
+        source = cdul_preprocess_known_size(known, &out->height, &out->width);
+    if (!source) return read_crop_size(r, &out->height, &out->width, err);
+    return cdul_preprocess_note(notes,
+                                "the preprocessor file has no crop_size: pictures are cropped",
+                                out->height, out->width, source, err);
+}
+
+/* Mode and sizes from do_resize, size, do_center_crop and crop_size. */
+static cdul_status read_geometry(const reader *r, const cdul_input_size *known,
+                                 cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
+    bool resize = true, crop = false;
+    size_t height = 0, width = 0;
+    cdul_status status = read_switch(r, "do_resize", true, &resize, err);
+    if (status == CDUL_OK)
+        status = read_switch(r, "do_center_crop", r->class_ && r->class_->center_crop, &crop, err);
+    if (status != CDUL_OK) return status;
+    if (!crop && (!resize || (!r->class_ && !present(r, "size"))))
+        return squash(r, resize, known, out, notes, err);
+    if (!resize)
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: do_resize is false, so the centre crop would be of pictures of any size, which "
+            "is not supported; set it, with a size",
+            r->where);
+    status = read_size(r, &out->shortest, &height, &width, err);
+    if (status == CDUL_OK && crop) status = settle_crop(r, known, out, notes, err);
+    if (status != CDUL_OK) return status;
+    if (out->shortest && !crop)
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: size.shortest_edge without do_center_crop gives every picture its own shape; "
+            "set do_center_crop, or size to {\"height\": h, \"width\": w}",
+            r->where);
+    out->mode = out->shortest ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
+    out->crop_floor = true; /* transformers' way; torchvision rounds */
+    if (!crop) {
+        out->height = height;
+        out->width = width;
+    } else if (!out->shortest && (out->height != height || out->width != width)) {
+        out->squash_height = height;
+        out->squash_width = width;
+    }
+    return CDUL_OK;
+}
+
+/* --- Numbers --- */
+
+static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "resample");
+    if (!present(r, "resample")) {
+        if (!r->class_) return missing(r, "resample", err);
+        *out = (cdul_filter)r->class_->resample;
+        return CDUL_OK;
+    }
+    for (int filter = CDUL_NEAREST; filter <= CDUL_HAMMING; filter++)
+        if (cJSON_IsNumber(item) && item->valuedouble == filter) {
+            *out = (cdul_filter)filter;
+            return CDUL_OK;
+        }
+    return cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "%s: resample is not one of Pillow's filters: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, "
+        "4 box, 5 Hamming",
+        r->where);
+}
+
+cdul_status cdul_preprocess_triple(const cJSON *item, const char *key, const char *where,
+                                   bool positive, float *out, cdul_error *err) {
+    for (int i = 0; i < 3; i++) {
+        const cJSON *one = cJSON_IsNumber(item) ? item : cJSON_GetArrayItem(item, i);
+        out[i] = cJSON_IsNumber(one) ? (float)one->valuedouble : NAN;
+        bool good = isfinite(out[i]) && (!positive || out[i] > 0);
+        if (!good || (cJSON_IsArray(item) && cJSON_GetArraySize(item) != 3))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not three %snumbers, one a channel",
+                             where, key, positive ? "positive " : "");
+    }
+    return CDUL_OK;
+}
+
+static cdul_status read_triple(const reader *r, const char *key, bool positive,
+                               const double *fallback, float *out, cdul_error *err) {
+    if (present(r, key))
+        return cdul_preprocess_triple(cJSON_GetObjectItemCaseSensitive(r->json, key), key, r->where,
+                                      positive, out, err);
+    if (!r->class_) return missing(r, key, err);
+    for (int i = 0; i < 3; i++) out[i] = (float)fallback[i];
+    return CDUL_OK;
+}
+
+static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_error *err) {
+    static const double half[3] = {0.5, 0.5, 0.5};
+    bool rescale = true, normalize = true, found = false,
+         openai = r->class_ && r->class_->openai_mean;
+    double factor = 1.0 / 255.0;
+    cdul_status status = read_filter(r, &out->filter, err);
+    if (status == CDUL_OK) status = read_switch(r, "do_rescale", true, &rescale, err);
+    if (status == CDUL_OK) status = read_switch(r, "do_normalize", true, &normalize, err);
+    if (status == CDUL_OK && present(r, "rescale_factor"))
+        status = cdul_json_number(r->json, "rescale_factor", r->where, &factor, &found, err);
+    if (status == CDUL_OK && !(factor > 0 && factor < 1e6))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: rescale_factor %g is not a positive number",
+                           r->where, factor);
+    out->scale = rescale ? (float)factor : 1.0f;
+    for (int i = 0; i < 3; i++) {
+        out->mean[i] = 0.0f;
+        out->std[i] = 1.0f;
+    }
+    if (status == CDUL_OK && normalize)
+        status =
+            read_triple(r, "image_mean", false, openai ? cdul_openai_mean : half, out->mean, err);
+    if (status == CDUL_OK && normalize)
+        status = read_triple(r, "image_std", true, openai ? cdul_openai_std : half, out->std, err);
+    return status;
+}
+
+/* --- The file --- */
+
+const char *cdul_preprocess_known_size(const cdul_input_size *known, size_t *height,
+                                       size_t *width) {
+    const bool graph = known->height && known->width;
+    *height = graph ? known->height : known->model_height;
+    *width = graph ? known->width : known->model_width;
+    return graph ? "what the graph takes" : *height ? "image_size in config.json" : NULL;
+}
+
+cdul_status cdul_preprocess_note(cdul_strings *notes, const char *what, size_t height, size_t width,
+                                 const char *source, cdul_error *err) {
+    char note[200];
+    snprintf(note, sizeof note, "%s to %zu x %zu, %s", what, width, height, source);
+    return cdul_strings_add(notes, note, err);
+}
+
+/* side * to / from, rounded, at least 1. */
+static size_t scaled(size_t side, size_t from, size_t to) {
+    const size_t size = (side * to + from / 2) / from;
+    return size ? size : 1;
+}
+
+cdul_status cdul_preprocess_fit(const cdul_input_size *known, cdul_preprocess *out,
+                                cdul_strings *notes, cdul_error *err) {
+    const size_t height = known->height ? known->height : out->height;
+    const size_t width = known->width ? known->width : out->width;
+    if (height == out->height && width == out->width) return CDUL_OK;
+    char note[200];
+    snprintf(note, sizeof note,
+             "the graph takes %zu x %zu pixels, the preprocessor file says %zu x %zu: the graph's "
+             "size is used",
+             width, height, out->width, out->height);
+    /* the same share is cropped away, or padding */
+    if (out->shortest) {
+        bool covers = out->shortest >= out->height && out->shortest >= out->width;
+        size_t smaller = out->height < out->width ? out->height : out->width;
+        out->shortest = scaled(out->shortest, smaller, height < width ? height : width);
+        if (covers && out->shortest < height) out->shortest = height;
+        if (covers && out->shortest < width) out->shortest = width;
+    }
+    if (out->squash_width) {
+        out->squash_height = scaled(out->squash_height, out->height, height);
+        out->squash_width = scaled(out->squash_width, out->width, width);
+    }
+    out->height = height;
+    out->width = width;
+    return cdul_strings_add(notes, note, err);
+}
+
+/* Old file name, then new; *json is the caller's to delete, *part points into it. Neither: *path is
+ * NULL. */
+static cdul_status open_file(const char *folder, char **path, cJSON **json, const cJSON **part,
+                             cdul_error *err) {
+    *path = cdul_path_join(folder, "preprocessor_config.json");
+    if (!*path) return cdul_fail_memory(err, "path");
+    if (cdul_path_exists(*path)) {
+        cdul_status status = cdul_json_read(*path, json, err);
+        *part = *json;
+        return status;
+    }
+    free(*path);
+    *path = cdul_path_join(folder, "processor_config.json");
+    if (!*path) return cdul_fail_memory(err, "path");
+    if (!cdul_path_exists(*path)) {
+        free(*path);
+        *path = NULL;
+        return CDUL_OK;
+    }
+    cdul_status status = cdul_json_read(*path, json, err);
+    if (status != CDUL_OK) return status;
+    *part = cJSON_GetObjectItemCaseSensitive(*json, "image_processor");
+    return CDUL_OK;
+}
+
+cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *known,
+                                 cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
+    char *path = NULL;
+    cJSON *json = NULL;
+    reader r = {NULL, NULL, NULL, NULL};
+    *out = (cdul_preprocess){0};
+    bool found = true;
+    cdul_status status = open_file(folder, &path, &json, &r.json, err);
+    if (status == CDUL_OK && !path) {
+        status = cdul_preprocess_open_clip(folder, known, out, notes, &found, err);
+        if (status == CDUL_OK && !found)
+            status = cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: no preprocessor_config.json, nor open_clip's configuration: how pictures "
+                "become the network's input is not known; copy the file from where the model "
+                "came from",
+                folder);
+        return status;
+    }
+    if (status != CDUL_OK) goto done;
+    r.where = path;
+    if (!cJSON_IsObject(r.json)) {
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no image processor in it", path);
+        goto done;
+    }
+    status = find_class(&r, err);
+    if (status == CDUL_OK) status = check_keys(&r, err);
+    if (status == CDUL_OK) status = read_geometry(&r, known, out, notes, err);
+    if (status == CDUL_OK) status = read_numbers(&r, out, err);
+    if (status == CDUL_OK) status = cdul_preprocess_fit(known, out, notes, err);
+done:
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
+    static const char *const modes[] = {"shortest", "squash", "longest"};
+    static const char *const filters[] = {"nearest", "Lanczos", "bilinear",
+                                          "bicubic", "box",     "Hamming"};
+    char side[60] = "";
+    if (p->mode == CDUL_RESIZE_SHORTEST && p->shortest)
+        snprintf(side, sizeof side, " %zu then centre crop (%s)", p->shortest,
+                 p->crop_floor ? "floor" : "round");
+    else if (p->mode == CDUL_RESIZE_SHORTEST)
+        snprintf(side, sizeof side, " that covers it then centre crop (%s)",
+                 p->crop_floor ? "floor" : "round");
+    else if (p->mode == CDUL_RESIZE_SQUASH && p->squash_width)
+        snprintf(side, sizeof side, " to %zux%zu then centre crop (%s)", p->squash_width,
+                 p->squash_height, p->crop_floor ? "floor" : "round");
+    if (p->mode == CDUL_RESIZE_LONGEST)
+        snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);
+    snprintf(text, size, "%zux%zu, %s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g",
+             p->width, p->height, modes[p->mode], side, filters[p->filter], (double)p->scale,
+             (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+             (double)p->std[1], (double)p->std[2]);
+}

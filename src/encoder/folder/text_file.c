@@ -1,0 +1,280 @@
+#include "base/json.h"
+#include "base/safetensors.h"
+#include "encoder/encoder_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width, cdul_error *err) {
+    text->rows = rows;
+    text->width = width;
+    text->vectors = calloc(rows ? rows : 1, width * sizeof *text->vectors);
+    return text->vectors ? CDUL_OK : cdul_fail_memory(err, "class vectors");
+}
+
+/* A number in the file's metadata; NAN if it has none. */
+static cdul_status read_number(const cdul_safetensors *file, const char *key, const char *path,
+                               double *out, cdul_error *err) {
+    const char *text = cdul_safetensors_metadata(file, key);
+    *out = NAN;
+    if (!text) return CDUL_OK;
+    cJSON *number = NULL;
+    cdul_status status = cdul_json_parse(text, strlen(text), path, &number, err);
+    if (status == CDUL_ERR_MEMORY) return status;
+    if (cJSON_IsNumber(number) && isfinite(number->valuedouble)) *out = number->valuedouble;
+    cJSON_Delete(number);
+    if (isfinite(*out)) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata '%s' is '%s', expected a number", path, key,
+                     text);
+}
+
+/* Whose word each row is, where the file has several rows a class. */
+static cdul_status read_class_of(const cdul_safetensors *file, const char *path, cdul_text *out,
+                                 cdul_error *err) {
+    const char *text = cdul_safetensors_metadata(file, "class_of");
+    cJSON *list = NULL;
+    size_t row = 0, next = 0; /* next: the class that has no row yet */
+    out->rows = out->classes.count;
+    if (!text) return CDUL_OK;
+    cdul_status status = cdul_json_parse(text, strlen(text), path, &list, err);
+    if (status != CDUL_OK) return status;
+    out->rows = (size_t)cJSON_GetArraySize(list);
+    out->class_of = calloc(out->rows + 1, sizeof *out->class_of);
+    if (!out->class_of) status = cdul_fail_memory(err, "class vectors");
+    for (const cJSON *item = list->child; status == CDUL_OK && item; item = item->next, row++) {
+        double c = cJSON_IsNumber(item) ? item->valuedouble : -1;
+        if (next < out->classes.count && c == (double)next)
+            next++;
+        else if (next == 0 || c != (double)(next - 1))
+            break;
+        out->class_of[row] = next - 1;
+    }
+    if (status == CDUL_OK && (!cJSON_IsArray(list) || row < out->rows || next < out->classes.count))
+        status = cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: metadata 'class_of': entry %zu: expected a list that counts up through the "
+            "positions of the %zu classes, one for each row",
+            path, row + 1, out->classes.count);
+    cJSON_Delete(list);
+    return status;
+}
+
+static cdul_status read_scores(const cdul_safetensors *file, const char *path, cdul_text *out,
+                               cdul_error *err) {
+    cdul_status status = read_number(file, "logit_scale", path, &out->logit_scale, err);
+    if (status == CDUL_OK && !isnan(out->logit_scale))
+        status = cdul_logit_scale_check(out->logit_scale, path, err);
+    return status == CDUL_OK ? read_number(file, "logit_bias", path, &out->logit_bias, err)
+                             : status;
+}
+
+const char *cdul_text_class(const cdul_text *text, size_t row) {
+    return text->classes.items[text->class_of ? text->class_of[row] : row];
+}
+
+static cdul_status read_vectors(const cdul_safetensors *file, const char *path, cdul_text *out,
+                                cdul_error *err) {
+    cdul_tensor_view view;
+    size_t shape[2] = {out->rows, 0};
+    cdul_status status = cdul_safetensors_expect(file, "text_embeds", 2, shape, &view, err);
+    if (status == CDUL_OK) status = cdul_text_allocate(out, shape[0], shape[1], err);
+    if (status == CDUL_OK) cdul_tensor_to_f32(&view, 0, view.elements, out->vectors);
+    for (size_t r = 0; status == CDUL_OK && r < out->rows; r++)
+        if (!cdul_unit(out->vectors + r * out->width, out->width))
+            status =
+                cdul_fail(err, CDUL_ERR_INPUT, "%s: the vector of class '%s' is zero or not finite",
+                          path, cdul_text_class(out, r));
+    return status;
+}
+
+cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
+    *out = (cdul_text){0};
+    cdul_safetensors *file = NULL;
+    cdul_index *index = NULL;
+    cdul_status status = cdul_safetensors_open(path, &file, err);
+    if (status != CDUL_OK) return status;
+    const char *classes = cdul_safetensors_metadata(file, "classes");
+    if (!classes)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no metadata 'classes' (a JSON list of names)",
+                           path);
+    if (status == CDUL_OK)
+        status = cdul_json_to_strings(classes, strlen(classes), path, &out->classes, err);
+    if (status == CDUL_OK && (status = cdul_index_new(&out->classes, &index, err)) != CDUL_OK)
+        cdul_error_prefix(err, "%s: classes", path);
+    if (status == CDUL_OK && out->classes.count == 0)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes in it", path);
+    if (status == CDUL_OK) status = read_class_of(file, path, out, err);
+    if (status == CDUL_OK) status = read_scores(file, path, out, err);
+    if (status == CDUL_OK) status = read_vectors(file, path, out, err);
+    cdul_index_free(index);
+    cdul_safetensors_close(file);
+    if (status != CDUL_OK) cdul_text_free(out);
+    return status;
+}
+
+/* "[0,0,1]"; the caller frees. NULL: no memory. */
+static char *print_class_of(const cdul_text *text) {
+    char *list = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&list, &size);
+    if (!stream) return NULL;
+    for (size_t r = 0; r < text->rows; r++)
+        fprintf(stream, "%c%zu", r ? ',' : '[', text->class_of[r]);
+    fputc(']', stream);
+    bool failed = ferror(stream) != 0;
+    if (fclose(stream) == 0 && !failed) return list;
+    free(list);
+    return NULL;
+}
+
+cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) {
+    const size_t rows = text->class_of ? text->rows : text->classes.count;
+    char *classes = NULL, *class_of = text->class_of ? print_class_of(text) : NULL;
+    cdul_safetensors_writer *writer = NULL;
+    cdul_status status = CDUL_OK;
+    if (text->class_of && !class_of) status = cdul_fail_memory(err, "class vectors");
+    if (status == CDUL_OK) status = cdul_json_from_strings(&text->classes, &classes, err);
+    const cdul_metadata metadata[] = {{"classes", classes}, {"class_of", class_of}};
+    const cdul_tensor_decl tensor = {"text_embeds", CDUL_F32, 2, {rows, text->width}};
+    if (status == CDUL_OK)
+        status =
+            cdul_safetensors_create(path, metadata, class_of ? 2 : 1, &tensor, 1, &writer, err);
+    if (status == CDUL_OK)
+        status = cdul_safetensors_append(writer, text->vectors,
+                                         rows * text->width * sizeof *text->vectors, err);
+    if (status == CDUL_OK)
+        status = cdul_safetensors_commit(&writer, err);
+    else
+        cdul_safetensors_discard(&writer);
+    free(classes);
+    free(class_of);
+    return status;
+}
+
+void cdul_text_free(cdul_text *text) {
+    cdul_strings_free(&text->classes);
+    free(text->class_of);
+    free(text->vectors);
+    *text = (cdul_text){0};
+}
+
+static cdul_status fail_missing(const cdul_text *all, const char *name, const char *path,
+                                cdul_error *err) {
+    const char *nearest =
+        cdul_strings_nearest(name, (const char *const *)all->classes.items, all->classes.count);
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: no vector for class '%s'%s%s%s", path, name,
+                     nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                     nearest ? "'?" : "");
+}
+
+/* The names that a text is to have: those of `classes`, or if it has background words alone, first
+ * what else is in the file. */
+static cdul_status choose_names(const cdul_classes *classes, const cdul_strings *all,
+                                cdul_strings *out, cdul_error *err) {
+    cdul_index *background = NULL;
+    if (classes->names.count > classes->background)
+        return cdul_strings_copy(&classes->names, out, err);
+    cdul_status status = cdul_index_new(&classes->names, &background, err);
+    for (size_t i = 0; status == CDUL_OK && i < all->count; i++)
+        if (cdul_index_find(background, all->items[i]) == CDUL_NOT_FOUND)
+            status = cdul_strings_add(out, all->items[i], err);
+    for (size_t i = 0; status == CDUL_OK && i < classes->names.count; i++)
+        status = cdul_strings_add(out, classes->names.items[i], err);
+    cdul_index_free(background);
+    return status;
+}
+
+/* starts [C + 1]: the rows of class c are starts[c] .. starts[c + 1]. NULL: no memory. */
+static size_t *starts_of(const cdul_text *text) {
+    size_t count = text->classes.count, *starts = calloc(count + 1, sizeof *starts);
+    for (size_t r = 0; starts && r < text->rows; r++)
+        starts[text->class_of ? text->class_of[r] + 1 : r + 1]++;
+    for (size_t c = 0; starts && c < count; c++) starts[c + 1] += starts[c];
+    return starts;
+}
+
+/* Positions in `all` of out's names, and how many rows they have. */
+static cdul_status find_names(const cdul_text *all, const size_t *starts, const cdul_strings *names,
+                              const char *path, size_t *where, size_t *rows, cdul_error *err) {
+    cdul_index *index = NULL;
+    cdul_status status = cdul_index_new(&all->classes, &index, err);
+    *rows = 0;
+    for (size_t c = 0; status == CDUL_OK && c < names->count; c++) {
+        where[c] = cdul_index_find(index, names->items[c]);
+        if (where[c] == CDUL_NOT_FOUND)
+            status = fail_missing(all, names->items[c], path, err);
+        else
+            *rows += starts[where[c] + 1] - starts[where[c]];
+    }
+    cdul_index_free(index);
+    return status;
+}
+
+/* Gives out's names their rows of `all`. */
+static cdul_status copy_rows(const cdul_text *all, const char *path, cdul_text *out,
+                             cdul_error *err) {
+    size_t count = out->classes.count, width = all->width, rows = 0, row = 0;
+    size_t *starts = starts_of(all), *where = calloc(count + 1, sizeof *where);
+    cdul_status status = starts && where
+                             ? find_names(all, starts, &out->classes, path, where, &rows, err)
+                             : cdul_fail_memory(err, "class vectors");
+    if (status == CDUL_OK) status = cdul_text_allocate(out, rows, width, err);
+    if (status == CDUL_OK && all->class_of &&
+        !(out->class_of = calloc(rows + 1, sizeof *out->class_of)))
+        status = cdul_fail_memory(err, "class vectors");
+    for (size_t c = 0; status == CDUL_OK && c < count; c++)
+        for (size_t r = starts[where[c]]; r < starts[where[c] + 1]; r++, row++) {
+            memcpy(out->vectors + row * width, all->vectors + r * width,
+                   width * sizeof *out->vectors);
+            if (out->class_of) out->class_of[row] = c;
+        }
+    free(starts);
+    free(where);
+    return status;
+}
+
+/* What is in the file can be neither averaged nor taken apart here. */
+static cdul_status check_kind(const cdul_text *all, const cdul_classes *classes, size_t width,
+                              const char *path, cdul_error *err) {
+    if (all->width != width)
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: class vectors are %zu wide, the encoder's image vectors %zu: they are not of one "
+            "model, or one side lacks its projection",
+            path, all->width, width);
+    if (classes && classes->synonyms == CDUL_SYNONYMS_MAX && !all->class_of)
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: has one vector a class, and --synonyms max needs one a word: write it again with "
+            "embed_text.py --synonyms max",
+            path);
+    if (classes && classes->synonyms == CDUL_SYNONYMS_MEAN && all->class_of)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: has a vector for each word, which only --synonyms max reads; without "
+                         "it, write the "
+                         "file again without embed_text.py --synonyms max",
+                         path);
+    return CDUL_OK;
+}
+
+cdul_status cdul_text_choose(const char *path, const cdul_classes *classes, size_t width,
+                             cdul_text *out, cdul_error *err) {
+    cdul_text all;
+    cdul_status status = cdul_text_read(path, &all, err);
+    if (status != CDUL_OK) return status;
+    status = check_kind(&all, classes, width, path, err);
+    if (status == CDUL_OK && !classes) {
+        *out = all;
+        return CDUL_OK;
+    }
+    out->logit_scale = all.logit_scale;
+    out->logit_bias = all.logit_bias;
+    if (status == CDUL_OK) status = choose_names(classes, &all.classes, &out->classes, err);
+    if (status == CDUL_OK) out->background = classes->background;
+    if (status == CDUL_OK && out->background == out->classes.count)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
+    if (status == CDUL_OK) status = copy_rows(&all, path, out, err);
+    cdul_text_free(&all);
+    return status;
+}

@@ -1,0 +1,440 @@
+#include "base/file.h"
+#include "base/json.h"
+#include "encoder/tokenizer_internal.h"
+#include "encoder/unicode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* CLIP's splitting pattern, in both spellings that are about: with and without the special tokens
+ * in front. */
+#define CLIP_PATTERN  "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
+#define CLIP_LITERALS "<\\|startoftext\\|>|<\\|endoftext\\|>|"
+
+/* The vocabulary while a tokenizer is made. */
+typedef struct loader {
+    cdul_tokenizer *tokenizer;
+    const char *where; /* the file being read */
+    cdul_strings tokens;
+    int32_t *ids; /* [tokens.count] */
+    cdul_index *index;
+    char *start, *end, *padding; /* texts of the special tokens; padding NULL = end */
+    bool foreign; /* see cdul_tokenizer_open_or_tell */
+} loader;
+
+/* --- Vocabulary and merges --- */
+
+/* Id of a token, -1 if there is none. */
+static int32_t find_token(const loader *l, const char *text) {
+    size_t at = cdul_index_find(l->index, text);
+    return at == CDUL_NOT_FOUND ? -1 : l->ids[at];
+}
+
+static bool id_of(const cJSON *item, int32_t *id) {
+    if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble >= 1 << 24 ||
+        item->valuedouble != (double)(int32_t)item->valuedouble)
+        return false;
+    *id = (int32_t)item->valuedouble;
+    return true;
+}
+
+static cdul_status read_vocabulary(loader *l, const cJSON *vocab, cdul_error *err) {
+    if (!cJSON_IsObject(vocab) || !vocab->child)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no vocabulary: expected an object of token: id",
+                         l->where);
+    size_t count = (size_t)cJSON_GetArraySize(vocab);
+    l->ids = calloc(count, sizeof *l->ids);
+    if (!l->ids) return cdul_fail_memory(err, "vocabulary");
+    cdul_status status = CDUL_OK;
+    for (const cJSON *item = vocab->child; status == CDUL_OK && item; item = item->next) {
+        int32_t id = 0;
+        if (!id_of(item, &id))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: token '%s': its id is not a whole number",
+                             l->where, item->string);
+        l->ids[l->tokens.count] = id;
+        if ((size_t)id >= l->tokenizer->size) l->tokenizer->size = (size_t)id + 1;
+        status = cdul_strings_add(&l->tokens, item->string, err);
+    }
+    return status == CDUL_OK ? cdul_index_new(&l->tokens, &l->index, err) : status;
+}
+
+/* The printable character that stands for a byte in the vocabulary: itself if it is printable
+ * Latin-1, else one from U+0100 on (bytes_to_unicode of GPT-2's encoder). */
+static int32_t alphabet(int byte) {
+    int32_t shifted = 256;
+    for (int b = 0; b < 256; b++) {
+        bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+        if (b == byte) return printable ? b : shifted;
+        if (!printable) shifted++;
+    }
+    return 0;
+}
+
+/* Ids of every byte inside a word and at its end. Without all of them some text would have no
+ * tokens. */
+static cdul_status read_bytes(const loader *l, int32_t byte_ids[256], int32_t end_ids[256],
+                              cdul_error *err) {
+    for (int b = 0; b < 256; b++) {
+        unsigned char letter[4];
+        char token[16];
+        int n = (int)cdul_utf8_put(alphabet(b), letter);
+        snprintf(token, sizeof token, "%.*s", n, (const char *)letter);
+        byte_ids[b] = find_token(l, token);
+        snprintf(token, sizeof token, "%.*s</w>", n, (const char *)letter);
+        end_ids[b] = find_token(l, token);
+        if (byte_ids[b] < 0 || end_ids[b] < 0)
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: not CLIP's vocabulary: no token for byte 0x%02x, alone and with </w>",
+                l->where, (unsigned)b);
+    }
+    return CDUL_OK;
+}
+
+/* Adds the merge "left right" number `rank` (from 1). */
+static cdul_status add_merge(loader *l, const char *left, size_t left_size, const char *right,
+                             size_t right_size, size_t rank, cdul_error *err) {
+    char *text = malloc(left_size + right_size + 1);
+    if (!text) return cdul_fail_memory(err, "merges");
+    int32_t ids[3]; /* left, right, both together */
+    snprintf(text, left_size + 1, "%.*s", (int)left_size, left);
+    ids[0] = find_token(l, text);
+    snprintf(text, right_size + 1, "%.*s", (int)right_size, right);
+    ids[1] = find_token(l, text);
+    snprintf(text, left_size + right_size + 1, "%.*s%.*s", (int)left_size, left, (int)right_size,
+             right);
+    ids[2] = find_token(l, text);
+    free(text);
+    if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: merge %zu, '%.*s %.*s': a token of it is not in the vocabulary",
+                         l->where, rank, (int)left_size, left, (int)right_size, right);
+    if (!cdul_bpe_add(l->tokenizer->bpe, ids[0], ids[1], ids[2]))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: merge %zu, '%.*s %.*s': it is there twice",
+                         l->where, rank, (int)left_size, left, (int)right_size, right);
+    return CDUL_OK;
+}
+
+/* "left right" in `size` bytes. */
+static cdul_status add_merge_text(loader *l, const char *text, size_t size, size_t rank,
+                                  cdul_error *err) {
+    const char *space = memchr(text, ' ', size);
+    if (!space || size > 4096)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: merge %zu: expected two tokens with a space between", l->where, rank);
+    return add_merge(l, text, (size_t)(space - text), space + 1, (size_t)(text + size - space - 1),
+                     rank, err);
+}
+
+static cdul_status start_merges(loader *l, size_t count, cdul_error *err) {
+    int32_t byte_ids[256], end_ids[256];
+    cdul_status status = read_bytes(l, byte_ids, end_ids, err);
+    return status == CDUL_OK ? cdul_bpe_new(byte_ids, end_ids, count, &l->tokenizer->bpe, err)
+                             : status;
+}
+
+static cdul_status read_merges_json(loader *l, const cJSON *merges, cdul_error *err) {
+    if (!cJSON_IsArray(merges))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: model.merges is no list", l->where);
+    cdul_status status = start_merges(l, (size_t)cJSON_GetArraySize(merges), err);
+    size_t rank = 0;
+    for (const cJSON *item = merges->child; status == CDUL_OK && item; item = item->next) {
+        rank++;
+        if (cJSON_IsString(item)) { /* older files */
+            status = add_merge_text(l, item->valuestring, strlen(item->valuestring), rank, err);
+            continue;
+        }
+        const cJSON *left = cJSON_GetArrayItem(item, 0), *right = cJSON_GetArrayItem(item, 1);
+        if (!cJSON_IsString(left) || !cJSON_IsString(right) || cJSON_GetArraySize(item) != 2 ||
+            strlen(left->valuestring) > 4096 || strlen(right->valuestring) > 4096)
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: merge %zu: expected a pair of tokens",
+                             l->where, rank);
+        status = add_merge(l, left->valuestring, strlen(left->valuestring), right->valuestring,
+                           strlen(right->valuestring), rank, err);
+    }
+    return status;
+}
+
+/* merges.txt: a line "#version: 0.2" (or none), then "left right" a line. */
+static cdul_status read_merges_text(loader *l, const char *text, size_t size, cdul_error *err) {
+    const char *end = text + size;
+    size_t lines = 1, rank = 0;
+    for (const char *c = text; c < end; c++) lines += *c == '\n';
+    cdul_status status = start_merges(l, lines, err);
+    for (const char *line = text, *stop; status == CDUL_OK && line < end; line = stop + 1) {
+        stop = memchr(line, '\n', (size_t)(end - line));
+        if (!stop) stop = end;
+        size_t length = (size_t)(stop - line);
+        if (length > 0 && line[length - 1] == '\r') length--;
+        if (length == 0 || (line == text && length > 8 && memcmp(line, "#version", 8) == 0))
+            continue;
+        status = add_merge_text(l, line, length, ++rank, err);
+    }
+    return status;
+}
+
+/* --- Special tokens --- */
+
+#define MAX_ADDED                                                                                  \
+    4096 /* each is compared with all others, and looked for at each byte of a text                \
+          */
+
+static cdul_status add_token(const loader *l, const char *text, int32_t id, bool normalized,
+                             cdul_error *err) {
+    cdul_tokenizer *t = l->tokenizer;
+    size_t length = strlen(text), bad;
+    /* a text is cut where a token stands: bytes out of a character would leave its others alone */
+    if (!cdul_utf8_valid(text, length, &bad))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: added token '%s' is not UTF-8 at byte %zu",
+                         l->where, text, bad + 1);
+    for (size_t i = 0; i < t->n_added; i++)
+        if (strcmp(t->added[i].text, text) == 0) return CDUL_OK;
+    if (t->n_added == MAX_ADDED)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: more than %d added tokens are not supported",
+                         l->where, MAX_ADDED);
+    cdul_added_token *grown = realloc(t->added, (t->n_added + 1) * sizeof *grown);
+    if (!grown) return cdul_fail_memory(err, "special tokens");
+    t->added = grown;
+    char *copy = strdup(text);
+    if (!copy) return cdul_fail_memory(err, "special tokens");
+    t->added[t->n_added++] = (cdul_added_token){copy, length, id, normalized};
+    if ((size_t)id >= t->size) t->size = (size_t)id + 1;
+    return CDUL_OK;
+}
+
+/* tokenizer.json's added_tokens. */
+static cdul_status read_added(loader *l, const cJSON *list, cdul_error *err) {
+    static const char *const unsupported[] = {"single_word", "lstrip", "rstrip"};
+    cdul_status status = CDUL_OK;
+    for (const cJSON *item = list ? list->child : NULL; status == CDUL_OK && item;
+         item = item->next) {
+        const char *text = NULL;
+        bool normalized = false, on = false, found = false;
+        int32_t id = 0;
+        status = cdul_json_string(item, "content", l->where, &text, NULL, err);
+        if (status == CDUL_OK)
+            status = cdul_json_bool(item, "normalized", l->where, &normalized, &found, err);
+        for (size_t i = 0; status == CDUL_OK && !on && i < sizeof unsupported / sizeof *unsupported;
+             i++)
+            status = cdul_json_bool(item, unsupported[i], l->where, &on, &found, err);
+        if (status != CDUL_OK) return status;
+        l->foreign = on;
+        if (on || !*text || !id_of(cJSON_GetObjectItemCaseSensitive(item, "id"), &id))
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: added token '%s': empty, without an id, or with single_word, "
+                             "lstrip or rstrip, which "
+                             "are not supported",
+                             l->where, text);
+        status = add_token(l, text, id, normalized, err);
+    }
+    return status;
+}
+
+/* A special token in tokenizer_config.json or special_tokens_map.json: a string, or an object with
+ * content. */
+static cdul_status read_special(const cJSON *json, const char *key, const char *where, char **out,
+                                cdul_error *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    if (cJSON_IsObject(item)) item = cJSON_GetObjectItemCaseSensitive(item, "content");
+    if (*out || !item || cJSON_IsNull(item)) return CDUL_OK;
+    if (!cJSON_IsString(item) || !*item->valuestring)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not a token's text", where, key);
+    *out = strdup(item->valuestring);
+    return *out ? CDUL_OK : cdul_fail_memory(err, "special tokens");
+}
+
+static cdul_status read_special_file(loader *l, const char *folder, const char *name,
+                                     cdul_error *err) {
+    char *path = cdul_path_join(folder, name);
+    cJSON *json = NULL;
+    if (!path) return cdul_fail_memory(err, "path");
+    cdul_status status = CDUL_OK;
+    if (cdul_path_exists(path)) {
+        status = cdul_json_read(path, &json, err);
+        if (status == CDUL_OK) status = read_special(json, "bos_token", path, &l->start, err);
+        if (status == CDUL_OK) status = read_special(json, "eos_token", path, &l->end, err);
+        if (status == CDUL_OK) status = read_special(json, "pad_token", path, &l->padding, err);
+    }
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+/* Id of a special token, which from then on is looked for in texts, as transformers does. */
+static cdul_status place_special(loader *l, const char *text, int32_t *id, cdul_error *err) {
+    *id = find_token(l, text);
+    for (size_t i = 0; i < l->tokenizer->n_added; i++)
+        if (strcmp(l->tokenizer->added[i].text, text) == 0) *id = l->tokenizer->added[i].id;
+    if (*id < 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no special token '%s' in the vocabulary",
+                         l->where, text);
+    return add_token(l, text, *id, false, err);
+}
+
+static cdul_status read_specials(loader *l, const char *folder, cdul_error *err) {
+    cdul_tokenizer *t = l->tokenizer;
+    cdul_status status = read_special_file(l, folder, "tokenizer_config.json", err);
+    if (status == CDUL_OK) status = read_special_file(l, folder, "special_tokens_map.json", err);
+    if (status == CDUL_OK)
+        status = place_special(l, l->start ? l->start : "<|startoftext|>", &t->start, err);
+    if (status == CDUL_OK)
+        status = place_special(l, l->end ? l->end : "<|endoftext|>", &t->end, err);
+    t->padding = t->end;
+    if (status == CDUL_OK && l->padding) status = place_special(l, l->padding, &t->padding, err);
+    return status;
+}
+
+/* --- tokenizer.json: is it CLIP's? --- */
+
+static const cJSON *member(const cJSON *object, const char *key) {
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+/* The text of a member, "" if it is no string. */
+static const char *text_of(const cJSON *object, const char *key) {
+    const char *text = cJSON_GetStringValue(member(object, key));
+    return text ? text : "";
+}
+
+static bool is(const cJSON *object, const char *key, const char *text) {
+    return strcmp(text_of(object, key), text) == 0;
+}
+
+static cdul_status refuse(loader *l, const char *part, const char *found, const char *wanted,
+                          cdul_error *err) {
+    l->foreign = true;
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s: not CLIP's tokenizer: %s is '%.200s', expected %s",
+                     l->where, part, *found ? found : "missing", wanted);
+}
+
+static cdul_status check_steps(loader *l, const cJSON *json, cdul_error *err) {
+    const cJSON *steps = member(member(json, "normalizer"), "normalizers");
+    const cJSON *replace = cJSON_GetArrayItem(steps, 1);
+    if (cJSON_GetArraySize(steps) != 3 || !is(cJSON_GetArrayItem(steps, 0), "type", "NFC") ||
+        !is(replace, "type", "Replace") || !is(member(replace, "pattern"), "Regex", "\\s+") ||
+        !is(replace, "content", " ") || !is(cJSON_GetArrayItem(steps, 2), "type", "Lowercase"))
+        return refuse(l, "normalizer", text_of(member(json, "normalizer"), "type"),
+                      "NFC, white space to one space, Lowercase", err);
+
+    steps = member(member(json, "pre_tokenizer"), "pretokenizers");
+    const cJSON *split = cJSON_GetArrayItem(steps, 0), *bytes = cJSON_GetArrayItem(steps, 1);
+    const char *pattern = text_of(member(split, "pattern"), "Regex");
+    l->tokenizer->literals = strncmp(pattern, CLIP_LITERALS, strlen(CLIP_LITERALS)) == 0;
+    if (strcmp(l->tokenizer->literals ? pattern + strlen(CLIP_LITERALS) : pattern, CLIP_PATTERN) !=
+        0)
+        return refuse(l, "the splitting pattern", pattern, CLIP_PATTERN, err);
+    if (cJSON_GetArraySize(steps) != 2 || !is(split, "type", "Split") ||
+        !is(split, "behavior", "Removed") || !cJSON_IsTrue(member(split, "invert")) ||
+        !is(bytes, "type", "ByteLevel") || cJSON_IsTrue(member(bytes, "add_prefix_space")) ||
+        cJSON_IsFalse(member(bytes, "use_regex")))
+        return refuse(l, "pre_tokenizer", text_of(bytes, "type"),
+                      "Split, then ByteLevel with its own pattern", err);
+    const char *post = text_of(member(json, "post_processor"), "type");
+    if (strcmp(post, "RobertaProcessing") != 0)
+        return refuse(l, "post_processor", post, "RobertaProcessing", err);
+    return CDUL_OK;
+}
+
+static cdul_status check_model(loader *l, const cJSON *model, cdul_error *err) {
+    if (!is(model, "type", "BPE"))
+        return refuse(l, "model.type", text_of(model, "type"), "BPE", err);
+    if (!is(model, "end_of_word_suffix", "</w>"))
+        return refuse(l, "model.end_of_word_suffix", text_of(model, "end_of_word_suffix"), "</w>",
+                      err);
+    if (!is(model, "continuing_subword_prefix", ""))
+        return refuse(l, "model.continuing_subword_prefix",
+                      text_of(model, "continuing_subword_prefix"), "none", err);
+    if (cJSON_IsTrue(member(model, "byte_fallback")) ||
+        cJSON_IsTrue(member(model, "ignore_merges")))
+        return refuse(l, "model", "byte_fallback or ignore_merges", "neither", err);
+    return CDUL_OK;
+}
+
+static cdul_status read_tokenizer_json(loader *l, const char *path, cdul_error *err) {
+    cJSON *json = NULL;
+    l->where = path;
+    cdul_status status = cdul_json_read(path, &json, err);
+    const cJSON *model = member(json, "model");
+    if (status == CDUL_OK) status = check_model(l, model, err);
+    if (status == CDUL_OK) status = check_steps(l, json, err);
+    if (status == CDUL_OK) status = read_vocabulary(l, member(model, "vocab"), err);
+    if (status == CDUL_OK) status = read_merges_json(l, member(model, "merges"), err);
+    if (status == CDUL_OK) status = read_added(l, member(json, "added_tokens"), err);
+    cJSON_Delete(json);
+    return status;
+}
+
+static cdul_status read_vocab_and_merges(loader *l, const char *vocab, const char *merges,
+                                         cdul_error *err) {
+    cJSON *json = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    l->where = vocab;
+    l->tokenizer->literals = true;
+    cdul_status status = cdul_json_read(vocab, &json, err);
+    if (status == CDUL_OK) status = read_vocabulary(l, json, err);
+    cJSON_Delete(json);
+    if (status == CDUL_OK) status = cdul_file_read_regular(merges, &text, &size, err);
+    l->where = merges;
+    if (status == CDUL_OK) status = read_merges_text(l, text, size, err);
+    free(text);
+    l->where = vocab;
+    return status;
+}
+
+/* --- Opening --- */
+
+static cdul_status no_tokenizer(loader *l, const char *folder, cdul_error *err) {
+    l->foreign = true;
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: no tokenizer: neither tokenizer.json nor vocab.json and merges.txt",
+                     folder);
+}
+
+cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out, bool *foreign,
+                                        cdul_error *err) {
+    *out = NULL;
+    loader l = {.tokenizer = calloc(1, sizeof(cdul_tokenizer))};
+    char *single = cdul_path_join(folder, "tokenizer.json");
+    char *vocab = cdul_path_join(folder, "vocab.json"),
+         *merges = cdul_path_join(folder, "merges.txt");
+    cdul_status status;
+    if (!l.tokenizer || !single || !vocab || !merges)
+        status = cdul_fail_memory(err, "tokenizer");
+    else if (cdul_path_exists(single))
+        status = read_tokenizer_json(&l, single, err);
+    else if (cdul_path_exists(vocab) && cdul_path_exists(merges))
+        status = read_vocab_and_merges(&l, vocab, merges, err);
+    else
+        status = no_tokenizer(&l, folder, err);
+    if (status == CDUL_OK) status = read_specials(&l, folder, err);
+    if (status == CDUL_OK)
+        *out = l.tokenizer;
+    else
+        cdul_tokenizer_close(l.tokenizer);
+    *foreign = l.foreign;
+    cdul_index_free(l.index);
+    cdul_strings_free(&l.tokens);
+    free(l.ids);
+    free(l.start);
+    free(l.end);
+    free(l.padding);
+    free(single);
+    free(vocab);
+    free(merges);
+    return status;
+}
+
+cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_error *err) {
+    bool foreign;
+    return cdul_tokenizer_open_or_tell(folder, out, &foreign, err);
+}
+
+void cdul_tokenizer_close(cdul_tokenizer *tokenizer) {
+    if (!tokenizer) return;
+    cdul_bpe_free(tokenizer->bpe);
+    for (size_t i = 0; i < tokenizer->n_added; i++) free(tokenizer->added[i].text);
+    free(tokenizer->added);
+    free(tokenizer);
+}

@@ -1,0 +1,129 @@
+/* Laying ground truth beside scored images. */
+#include "test.h"
+
+#include "cdul/eval.h"
+
+static cdul_error err;
+
+static void fill(cdul_strings *list, const char *const *names) {
+    for (; *names; names++) assert_ok(cdul_strings_add(list, *names, &err));
+}
+
+typedef struct fixture {
+    cdul_truth truth;
+    cdul_strings images, classes;
+    cdul_aligned aligned;
+} fixture;
+
+/* truth->values[i, c] = (i + c) % 3: every row can be told from its neighbours. */
+static fixture make(const char *const *truth_images, const char *const *truth_classes,
+                    const char *const *images, const char *const *classes) {
+    fixture f = {0};
+    fill(&f.truth.images, truth_images);
+    fill(&f.truth.classes, truth_classes);
+    fill(&f.images, images);
+    fill(&f.classes, classes);
+    size_t c = f.truth.classes.count;
+    f.truth.values = calloc(f.truth.images.count * c, 1);
+    for (size_t i = 0; i < f.truth.images.count * c; i++)
+        f.truth.values[i] = (uint8_t)((i / c + i % c) % 3);
+    return f;
+}
+
+static void drop(fixture *f) {
+    cdul_truth_free(&f->truth);
+    cdul_strings_free(&f->images);
+    cdul_strings_free(&f->classes);
+    cdul_aligned_free(&f->aligned);
+}
+
+#define LIST(...)                                                                                  \
+    (const char *const[]) {                                                                        \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+static cdul_status align(fixture *f) {
+    return cdul_truth_align(&f->truth, &f->images, &f->classes, &f->aligned, &err);
+}
+
+static void the_intersection_is_kept_and_the_rest_counted(void **state) {
+    (void)state;
+    fixture f = make(LIST("a.jpg", "b.jpg", "c.jpg"), LIST("cat", "dog", "cow"),
+                     LIST("x.jpg", "c.jpg", "a.jpg"), LIST("cow", "cat"));
+    assert_ok(align(&f));
+    assert_int_equal(f.aligned.images, 2);
+    assert_int_equal(f.aligned.rows[0], 1);
+    assert_int_equal(f.aligned.rows[1], 2);
+    const uint8_t expected[] = {(2 + 2) % 3, 2, 2, 0}; /* c: cow, cat; a: cow, cat */
+    assert_memory_equal(f.aligned.values, expected, sizeof expected);
+    assert_int_equal(f.aligned.without_truth, 1);
+    assert_int_equal(f.aligned.without_scores, 1);
+    assert_int_equal(f.aligned.unused_classes, 1);
+    assert_int_equal(f.aligned.ambiguous, 0);
+    drop(&f);
+}
+
+static void base_names_match_where_whole_names_do_not(void **state) {
+    (void)state;
+    fixture f = make(LIST("000005", "v1.5", "train/7.png"), LIST("cat"),
+                     LIST("images/000005.JPG", "v1.5.jpeg", "7.jpg", "v1.jpg"), LIST("cat"));
+    assert_ok(align(&f));
+    assert_int_equal(f.aligned.images, 3);
+    const uint8_t expected[] = {0, 1, 2};
+    assert_memory_equal(f.aligned.values, expected, sizeof expected);
+    assert_int_equal(f.aligned.without_truth, 1);
+    drop(&f);
+}
+
+static void ambiguous_base_names_match_nothing(void **state) {
+    (void)state;
+    fixture f = make(LIST("a/1.jpg", "b/1.jpg", "c/2.jpg", "3"), LIST("cat"),
+                     LIST("1.jpg", "x/2.jpg", "y/2.jpg", "a/1.jpg", "z/3.jpg"), LIST("cat"));
+    assert_ok(align(&f));
+    assert_int_equal(f.aligned.images, 2); /* a/1.jpg by its whole name, 3 by its base name */
+    assert_int_equal(f.aligned.rows[0], 3);
+    assert_int_equal(f.aligned.rows[1], 4);
+    assert_int_equal(f.aligned.ambiguous, 3);
+    assert_int_equal(f.aligned.without_truth, 0);
+    drop(&f);
+}
+
+static void an_unknown_class_is_refused_with_the_nearest_name(void **state) {
+    (void)state;
+    fixture f = make(LIST("a.jpg"), LIST("tvmonitor", "dog"), LIST("a.jpg"), LIST("tvmoniter"));
+    assert_fails(align(&f), CDUL_ERR_INPUT,
+                 "class \"tvmoniter\" is not in the ground truth; did you mean \"tvmonitor\"?");
+    drop(&f);
+}
+
+static void no_common_image_is_refused(void **state) {
+    (void)state;
+    fixture f = make(LIST("a.jpg"), LIST("dog"), LIST("b.jpg"), LIST("dog"));
+    assert_fails(align(&f), CDUL_ERR_INPUT, "none of the 1 scored images");
+    drop(&f);
+}
+
+static void empty_images_are_dropped_on_request(void **state) {
+    (void)state;
+    fixture f = make(LIST("a", "b", "c", "d"), LIST("dog"), LIST("d", "c", "b", "a"), LIST("dog"));
+    assert_ok(align(&f)); /* a and d are absent */
+    cdul_aligned_drop_empty(&f.aligned);
+    assert_int_equal(f.aligned.images, 2);
+    assert_int_equal(f.aligned.rows[0], 1);
+    assert_int_equal(f.aligned.rows[1], 2);
+    const uint8_t expected[] = {2, 1};
+    assert_memory_equal(f.aligned.values, expected, sizeof expected);
+    drop(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_intersection_is_kept_and_the_rest_counted),
+        cmocka_unit_test(base_names_match_where_whole_names_do_not),
+        cmocka_unit_test(ambiguous_base_names_match_nothing),
+        cmocka_unit_test(an_unknown_class_is_refused_with_the_nearest_name),
+        cmocka_unit_test(no_common_image_is_refused),
+        cmocka_unit_test(empty_images_are_dropped_on_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
