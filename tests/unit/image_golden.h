@@ -42,7 +42,8 @@ static inline int largest_difference(const uint8_t *a, const uint8_t *b, size_t 
     return largest;
 }
 
-/* Decodes `size` bytes that lie in a block of just that size, so that a sanitizer sees a step beyond it. */
+/* Decodes `size` bytes that lie in a block of just that size, so that a sanitizer sees a step
+ * beyond it. */
 static inline cdul_status decode_exactly(const uint8_t *bytes, size_t size, cdul_image *image,
                                          cdul_error *err) {
     uint8_t *tight = malloc(size ? size : 1);
@@ -64,10 +65,11 @@ static inline void decode_as_expected(const char *const *files, size_t count, in
         size_t size;
         uint8_t *bytes = golden_bytes("image", files[i], &size);
         cdul_error err;
-        if (decode_exactly(bytes, size, &image, &err) != CDUL_OK) fail_msg("%s: %s", files[i], err.message);
+        if (decode_exactly(bytes, size, &image, &err) != CDUL_OK)
+            fail_msg("%s: %s", files[i], err.message);
         if (image.width != expected.width || image.height != expected.height)
-            fail_msg("%s: %zu x %zu, not %zu x %zu", files[i], image.width, image.height, expected.width,
-                     expected.height);
+            fail_msg("%s: %zu x %zu, not %zu x %zu", files[i], image.width, image.height,
+                     expected.width, expected.height);
         int d = largest_difference(image.pixels, expected.pixels, image.width * image.height * 3);
         if (d > tolerance) fail_msg("%s: differs by %d", files[i], d);
         cdul_image_free(&image);
@@ -76,8 +78,8 @@ static inline void decode_as_expected(const char *const *files, size_t count, in
     }
 }
 
-/* No beginning of the file passes for an image, but where only the last `tail` bytes lack, which hold no
- * pixels. */
+/* No beginning of the file passes for an image, but where only the last `tail` bytes lack, which
+ * hold no pixels. */
 static inline void every_truncation_fails(const char *file, size_t tail) {
     size_t size;
     uint8_t *bytes = golden_bytes("image", file, &size);

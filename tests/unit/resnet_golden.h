@@ -34,8 +34,8 @@ static cdul_tensor *golden_tensor(cdul_scope *s, const char *name, double a, dou
 }
 
 /* `positive`: of a steady batch norm bias at the end of a branch. */
-static double golden_value(const cdul_resnet_entry *entry, size_t fan_in, bool steady, bool positive,
-                           double u) {
+static double golden_value(const cdul_resnet_entry *entry, size_t fan_in, bool steady,
+                           bool positive, double u) {
     switch (entry->kind) {
     case CDUL_CONV_WEIGHT:
         return (2 * u - 1) * sqrt(6 / (double)fan_in);
@@ -58,8 +58,10 @@ static void golden_fill(cdul_scope *s, const cdul_resnet *net, bool steady) {
     const char *joins = net->options.arch->bottleneck ? ".bn3." : ".bn2.";
     for (size_t i = 0; i < net->entry_count; i++) {
         const cdul_resnet_entry *entry = &net->entries[i];
-        size_t n = cdul_tensor_elements(entry->tensor), rank = cdul_tensor_rank(entry->tensor), shape[4];
-        for (size_t axis = 0; axis < rank; axis++) shape[axis] = cdul_tensor_size(entry->tensor, axis);
+        size_t n = cdul_tensor_elements(entry->tensor), rank = cdul_tensor_rank(entry->tensor),
+               shape[4];
+        for (size_t axis = 0; axis < rank; axis++)
+            shape[axis] = cdul_tensor_size(entry->tensor, axis);
         double *u = golden_uniform(entry->name, n);
         bool positive = strstr(entry->name, joins) || strstr(entry->name, "downsample");
         float *values = malloc(n * sizeof *values);
@@ -72,7 +74,8 @@ static void golden_fill(cdul_scope *s, const cdul_resnet *net, bool steady) {
 }
 
 static cdul_tensor *golden_images(cdul_scope *s) {
-    return golden_tensor(s, "images", 4, -2, 4, (size_t[]){GOLDEN_BATCH, 3, GOLDEN_SIDE, GOLDEN_SIDE});
+    return golden_tensor(s, "images", 4, -2, 4,
+                         (size_t[]){GOLDEN_BATCH, 3, GOLDEN_SIDE, GOLDEN_SIDE});
 }
 
 static cdul_tensor *golden_loss(cdul_scope *s, const cdul_tensor *logits) {
