@@ -11,10 +11,6 @@
 #include "train/model.h"
 #include "train/resnet.h"
 
-/* Conv 11, Gemm 13, Relu 13, GlobalAveragePool 1, MaxPool 12: read by any runtime since 2020. */
-#define CDUL_ONNX_OPSET      13
-#define CDUL_ONNX_IR_VERSION 7
-
 /* `description` is what cdul_model_describe made of the same network and preprocessing. With
  * `ranges`, what cdul_resnet_observe saw of it, convolutions and additions are in eight bits
  * (quantise.h); NULL: in float32. Atomic. */

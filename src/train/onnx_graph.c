@@ -1,7 +1,6 @@
 #include "train/onnx_graph.h"
 
 #include "base/file.h"
-#include "train/export.h"
 
 #include "onnx.pb-c.h"
 

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Conv 11, Gemm 13, Relu 13, GlobalAveragePool 1, MaxPool 12: read by any runtime since 2020. */
+#define CDUL_ONNX_OPSET      13
+#define CDUL_ONNX_IR_VERSION 7
+
 typedef struct onnx_graph onnx_graph;
 
 onnx_graph *onnx_graph_new(void); /* NULL without memory */
