@@ -17,7 +17,9 @@ import numpy
 
 from tensor_file import save
 
-ANIMALS = 398  # ImageNet's categories 0..397 are animals, the others are not
+# ImageNet's order: animals, then artifacts by name, then the rest, three persons among it.
+ANIMALS = range(398)
+ARTIFACTS = range(398, 916)
 
 
 class Nouns:
@@ -52,12 +54,25 @@ class Nouns:
 
 
 def category_ancestors(nouns, names):
-    """For each ImageNet category: the synsets it lies at or below, itself included."""
-    animal = nouns.lookup("animal")[0]
+    """For each ImageNet category: the synsets it lies at or below, itself included.
+
+    Of the senses of a name the first that fits its place in ImageNet's order counts: the first sense of "toaster" is
+    someone who proposes a toast. Among the rest that is any but an animal or a person, if there is another.
+    """
+    animal, artifact, person = (nouns.lookup(word)[0] for word in ("animal", "artifact", "person"))
     result = []
     for index, name in enumerate(names):
-        candidates = [nouns.with_ancestors(synset) for synset in nouns.lookup(name)]
-        result.append(next(found for found in candidates if (animal in found) == (index < ANIMALS)))
+        senses = [nouns.with_ancestors(synset) for synset in nouns.lookup(name)]
+        if index in ANIMALS:
+            fit = [found for found in senses if animal in found]
+        elif index in ARTIFACTS:
+            fit = [found for found in senses if artifact in found]
+        else:
+            senses = [found for found in senses if animal not in found]
+            fit = [found for found in senses if person not in found] or senses
+        if not fit:
+            sys.exit(f"make_text: category {index}, '{name}': no noun sense in WordNet fits its place in ImageNet's order")
+        result.append(fit[0])
     return result
 
 
