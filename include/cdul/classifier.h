@@ -10,6 +10,7 @@
 
 #include "cdul/error.h"
 #include "cdul/image.h"
+#include "cdul/progress.h"
 #include "cdul/provider.h"
 #include "cdul/strings.h"
 
@@ -25,6 +26,8 @@ typedef struct cdul_classifier_options {
     size_t batch; /* B: views in one run; 0 = two for each thread, 4 at least */
     cdul_provider provider; /* used while the classifier is opened */
     cdul_inference precision; /* not AUTO, which cdul_classifier_choose settles; default FP32 */
+    /* Of all that the classifier does; borrowed until it is closed. */
+    const cdul_callbacks *callbacks;
 } cdul_classifier_options;
 
 cdul_classifier_options cdul_classifier_defaults(void);
@@ -103,14 +106,12 @@ typedef struct cdul_predict_sink {
     void *user;
 } cdul_predict_sink;
 
-typedef struct cdul_reporter cdul_reporter; /* base/progress.h; NULL = silence */
-
 /* Views of different images share batches; memory does not grow with the number of images.
- * CDUL_ERR_CANCELLED after SIGINT or SIGTERM, when everything finished has been handed over. */
+ * CDUL_ERR_CANCELLED if the classifier's should_stop says so, when everything finished has been
+ * handed over. */
 cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_strings *paths,
                                     const cdul_predict_settings *settings,
-                                    const cdul_predict_sink *sink, cdul_reporter *reporter,
-                                    cdul_error *err) CDUL_MUST_CHECK;
+                                    const cdul_predict_sink *sink, cdul_error *err) CDUL_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,7 @@
 
 #include "cdul/error.h"
 #include "cdul/image.h"
+#include "cdul/progress.h"
 #include "cdul/provider.h"
 #include "cdul/strings.h"
 
@@ -110,6 +111,8 @@ typedef struct cdul_encoder_options {
      * variant int8 or quantized, CDUL_ERR_INPUT if the folder has neither. The text tower stays as
      * it is. */
     cdul_inference precision;
+    /* Of all that the encoder does; borrowed until it is closed. */
+    const cdul_callbacks *callbacks;
 } cdul_encoder_options;
 
 cdul_encoder_options cdul_encoder_defaults(void);
@@ -228,8 +231,6 @@ cdul_status cdul_encoder_text(cdul_encoder *encoder, const cdul_classes *classes
 
 /* --- Embedding: from files to views --- */
 
-typedef struct cdul_reporter cdul_reporter; /* base/progress.h; NULL = silence */
-
 typedef struct cdul_embed_options {
     const cdul_crops *crops; /* S crops besides the whole image; NULL = none */
     cdul_cells cells; /* cdul_encoder_cells: S = P cells instead, one pass an image; {0} = none */
@@ -255,12 +256,12 @@ typedef struct cdul_embed_sink {
 
 /* Embeds the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes `paths`.
  * Crops of different images share batches; memory does not grow with n. With `mirror` a cell is
- * paired with the one that shows the same part. CDUL_ERR_CANCELLED after SIGINT or SIGTERM, when
- * everything finished has been handed over. CDUL_ERR_USAGE: crops and cells. */
+ * paired with the one that shows the same part. CDUL_ERR_CANCELLED if the
+ * encoder's should_stop says so, when everything finished has been handed over. CDUL_ERR_USAGE:
+ * crops and cells. */
 cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
                                const size_t *which, size_t n, const cdul_embed_options *options,
-                               const cdul_embed_sink *sink, cdul_reporter *reporter,
-                               cdul_error *err) CDUL_MUST_CHECK;
+                               const cdul_embed_sink *sink, cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- Cache: views on disk, so that T, zeta, lambda, prompts, classes and aggregator can change in
  * seconds
@@ -288,10 +289,12 @@ cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *o
                               cdul_cache_key *out, cdul_error *err) CDUL_MUST_CHECK;
 
 /* Opens or creates the folder. A cache made with another key is CDUL_ERR_USAGE: the message says
- * which part differs. A damaged shard is named through `reporter` and set aside (renamed
- * NNNNNN.safetensors.damaged); its images count as missing. */
-cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_reporter *reporter,
-                            cdul_cache **out, cdul_error *err) CDUL_MUST_CHECK;
+ * which part differs. A damaged shard is named in a warning and set aside (renamed
+ * NNNNNN.safetensors.damaged); its images count as missing. `callbacks` is borrowed until the cache
+ * is closed. */
+cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key,
+                            const cdul_callbacks *callbacks, cdul_cache **out,
+                            cdul_error *err) CDUL_MUST_CHECK;
 /* Rows appended since the last shard was written are lost unless cdul_cache_flush was called. */
 void cdul_cache_close(cdul_cache *cache);
 

@@ -17,7 +17,7 @@ typedef enum cdul_status {
     CDUL_ERR_IO, /* the operating system refused: missing file, permission, disk full */
     CDUL_ERR_MEMORY, /* allocation failed */
     CDUL_ERR_RUNTIME, /* ONNX Runtime or libtorch failed; their text is in the message */
-    CDUL_ERR_CANCELLED, /* the caller's cancel callback said stop; finished work is kept */
+    CDUL_ERR_CANCELLED, /* the caller's should_stop said so (progress.h); finished work is kept */
 } cdul_status;
 
 /* Filled on failure only. The message is one line, without a trailing newline, cut at the buffer's

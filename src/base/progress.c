@@ -1,345 +1,66 @@
+/* Events for the caller's callbacks, written printf-like, and the clock that measures durations. */
 #include "base/progress.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
-#include <unistd.h>
 
-#define REDRAW_SECONDS 0.1 /* on a terminal */
-#define LINE_SECONDS   30.0 /* elsewhere */
-#define SAMPLES        64
-#define SAMPLE_SECONDS 0.25 /* a sample at most this often, so that 64 of them span the window */
-#define RATE_SECONDS   15.0 /* the rate is that of this window */
-#define LINE_MAX_BYTES 512
+static void tell(const cdul_callbacks *callbacks, cdul_event event) {
+    if (callbacks && callbacks->on_progress) callbacks->on_progress(callbacks->user, &event);
+}
 
-typedef struct sample {
-    double time;
-    size_t done;
-} sample;
+static void message(const cdul_callbacks *callbacks, cdul_event_kind kind, const char *format,
+                    va_list args) __attribute__((format(printf, 3, 0)));
 
-struct cdul_reporter {
-    pthread_mutex_t lock;
-    FILE *stream;
-    cdul_level level;
-    bool shows; /* progress at all */
-    bool live; /* one line, rewritten */
-    int drawn; /* columns of the line that stands on the terminal, or 0 */
+static void message(const cdul_callbacks *callbacks, cdul_event_kind kind, const char *format,
+                    va_list args) {
+    char *text = NULL;
+    if (!callbacks || !callbacks->on_progress || vasprintf(&text, format, args) < 0) return;
+    tell(callbacks, (cdul_event){.kind = kind, .text = text});
+    free(text);
+}
 
-    bool active;
-    char verb[64];
-    char note[200];
-    size_t done, total; /* total 0: unknown */
-    double started, last_drawn;
-    sample samples[SAMPLES]; /* a ring */
-    size_t n_samples; /* ever taken */
-};
+void cdul_say(const cdul_callbacks *callbacks, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    message(callbacks, CDUL_EVENT_NOTE, format, args);
+    va_end(args);
+}
+
+void cdul_detail(const cdul_callbacks *callbacks, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    message(callbacks, CDUL_EVENT_DETAIL, format, args);
+    va_end(args);
+}
+
+void cdul_warn(const cdul_callbacks *callbacks, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    message(callbacks, CDUL_EVENT_WARNING, format, args);
+    va_end(args);
+}
+
+void cdul_progress_begin(const cdul_callbacks *callbacks, const char *verb, size_t total) {
+    tell(callbacks, (cdul_event){.kind = CDUL_EVENT_BEGIN, .text = verb, .total = total});
+}
+
+void cdul_progress_update(const cdul_callbacks *callbacks, size_t done, size_t total,
+                          const char *note) {
+    tell(callbacks, (cdul_event){CDUL_EVENT_STEP, note, done, total});
+}
+
+void cdul_progress_end(const cdul_callbacks *callbacks) {
+    tell(callbacks, (cdul_event){.kind = CDUL_EVENT_END});
+}
+
+bool cdul_stopped(const cdul_callbacks *callbacks) {
+    return callbacks && callbacks->should_stop && callbacks->should_stop(callbacks->user);
+}
 
 double cdul_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-cdul_status cdul_reporter_new(FILE *stream, cdul_level level, cdul_progress_mode mode,
-                              cdul_reporter **out, cdul_error *err) {
-    *out = NULL;
-    cdul_reporter *reporter = calloc(1, sizeof *reporter);
-    if (!reporter) return cdul_fail_memory(err, "reporter");
-    if (pthread_mutex_init(&reporter->lock, NULL) != 0) {
-        free(reporter);
-        return cdul_fail(err, CDUL_ERR_RUNTIME, "cannot create a lock for the progress line");
-    }
-    reporter->stream = stream;
-    reporter->level = level;
-    reporter->shows = mode != CDUL_PROGRESS_NEVER && level > CDUL_QUIET;
-    reporter->live = mode == CDUL_PROGRESS_ALWAYS || isatty(fileno(stream)) == 1;
-    *out = reporter;
-    return CDUL_OK;
-}
-
-void cdul_reporter_free(cdul_reporter *reporter) {
-    if (!reporter) return;
-    cdul_progress_end(reporter);
-    pthread_mutex_destroy(&reporter->lock);
-    free(reporter);
-}
-
-/* --- The text of the progress line --- */
-
-/* 12340 -> "12,340". */
-static void format_count(size_t value, char *out, size_t size) {
-    char digits[32];
-    size_t n = (size_t)snprintf(digits, sizeof digits, "%zu", value), used = 0;
-    for (size_t i = 0; i < n && used + 2 < size; i++) {
-        if (i > 0 && (n - i) % 3 == 0) out[used++] = ',';
-        out[used++] = digits[i];
-    }
-    out[used] = '\0';
-}
-
-/* "27:41", "3:27:41", "2d 03:27:41". */
-static void format_time(double seconds, char *out, size_t size) {
-    if (seconds > 1e7) { /* months: not a forecast any more */
-        snprintf(out, size, "long");
-        return;
-    }
-    long all = (long)(seconds + 0.5), s = all % 60, m = all / 60 % 60, h = all / 3600;
-    if (h >= 24)
-        snprintf(out, size, "%ldd %02ld:%02ld:%02ld", h / 24, h % 24, m, s);
-    else if (h > 0)
-        snprintf(out, size, "%ld:%02ld:%02ld", h, m, s);
-    else
-        snprintf(out, size, "%ld:%02ld", m, s);
-}
-
-static void take_sample(cdul_reporter *r, double now) {
-    if (r->n_samples > 0 && now - r->samples[(r->n_samples - 1) % SAMPLES].time < SAMPLE_SECONDS)
-        return;
-    r->samples[r->n_samples++ % SAMPLES] = (sample){now, r->done};
-}
-
-/* Items a second since the oldest sample of the window; where items are slower than the window,
- * since the youngest sample before it. 0: not known yet. */
-static double recent_rate(const cdul_reporter *r, double now) {
-    size_t kept = r->n_samples < SAMPLES ? r->n_samples : SAMPLES;
-    const sample *from = NULL;
-    for (size_t i = 1; i <= kept; i++) {
-        const sample *s = &r->samples[(r->n_samples - i) % SAMPLES];
-        if (from && now - s->time > RATE_SECONDS && r->done > from->done) break;
-        from = s;
-    }
-    if (!from || now - from->time < 0.05 || r->done <= from->done) return 0;
-    return (double)(r->done - from->done) / (now - from->time);
-}
-
-static void append(char *line, const char *format, ...) CDUL_PRINTF(2, 3);
-
-static void append(char *line, const char *format, ...) {
-    size_t used = strlen(line);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line + used, LINE_MAX_BYTES - used, format, args);
-    va_end(args);
-}
-
-/* `last`: the whole run's rate and duration in place of the recent rate and the forecast. */
-static void format_line(const cdul_reporter *r, double now, bool last, char line[LINE_MAX_BYTES]) {
-    char done[48], total[48], duration[48];
-    double elapsed = now - r->started;
-    double rate = !last ? recent_rate(r, now) : elapsed > 0 ? (double)r->done / elapsed : 0;
-    format_count(r->done, done, sizeof done);
-    format_count(r->total, total, sizeof total);
-    snprintf(line, LINE_MAX_BYTES, "%s  %s", r->verb, done);
-    if (r->total > 0)
-        append(line, "/%s  %zu %%", total, (size_t)(100.0 * (double)r->done / (double)r->total));
-    if (rate > 0) append(line, "  %.*f img/s", rate >= 100 ? 0 : rate >= 10 ? 1 : 2, rate);
-    if (last) {
-        format_time(elapsed, duration, sizeof duration);
-        append(line, "  in %s", duration);
-    } else if (rate > 0 && r->total > r->done) {
-        format_time((double)(r->total - r->done) / rate, duration, sizeof duration);
-        append(line, "  ETA %s", duration);
-    }
-    if (r->note[0]) append(line, "  %s", r->note);
-}
-
-/* --- Drawing; the lock is held --- */
-
-/* Columns of UTF-8 text, counting a code point as one; *bytes is where `limit` columns end. */
-static int columns(const char *text, int limit, int *bytes) {
-    int n = 0, i = 0;
-    for (; text[i]; i++) {
-        if (((unsigned char)text[i] & 0xC0) == 0x80) continue;
-        if (n == limit) break;
-        n++;
-    }
-    *bytes = i;
-    return n;
-}
-
-static int terminal_width(FILE *stream) {
-    struct winsize size;
-    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 1) return size.ws_col;
-    return 80;
-}
-
-/* With spaces, not escape sequences: right on every terminal. */
-static void clear(cdul_reporter *r) {
-    if (r->drawn > 0) fprintf(r->stream, "\r%*s\r", r->drawn, "");
-    r->drawn = 0;
-}
-
-static void draw(cdul_reporter *r, double now) {
-    char line[LINE_MAX_BYTES];
-    format_line(r, now, false, line);
-    r->last_drawn = now;
-    if (!r->live) {
-        fprintf(r->stream, "%s\n", line);
-    } else {
-        /* A line that wraps cannot be rewritten by a carriage return. */
-        int bytes, width = columns(line, terminal_width(r->stream) - 1, &bytes);
-        int rest = r->drawn > width ? r->drawn - width : 0;
-        fprintf(r->stream, "\r%.*s%*s", bytes, line, rest, "");
-        r->drawn = width + rest;
-    }
-    fflush(r->stream);
-}
-
-/* Sets the note without control characters: file names come here. */
-static void set_text(char *to, size_t size, const char *text) {
-    snprintf(to, size, "%s", text ? text : "");
-    for (; *to; to++)
-        if ((unsigned char)*to < 0x20 || *to == 0x7f) *to = '?';
-}
-
-void cdul_progress_begin(cdul_reporter *r, const char *verb, size_t total) {
-    if (!r) return;
-    cdul_progress_end(r);
-    pthread_mutex_lock(&r->lock);
-    r->active = true;
-    set_text(r->verb, sizeof r->verb, verb);
-    r->note[0] = '\0';
-    r->done = 0;
-    r->total = total;
-    r->n_samples = 0;
-    r->started = cdul_seconds();
-    /* On a terminal the line appears at once; elsewhere the first one is due after the full
-     * interval. */
-    r->last_drawn = r->started;
-    take_sample(r, r->started);
-    if (r->shows && r->live) draw(r, r->started);
-    pthread_mutex_unlock(&r->lock);
-}
-
-void cdul_progress_update(cdul_reporter *r, size_t done, const char *note) {
-    if (!r) return;
-    pthread_mutex_lock(&r->lock);
-    if (r->active) {
-        double now = cdul_seconds();
-        r->done = done;
-        set_text(r->note, sizeof r->note, note);
-        take_sample(r, now);
-        if (r->shows && now - r->last_drawn >= (r->live ? REDRAW_SECONDS : LINE_SECONDS))
-            draw(r, now);
-    }
-    pthread_mutex_unlock(&r->lock);
-}
-
-void cdul_progress_end(cdul_reporter *r) {
-    if (!r) return;
-    pthread_mutex_lock(&r->lock);
-    if (r->active && r->shows) {
-        char line[LINE_MAX_BYTES];
-        format_line(r, cdul_seconds(), true, line);
-        clear(r);
-        fprintf(r->stream, "%s\n", line);
-        fflush(r->stream);
-    }
-    r->active = false;
-    pthread_mutex_unlock(&r->lock);
-}
-
-/* --- Messages --- */
-
-/* A name in a message must not steer the terminal; only line breaks and tabs pass. */
-static void defuse(char *text) {
-    for (; *text; text++)
-        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f)
-            *text = '?';
-}
-
-static void message(cdul_reporter *r, const char *prefix, const char *format, va_list args)
-    __attribute__((format(printf, 3, 0)));
-
-static void message(cdul_reporter *r, const char *prefix, const char *format, va_list args) {
-    char *text = NULL;
-    if (vasprintf(&text, format, args) < 0) return;
-    defuse(text);
-    pthread_mutex_lock(&r->lock);
-    clear(r);
-    fprintf(r->stream, "%s%s\n", prefix, text);
-    if (r->active && r->shows && r->live)
-        draw(r, cdul_seconds());
-    else
-        fflush(r->stream);
-    pthread_mutex_unlock(&r->lock);
-    free(text);
-}
-
-void cdul_say(cdul_reporter *r, const char *format, ...) {
-    if (!r || r->level < CDUL_NORMAL) return;
-    va_list args;
-    va_start(args, format);
-    message(r, "", format, args);
-    va_end(args);
-}
-
-void cdul_detail(cdul_reporter *r, const char *format, ...) {
-    if (!r || r->level < CDUL_VERBOSE) return;
-    va_list args;
-    va_start(args, format);
-    message(r, "", format, args);
-    va_end(args);
-}
-
-void cdul_warn(cdul_reporter *r, const char *format, ...) {
-    if (!r) return;
-    va_list args;
-    va_start(args, format);
-    message(r, "warning: ", format, args);
-    va_end(args);
-}
-
-/* --- Interruption --- */
-
-/* Set in a signal handler, read from any thread. */
-static atomic_bool interrupted;
-static atomic_bool installed;
-/* Set before there are threads. */
-static unsigned limit_seconds;
-static const char *limit_words;
-
-static void on_alarm(int number) {
-    (void)number;
-    ssize_t written = write(STDERR_FILENO, limit_words, strlen(limit_words));
-    (void)written;
-    _exit(130);
-}
-
-static void on_signal(int number) {
-    (void)number;
-    if (atomic_exchange(&interrupted, true)) _exit(130);
-    if (limit_seconds) alarm(limit_seconds);
-}
-
-void cdul_interrupt_install(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
-    sigemptyset(&action.sa_mask);
-    atomic_store(&installed, true);
-    sigaction(SIGTERM, &action, NULL);
-    /* A job in the background of a script ignores the terminal's interrupt, and goes on doing
-     * so. */
-    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-        sigaction(SIGINT, &action, NULL);
-}
-
-void cdul_interrupt_limit(unsigned seconds, const char *words) {
-    struct sigaction action = {.sa_handler = on_alarm};
-    sigemptyset(&action.sa_mask);
-    limit_words = words;
-    limit_seconds = seconds;
-    sigaction(SIGALRM, &action, NULL);
-}
-
-bool cdul_interrupt_installed(void) {
-    return atomic_load(&installed);
-}
-
-bool cdul_interrupted(void) {
-    return atomic_load(&interrupted);
 }

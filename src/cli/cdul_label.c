@@ -100,10 +100,10 @@ static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli,
     const cdul_labels *labels = &result->labels;
     cdul_status status = cdul_labels_write(o->output, labels, err);
     if (!status && o->csv) status = cdul_labels_write_csv(o->csv, labels, err);
-    if (!status) status = cdul_label_report(cli->reporter, result, took, err);
+    if (!status) status = cdul_label_report(cli->callbacks, result, took, err);
     if (status) return status;
-    cdul_say(cli->reporter, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/", o->output,
-             o->output);
+    cdul_say(cli->callbacks, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/",
+             o->output, o->output);
     return CDUL_OK;
 }
 
@@ -111,7 +111,7 @@ static cdul_status write_skipped(const cdul_label_options *o, cdul_cli *cli,
                                  const cdul_skipped *skipped, cdul_error *err) {
     char *list = NULL;
     cdul_status status = cdul_skipped_write(skipped, o->output, &list, err);
-    if (list) cdul_warn(cli->reporter, "%zu images skipped: see %s", skipped->paths.count, list);
+    if (list) cdul_warn(cli->callbacks, "%zu images skipped: see %s", skipped->paths.count, list);
     cli->skipped = list != NULL;
     free(list);
     return status;
@@ -158,6 +158,7 @@ static cdul_status read_classes(const cdul_label_options *o, cdul_classes *class
 static cdul_encoder_options encoder_options(const cdul_label_options *o, const cdul_cli *cli) {
     cdul_encoder_options options = cdul_encoder_defaults();
     options.threads = cli->common->threads;
+    options.callbacks = cli->callbacks;
     options.provider = o->provider;
     options.variant = o->variant;
     if (o->precision != CDUL_INFERENCE_AUTO) options.precision = (cdul_inference)o->precision;
@@ -183,7 +184,7 @@ static cdul_status open_tower(const cdul_label_options *o, cdul_cli *cli,
                              ? cdul_encoder_choose(o->encoder, &options, &r->paths, decode,
                                                    o->cache, &r->encoder, note, sizeof note, err)
                              : cdul_encoder_open(o->encoder, &options, &r->encoder, err);
-    if (status == CDUL_OK && note[0]) cdul_say(cli->reporter, "precision: %s", note);
+    if (status == CDUL_OK && note[0]) cdul_say(cli->callbacks, "precision: %s", note);
     return status;
 }
 
@@ -191,9 +192,9 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli,
                                 const cdul_decode_options *decode, label_run *r, cdul_error *err) {
     cdul_status status = open_tower(o, cli, decode, r, err);
     for (size_t i = 0; !status && i < cdul_encoder_notes(r->encoder)->count; i++)
-        cdul_warn(cli->reporter, "%s: %s", o->encoder, cdul_encoder_notes(r->encoder)->items[i]);
+        cdul_warn(cli->callbacks, "%s: %s", o->encoder, cdul_encoder_notes(r->encoder)->items[i]);
     if (!status && strcmp(cdul_encoder_placement(r->encoder), "CPU") != 0)
-        cdul_say(cli->reporter, "provider: %s", cdul_encoder_placement(r->encoder));
+        cdul_say(cli->callbacks, "provider: %s", cdul_encoder_placement(r->encoder));
     if (!status) status = read_classes(o, &r->classes, err);
     const cdul_strings *templates = &o->template;
     if (!status && o->templates != CDUL_CHOICE_NONE) {
@@ -204,12 +205,12 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli,
     if (!status)
         status = cdul_encoder_text(r->encoder, &r->classes, templates, o->text, &r->text, err);
     if (!status && r->text.prompts == 0 && !o->text)
-        cdul_say(cli->reporter, "class vectors: text.safetensors in %s", o->encoder);
+        cdul_say(cli->callbacks, "class vectors: text.safetensors in %s", o->encoder);
     if (!status && r->text.prompts == 0 && templates->count > 0)
-        cdul_warn(cli->reporter,
+        cdul_warn(cli->callbacks,
                   "class vectors come from a file: --template and --templates have no use");
     if (!status && r->text.cut_prompts)
-        cdul_warn(cli->reporter, "%zu prompts are longer than the encoder's context and were cut",
+        cdul_warn(cli->callbacks, "%zu prompts are longer than the encoder's context and were cut",
                   r->text.cut_prompts);
     return status;
 }
@@ -232,7 +233,7 @@ static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli,
     cdul_cache_key key;
     if (!o->cache) return CDUL_OK;
     cdul_status status = cdul_cache_key_of(r->encoder, embed, &key, err);
-    return status ? status : cdul_cache_open(o->cache, &key, cli->reporter, &r->cache, err);
+    return status ? status : cdul_cache_open(o->cache, &key, cli->callbacks, &r->cache, err);
 }
 
 /* What is looked at besides the whole image. The encoder is open. */
@@ -281,7 +282,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
         (status = open_cache(o, cli, &embed, r, err)))
         return status;
     status = cdul_label_images(r->encoder, &r->text, &r->paths, &r->names, &embed, r->cache,
-                               &settings, &r->skipped, cli->reporter, &r->result, err);
+                               &settings, &r->skipped, cli->callbacks, &r->result, err);
     if (status) return status;
     /* its index is worth the room that writing a long list of names takes */
     cdul_cache_close(r->cache);
@@ -392,9 +393,9 @@ static cdul_status check_unused(const cdul_label_options *o, const cdul_cli *cli
 /* A config may hold what only some aggregators read: no mistake, but worth a word. */
 static void warn_unread(const cdul_label_options *o, const cdul_cli *cli) {
     if (o->zeta != 0 && o->aggregate != CDUL_AGGREGATE_CDUL)
-        cdul_warn(cli->reporter, "--zeta %g has no use: only --aggregate cdul reads it", o->zeta);
+        cdul_warn(cli->callbacks, "--zeta %g has no use: only --aggregate cdul reads it", o->zeta);
     if (o->lambda != 0 && o->aggregate == CDUL_AGGREGATE_GLOBAL)
-        cdul_warn(cli->reporter, "--lambda %g has no use: --aggregate global leaves the crops out",
+        cdul_warn(cli->callbacks, "--lambda %g has no use: --aggregate global leaves the crops out",
                   o->lambda);
 }
 
@@ -418,7 +419,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     label_run r = {0};
     status = label_images(o, cli, &r, err);
     if (status == CDUL_ERR_CANCELLED)
-        cdul_say(cli->reporter,
+        cdul_say(cli->callbacks,
                  o->cache ? "finished images are in %s: run the same command again to go on"
                           : "nothing was kept: with --cache DIR an interrupted run goes on%s",
                  o->cache ? o->cache : "");

@@ -53,7 +53,7 @@ static cdul_status add(void *user, size_t i, const float *scores, void *kept, cd
 
 static void pass_over(void *user, size_t i, const char *reason) {
     job *j = user;
-    if (to_stdout(j)) cdul_warn(j->cli->reporter, "skipped: %s", reason);
+    if (to_stdout(j)) cdul_warn(j->cli->callbacks, "skipped: %s", reason);
     if (j->noted == CDUL_OK)
         j->noted = cdul_skipped_add(&j->skipped, j->paths.items[i], reason, &j->note_failure);
 }
@@ -100,6 +100,7 @@ static cdul_status choose_classifier(job *j, const char *model,
 static cdul_status open_classifier(job *j, cdul_error *err) {
     cdul_classifier_options options = cdul_classifier_defaults();
     options.threads = j->cli->common->threads;
+    options.callbacks = j->cli->callbacks;
     if (j->options->batch != CDUL_INT_NONE) options.batch = (size_t)j->options->batch;
     options.provider = j->options->provider;
     options.precision = (cdul_inference)j->options->precision;
@@ -109,10 +110,10 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
                              ? choose_classifier(j, model, &options, note, sizeof note, err)
                              : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
-    if (note[0]) cdul_say(j->cli->reporter, "precision: %s", note);
+    if (note[0]) cdul_say(j->cli->callbacks, "precision: %s", note);
     j->classes = cdul_classifier_classes(j->classifier);
     if (strcmp(cdul_classifier_placement(j->classifier), "CPU") != 0)
-        cdul_say(j->cli->reporter, "provider: %s", cdul_classifier_placement(j->classifier));
+        cdul_say(j->cli->callbacks, "provider: %s", cdul_classifier_placement(j->classifier));
     return CDUL_OK;
 }
 
@@ -210,8 +211,7 @@ static cdul_status predict(job *j, cdul_error *err) {
     }
     cdul_status status = decode_options(j, &settings.decode, err);
     if (status == CDUL_OK)
-        status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink,
-                                         j->cli->reporter, err);
+        status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, err);
     if (status == CDUL_OK && j->noted != CDUL_OK) {
         status = j->noted;
         *err = j->note_failure;
@@ -233,7 +233,7 @@ static cdul_status report_skipped(job *j, cdul_error *err) {
     size_t count = j->skipped.paths.count;
     if (!to_stdout(j)) status = cdul_skipped_write(&j->skipped, j->options->output, &list, err);
     if (status == CDUL_OK && count > 0)
-        cdul_warn(j->cli->reporter, "%zu of %zu images skipped%s%s", count, j->paths.count,
+        cdul_warn(j->cli->callbacks, "%zu of %zu images skipped%s%s", count, j->paths.count,
                   list ? ": see " : "", list ? list : "");
     j->cli->skipped = count > 0;
     free(list);
@@ -241,14 +241,14 @@ static cdul_status report_skipped(job *j, cdul_error *err) {
 }
 
 static void summarise(const job *j, double seconds) {
-    cdul_reporter *reporter = j->cli->reporter;
+    const cdul_callbacks *callbacks = j->cli->callbacks;
     const cdul_predict_options *o = j->options;
-    cdul_say(reporter, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted,
+    cdul_say(callbacks, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted,
              j->labels, j->predicted ? (double)j->labels / (double)j->predicted : 0,
              seconds > 0 ? (double)j->predicted / seconds : 0);
-    if (o->html) cdul_say(reporter, "report: %s", o->html);
+    if (o->html) cdul_say(callbacks, "report: %s", o->html);
     if (to_stdout(j)) return;
-    cdul_say(reporter, "predictions: %s\nnext: cdul-eval --truth truth.csv %s", o->output,
+    cdul_say(callbacks, "predictions: %s\nnext: cdul-eval --truth truth.csv %s", o->output,
              o->output);
 }
 

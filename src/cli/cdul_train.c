@@ -43,9 +43,9 @@ static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
 static void summarise(const cdul_train_options *options, const cdul_train_result *result,
                       cdul_cli *cli) {
     if (result->skipped > 0)
-        cdul_warn(cli->reporter, "%zu of %zu images skipped: see %s", result->skipped,
+        cdul_warn(cli->callbacks, "%zu of %zu images skipped: see %s", result->skipped,
                   result->images, result->skipped_list);
-    cdul_say(cli->reporter,
+    cdul_say(cli->callbacks,
              "model of %zu classes: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
              result->classes, options->output, options->output);
 }
@@ -64,7 +64,7 @@ static cdul_status export_model(const char *folder, const char *output, cdul_cli
     if (status == CDUL_OK)
         status = cdul_export_onnx(output, net, &preprocess, description, NULL, err);
     if (status == CDUL_OK)
-        cdul_say(cli->reporter, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
+        cdul_say(cli->callbacks, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
                  output, output);
     cJSON_Delete(description);
     cdul_resnet_free(net);
@@ -80,7 +80,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     cdul_interrupt_limit(INTERRUPT_SECONDS,
                          "cdul-train: interrupted in the middle of a step; the same command with "
                          "--resume goes on after the last complete epoch\n");
-    cdul_train_call call = {&cli->common->positional, cli->common->threads, config, cli->reporter};
+    cdul_train_call call = {&cli->common->positional, cli->common->threads, config, cli->callbacks};
     cdul_train_result result = {0};
     cdul_status status = cdul_train(&options->train, &call, &result, err);
     if (status == CDUL_OK) summarise(&options->train, &result, cli);

@@ -19,14 +19,27 @@ static cdul_status flush_output(cdul_error *err) {
                           : CDUL_OK;
 }
 
+static void show(void *reporter, const cdul_event *event) {
+    cdul_reporter_event(reporter, event);
+}
+
+static bool is_interrupted(void *user) {
+    (void)user;
+    return cdul_interrupted();
+}
+
 static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, cdul_error *err) {
     const cdul_common *common = cli->common;
+    cdul_callbacks callbacks = {show, is_interrupted, NULL};
+    cdul_reporter *reporter = NULL;
     cdul_interrupt_install();
     cdul_bus_error_install();
-    cdul_status status =
-        cdul_reporter_new(stderr, common->level, common->progress, &cli->reporter, err);
+    cdul_status status = cdul_reporter_new(stderr, common->level, common->progress, &reporter, err);
+    callbacks.user = reporter;
+    cli->callbacks = &callbacks;
     if (status == CDUL_OK) status = run(options, cli, err);
-    cdul_reporter_free(cli->reporter); /* the progress line ends before the error is printed */
+    cdul_reporter_free(reporter); /* the progress line ends before the error is printed */
+    cli->callbacks = NULL;
     return status;
 }
 

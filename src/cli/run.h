@@ -3,6 +3,7 @@
 #define CDUL_CLI_RUN_H
 
 #include "base/progress.h"
+#include "cli/interrupt.h"
 #include "cli/options/options.h"
 
 /* What a program's work is given besides its options. */
@@ -10,7 +11,7 @@ typedef struct cdul_cli {
     const cdul_program *program;
     const cdul_common *common; /* positional arguments, threads */
     const cdul_parsed *parsed; /* for cdul_options_given */
-    cdul_reporter *reporter;
+    const cdul_callbacks *callbacks; /* the terminal, and the signals */
     /* set by the work: done, but some inputs were passed over. The exit code is then 3 */
     bool skipped;
 } cdul_cli;

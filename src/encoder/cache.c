@@ -31,7 +31,7 @@ typedef struct open_shard {
 
 struct cdul_cache {
     char *folder;
-    cdul_reporter *reporter;
+    const cdul_callbacks *callbacks;
     size_t width, crops; /* D, S */
     size_t shard_rows; /* of a full shard: CDUL_SHARD_ROWS, or fewer if they are long */
     open_shard *shards;
@@ -109,7 +109,7 @@ static char *shard_path(const cdul_cache *c, unsigned number, const char *suffix
 static void set_aside(cdul_cache *c, unsigned number, const char *reason) {
     char *from = shard_path(c, number, ""), *to = shard_path(c, number, ".damaged");
     bool renamed = from && to && rename(from, to) == 0;
-    cdul_warn(c->reporter, "%s; its images will be computed again (%s%s)", reason,
+    cdul_warn(c->callbacks, "%s; its images will be computed again (%s%s)", reason,
               renamed ? "kept as " : "it could not be renamed: ",
               renamed ? cdul_path_base(to) : strerror(errno));
     free(from);
@@ -207,13 +207,13 @@ static cdul_status load_new_shards(cdul_cache *c, cdul_error *err) {
 
 /* --- Opening --- */
 
-cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key, cdul_reporter *reporter,
-                            cdul_cache **out, cdul_error *err) {
+cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key,
+                            const cdul_callbacks *callbacks, cdul_cache **out, cdul_error *err) {
     *out = NULL;
     cdul_cache *c = calloc(1, sizeof *c);
     if (!c) return cdul_fail_memory(err, "cache");
     c->lock = -1;
-    c->reporter = reporter;
+    c->callbacks = callbacks;
     c->width = key->width;
     c->crops = key->crops ? key->crops->count : key->cells.rows * key->cells.columns;
     c->shard_rows = SHARD_BYTES / ((1 + c->crops) * c->width * sizeof *c->global);

@@ -59,8 +59,7 @@ static void skip(void *user, size_t i, const char *reason) {
 
 cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
                                const size_t *which, size_t n, const cdul_embed_options *options,
-                               const cdul_embed_sink *sink, cdul_reporter *reporter,
-                               cdul_error *err) {
+                               const cdul_embed_sink *sink, cdul_error *err) {
     const size_t cells = options->cells.rows * options->cells.columns;
     if (options->crops && cells)
         return cdul_fail(err, CDUL_ERR_USAGE, "either crops or cells, not both");
@@ -73,9 +72,10 @@ cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
                                      .threads = options->threads,
                                      .batch = encoder->batch,
                                      .width = (1 + cells) * encoder->width,
-                                     .verb = "label"};
+                                     .verb = "label",
+                                     .callbacks = encoder->session.callbacks};
     embedder e = {encoder, sink, 1 + cdul_embed_locals(options), options->cells, options->mirror};
     const cdul_view_calls calls = {
         .network = embed_views, .check = normalise, .done = hand_over, .skipped = skip, .user = &e};
-    return cdul_views_run(paths, which, n, &views, &calls, reporter, err);
+    return cdul_views_run(paths, which, n, &views, &calls, err);
 }

@@ -107,6 +107,7 @@ static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *opt
     const cdul_provider *from = &options->provider;
     e->session = cdul_session_defaults();
     e->session.threads = options->threads;
+    e->session.callbacks = options->callbacks;
     e->variant = options->variant ? strdup(options->variant) : NULL;
     e->provider = strdup(from->name ? from->name : "cpu");
     e->library = from->library ? strdup(from->library) : NULL;

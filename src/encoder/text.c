@@ -96,6 +96,7 @@ void cdul_text_advise(const cdul_encoder *e, const cdul_classes *classes,
 /* Prompts that wait for a run: row of the text that each belongs to, ids and mask [batch, L]. */
 typedef struct prompts {
     cdul_text_tower text;
+    const cdul_callbacks *callbacks;
     size_t waiting;
     size_t *row_of;
     int64_t *ids, *mask;
@@ -103,7 +104,7 @@ typedef struct prompts {
 } prompts;
 
 static cdul_status prompts_open(const cdul_encoder *e, prompts *p, cdul_error *err) {
-    *p = (prompts){0};
+    *p = (prompts){.callbacks = e->session.callbacks};
     cdul_status status = cdul_text_tower_open(e, &p->text, err);
     if (status != CDUL_OK) return status;
     size_t batch = p->text.batch, tokens = batch * p->text.context;
@@ -125,7 +126,7 @@ static void prompts_close(prompts *p) {
 /* Embeds what waits and adds each unit vector to the sum of its row. */
 static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     if (p->waiting == 0) return CDUL_OK;
-    if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+    if (cdul_stopped(p->callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     /* what a fixed batch leaves over runs with the ids of earlier prompts and is not looked at */
     size_t rows = p->text.tower.batch ? p->text.batch : p->waiting;
     const int64_t dims[2] = {(int64_t)rows, (int64_t)p->text.context};

@@ -1,6 +1,7 @@
 #include "image/views.h"
 
 #include "base/prefetch.h"
+#include "base/progress.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -161,14 +162,14 @@ static cdul_status add_image(runner *r, size_t image, size_t slot, cdul_error *e
     return status;
 }
 
-static void report(const runner *r, cdul_reporter *reporter) {
+static void report(const runner *r) {
     char note[40] = "";
     if (r->skipped) snprintf(note, sizeof note, "skipped %zu", r->skipped);
-    cdul_progress_update(reporter, r->handed + r->skipped, r->skipped ? note : NULL);
+    cdul_progress_update(r->options->callbacks, r->handed + r->skipped, r->n,
+                         r->skipped ? note : NULL);
 }
 
-static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_reporter *reporter,
-                           cdul_error *err) {
+static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_error *err) {
     cdul_prefetched item;
     cdul_status status = CDUL_OK;
     while (status == CDUL_OK && cdul_prefetch_next(prefetch, &item)) {
@@ -183,13 +184,14 @@ static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_reporter *re
             if (err) *err = item.error;
         }
         cdul_prefetch_release(prefetch);
-        report(r, reporter);
-        if (status == CDUL_ERR_CANCELLED || (status == CDUL_OK && cdul_interrupted()))
+        report(r);
+        if (status == CDUL_ERR_CANCELLED ||
+            (status == CDUL_OK && cdul_stopped(r->options->callbacks)))
             status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted after %zu of %zu images",
                                r->handed, r->n);
     }
     if (status == CDUL_OK) status = run_batch(r, err);
-    report(r, reporter);
+    report(r);
     return status;
 }
 
@@ -226,7 +228,7 @@ static void release(runner *r) {
 
 cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_t n,
                            const cdul_view_options *options, const cdul_view_calls *calls,
-                           cdul_reporter *reporter, cdul_error *err) {
+                           cdul_error *err) {
     runner r = {.paths = paths,
                 .which = which,
                 .options = options,
@@ -244,9 +246,9 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
     if (status == CDUL_OK)
         status = cdul_prefetch_open(n, options->threads, r.depth, produce, &r, &prefetch, err);
     if (status == CDUL_OK) {
-        cdul_progress_begin(reporter, options->verb, n);
-        status = consume(&r, prefetch, reporter, err);
-        cdul_progress_end(reporter);
+        cdul_progress_begin(options->callbacks, options->verb, n);
+        status = consume(&r, prefetch, err);
+        cdul_progress_end(options->callbacks);
     }
     cdul_prefetch_close(prefetch);
     cdul_decode_gate_free(r.decode.gate);

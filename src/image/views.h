@@ -8,8 +8,8 @@
 #ifndef CDUL_IMAGE_VIEWS_H
 #define CDUL_IMAGE_VIEWS_H
 
-#include "base/progress.h"
 #include "cdul/image.h"
+#include "cdul/progress.h"
 
 typedef struct cdul_view_options {
     const cdul_preprocess *preprocess; /* gives H and W */
@@ -20,7 +20,8 @@ typedef struct cdul_view_options {
     size_t threads; /* that decode and resize; 0 = in the caller's thread */
     size_t batch; /* B, at least 1 */
     size_t width; /* D: numbers the network gives a view */
-    const char *verb; /* of the progress line: "label" */
+    const char *verb; /* of the progress: "label" */
+    const cdul_callbacks *callbacks;
 } cdul_view_options;
 
 /* What the caller does. All but `keep` are called in the caller's thread. */
@@ -52,11 +53,11 @@ void cdul_views_reduce(const cdul_preprocess *preprocess, const cdul_crops *crop
                        cdul_decode_options *out);
 
 /* Runs over the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes
- * `paths`. CDUL_ERR_CANCELLED after SIGINT or SIGTERM, when all images whose rows are computed have
+ * `paths`. CDUL_ERR_CANCELLED if should_stop says so, when all images whose rows are computed have
  * been handed over. */
 cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_t n,
                            const cdul_view_options *options, const cdul_view_calls *calls,
-                           cdul_reporter *reporter, cdul_error *err) CDUL_MUST_CHECK;
+                           cdul_error *err) CDUL_MUST_CHECK;
 
 /* The whole of the first images that can be read, `most` at most, as views *out [*count, 3, H, W]:
  * to try a network on. *out is the caller's to free, and NULL on failure. */

@@ -21,7 +21,7 @@ typedef struct sink {
     cdul_skipped *skipped;
     cdul_encoder *encoder;
     const cdul_embed_options *embed;
-    cdul_reporter *reporter;
+    const cdul_callbacks *callbacks;
     cdul_cache *cache;
     cdul_scores_writer *scores; /* NULL unless cosines are saved */
     size_t s, d;
@@ -85,12 +85,11 @@ static cdul_status fill_cache(sink *k, size_t first, cdul_error *err) {
     }
     cdul_status status = CDUL_OK;
     if (first == 0 && lacking < n)
-        cdul_say(k->reporter, "%zu of %zu images are in the cache", n - lacking, n);
+        cdul_say(k->callbacks, "%zu of %zu images are in the cache", n - lacking, n);
     if (lacking == 0) goto done;
     if ((status = cdul_cache_begin(k->cache, err))) goto done;
     cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = k};
-    status =
-        cdul_encoder_embed(k->encoder, k->paths, which, lacking, k->embed, &to, k->reporter, err);
+    status = cdul_encoder_embed(k->encoder, k->paths, which, lacking, k->embed, &to, err);
     cdul_error flush_error;
     cdul_status flushed = cdul_cache_flush(k->cache, &flush_error);
     if (flushed && !status) {
@@ -160,7 +159,7 @@ static cdul_status label_from_cache(sink *k, cdul_error *err) {
     for (size_t i = 0; i < n && !status;) {
         bool lost;
         size_t next = i, count = next_block(k, &next, block);
-        if (cdul_interrupted()) {
+        if (cdul_stopped(k->callbacks)) {
             status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         } else if ((status = find_rows(k, block, count, &lost, err))) {
             break;
@@ -236,7 +235,8 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text,
                               const cdul_strings *paths, const cdul_strings *names,
                               const cdul_embed_options *embed, cdul_cache *cache,
                               const cdul_label_settings *options, cdul_skipped *skipped,
-                              cdul_reporter *reporter, cdul_label_result *out, cdul_error *err) {
+                              const cdul_callbacks *callbacks, cdul_label_result *out,
+                              cdul_error *err) {
     *out = (cdul_label_result){0};
     cdul_class_vectors vectors = {0};
     sink k = {.options = options,
@@ -249,7 +249,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text,
               .skipped = skipped,
               .encoder = encoder,
               .embed = embed,
-              .reporter = reporter,
+              .callbacks = callbacks,
               .cache = cache,
               .s = cdul_embed_locals(embed),
               .c = text->classes.count - text->background,
@@ -267,7 +267,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text,
         status = label_from_cache(&k, err);
     } else {
         cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = &k};
-        status = cdul_encoder_embed(encoder, paths, NULL, paths->count, embed, &to, reporter, err);
+        status = cdul_encoder_embed(encoder, paths, NULL, paths->count, embed, &to, err);
     }
     if (!status && k.noted) status = cdul_fail_memory(err, "list of skipped images");
     if (!status && k.rows == 0) status = cdul_skipped_fail(skipped, err);

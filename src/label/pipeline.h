@@ -32,7 +32,7 @@ cdul_status cdul_label_images(cdul_encoder *encoder, const cdul_text *text,
                               const cdul_strings *paths, const cdul_strings *names,
                               const cdul_embed_options *embed, cdul_cache *cache,
                               const cdul_label_settings *options, cdul_skipped *skipped,
-                              cdul_reporter *reporter, cdul_label_result *out,
+                              const cdul_callbacks *callbacks, cdul_label_result *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 
 /* The same from scores.safetensors. `classes` are chosen by name, in this order; of two parts each

@@ -16,7 +16,7 @@ static int by_mass(const void *a, const void *b) {
 /* Classes that the normal level lists; -v lists all. */
 enum { SHOWN = 20 };
 
-static cdul_status report_classes(cdul_reporter *reporter, const cdul_labels *labels,
+static cdul_status report_classes(const cdul_callbacks *callbacks, const cdul_labels *labels,
                                   cdul_error *err) {
     size_t n = labels->images.count, c = labels->classes.count;
     class_mass *masses = calloc(c, sizeof *masses);
@@ -27,30 +27,30 @@ static cdul_status report_classes(cdul_reporter *reporter, const cdul_labels *la
         masses[i % c].positives += labels->values[i] >= 0.5F;
     }
     qsort(masses, c, sizeof *masses, by_mass);
-    cdul_say(reporter, "  %-24s %10s %10s", "class", "mass", ">= 0.5");
+    cdul_say(callbacks, "  %-24s %10s %10s", "class", "mass", ">= 0.5");
     for (size_t j = 0; j < c; j++) {
-        void (*say)(cdul_reporter *, const char *, ...) = j < SHOWN ? cdul_say : cdul_detail;
-        say(reporter, "  %-24s %10.1f %10zu", masses[j].name, masses[j].mass, masses[j].positives);
+        void (*say)(const cdul_callbacks *, const char *, ...) = j < SHOWN ? cdul_say : cdul_detail;
+        say(callbacks, "  %-24s %10.1f %10zu", masses[j].name, masses[j].mass, masses[j].positives);
     }
-    if (c > SHOWN) cdul_say(reporter, "  ... and %zu more (-v lists all)", c - SHOWN);
+    if (c > SHOWN) cdul_say(callbacks, "  ... and %zu more (-v lists all)", c - SHOWN);
     free(masses);
     return CDUL_OK;
 }
 
-cdul_status cdul_label_report(cdul_reporter *reporter, const cdul_label_result *result,
+cdul_status cdul_label_report(const cdul_callbacks *callbacks, const cdul_label_result *result,
                               double seconds, cdul_error *err) {
     const cdul_labels *labels = &result->labels;
     size_t n = labels->images.count, c = labels->classes.count;
     cdul_label_summary summary;
     cdul_status status = cdul_label_summarise(labels->values, n, c, &summary, err);
-    if (status || (status = report_classes(reporter, labels, err))) return status;
-    cdul_say(reporter, "%zu images, %zu classes: %.2f expected positives an image", n, c,
+    if (status || (status = report_classes(callbacks, labels, err))) return status;
+    cdul_say(callbacks, "%zu images, %zu classes: %.2f expected positives an image", n, c,
              summary.mass);
     if (result->embedded && seconds > 0)
-        cdul_say(reporter, "%zu embedded in %.1f s: %.1f images/s", result->embedded, seconds,
+        cdul_say(callbacks, "%zu embedded in %.1f s: %.1f images/s", result->embedded, seconds,
                  (double)result->embedded / seconds);
     if (summary.flat)
-        cdul_warn(reporter,
+        cdul_warn(callbacks,
                   "labels are flat: an image's largest is only %.2f times its mean. The "
                   "temperature, or the "
                   "bias of sigmoid scores, is almost surely wrong (CLIP's temperature is 0.01: "

@@ -7,7 +7,7 @@
 #include "label/pipeline.h"
 
 /* `seconds` of the whole run; 0 = not worth saying. */
-cdul_status cdul_label_report(cdul_reporter *reporter, const cdul_label_result *result,
+cdul_status cdul_label_report(const cdul_callbacks *callbacks, const cdul_label_result *result,
                               double seconds, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

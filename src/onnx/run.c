@@ -154,7 +154,7 @@ cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_f
                                     s->api->Run(s->session, cdul_stop_options(s), input_names,
                                                 values, n_feeds, output_names, n_fetches, results),
                                     CDUL_ERR_RUNTIME, "running the network", err);
-    if (status == CDUL_ERR_RUNTIME && cdul_interrupted())
+    if (status == CDUL_ERR_RUNTIME && cdul_stopped(s->callbacks))
         status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     for (size_t i = 0; status == CDUL_OK && i < n_fetches; i++)
         status = fetch_output(s, results[i], &fetches[i], err);

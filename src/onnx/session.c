@@ -182,7 +182,9 @@ cdul_status cdul_session_open(const char *path, const cdul_session_options *opti
         free(s);
         return cdul_fail_memory(err, "session");
     }
-    cdul_status status = open_graph(s, options ? options : &defaults, err);
+    if (!options) options = &defaults;
+    s->callbacks = options->callbacks;
+    cdul_status status = open_graph(s, options, err);
     if (status == CDUL_OK) status = read_ports(s, true, &s->inputs, &s->n_inputs, err);
     if (status == CDUL_OK) status = read_ports(s, false, &s->outputs, &s->n_outputs, err);
     if (status == CDUL_OK) status = read_properties(s, err);

@@ -7,6 +7,7 @@
 #define CDUL_ONNX_SESSION_H
 
 #include "cdul/error.h"
+#include "cdul/progress.h"
 #include "cdul/provider.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ typedef struct cdul_session_options {
     size_t threads; /* that work inside an operator; 0 = one per processor */
     cdul_provider provider; /* borrowed while the session is opened */
     bool unoptimised; /* opens in a fraction of the time and memory, and runs slowly: to be asked */
+    const cdul_callbacks *callbacks; /* borrowed until the session is closed */
 } cdul_session_options;
 
 /* ONNX Runtime's own CPU provider. */
@@ -77,7 +79,7 @@ const char *cdul_session_placement(const cdul_session *session);
 
 /* --- Running --- */
 
-/* A run that an interrupt ends is CDUL_ERR_CANCELLED. */
+/* A run that should_stop ends is CDUL_ERR_CANCELLED. */
 
 /* One input: exactly one of the two pointers is set. Data is read, never kept. */
 typedef struct cdul_feed {

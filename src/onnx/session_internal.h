@@ -15,7 +15,8 @@ struct cdul_session {
     OrtAllocator *allocator; /* ONNX Runtime's default; not ours to release */
     OrtMemoryInfo *memory;
     OrtModelMetadata *metadata;
-    cdul_stop *stop; /* NULL: nobody interrupts */
+    const cdul_callbacks *callbacks; /* the caller's */
+    cdul_stop *stop; /* NULL: nobody asks to stop */
     cdul_port *inputs, *outputs;
     size_t n_inputs, n_outputs;
     char *path;
@@ -49,8 +50,7 @@ cdul_status cdul_weights_outline(const char *path, size_t least, char **out, siz
  * none. */
 cdul_status cdul_session_place(cdul_session *s, cdul_error *err);
 
-/* From here on an interrupt ends a run of the session. Nothing in a process that has not installed
- * it. */
+/* From here on should_stop ends a run of the session. Nothing if the caller gave none. */
 cdul_status cdul_stop_open(cdul_session *s, cdul_error *err);
 const OrtRunOptions *cdul_stop_options(const cdul_session *s);
 void cdul_stop_close(cdul_session *s);

@@ -1,6 +1,6 @@
 /* A batch of a large encoder takes longer than somebody who interrupts wants to wait. ONNX Runtime
- * ends a run between two nodes of the graph when its run options say so: a thread that looks for
- * the interrupt says it. */
+ * ends a run between two nodes of the graph when its run options say so: a thread that asks the
+ * caller's should_stop says it. */
 #include "base/progress.h"
 #include "onnx/session_internal.h"
 
@@ -12,6 +12,7 @@
 
 struct cdul_stop {
     const OrtApi *api;
+    const cdul_callbacks *callbacks;
     OrtRunOptions *options;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -22,7 +23,7 @@ struct cdul_stop {
 static void *look(void *user) {
     cdul_stop *stop = user;
     pthread_mutex_lock(&stop->lock);
-    while (!stop->end && !cdul_interrupted()) {
+    while (!stop->end && !cdul_stopped(stop->callbacks)) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += LOOK_NANOSECONDS;
@@ -38,10 +39,11 @@ static void *look(void *user) {
 }
 
 cdul_status cdul_stop_open(cdul_session *s, cdul_error *err) {
-    if (!cdul_interrupt_installed()) return CDUL_OK;
+    if (!s->callbacks || !s->callbacks->should_stop) return CDUL_OK;
     cdul_stop *stop = calloc(1, sizeof *stop);
     if (!stop) return cdul_fail_memory(err, "session");
     stop->api = s->api;
+    stop->callbacks = s->callbacks;
     cdul_status status = cdul_session_check(s, s->api->CreateRunOptions(&stop->options),
                                             CDUL_ERR_RUNTIME, "run options", err);
     pthread_mutex_init(&stop->lock, NULL);

@@ -23,6 +23,7 @@ struct cdul_classifier {
     cdul_session *session;
     cdul_model_card card;
     size_t batch;
+    const cdul_callbacks *callbacks;
 };
 
 static size_t default_batch(size_t threads) {
@@ -150,6 +151,7 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
     if (!options) options = &defaults;
     cdul_session_options session = cdul_session_defaults();
     session.threads = options->threads;
+    session.callbacks = options->callbacks;
     session.provider = options->provider;
     session.provider.bfloat16 = options->precision == CDUL_INFERENCE_BF16;
     bool int8 = options->precision == CDUL_INFERENCE_INT8;
@@ -165,6 +167,7 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
         cdul_classifier_close(classifier);
         return status;
     }
+    classifier->callbacks = options->callbacks;
     classifier->batch = options->batch ? options->batch : default_batch(options->threads);
     *out = classifier;
     return CDUL_OK;
@@ -297,8 +300,7 @@ static cdul_status keep(void *user, size_t i, const cdul_image *image, void **ke
 
 cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_strings *paths,
                                     const cdul_predict_settings *settings,
-                                    const cdul_predict_sink *sink, cdul_reporter *reporter,
-                                    cdul_error *err) {
+                                    const cdul_predict_sink *sink, cdul_error *err) {
     cdul_crops crops = {0};
     cdul_view_options views = {.preprocess = &classifier->card.preprocess,
                                .mirror = settings->views == CDUL_TEST_VIEWS_FLIP,
@@ -307,7 +309,8 @@ cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_stri
                                .threads = settings->threads,
                                .batch = classifier->batch,
                                .width = classifier->card.classes.count,
-                               .verb = "predict"};
+                               .verb = "predict",
+                               .callbacks = classifier->callbacks};
     predictor p = {
         .classifier = classifier, .settings = settings, .sink = sink, .classes = views.width};
     const cdul_view_calls calls = {.network = score_views,
@@ -325,8 +328,7 @@ cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_stri
     p.views = cdul_views_count(&views);
     p.scores = calloc(p.classes, sizeof *p.scores);
     if (status == CDUL_OK && !p.scores) status = cdul_fail_memory(err, "scores");
-    if (status == CDUL_OK)
-        status = cdul_views_run(paths, NULL, paths->count, &views, &calls, reporter, err);
+    if (status == CDUL_OK) status = cdul_views_run(paths, NULL, paths->count, &views, &calls, err);
     free(p.scores);
     cdul_crops_free(&crops);
     return status;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/progress.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -204,8 +205,9 @@ cdul_status cdul_activations_open_shard(cdul_activations *cache, cdul_dataset *d
 }
 
 /* Opens what is there; what is damaged counts as missing, and the new shard takes its place. */
-static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data, cdul_reporter *reporter,
-                               size_t *missing_rows, cdul_error *err) {
+static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data,
+                               const cdul_callbacks *callbacks, size_t *missing_rows,
+                               cdul_error *err) {
     *missing_rows = 0;
     for (size_t pass = 0; pass <= cache->options.copies; pass++) {
         for (size_t shard = 0; shard < cache->shard_count; shard++) {
@@ -217,12 +219,12 @@ static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data, cdul
             cdul_status status =
                 there ? cdul_activations_open_shard(cache, data, pass, shard, true, &why) : CDUL_OK;
             if (status == CDUL_ERR_INPUT)
-                cdul_warn(reporter, "%s; it is computed again", why.message);
+                cdul_warn(callbacks, "%s; it is computed again", why.message);
             else if (status != CDUL_OK)
                 return cdul_fail(err, status, "%s", why.message);
             size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
             if (!cache->passes[pass].shards[shard]) *missing_rows += rows;
-            if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+            if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         }
     }
     return CDUL_OK;
@@ -231,14 +233,14 @@ static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data, cdul
 /* --- Opening --- */
 
 /* A run at work on the same cache is waited for: its shards are then found. */
-static cdul_status take_lock(const cdul_activations *cache, cdul_reporter *reporter, int *lock,
-                             cdul_error *err) {
+static cdul_status take_lock(const cdul_activations *cache, const cdul_callbacks *callbacks,
+                             int *lock, cdul_error *err) {
     for (bool said = false;; said = true) {
         cdul_status status = cdul_lock_try(cache->path, lock, err);
         if (status != CDUL_OK || *lock >= 0) return status;
-        if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         if (!said)
-            cdul_say(reporter, "another run is making the activation cache %s: waiting",
+            cdul_say(callbacks, "another run is making the activation cache %s: waiting",
                      cache->path);
         usleep(200000);
     }
@@ -292,22 +294,23 @@ static cdul_status allocate(cdul_activations *cache, size_t images, cdul_error *
 }
 
 static cdul_status fill(cdul_activations *cache, cdul_dataset *data, cdul_resnet *net,
-                        const cdul_image_views *views, cdul_reporter *reporter, cdul_error *err) {
+                        const cdul_image_views *views, const cdul_callbacks *callbacks,
+                        cdul_error *err) {
     int lock = -1;
     size_t missing = 0;
-    cdul_status status = take_lock(cache, reporter, &lock, err);
+    cdul_status status = take_lock(cache, callbacks, &lock, err);
     if (status == CDUL_OK) cdul_file_sweep(cache->path);
-    if (status == CDUL_OK) status = open_shards(cache, data, reporter, &missing, err);
+    if (status == CDUL_OK) status = open_shards(cache, data, callbacks, &missing, err);
     if (status == CDUL_OK && missing > 0) status = check_disk(cache, missing, err);
     if (status == CDUL_OK && missing > 0)
-        status = cdul_activations_make(cache, data, net, views, reporter, err);
+        status = cdul_activations_make(cache, data, net, views, callbacks, err);
     cdul_lock_release(&lock);
     return status;
 }
 
 cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
                                   cdul_resnet *net, const cdul_image_views *views,
-                                  cdul_reporter *reporter, cdul_activations **out,
+                                  const cdul_callbacks *callbacks, cdul_activations **out,
                                   cdul_error *err) {
     *out = NULL;
     cJSON *key = NULL;
@@ -318,7 +321,7 @@ cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_
     if (status == CDUL_OK) status = find_folder(cache, key, err);
     if (status == CDUL_OK) status = find_shape(cache, net, views, err);
     if (status == CDUL_OK) status = allocate(cache, data->labels.images.count, err);
-    if (status == CDUL_OK) status = fill(cache, data, net, views, reporter, err);
+    if (status == CDUL_OK) status = fill(cache, data, net, views, callbacks, err);
     cJSON_Delete(key);
     if (status == CDUL_OK)
         *out = cache;

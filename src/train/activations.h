@@ -10,7 +10,7 @@
 #ifndef CDUL_TRAIN_ACTIVATIONS_H
 #define CDUL_TRAIN_ACTIVATIONS_H
 
-#include "base/progress.h"
+#include "cdul/progress.h"
 #include "train/image_views.h"
 #include "train/resnet.h"
 
@@ -26,10 +26,10 @@ typedef struct cdul_activations cdul_activations;
 /* Opens the cache for the network's frozen stages (net->options.freeze >= 1) and makes what it
  * lacks. Images that cannot be read are marked in `data`. Disk space is checked before anything is
  * computed. `views` says size, augmentation and seed; its `plain` and `epoch` are not looked at.
- * `reporter` may be NULL. CDUL_ERR_CANCELLED on an interrupt: finished shards stay. */
+ * CDUL_ERR_CANCELLED if should_stop says so: finished shards stay. */
 cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
                                   cdul_resnet *net, const cdul_image_views *views,
-                                  cdul_reporter *reporter, cdul_activations **out,
+                                  const cdul_callbacks *callbacks, cdul_activations **out,
                                   cdul_error *err) CDUL_MUST_CHECK;
 void cdul_activations_close(cdul_activations *cache);
 

@@ -33,7 +33,7 @@ cdul_status cdul_activations_open_shard(cdul_activations *cache, cdul_dataset *d
                                         size_t shard, bool check, cdul_error *err) CDUL_MUST_CHECK;
 /* Computes and opens the shards that are missing from all passes. */
 cdul_status cdul_activations_make(cdul_activations *cache, cdul_dataset *data, cdul_resnet *net,
-                                  const cdul_image_views *views, cdul_reporter *reporter,
+                                  const cdul_image_views *views, const cdul_callbacks *callbacks,
                                   cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

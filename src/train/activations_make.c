@@ -1,6 +1,7 @@
 #include "train/activations_internal.h"
 
 #include "base/json.h"
+#include "base/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@ typedef struct maker {
     cdul_activations *cache;
     cdul_dataset *data;
     cdul_resnet *net;
-    cdul_reporter *reporter;
+    const cdul_callbacks *callbacks;
     uint16_t *records; /* [shard_rows, record] */
     uint16_t *batch; /* [batch, record] */
     size_t done, total; /* rows, of all passes */
@@ -122,12 +123,12 @@ static cdul_status make_shard(maker *m, const cdul_image_views *views, size_t pa
     while (status == CDUL_OK && !end) {
         status = cdul_loader_next(loader, &batch, &end, err);
         if (status != CDUL_OK || end || batch.count == 0) continue;
-        if (cdul_interrupted()) {
+        if (cdul_stopped(m->callbacks)) {
             status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         } else {
             status = forward(m, views, &batch, err);
             if (status == CDUL_OK) place(m, &batch, first, count);
-            cdul_progress_update(m->reporter, m->done + batch.passed, NULL);
+            cdul_progress_update(m->callbacks, m->done + batch.passed, m->total, NULL);
         }
     }
     cdul_loader_close(loader);
@@ -149,9 +150,9 @@ static cdul_status make_pass(maker *m, const cdul_image_views *like, size_t pass
 }
 
 cdul_status cdul_activations_make(cdul_activations *cache, cdul_dataset *data, cdul_resnet *net,
-                                  const cdul_image_views *views, cdul_reporter *reporter,
+                                  const cdul_image_views *views, const cdul_callbacks *callbacks,
                                   cdul_error *err) {
-    maker m = {.cache = cache, .data = data, .net = net, .reporter = reporter};
+    maker m = {.cache = cache, .data = data, .net = net, .callbacks = callbacks};
     size_t rows_bytes = cache->shard_rows * sizeof(size_t);
     for (size_t pass = 0; pass <= cache->options.copies; pass++) {
         for (size_t shard = 0; shard < cache->shard_count; shard++) {
@@ -165,10 +166,10 @@ cdul_status cdul_activations_make(cdul_activations *cache, cdul_dataset *data, c
     cdul_status status =
         rows && m.records && m.batch ? CDUL_OK : cdul_fail_memory(err, "a shard of activations");
     if (status == CDUL_OK) {
-        cdul_progress_begin(reporter, "activations", m.total);
+        cdul_progress_begin(callbacks, "activations", m.total);
         for (size_t pass = 0; pass <= cache->options.copies && status == CDUL_OK; pass++)
             status = make_pass(&m, views, pass, rows, err);
-        cdul_progress_end(reporter);
+        cdul_progress_end(callbacks);
     }
     free(m.records);
     free(m.batch);

@@ -71,12 +71,12 @@ static void introduce(const cdul_trainer *t) {
     const cdul_resnet_options *net = &t->net->options;
     size_t held = 0;
     for (size_t i = 0; i < t->n; i++) held += t->data.held[i];
-    cdul_say(t->call->reporter, "%zu images (%zu held out), %zu classes; %s at %lld pixels, %s%s%s",
-             t->n, held, t->c, net->arch->name, t->options->size,
-             net->bfloat16 ? "bfloat16" : "float32", net->freeze ? ", first stages frozen" : "",
-             t->cache ? ", from cached activations" : "");
+    cdul_say(
+        t->call->callbacks, "%zu images (%zu held out), %zu classes; %s at %lld pixels, %s%s%s",
+        t->n, held, t->c, net->arch->name, t->options->size, net->bfloat16 ? "bfloat16" : "float32",
+        net->freeze ? ", first stages frozen" : "", t->cache ? ", from cached activations" : "");
     if (!t->options->init)
-        cdul_warn(t->call->reporter, "random weights: with --init, far fewer images are enough");
+        cdul_warn(t->call->callbacks, "random weights: with --init, far fewer images are enough");
 }
 
 static cdul_status run_epoch(cdul_trainer *t, const char *checkpoint, cdul_error *err) {
@@ -104,7 +104,7 @@ static cdul_status run(cdul_trainer *t, const char *checkpoint, cdul_error *err)
     if (cdul_path_exists(checkpoint)) {
         status = cdul_checkpoint_load(t, checkpoint, err);
         if (status == CDUL_OK)
-            cdul_say(t->call->reporter, "resuming after epoch %zu of %zu", t->epoch, epochs);
+            cdul_say(t->call->callbacks, "resuming after epoch %zu of %zu", t->epoch, epochs);
         /* Predictions are not in the checkpoint; a finished run needs them for its thresholds. */
         if (status == CDUL_OK && t->epoch == epochs)
             status = cdul_trainer_predict(t, CDUL_SUBSET_ALL, err);

@@ -9,8 +9,8 @@
 #ifndef CDUL_TRAIN_TRAINER_H
 #define CDUL_TRAIN_TRAINER_H
 
-#include "base/progress.h"
 #include "cdul/error.h"
+#include "cdul/progress.h"
 #include "cdul/strings.h"
 
 #include <stdbool.h>
@@ -90,7 +90,7 @@ typedef struct cdul_train_call {
     size_t threads; /* >= 1: of libtorch, and of the loader */
     /* the options as JSON {"train": {...}}: config.json, and what --resume compares */
     const char *config;
-    cdul_reporter *reporter; /* may be NULL */
+    const cdul_callbacks *callbacks;
 } cdul_train_call;
 
 typedef struct cdul_train_result {
@@ -98,8 +98,8 @@ typedef struct cdul_train_result {
     char *skipped_list; /* path of the list, NULL if nothing was skipped; the caller's to free */
 } cdul_train_result;
 
-/* Trains and writes everything that a run folder holds. CDUL_ERR_CANCELLED after an interrupt: the
- * last epoch's checkpoint stays. */
+/* Trains and writes everything that a run folder holds. CDUL_ERR_CANCELLED if should_stop says so:
+ * the last epoch's checkpoint stays. */
 cdul_status cdul_train(const cdul_train_options *options, const cdul_train_call *call,
                        cdul_train_result *result, cdul_error *err) CDUL_MUST_CHECK;
 

@@ -87,7 +87,7 @@ cdul_status cdul_trainer_bad_batch(const cdul_trainer *t, const cdul_batch *batc
     list_images(t, batch, images, sizeof images);
     find_cause(t, batch, loss, logits, &ruined, cause, sizeof cause);
     if (skip && !ruined) {
-        cdul_warn(t->call->reporter,
+        cdul_warn(t->call->callbacks,
                   "the loss is %g at epoch %zu, step %zu (images %s%s): %s; the batch is left out",
                   loss, t->epoch + 1, t->step + 1, images, more, cause);
         return CDUL_OK;

@@ -36,6 +36,7 @@ static void update_average(cdul_scope *s, cdul_trainer *t) {
 
 /* Of the batches of an epoch. */
 typedef struct progress {
+    size_t rows; /* of the epoch */
     double loss_sum;
     size_t images, left_out; /* left_out: batches */
 } progress;
@@ -87,7 +88,7 @@ static void show(const cdul_trainer *t, const cdul_batch *batch, const progress 
         snprintf(note, sizeof note, "loss %.4f", p->images ? p->loss_sum / (double)p->images : 0.0);
     if (skipped && length > 0)
         snprintf(note + length, sizeof note - (size_t)length, "  skipped %zu", skipped);
-    cdul_progress_update(t->call->reporter, batch->passed, note);
+    cdul_progress_update(t->call->callbacks, batch->passed, p->rows, note);
 }
 
 static cdul_status run_epoch(cdul_trainer *t, cdul_loader *loader, progress *p, cdul_error *err) {
@@ -97,7 +98,8 @@ static cdul_status run_epoch(cdul_trainer *t, cdul_loader *loader, progress *p, 
     while (status == CDUL_OK) {
         status = cdul_loader_next(loader, &batch, &end, err);
         if (status != CDUL_OK || end) break;
-        if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        if (cdul_stopped(t->call->callbacks))
+            return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         if (too_small(t, &batch)) continue;
         status = train_batch(t, &batch, p, err);
         show(t, &batch, p);
@@ -117,12 +119,12 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
     if (status != CDUL_OK) return status;
     char verb[64];
     snprintf(verb, sizeof verb, "train %zu/%lld", t->epoch + 1, t->options->epochs);
-    cdul_progress_begin(t->call->reporter, verb, count);
+    cdul_progress_begin(t->call->callbacks, verb, count);
     double start = cdul_seconds();
-    progress p = {0};
+    progress p = {.rows = count};
     record->lr = t->options->lr * cdul_schedule_factor(&t->schedule, t->step);
     status = run_epoch(t, loader, &p, err);
-    cdul_progress_end(t->call->reporter);
+    cdul_progress_end(t->call->callbacks);
     cdul_loader_close(loader);
     if (status == CDUL_OK && p.images == 0)
         return p.left_out
@@ -167,16 +169,18 @@ static cdul_status predict_batch(cdul_trainer *t, const cdul_batch *batch, cdul_
     return status;
 }
 
-static cdul_status predict_rows(cdul_trainer *t, cdul_loader *loader, cdul_error *err) {
+static cdul_status predict_rows(cdul_trainer *t, cdul_loader *loader, size_t count,
+                                cdul_error *err) {
     cdul_batch batch;
     int end = 0;
     cdul_status status = CDUL_OK;
     while (status == CDUL_OK) {
         status = cdul_loader_next(loader, &batch, &end, err);
         if (status != CDUL_OK || end) break;
-        if (cdul_interrupted()) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        if (cdul_stopped(t->call->callbacks))
+            return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         if (batch.count > 0) status = predict_batch(t, &batch, err);
-        cdul_progress_update(t->call->reporter, batch.passed, NULL);
+        cdul_progress_update(t->call->callbacks, batch.passed, count, NULL);
     }
     return status;
 }
@@ -190,11 +194,11 @@ cdul_status cdul_trainer_predict(cdul_trainer *t, cdul_subset subset, cdul_error
     cdul_loader *loader = NULL;
     cdul_status status = cdul_loader_open(&source, t->rows, count, &options, &loader, err);
     if (status != CDUL_OK) return status;
-    cdul_progress_begin(t->call->reporter, "predict", count);
+    cdul_progress_begin(t->call->callbacks, "predict", count);
     cdul_trainer_swap_average(t);
-    status = predict_rows(t, loader, err);
+    status = predict_rows(t, loader, count, err);
     cdul_trainer_swap_average(t);
-    cdul_progress_end(t->call->reporter);
+    cdul_progress_end(t->call->callbacks);
     cdul_loader_close(loader);
     return status;
 }

@@ -9,6 +9,7 @@
 #ifndef CDUL_TRAIN_TRAINER_INTERNAL_H
 #define CDUL_TRAIN_TRAINER_INTERNAL_H
 
+#include "base/progress.h"
 #include "cdul/eval.h"
 #include "report/tensorboard.h"
 #include "train/activations.h"

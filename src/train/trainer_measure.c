@@ -45,7 +45,7 @@ static void watch_held(cdul_trainer *t, const cdul_epoch_record *record) {
     t->worse_epochs = record->held_loss > t->best_held_loss * WORSE_BY ? t->worse_epochs + 1 : 0;
     t->best_held_loss = fmin(t->best_held_loss, record->held_loss);
     if (t->worse_epochs == WORSE_EPOCHS)
-        cdul_warn(t->call->reporter,
+        cdul_warn(t->call->callbacks,
                   "cross-entropy of held-out images with their initial labels has risen from %.4f "
                   "to %.4f: the "
                   "classifier moves away from them; fewer epochs, a smaller lr or a smaller eta "
@@ -203,7 +203,7 @@ static void say_epoch(const cdul_trainer *t, const cdul_epoch_record *r) {
                100 * r->eval_predictions_map, r->eval_predictions_bce, 100 * r->eval_labels_map,
                r->eval_labels_bce);
 #undef APPEND
-    cdul_say(t->call->reporter, "%s", text);
+    cdul_say(t->call->callbacks, "%s", text);
 }
 
 static cdul_status append_line(const cdul_trainer *t, const char *text, cdul_error *err) {

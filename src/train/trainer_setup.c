@@ -256,9 +256,9 @@ static cdul_status open_cache(cdul_trainer *t, cdul_error *err) {
     cdul_activations_options options = {folder, (size_t)o->activation_copies, t->call->threads,
                                         (size_t)o->batch};
     cdul_status status = cdul_activations_open(&options, &t->data, t->net, &t->plain,
-                                               t->call->reporter, &t->cache, err);
+                                               t->call->callbacks, &t->cache, err);
     if (status == CDUL_OK)
-        cdul_detail(t->call->reporter, "activations of frozen stages: %s",
+        cdul_detail(t->call->callbacks, "activations of frozen stages: %s",
                     cdul_activations_path(t->cache));
     free(folder);
     return status;

@@ -1,8 +1,8 @@
 /* The embedding cache: what is put in comes out, and nothing else, whatever happens in between. Its
  * files are read back by Python's safetensors in the end-to-end tests; here with our own reader. */
 #include "encoder_fixture.h"
+#include "watcher.h"
 
-#include "base/progress.h"
 #include "encoder/cache_shard.h"
 
 #include <fcntl.h>
@@ -40,10 +40,10 @@ static int start(void **state) {
     return 0;
 }
 
-static cdul_cache *open_cache(cdul_reporter *reporter) {
+static cdul_cache *open_cache(const cdul_callbacks *callbacks) {
     cdul_cache *cache = NULL;
     cdul_cache_key k = key();
-    assert_ok(cdul_cache_open("cache", &k, reporter, &cache, &err));
+    assert_ok(cdul_cache_open("cache", &k, callbacks, &cache, &err));
     return cache;
 }
 
@@ -284,30 +284,17 @@ static void damage(const char *path, long from_end) {
     fclose(file);
 }
 
-/* What a reporter wrote, and a new cache that wrote it. */
-static cdul_cache *open_watched(FILE **stream, cdul_reporter **reporter) {
-    *stream = tmpfile();
-    assert_non_null(*stream);
-    assert_ok(cdul_reporter_new(*stream, CDUL_NORMAL, CDUL_PROGRESS_NEVER, reporter, &err));
-    return open_cache(*reporter);
-}
-
-static void assert_said(FILE *stream, cdul_reporter *reporter, const char *text) {
-    char said[2000] = "";
-    rewind(stream);
-    said[fread(said, 1, sizeof said - 1, stream)] = 0;
-    if (!strstr(said, text)) fail_msg("\"%s\" lacks \"%s\"", said, text);
-    cdul_reporter_free(reporter);
-    fclose(stream);
+static void assert_said(const watcher *w, const char *text) {
+    if (!strstr(w->said, text)) fail_msg("\"%s\" lacks \"%s\"", w->said, text);
 }
 
 static void damaged_data_are_named_set_aside_and_computed_again(void **state) {
     (void)state;
     fill();
-    FILE *stream;
-    cdul_reporter *reporter;
+    static watcher w;
+    watcher_start(&w);
     damage("cache/000000.safetensors", 1);
-    cdul_cache *cache = open_watched(&stream, &reporter);
+    cdul_cache *cache = open_cache(&w.callbacks);
     assert_lacks(cache, "a", "0");
     assert_int_equal(cdul_cache_find(cache, "b", "1"), CDUL_NOT_FOUND); /* in the same shard */
     assert_holds(cache, "c", "2", 12); /* the other one is whole */
@@ -317,8 +304,7 @@ static void damaged_data_are_named_set_aside_and_computed_again(void **state) {
     append(cache, "a", "0", 31);
     assert_ok(cdul_cache_flush(cache, &err));
     cdul_cache_close(cache);
-    assert_said(stream, reporter,
-                "cache/000000.safetensors: damaged: its data do not match its checksum");
+    assert_said(&w, "cache/000000.safetensors: damaged: its data do not match its checksum");
     cache = open_cache(NULL);
     assert_holds(cache, "a", "0", 31);
     assert_true(cdul_path_exists("cache/000002.safetensors")); /* no number is used twice */
@@ -328,20 +314,20 @@ static void damaged_data_are_named_set_aside_and_computed_again(void **state) {
 static void files_that_are_no_shards_are_named_and_set_aside(void **state) {
     (void)state;
     fill();
-    FILE *stream;
-    cdul_reporter *reporter;
+    static watcher w;
+    watcher_start(&w);
     assert_int_equal(truncate("cache/000001.safetensors", 50), 0);
     write_text("cache/000005.safetensors", "garbage");
     write_text("cache/notes.txt", "not ours");
     write_text("cache/1.safetensors", "not ours");
-    cdul_cache *cache = open_watched(&stream, &reporter);
+    cdul_cache *cache = open_cache(&w.callbacks);
     assert_holds(cache, "a", "0", 10);
     assert_lacks(cache, "c", "2");
     assert_true(cdul_path_exists("cache/000001.safetensors.damaged"));
     assert_true(cdul_path_exists("cache/000005.safetensors.damaged"));
     assert_true(cdul_path_exists("cache/1.safetensors"));
     cdul_cache_close(cache);
-    assert_said(stream, reporter, "000005.safetensors");
+    assert_said(&w, "000005.safetensors");
 }
 
 static void one_process_writes_at_a_time_and_others_read(void **state) {

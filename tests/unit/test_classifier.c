@@ -1,12 +1,11 @@
 /* Against Pillow, numpy and onnxruntime: golden/make_classifier.py. */
 #include "test.h"
+#include "watcher.h"
 
-#include "base/progress.h"
 #include "base/safetensors.h"
 #include "cdul/classifier.h"
 
 #include <math.h>
-#include <signal.h>
 
 #define FOLDER   CDUL_GOLDEN "/classifier/"
 #define PICTURES 4
@@ -19,7 +18,8 @@ typedef struct collected {
     size_t order[PICTURES + 2], predicted, skipped, last_skipped;
     size_t kept; /* images whose width came with their scores */
     char reason[400];
-    size_t interrupt_after, fail_after; /* 0 = never */
+    size_t stop_after, fail_after; /* 0 = never */
+    watcher *watcher; /* the caller, or NULL */
 } collected;
 
 static cdul_status collect(void *user, size_t i, const float *scores, void *kept,
@@ -28,7 +28,7 @@ static cdul_status collect(void *user, size_t i, const float *scores, void *kept
     memcpy(c->scores[i], scores, sizeof c->scores[i]);
     c->order[c->predicted++] = i;
     if (kept) c->kept += *(size_t *)kept > 0;
-    if (c->predicted == c->interrupt_after) raise(SIGINT);
+    if (c->predicted == c->stop_after) atomic_store(&c->watcher->stop, true);
     if (c->predicted == c->fail_after) return cdul_fail(error, CDUL_ERR_IO, "the disk is full");
     return CDUL_OK;
 }
@@ -51,12 +51,14 @@ static cdul_status keep_width(void *user, size_t i, const cdul_image *image, voi
     return CDUL_OK;
 }
 
-static cdul_classifier *open_classifier(const char *name, size_t batch) {
+static cdul_classifier *open_classifier(const char *name, size_t batch,
+                                        const cdul_callbacks *callbacks) {
     char path[512];
     cdul_classifier *classifier = NULL;
     cdul_classifier_options options = cdul_classifier_defaults();
     options.threads = 1;
     options.batch = batch;
+    options.callbacks = callbacks;
     snprintf(path, sizeof path, FOLDER "%s", name);
     assert_ok(cdul_classifier_open(path, &options, &classifier, &err));
     return classifier;
@@ -74,13 +76,14 @@ static cdul_strings pictures(void) {
 
 static cdul_status predict(const char *model, size_t batch, const cdul_strings *paths,
                            const cdul_predict_settings *settings, bool keep, collected *out) {
-    cdul_classifier *classifier = open_classifier(model, batch);
+    cdul_classifier *classifier =
+        open_classifier(model, batch, out->watcher ? &out->watcher->callbacks : NULL);
     const cdul_predict_sink sink = {.predicted = collect,
                                     .skipped = note_skipped,
                                     .keep = keep ? keep_width : NULL,
                                     .drop = free,
                                     .user = out};
-    cdul_status status = cdul_classifier_predict(classifier, paths, settings, &sink, NULL, &err);
+    cdul_status status = cdul_classifier_predict(classifier, paths, settings, &sink, &err);
     cdul_classifier_close(classifier);
     return status;
 }
@@ -135,7 +138,7 @@ static void scores_are_those_of_a_python_pipeline_for_all_views_batches_and_thre
 
 static void the_card_says_classes_thresholds_size_and_provenance(void **state) {
     (void)state;
-    cdul_classifier *classifier = open_classifier("run/model.onnx", 0);
+    cdul_classifier *classifier = open_classifier("run/model.onnx", 0, NULL);
     const cdul_strings *classes = cdul_classifier_classes(classifier);
     size_t width, height;
     assert_int_equal(classes->count, CLASSES);
@@ -247,15 +250,21 @@ static void no_images_give_no_scores(void **state) {
     assert_int_equal(got.predicted + got.skipped, 0);
 }
 
-/* Last: the flag that a signal sets stays. */
-static void an_interrupt_ends_the_run_after_the_images_that_are_computed(void **state) {
+static void the_caller_sees_progress_and_a_stop_keeps_what_is_computed(void **state) {
     (void)state;
     cdul_strings paths = pictures();
     const cdul_predict_settings settings = cdul_predict_defaults();
-    collected got = {.interrupt_after = 2};
-    cdul_interrupt_install();
+    static watcher w;
+    watcher_start(&w);
+    collected got = {.watcher = &w};
+    assert_ok(predict("run", 2, &paths, &settings, true, &got));
+    assert_string_equal(w.verb, "predict");
+    assert_int_equal(w.done, PICTURES);
+    assert_int_equal(w.ended, 1);
+    got = (collected){.watcher = &w, .stop_after = 2};
     assert_fails(predict("run", 2, &paths, &settings, true, &got), CDUL_ERR_CANCELLED, "2 of 4");
     assert_int_equal(got.predicted, 2);
+    assert_int_equal(w.ended, 2);
     cdul_strings_free(&paths);
 }
 
@@ -268,7 +277,7 @@ int main(void) {
         cmocka_unit_test(what_is_kept_of_an_image_comes_with_its_scores_and_is_dropped),
         cmocka_unit_test(numbers_that_are_no_scores_are_not_handed_on),
         cmocka_unit_test(no_images_give_no_scores),
-        cmocka_unit_test(an_interrupt_ends_the_run_after_the_images_that_are_computed),
+        cmocka_unit_test(the_caller_sees_progress_and_a_stop_keeps_what_is_computed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

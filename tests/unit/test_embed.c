@@ -1,16 +1,13 @@
 /* Against the Python pipeline of golden/make_encoder.py. */
 #include "encoder_fixture.h"
-
-#include "base/progress.h"
-
-#include <signal.h>
+#include "watcher.h"
 
 typedef struct collected {
     float views[PICTURES + 1][(1 + CELLS) * WIDTH];
     size_t n_views, width, embedded, skipped, last;
     char reason[300];
-    size_t stop_after; /* the sink fails, or the user interrupts, at this image */
-    bool interrupt;
+    size_t stop_after; /* the sink fails, or the caller says stop, at this image */
+    watcher *watcher; /* who then says stop */
 } collected;
 
 static cdul_status collect(void *user, size_t i, const float *views, cdul_error *error) {
@@ -20,7 +17,10 @@ static cdul_status collect(void *user, size_t i, const float *views, cdul_error 
     c->embedded++;
     memcpy(c->views[i], views, c->n_views * c->width * sizeof *views);
     if (c->embedded != c->stop_after) return CDUL_OK;
-    if (c->interrupt) return raise(SIGINT) == 0 ? CDUL_OK : CDUL_ERR_RUNTIME;
+    if (c->watcher) {
+        atomic_store(&c->watcher->stop, true);
+        return CDUL_OK;
+    }
     return cdul_fail(error, CDUL_ERR_IO, "the disk is full");
 }
 
@@ -42,7 +42,7 @@ static cdul_status embed(cdul_encoder *encoder, const cdul_strings *paths, const
     const cdul_embed_sink sink = {collect, note_skipped, out};
     out->n_views = 1 + crops.count;
     out->width = cdul_encoder_width(encoder);
-    cdul_status status = cdul_encoder_embed(encoder, paths, which, n, &options, &sink, NULL, &err);
+    cdul_status status = cdul_encoder_embed(encoder, paths, which, n, &options, &sink, &err);
     cdul_crops_free(&crops);
     return status;
 }
@@ -82,7 +82,7 @@ static cdul_status embed_cells(cdul_encoder *encoder, const cdul_strings *paths,
     const cdul_embed_sink sink = {collect, note_skipped, out};
     *out = (collected){.n_views = 1 + CELLS, .width = WIDTH};
     options.decode = cdul_decode_defaults();
-    return cdul_encoder_embed(encoder, paths, NULL, PICTURES, &options, &sink, NULL, &err);
+    return cdul_encoder_embed(encoder, paths, NULL, PICTURES, &options, &sink, &err);
 }
 
 static void cells_come_with_the_whole_image_and_match_those_of_its_mirror_image(void **state) {
@@ -198,18 +198,30 @@ static void a_vector_of_zeros_skips_its_image(void **state) {
     cdul_strings_free(&paths);
 }
 
-/* Last, because the signal's flag stays. */
-static void an_interrupt_keeps_what_is_finished(void **state) {
+static void the_caller_sees_progress_and_a_stop_keeps_what_is_finished(void **state) {
     (void)state;
     cdul_strings paths = {0};
     list_pictures(&paths);
-    cdul_interrupt_install();
-    cdul_encoder *encoder = open_encoder(CLIP, 10);
+    static watcher w;
     static collected got;
-    got = (collected){.stop_after = 2, .interrupt = true};
+    watcher_start(&w);
+    cdul_encoder_options options = cdul_encoder_defaults();
+    options.batch = 10;
+    options.callbacks = &w.callbacks;
+    cdul_encoder *encoder = NULL;
+    assert_ok(cdul_encoder_open(CLIP, &options, &encoder, &err));
+    got = (collected){0};
+    assert_ok(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", false, &got));
+    assert_string_equal(w.verb, "label");
+    assert_int_equal(w.done, PICTURES);
+    assert_int_equal(w.total, PICTURES);
+    assert_in_range(w.steps, PICTURES, PICTURES + 1);
+    assert_int_equal(w.ended, 1);
+    got = (collected){.stop_after = 2, .watcher = &w};
     assert_fails(embed(encoder, &paths, NULL, PICTURES, 1, "3x3", false, &got), CDUL_ERR_CANCELLED,
                  "interrupted after 2 of 4");
     assert_int_equal(got.embedded, 2);
+    assert_int_equal(w.ended, 2);
     cdul_encoder_close(encoder);
     cdul_strings_free(&paths);
 }
@@ -223,7 +235,7 @@ int main(void) {
         cmocka_unit_test(unreadable_pictures_are_skipped_with_the_reason),
         cmocka_unit_test(the_sinks_failure_ends_the_run),
         cmocka_unit_test(a_vector_of_zeros_skips_its_image),
-        cmocka_unit_test(an_interrupt_keeps_what_is_finished),
+        cmocka_unit_test(the_caller_sees_progress_and_a_stop_keeps_what_is_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

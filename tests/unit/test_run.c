@@ -12,14 +12,14 @@
 static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
     const cdul_eval_options *eval = options;
     const char *what = cli->common->positional.items[0];
-    cdul_say(cli->reporter, "threshold %g", eval->threshold);
+    cdul_say(cli->callbacks, "threshold %g", eval->threshold);
     if (strcmp(what, "skip") == 0) cli->skipped = true;
     if (strcmp(what, "fail") == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "x.csv: line 3: no number");
     if (strcmp(what, "interrupt") == 0) {
-        cdul_progress_begin(cli->reporter, "eval", 10);
+        cdul_progress_begin(cli->callbacks, "eval", 10);
         raise(SIGTERM);
-        if (cdul_interrupted())
+        if (cdul_stopped(cli->callbacks))
             return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted; run again to go on");
     }
     printf("result\n");

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "trainer_fixture.h"
+#include "watcher.h"
 
 #include "base/json.h"
 
@@ -226,10 +227,9 @@ static void a_batch_that_is_not_finite_can_be_left_out(void **state) {
     options.bad_batch = CDUL_BAD_BATCH_SKIP;
     fixture *f = fixture_open(&options);
     cdul_epoch_record record;
-    FILE *stream = tmpfile();
-    cdul_reporter *reporter = NULL;
-    assert_ok(cdul_reporter_new(stream, CDUL_QUIET, CDUL_PROGRESS_NEVER, &reporter, &err));
-    f->call.reporter = reporter;
+    static watcher w;
+    watcher_start(&w);
+    f->call.callbacks = &w.callbacks;
     f->trainer.labels[5] = NAN;
     f->trainer.data.held[1] = false;
     assert_ok(cdul_trainer_train(&f->trainer, &record, &err));
@@ -242,13 +242,8 @@ static void a_batch_that_is_not_finite_can_be_left_out(void **state) {
     assert_fails(cdul_trainer_train(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
                  "batches of epoch 1 were left out");
     assert_null(cdul_trainer_bad_weights(&f->trainer));
-    cdul_reporter_free(reporter);
-    char text[8192] = "";
-    rewind(stream);
-    text[fread(text, 1, sizeof text - 1, stream)] = '\0';
-    fclose(stream);
-    assert_non_null(strstr(text, "class c is not finite; the batch is left out"));
-    assert_non_null(strstr(text, "gradient"));
+    assert_non_null(strstr(w.said, "class c is not finite; the batch is left out"));
+    assert_non_null(strstr(w.said, "gradient"));
     fixture_close(f);
 }
 
@@ -272,18 +267,12 @@ static void held_out_loss_that_keeps_rising_is_warned_of_once(void **state) {
     (void)state;
     cdul_train_options options = fixture_options();
     fixture *f = fixture_open(&options);
-    FILE *stream = tmpfile();
-    cdul_reporter *reporter = NULL;
-    assert_ok(cdul_reporter_new(stream, CDUL_QUIET, CDUL_PROGRESS_NEVER, &reporter, &err));
-    f->call.reporter = reporter;
+    static watcher w;
+    watcher_start(&w);
+    f->call.callbacks = &w.callbacks;
     f->trainer.best_held_loss = 1e-3; /* as if an earlier epoch had been far better */
     for (int epoch = 0; epoch < 4; epoch++) fixture_epoch(f);
-    cdul_reporter_free(reporter);
-    char text[4096] = "";
-    rewind(stream);
-    text[fread(text, 1, sizeof text - 1, stream)] = 0;
-    fclose(stream);
-    const char *first = strstr(text, "has risen from 0.0010");
+    const char *first = strstr(w.said, "has risen from 0.0010");
     assert_non_null(first);
     assert_null(strstr(first + 1, "has risen"));
     fixture_close(f);

@@ -125,7 +125,7 @@ static cdul_status run(const char *grid, bool mirror, size_t batch, size_t threa
                                    .user = out};
     out->views = cdul_views_count(&options);
     pthread_mutex_init(&out->lock, NULL);
-    cdul_status status = cdul_views_run(&paths, which, n, &options, &calls, NULL, &err);
+    cdul_status status = cdul_views_run(&paths, which, n, &options, &calls, &err);
     pthread_mutex_destroy(&out->lock);
     cdul_crops_free(&crops);
     cdul_strings_free(&paths);

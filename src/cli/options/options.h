@@ -6,9 +6,9 @@
 #ifndef CDUL_CLI_OPTIONS_OPTIONS_H
 #define CDUL_CLI_OPTIONS_OPTIONS_H
 
-#include "base/progress.h"
 #include "cdul/error.h"
 #include "cdul/strings.h"
+#include "cli/reporter.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,12 +1,11 @@
 #include "test.h"
 
 #include "base/progress.h"
+#include "cli/reporter.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,14 +13,20 @@
 typedef struct capture {
     FILE *stream;
     cdul_reporter *reporter;
+    cdul_callbacks callbacks;
     char text[65536];
 } capture;
+
+static void show(void *reporter, const cdul_event *event) {
+    cdul_reporter_event(reporter, event);
+}
 
 static void start(capture *c, cdul_level level, cdul_progress_mode mode) {
     cdul_error err;
     c->stream = tmpfile();
     assert_non_null(c->stream);
     assert_ok(cdul_reporter_new(c->stream, level, mode, &c->reporter, &err));
+    c->callbacks = (cdul_callbacks){.on_progress = show, .user = c->reporter};
 }
 
 /* Ends the reporter and reads all that it wrote. */
@@ -48,10 +53,10 @@ static void the_last_state_is_a_line_of_its_own_with_grouped_thousands(void **st
     (void)state;
     capture c;
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_AUTO);
-    cdul_progress_begin(c.reporter, "label", 1234567);
-    cdul_progress_update(c.reporter, 12340, "skipped 2");
-    cdul_progress_update(c.reporter, 1000000, "skipped 3");
-    cdul_progress_end(c.reporter);
+    cdul_progress_begin(&c.callbacks, "label", 1234567);
+    cdul_progress_update(&c.callbacks, 12340, 0, "skipped 2");
+    cdul_progress_update(&c.callbacks, 1000000, 0, "skipped 3");
+    cdul_progress_end(&c.callbacks);
     const char *text = finish(&c);
     assert_int_equal(strncmp(text, "label  1,000,000/1,234,567  81 %  ", 34), 0);
     assert_non_null(strstr(text, "  in 0:00  skipped 3\n"));
@@ -63,10 +68,10 @@ static void the_percentage_is_100_only_when_all_is_done(void **state) {
     (void)state;
     capture c;
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_AUTO);
-    cdul_progress_begin(c.reporter, "label", 1000);
-    cdul_progress_update(c.reporter, 999, NULL);
-    cdul_progress_begin(c.reporter, "again", 3);
-    cdul_progress_update(c.reporter, 3, NULL);
+    cdul_progress_begin(&c.callbacks, "label", 1000);
+    cdul_progress_update(&c.callbacks, 999, 0, NULL);
+    cdul_progress_begin(&c.callbacks, "again", 3);
+    cdul_progress_update(&c.callbacks, 3, 0, NULL);
     const char *text = finish(&c);
     assert_non_null(strstr(text, "label  999/1,000  99 %  "));
     assert_non_null(strstr(text, "again  3/3  100 %  "));
@@ -76,9 +81,9 @@ static void an_unknown_total_shows_no_share_and_no_forecast(void **state) {
     (void)state;
     capture c;
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_ALWAYS);
-    cdul_progress_begin(c.reporter, "read", 0);
+    cdul_progress_begin(&c.callbacks, "read", 0);
     wait_seconds(0.15);
-    cdul_progress_update(c.reporter, 7, NULL);
+    cdul_progress_update(&c.callbacks, 7, 0, NULL);
     const char *text = finish(&c);
     assert_non_null(strstr(text, "read  7  "));
     assert_null(strchr(text, '%'));
@@ -91,9 +96,9 @@ static void a_live_line_is_rewritten_at_most_ten_times_a_second(void **state) {
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_ALWAYS);
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    cdul_progress_begin(c.reporter, "label", 100000);
+    cdul_progress_begin(&c.callbacks, "label", 100000);
     for (size_t i = 0; i < 400; i++) {
-        cdul_progress_update(c.reporter, i + 1, NULL);
+        cdul_progress_update(&c.callbacks, i + 1, 0, NULL);
         wait_seconds(0.001);
     }
     const char *text = finish(&c);
@@ -112,10 +117,10 @@ static void the_rate_is_in_images_a_second(void **state) {
     (void)state;
     capture c;
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_ALWAYS);
-    cdul_progress_begin(c.reporter, "label", 1000);
+    cdul_progress_begin(&c.callbacks, "label", 1000);
     for (size_t i = 1; i <= 10; i++) {
         wait_seconds(0.05);
-        cdul_progress_update(c.reporter, i, NULL);
+        cdul_progress_update(&c.callbacks, i, 0, NULL);
     }
     const char *text = finish(&c), *last = NULL;
     for (const char *at = text; (at = strstr(at, " img/s  ETA")); at++) last = at;
@@ -129,8 +134,8 @@ static void messages_clear_the_live_line_and_draw_it_again(void **state) {
     (void)state;
     capture c;
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_ALWAYS);
-    cdul_progress_begin(c.reporter, "label", 10);
-    cdul_say(c.reporter, "hello %d", 3);
+    cdul_progress_begin(&c.callbacks, "label", 10);
+    cdul_say(&c.callbacks, "hello %d", 3);
     const char *text = finish(&c);
     static const char drawn[] = "\rlabel  0/10  0 %";
     assert_int_equal(strncmp(text, drawn, sizeof drawn - 1), 0);
@@ -150,26 +155,30 @@ static void levels_decide_what_is_said(void **state) {
     for (size_t i = 0; i < 3; i++) {
         capture c;
         start(&c, cases[i].level, CDUL_PROGRESS_NEVER);
-        cdul_progress_begin(c.reporter, "label", 10);
-        cdul_say(c.reporter, "s");
-        cdul_detail(c.reporter, "d");
-        cdul_warn(c.reporter, "w");
+        cdul_progress_begin(&c.callbacks, "label", 10);
+        cdul_say(&c.callbacks, "s");
+        cdul_detail(&c.callbacks, "d");
+        cdul_warn(&c.callbacks, "w");
         assert_string_equal(finish(&c), cases[i].expected);
     }
     capture c;
     start(&c, CDUL_QUIET, CDUL_PROGRESS_ALWAYS);
-    cdul_progress_begin(c.reporter, "label", 10);
+    cdul_progress_begin(&c.callbacks, "label", 10);
     assert_string_equal(finish(&c), "");
 }
 
-static void a_null_reporter_swallows_everything(void **state) {
+static void without_callbacks_everything_is_swallowed(void **state) {
     (void)state;
     cdul_say(NULL, "s");
     cdul_detail(NULL, "d");
     cdul_warn(NULL, "w");
     cdul_progress_begin(NULL, "label", 10);
-    cdul_progress_update(NULL, 1, "n");
+    cdul_progress_update(NULL, 1, 0, "n");
     cdul_progress_end(NULL);
+    const cdul_callbacks silent = {0};
+    cdul_say(&silent, "s");
+    cdul_progress_begin(&silent, "label", 10);
+    assert_false(cdul_stopped(NULL) || cdul_stopped(&silent));
     cdul_reporter_free(NULL);
 }
 
@@ -177,9 +186,9 @@ static void names_in_messages_cannot_steer_the_terminal(void **state) {
     (void)state;
     capture c;
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_AUTO);
-    cdul_warn(c.reporter, "%s", "a\x1b[2Jb\rc\x7f");
-    cdul_progress_begin(c.reporter, "label", 1);
-    cdul_progress_update(c.reporter, 1, "x\n\x1b]0;title\a");
+    cdul_warn(&c.callbacks, "%s", "a\x1b[2Jb\rc\x7f");
+    cdul_progress_begin(&c.callbacks, "label", 1);
+    cdul_progress_update(&c.callbacks, 1, 0, "x\n\x1b]0;title\a");
     const char *text = finish(&c);
     assert_non_null(strstr(text, "warning: a?[2Jb?c?\n"));
     assert_non_null(strstr(text, "x??]0;title?\n"));
@@ -198,9 +207,10 @@ static void on_terminal(unsigned short columns, char *text, size_t size) {
     cdul_error err;
     cdul_reporter *reporter;
     assert_ok(cdul_reporter_new(stream, CDUL_NORMAL, CDUL_PROGRESS_AUTO, &reporter, &err));
-    cdul_progress_begin(reporter, "label", 82081);
+    const cdul_callbacks callbacks = {.on_progress = show, .user = reporter};
+    cdul_progress_begin(&callbacks, "label", 82081);
     wait_seconds(0.15);
-    cdul_progress_update(reporter, 12340, "skipped 3, and a note that is long");
+    cdul_progress_update(&callbacks, 12340, 0, "skipped 3, and a note that is long");
     size_t used = 0;
     struct pollfd ready = {.fd = master, .events = POLLIN};
     while (used + 1 < size && poll(&ready, 1, 200) == 1) { /* what was written arrives bit by bit */
@@ -235,10 +245,10 @@ static void a_terminal_gets_a_live_line_that_never_wraps(void **state) {
 #define CALLS   2000
 
 static void *report_much(void *user) {
-    cdul_reporter *reporter = user;
+    const cdul_callbacks *callbacks = user;
     for (size_t i = 0; i < CALLS; i++) {
-        cdul_progress_update(reporter, i, "note");
-        if (i % 100 == 0) cdul_say(reporter, "a message of one line");
+        cdul_progress_update(callbacks, i, 0, "note");
+        if (i % 100 == 0) cdul_say(callbacks, "a message of one line");
     }
     return NULL;
 }
@@ -248,9 +258,9 @@ static void messages_of_many_threads_do_not_mix(void **state) {
     capture c;
     pthread_t threads[THREADS];
     start(&c, CDUL_NORMAL, CDUL_PROGRESS_AUTO);
-    cdul_progress_begin(c.reporter, "label", CALLS);
+    cdul_progress_begin(&c.callbacks, "label", CALLS);
     for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, report_much, c.reporter), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, report_much, &c.callbacks), 0);
     for (size_t i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     char *text = strdup(finish(&c)), *rest = text;
     assert_non_null(text);
@@ -264,74 +274,6 @@ static void messages_of_many_threads_do_not_mix(void **state) {
     free(text);
 }
 
-/* --- Interruption, in a child process --- */
-
-/* The child sets up, tells the parent, waits for `signals` and exits with what it saw. */
-static int interrupt_child(int first, int second, bool ignored) {
-    int ready[2];
-    assert_int_equal(pipe(ready), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (ignored) signal(SIGINT, SIG_IGN);
-        cdul_interrupt_install();
-        if (cdul_interrupted()) _exit(1);
-        if (write(ready[1], "x", 1) != 1) _exit(1);
-        for (int i = 0; i < (ignored ? 300 : 10000) && !cdul_interrupted(); i++)
-            wait_seconds(0.001);
-        if (!cdul_interrupted()) _exit(2);
-        if (write(ready[1], "x", 1) != 1) _exit(1);
-        if (second) wait_seconds(10);
-        _exit(3);
-    }
-    char byte;
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    kill(child, first);
-    if (!ignored) assert_int_equal(read(ready[0], &byte, 1), 1);
-    if (second) kill(child, second);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(ready[0]);
-    close(ready[1]);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static void the_first_signal_is_noted_and_the_second_ends_the_process(void **state) {
-    (void)state;
-    assert_int_equal(interrupt_child(SIGINT, 0, false), 3);
-    assert_int_equal(interrupt_child(SIGTERM, 0, false), 3);
-    assert_int_equal(interrupt_child(SIGINT, SIGINT, false), 130);
-    assert_int_equal(interrupt_child(SIGTERM, SIGINT, false), 130);
-}
-
-static void a_step_without_end_is_ended_with_last_words(void **state) {
-    (void)state;
-    int words[2], status = 0;
-    char said[100] = "";
-    assert_int_equal(pipe(words), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(words[1], STDERR_FILENO);
-        cdul_interrupt_install();
-        cdul_interrupt_limit(1, "program: interrupted\n");
-        raise(SIGTERM);
-        for (;;) wait_seconds(1);
-    }
-    close(words[1]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
-    assert_true(read(words[0], said, sizeof said - 1) > 0);
-    assert_string_equal(said, "program: interrupted\n");
-    close(words[0]);
-}
-
-static void an_ignored_interrupt_stays_ignored(void **state) {
-    (void)state;
-    assert_int_equal(interrupt_child(SIGINT, 0, true), 2);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_state_is_a_line_of_its_own_with_grouped_thousands),
@@ -341,13 +283,10 @@ int main(void) {
         cmocka_unit_test(the_rate_is_in_images_a_second),
         cmocka_unit_test(messages_clear_the_live_line_and_draw_it_again),
         cmocka_unit_test(levels_decide_what_is_said),
-        cmocka_unit_test(a_null_reporter_swallows_everything),
+        cmocka_unit_test(without_callbacks_everything_is_swallowed),
         cmocka_unit_test(names_in_messages_cannot_steer_the_terminal),
         cmocka_unit_test(a_terminal_gets_a_live_line_that_never_wraps),
         cmocka_unit_test(messages_of_many_threads_do_not_mix),
-        cmocka_unit_test(the_first_signal_is_noted_and_the_second_ends_the_process),
-        cmocka_unit_test(a_step_without_end_is_ended_with_last_words),
-        cmocka_unit_test(an_ignored_interrupt_stays_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,17 @@
+/* SIGINT and SIGTERM, for the programs' should_stop. */
+#ifndef CDUL_CLI_INTERRUPT_H
+#define CDUL_CLI_INTERRUPT_H
+
+#include <stdbool.h>
+
+/* From here on the first signal is noted, and a second one ends the process at once with exit code
+ * 130. An interrupt that the process was started to ignore stays ignored. */
+void cdul_interrupt_install(void);
+/* True once a signal arrived. */
+bool cdul_interrupted(void);
+/* For work that has steps of any length and keeps nothing of one that is interrupted: so many
+ * seconds after the first signal the process says `words`, a line that stays where it is, and ends
+ * with exit code 130. */
+void cdul_interrupt_limit(unsigned seconds, const char *words);
+
+#endif
