@@ -15,8 +15,8 @@ Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino] [export] [expo
            1.13: cmake -DCMAKE_PREFIX_PATH=$PWD/.deps/torch2
   openvino OpenVINO as a plug-in of ONNX Runtime in .deps/openvino (x86-64; 53 MB to fetch): --provider openvino
            --provider-library .deps/openvino/libonnxruntime_providers_openvino_plugin.so
-  export   Python with torch 2.x (x86-64, CPU alone), open_clip, timm and transformers in .deps/export-venv, for
-           scripts/export_clip.py and embed_text.py and their test; 700 MB to fetch, 2 GB on disk
+  export   Python with torch 2.x, open_clip, timm and transformers in .deps/export-venv, for scripts/export_clip.py and
+           embed_text.py and their test; PyPI's torch brings CUDA's libraries along: XXX GB to fetch, YYY GB on disk
   export-newest  the same in .deps/export-newest, with the newest versions that there are instead of those that are
            tested; made anew every time, for scripts/nightly.sh
 
@@ -34,9 +34,8 @@ onnxruntime_header=github.com/yalue/onnxruntime_go@v1.27.0 # carries Microsoft's
 open_clip=open_clip_torch==3.3.0 # for a file in it; nothing of it is run
 torch2=(torch==2.15.0 nvidia-cuda-runtime==13.2.86 nvidia-cuda-cupti==13.2.86) # libtorch_cpu.so links to the latter two
 openvino="onnxruntime-ep-openvino==1.8.1" # needs nothing beside it but the C++ library; OpenVINO and TBB are in it
-# beside torch2's, without dependencies; sentencepiece reads SigLIP's vocabulary
+# sentencepiece reads SigLIP's vocabulary
 export_packages=(torchvision==0.29.2 open_clip_torch==3.3.0 timm==1.0.31 sentencepiece==0.2.3)
-export_needs=(filelock typing-extensions sympy networkx jinja2 fsspec pyyaml regex ftfy tqdm) # theirs; Python's alone
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
@@ -200,45 +199,22 @@ setup_openvino() {
     step "openvino: ready"
 }
 
-# PyPI's torch for Linux is built for CUDA, and its Python module will not load without CUDA's libraries: 2.5 GB that
-# nothing calls on a CPU. Libraries of the same names take their place, with the functions that are asked for.
-stand_in_for_cuda() {
-    local lib=$1 name
-    objdump -T "$lib"/libtorch_{cuda,nvshmem,python}.so | awk '/\*UND\*/ { print $NF }' |
-        grep -E '^(cublas|cudnn|cufft|cusparse|cuFile|nccl|nvrtc|nvshmem)' | sort -u |
-        sed '1i #include <stdlib.h>
-            s/.*/void &(void) { abort(); }/' >"$scratch/stand_in.c"
-    gcc -w -shared -fPIC -o "$lib/libstandin.so" -Wl,-soname,libstandin.so "$scratch/stand_in.c"
-    objdump -p "$lib"/libtorch_{cuda,nvshmem,python}.so | awk '/NEEDED/ { print $2 }' |
-        grep -E '^lib(cu|nccl|nvrtc|nvshmem)' | grep -v cudart | sort -u | while read -r name; do
-        gcc -shared -o "$lib/$name" -Wl,-soname,"$name" -Wl,--no-as-needed -L"$lib" -l:libstandin.so \
-            "-Wl,-rpath,\$ORIGIN" -x c /dev/null
-    done
-}
-
 # make_export_venv FOLDER [newest]
 make_export_venv() {
-    local python_here=$1/bin/python needs alone
-    mapfile -t needs < <(grep -v '^#' scripts/requirements.txt)
-    needs+=("${export_needs[@]}")
-    alone=("${torch2[@]}" "${export_packages[@]}")
-    if [ "${2-}" = newest ]; then
-        needs=("${needs[@]%%==*}")
-        alone=("${alone[@]%%==*}")
-    fi
-    new_scratch
+    local packages
+    mapfile -t packages < <(grep -v '^#' scripts/requirements.txt)
+    packages+=("${torch2[0]}" "${export_packages[@]}")
+    [ "${2-}" != newest ] || packages=("${packages[@]%%==*}")
     rm -rf "$1"
     "$python" -m venv "$1"
-    "$python_here" -m pip install -q --only-binary :all: "${needs[@]}"
-    "$python_here" -m pip install -q --no-deps --only-binary :all: "${alone[@]}"
-    stand_in_for_cuda "$("$python_here" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch/lib"
-    "$python_here" -c 'import open_clip, timm, transformers'
+    "$1/bin/python" -m pip install -q --only-binary :all: "${packages[@]}"
+    "$1/bin/python" -c 'import open_clip, timm, transformers'
 }
 
 setup_export() {
-    apt_install gcc binutils python3 python3-pip python3-venv
+    apt_install python3 python3-pip python3-venv
     local versions
-    versions="${torch2[*]} ${export_packages[*]} $(cat scripts/requirements.txt)"
+    versions="${torch2[0]} ${export_packages[*]} $(cat scripts/requirements.txt)"
     if ! is_done export "$versions"; then
         step "torch, open_clip and transformers in .deps/export-venv"
         make_export_venv "$deps/export-venv"
@@ -248,7 +224,7 @@ setup_export() {
 }
 
 setup_export-newest() {
-    apt_install gcc binutils python3 python3-pip python3-venv
+    apt_install python3 python3-pip python3-venv
     step "the newest torch, open_clip and transformers in .deps/export-newest"
     make_export_venv "$deps/export-newest" newest
     step "export-newest: ready"
