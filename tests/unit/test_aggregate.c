@@ -47,6 +47,30 @@ cdul_takes_the_largest_crop_where_it_reaches_zeta_and_the_smallest_elsewhere(voi
     assert_memory_equal(y, max, sizeof y);
 }
 
+/* Equation (5): gamma = 1 if alpha >= zeta. A crop that sees nothing in particular gives both
+ * classes exactly 1/2, which is alpha of class 0; its beta is 0.2. */
+static void a_largest_crop_of_exactly_zeta_counts(void **state) {
+    (void)state;
+    const float tie[] = {LOG_ODDS_0_6, 0, 0, 0, LOG_ODDS_0_2, 0};
+    float y[2];
+    aggregate(CDUL_AGGREGATE_CDUL, 0.5, 0, tie, 2, y);
+    assert_near(y[0], 0.5 * (0.6 + 0.5));
+    aggregate(CDUL_AGGREGATE_CDUL, 0.5000001, 0, tie, 2, y);
+    assert_near(y[0], 0.5 * (0.6 + 0.2));
+}
+
+/* Of two crops both count; of one, that one. */
+static void top2_of_two_crops_is_their_mean_and_of_one_that_crop(void **state) {
+    (void)state;
+    const float two[] = {LOG_ODDS_0_6, 0, LOG_ODDS_0_9, 0, LOG_ODDS_0_2, 0};
+    float y[2];
+    aggregate(CDUL_AGGREGATE_TOP2, 0, 0, two, 2, y);
+    assert_near(y[0], 0.5 * (0.6 + (0.9 + 0.2) / 2));
+    aggregate(CDUL_AGGREGATE_TOP2, 0, 0, two, 1, y);
+    assert_near(y[0], 0.5 * (0.6 + 0.9));
+    assert_near(y[1], 0.5 * (0.4 + 0.1));
+}
+
 static void lambda_moves_the_fusion_from_smaller_over_mean_to_larger(void **state) {
     (void)state;
     float y[2];
@@ -285,10 +309,24 @@ static void options_out_of_range_are_refused_with_the_range(void **state) {
     assert_fails(cdul_aggregate_check(&o, &err), CDUL_ERR_USAGE, "-1 .. 1");
 }
 
+static void the_ends_of_a_range_belong_to_it(void **state) {
+    (void)state;
+    cdul_error err;
+    const double ends[][2] = {{0, -1}, {0, 1}, {1, -1}, {1, 1}}; /* zeta, lambda */
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        cdul_aggregate_options o = cdul_aggregate_defaults();
+        o.zeta = ends[i][0];
+        o.lambda = ends[i][1];
+        assert_ok(cdul_aggregate_check(&o, &err));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             cdul_takes_the_largest_crop_where_it_reaches_zeta_and_the_smallest_elsewhere),
+        cmocka_unit_test(a_largest_crop_of_exactly_zeta_counts),
+        cmocka_unit_test(top2_of_two_crops_is_their_mean_and_of_one_that_crop),
         cmocka_unit_test(lambda_moves_the_fusion_from_smaller_over_mean_to_larger),
         cmocka_unit_test(the_other_aggregators_do_what_their_names_say),
         cmocka_unit_test(zscore_standardises_each_view_over_its_classes),
@@ -301,6 +339,7 @@ int main(void) {
         cmocka_unit_test(labels_of_a_clear_image_are_not_flat_and_the_ln100_mistake_is_noticed),
         cmocka_unit_test(large_cosines_over_small_temperatures_do_not_overflow),
         cmocka_unit_test(options_out_of_range_are_refused_with_the_range),
+        cmocka_unit_test(the_ends_of_a_range_belong_to_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

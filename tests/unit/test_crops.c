@@ -56,6 +56,37 @@ static void half_windows_are_evenly_spread(void **state) {
     cdul_crops_free(&crops);
 }
 
+/* Two windows of a side lie at its ends. */
+static void a_grid_two_wide_reaches_both_edges(void **state) {
+    (void)state;
+    cdul_crops crops = parse("2x2:0.75");
+    assert_rect(cdul_crops_rect(&crops, 0, 100, 60), 0, 0, 75, 45);
+    assert_rect(cdul_crops_rect(&crops, 1, 100, 60), 25, 0, 75, 45);
+    assert_rect(cdul_crops_rect(&crops, 3, 100, 60), 25, 15, 75, 45);
+    cdul_crops_free(&crops);
+}
+
+static void a_window_of_scale_1_is_the_whole_image(void **state) {
+    (void)state;
+    static const char *const whole[] = {"1x1:1", "2x1:1", "1x2:1.0"};
+    for (size_t i = 0; i < COUNT(whole); i++) {
+        cdul_crops crops = parse(whole[i]);
+        for (size_t s = 0; s < crops.count; s++)
+            assert_rect(cdul_crops_rect(&crops, s, 100, 60), 0, 0, 100, 60);
+        cdul_crops_free(&crops);
+    }
+}
+
+/* 0 and 9 are digits, in counts and fractions. */
+static void every_digit_is_read(void **state) {
+    (void)state;
+    cdul_crops crops = parse("9x10+1x1:0.90+1x1:.09");
+    assert_int_equal(crops.count, 9 * 10 + 2);
+    assert_rect(cdul_crops_rect(&crops, 90, 100, 200), 5, 10, 90, 180);
+    assert_rect(cdul_crops_rect(&crops, 91, 1000, 2000), 455, 910, 90, 180);
+    cdul_crops_free(&crops);
+}
+
 static void grids_are_joined_in_order(void **state) {
     (void)state;
     cdul_crops crops = parse("1x1+2x2+1x3:0.25");
@@ -115,6 +146,9 @@ int main(void) {
         cmocka_unit_test(three_by_three_is_nine_tiles_by_rows),
         cmocka_unit_test(tiles_cover_every_pixel_once),
         cmocka_unit_test(half_windows_are_evenly_spread),
+        cmocka_unit_test(a_grid_two_wide_reaches_both_edges),
+        cmocka_unit_test(a_window_of_scale_1_is_the_whole_image),
+        cmocka_unit_test(every_digit_is_read),
         cmocka_unit_test(grids_are_joined_in_order),
         cmocka_unit_test(crops_of_tiny_images_have_a_pixel),
         cmocka_unit_test(other_texts_are_errors),

@@ -116,6 +116,23 @@ static void empty_images_are_dropped_on_request(void **state) {
     drop(&f);
 }
 
+/* Two classes an image: what is kept moves up by whole rows. Truth [i, c] = (i + c) % 3, and row d
+ * is made empty. */
+static void rows_that_stay_keep_all_their_classes(void **state) {
+    (void)state;
+    fixture f = make(LIST("a", "b", "c", "d"), LIST("dog", "cat"), LIST("d", "c", "b", "a"),
+                     LIST("dog", "cat"));
+    f.truth.values[3 * 2] = f.truth.values[3 * 2 + 1] = CDUL_ABSENT;
+    assert_ok(align(&f));
+    cdul_aligned_drop_empty(&f.aligned);
+    assert_int_equal(f.aligned.images, 3); /* a is (absent, present) and stays */
+    const size_t rows[] = {1, 2, 3};
+    assert_memory_equal(f.aligned.rows, rows, sizeof rows);
+    const uint8_t expected[] = {2, 0, 1, 2, 0, 1};
+    assert_memory_equal(f.aligned.values, expected, sizeof expected);
+    drop(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_intersection_is_kept_and_the_rest_counted),
@@ -124,6 +141,7 @@ int main(void) {
         cmocka_unit_test(an_unknown_class_is_refused_with_the_nearest_name),
         cmocka_unit_test(no_common_image_is_refused),
         cmocka_unit_test(empty_images_are_dropped_on_request),
+        cmocka_unit_test(rows_that_stay_keep_all_their_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

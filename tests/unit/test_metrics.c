@@ -158,6 +158,52 @@ static void rows_pick_the_images_to_judge(void **state) {
     cdul_metrics_free(&metrics);
 }
 
+/* One positive among three images that are all predicted: P = 1/3, R = 1. */
+static void f1_where_precision_is_below_recall(void **state) {
+    (void)state;
+    const float scores[] = {0.9f, 0.8f, 0.7f};
+    size_t rows[] = {0, 1, 2};
+    uint8_t values[] = {CDUL_PRESENT, CDUL_ABSENT, CDUL_ABSENT};
+    const cdul_aligned aligned = {.images = 3, .classes = 1, .rows = rows, .values = values};
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_float_equal(metrics.at_threshold.cp, 1.0 / 3, 1e-12);
+    assert_float_equal(metrics.at_threshold.cr, 1, 1e-12);
+    assert_float_equal(metrics.at_threshold.cf1, 0.5, 1e-12);
+    assert_float_equal(metrics.at_threshold.of1, 0.5, 1e-12);
+    cdul_metrics_free(&metrics);
+}
+
+/* Nothing is predicted right: precision and recall are 0, and so is F1, which would be 0 / 0. */
+static void f1_of_nothing_right_is_0(void **state) {
+    (void)state;
+    const float scores[] = {0.1f, 0.8f};
+    size_t rows[] = {0, 1};
+    uint8_t values[] = {CDUL_PRESENT, CDUL_ABSENT};
+    const cdul_aligned aligned = {.images = 2, .classes = 1, .rows = rows, .values = values};
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_true(metrics.at_threshold.cf1 == 0 && metrics.at_threshold.of1 == 0);
+    cdul_metrics_free(&metrics);
+}
+
+static void ignored_entries_of_all_classes_are_counted(void **state) {
+    (void)state;
+    const float scores[] = {0.1f, 0.7f, 0.3f, 0.9f, 0.8f, 0.2f};
+    size_t rows[] = {0, 1};
+    uint8_t values[] = {CDUL_PRESENT, CDUL_DIFFICULT, CDUL_ABSENT,
+                        CDUL_ABSENT,  CDUL_PRESENT,   CDUL_DIFFICULT};
+    const cdul_aligned aligned = {.images = 2, .classes = 3, .rows = rows, .values = values};
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_int_equal(metrics.ignored, 2);
+    assert_int_equal(metrics.entries, 4);
+    cdul_metrics_free(&metrics);
+}
+
 static void a_score_that_is_no_probability_is_named(void **state) {
     (void)state;
     float scores[] = {0.1f, 0.7f, NAN, 0.9f};
@@ -196,6 +242,9 @@ int main(void) {
         cmocka_unit_test(result_does_not_depend_on_threads),
         cmocka_unit_test(curve_contains_the_average_precision),
         cmocka_unit_test(rows_pick_the_images_to_judge),
+        cmocka_unit_test(f1_where_precision_is_below_recall),
+        cmocka_unit_test(f1_of_nothing_right_is_0),
+        cmocka_unit_test(ignored_entries_of_all_classes_are_counted),
         cmocka_unit_test(a_score_that_is_no_probability_is_named),
         cmocka_unit_test(truth_without_positives_has_no_map),
     };

@@ -61,6 +61,19 @@ static void nearest_finds_slips_and_nothing_far(void **state) {
     assert_string_equal(cdul_strings_nearest("bacth", n, 6), "batch");
     assert_string_equal(cdul_strings_nearest("treads", n, 6), "threads");
     assert_string_equal(cdul_strings_nearest("rl", n, 6), "lr");
+    /* A third of the letters, rounded up: one of three, two of four, three of seven and no more. */
+    const char *const cat[] = {"cat"}, *const bird[] = {"bird"}, *const giraffe[] = {"giraffe"};
+    assert_non_null(cdul_strings_nearest("cut", cat, 1));
+    assert_null(cdul_strings_nearest("cup", cat, 1));
+    assert_non_null(cdul_strings_nearest("bill", bird, 1));
+    assert_null(cdul_strings_nearest("ball", bird, 1));
+    assert_non_null(cdul_strings_nearest("gorilfe", giraffe, 1));
+    assert_null(cdul_strings_nearest("gorilla", giraffe, 1));
+    /* Of equally near candidates the first; one letter inserted, dropped, changed or swapped is one
+     * slip. */
+    const char *const near[] = {"abcd", "abcx", "abc"};
+    assert_string_equal(cdul_strings_nearest("abcz", near, 3), "abcd");
+    assert_string_equal(cdul_strings_nearest("bacx", near, 3), "abcx");
     assert_null(cdul_strings_nearest("colour", n, 6));
     assert_null(cdul_strings_nearest("x", n, 6));
     assert_null(cdul_strings_nearest("", n, 6));
