@@ -1,4 +1,7 @@
+/* A CSV reader that takes a file a record at a time, and the writer of one field. */
 #include "base/csv.h"
+
+#include "base/map.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +20,8 @@ struct cdul_csv {
     size_t record; /* line where the last record began */
     char *text; /* the record's fields, each ended by NUL */
     size_t length, capacity;
-    size_t *starts; /* [fields.capacity]: where each field begins in text */
+    size_t *starts; /* where each field begins in text */
+    size_t starts_capacity;
     cdul_strings fields; /* items point into text */
 };
 
@@ -56,15 +60,9 @@ cdul_status cdul_csv_open(const char *path, char separator, cdul_csv **out, cdul
 }
 
 static cdul_status append(cdul_csv *csv, char c, cdul_error *err) {
-    if (csv->length == csv->capacity) {
-        size_t capacity = csv->capacity ? csv->capacity * 2 : 256;
-        char *text = capacity > csv->capacity ? realloc(csv->text, capacity) : NULL;
-        if (!text) return cdul_fail_memory(err, csv->path);
-        csv->text = text;
-        csv->capacity = capacity;
-    }
-    csv->text[csv->length++] = c;
-    return CDUL_OK;
+    cdul_status status = cdul_grow(&csv->text, csv->length + 1, &csv->capacity, 1, csv->path, err);
+    if (status == CDUL_OK) csv->text[csv->length++] = c;
+    return status;
 }
 
 static cdul_status put(cdul_csv *csv, int c, cdul_error *err) {
@@ -76,17 +74,13 @@ static cdul_status put(cdul_csv *csv, int c, cdul_error *err) {
 
 static cdul_status begin_field(cdul_csv *csv, cdul_error *err) {
     cdul_strings *fields = &csv->fields;
-    if (fields->count == fields->capacity) {
-        size_t capacity = fields->capacity ? fields->capacity * 2 : 32;
-        size_t *starts = realloc(csv->starts, capacity * sizeof *starts);
-        if (starts) csv->starts = starts;
-        char **items = starts ? realloc(fields->items, capacity * sizeof *items) : NULL;
-        if (!items) return cdul_fail_memory(err, csv->path);
-        fields->items = items;
-        fields->capacity = capacity;
-    }
-    csv->starts[fields->count++] = csv->length;
-    return CDUL_OK;
+    cdul_status status = cdul_grow(&csv->starts, fields->count + 1, &csv->starts_capacity,
+                                   sizeof *csv->starts, csv->path, err);
+    if (status == CDUL_OK)
+        status = cdul_grow(&fields->items, fields->count + 1, &fields->capacity,
+                           sizeof *fields->items, csv->path, err);
+    if (status == CDUL_OK) csv->starts[fields->count++] = csv->length;
+    return status;
 }
 
 /* Reads on to the closing quote of a field whose opening quote has been read. */

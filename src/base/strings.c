@@ -1,4 +1,7 @@
+/* Lists of strings, and the word that a typing slip meant. */
 #include "cdul/strings.h"
+
+#include "base/map.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -6,24 +9,10 @@
 
 /* --- List --- */
 
-static cdul_status reserve(cdul_strings *list, size_t count, cdul_error *err) {
-    if (count <= list->capacity) return CDUL_OK;
-    size_t capacity = list->capacity ? list->capacity : 8;
-    while (capacity < count) {
-        if (capacity > SIZE_MAX / sizeof *list->items / 2)
-            return cdul_fail_memory(err, "list of strings");
-        capacity *= 2;
-    }
-    char **items = realloc(list->items, capacity * sizeof *items);
-    if (!items) return cdul_fail_memory(err, "list of strings");
-    list->items = items;
-    list->capacity = capacity;
-    return CDUL_OK;
-}
-
 cdul_status cdul_strings_add_n(cdul_strings *list, const char *text, size_t length,
                                cdul_error *err) {
-    cdul_status status = reserve(list, list->count + 1, err);
+    cdul_status status = cdul_grow(&list->items, list->count + 1, &list->capacity,
+                                   sizeof *list->items, "list of strings", err);
     if (status != CDUL_OK) return status;
     char *copy = length < SIZE_MAX ? malloc(length + 1) : NULL;
     if (!copy) return cdul_fail_memory(err, "string");
@@ -125,75 +114,4 @@ const char *cdul_strings_nearest(const char *word, const char *const *candidates
         }
     }
     return nearest;
-}
-
-/* --- Hash index: open addressing, at most half full --- */
-
-/* Bits of the hash in a slot beside the position: another text is mostly seen to be another without
- * a look at it, which in a list of a million would be two reads from main memory. */
-#define HASH_BITS ((uint64_t)0xffff << 48)
-
-struct cdul_index {
-    const cdul_strings *list;
-    size_t mask;
-    uint64_t slots[]; /* position in the list + 1, with HASH_BITS; 0 = empty */
-};
-
-unsigned long long cdul_hash(unsigned long long start, const void *data, size_t size) {
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++) start = (start ^ bytes[i]) * 0x100000001b3ull;
-    return start;
-}
-
-static size_t position(uint64_t slot) {
-    return (size_t)(slot & ~HASH_BITS) - 1;
-}
-
-/* The slot that holds `text`, or the empty one where it belongs. *bits: those of the text. */
-static size_t slot_of(const cdul_index *index, const char *text, uint64_t *bits) {
-    unsigned long long hash = cdul_hash(CDUL_HASH_START, text, strlen(text));
-    hash =
-        /* FNV leaves names that differ in few digits close */
-        (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15ull;
-    size_t at = (size_t)(hash >> 24) & index->mask;
-    *bits = hash & HASH_BITS;
-    for (uint64_t slot; (slot = index->slots[at]); at = (at + 1) & index->mask)
-        if ((slot & HASH_BITS) == *bits && strcmp(index->list->items[position(slot)], text) == 0)
-            break;
-    return at;
-}
-
-cdul_status cdul_index_new(const cdul_strings *list, cdul_index **out, cdul_error *err) {
-    size_t slots = 8;
-    while (slots / 2 < list->count) {
-        if (slots > SIZE_MAX / sizeof(uint64_t) / 4)
-            return cdul_fail_memory(err, "index of strings");
-        slots *= 2;
-    }
-    cdul_index *index = calloc(1, sizeof *index + slots * sizeof *index->slots);
-    if (!index) return cdul_fail_memory(err, "index of strings");
-    index->list = list;
-    index->mask = slots - 1;
-    for (size_t i = 0; i < list->count; i++) {
-        uint64_t bits;
-        size_t at = slot_of(index, list->items[i], &bits);
-        if (index->slots[at]) {
-            size_t first = position(index->slots[at]);
-            free(index);
-            return cdul_fail(err, CDUL_ERR_INPUT, "\"%s\" occurs twice (entries %zu and %zu)",
-                             list->items[i], first + 1, i + 1);
-        }
-        index->slots[at] = bits | (i + 1);
-    }
-    *out = index;
-    return CDUL_OK;
-}
-
-size_t cdul_index_find(const cdul_index *index, const char *text) {
-    uint64_t bits, slot = index->slots[slot_of(index, text, &bits)];
-    return slot ? position(slot) : CDUL_NOT_FOUND;
-}
-
-void cdul_index_free(cdul_index *index) {
-    free(index);
 }

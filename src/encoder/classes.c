@@ -1,4 +1,6 @@
+/* Class lists: one class a line, its words behind the name, and the background words. */
 #include "base/file.h"
+#include "base/map.h"
 #include "cdul/encoder.h"
 #include "encoder/unicode.h"
 
@@ -120,20 +122,12 @@ static cdul_status check_classes(const cdul_classes *classes, const size_t *line
     return status;
 }
 
-static cdul_status grow(cdul_classes *out, size_t **lines, size_t capacity, cdul_error *err) {
-    size_t *grown_lines = realloc(*lines, capacity * sizeof **lines);
-    if (grown_lines) *lines = grown_lines;
-    cdul_strings *words = realloc(out->words, capacity * sizeof *words);
-    if (words) out->words = words;
-    return grown_lines && words ? CDUL_OK : cdul_fail_memory(err, "classes");
-}
-
 /* `lines` [C], the caller's to free whatever comes back: where each class stands. */
 static cdul_status parse(const char *text, size_t size, const char *where, cdul_classes *out,
                          size_t **lines, cdul_error *err) {
     *out = (cdul_classes){0};
     const char *end = text + size;
-    size_t capacity = 0;
+    size_t lines_capacity = 0, words_capacity = 0;
     place at = {where, text, 1};
     cdul_status status = CDUL_OK;
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) at.line_start += 3;
@@ -144,10 +138,13 @@ static cdul_status parse(const char *text, size_t size, const char *where, cdul_
         status = check_bytes(&at, stop, err);
         span content = trim(at.line_start, stop);
         if (status != CDUL_OK || content.start == content.end) continue;
-        if (out->names.count == capacity)
-            status = grow(out, lines, capacity = capacity ? 2 * capacity : 64, err);
+        const size_t count = out->names.count + 1;
+        status = cdul_grow(lines, count, &lines_capacity, sizeof **lines, "classes", err);
+        if (status == CDUL_OK)
+            status =
+                cdul_grow(&out->words, count, &words_capacity, sizeof *out->words, "classes", err);
         if (status != CDUL_OK) break;
-        (*lines)[out->names.count] = at.line;
+        (*lines)[count - 1] = at.line;
         status = read_class(&at, content.end, out, err);
     }
     if (status == CDUL_OK && out->names.count == 0)
@@ -213,17 +210,17 @@ static cdul_status check_apart(const cdul_classes *classes, const cdul_classes *
 /* Moves the words over; the names are copied. */
 static cdul_status append(cdul_classes *classes, cdul_classes *background, cdul_error *err) {
     size_t count = classes->names.count, more = background->names.count;
-    cdul_strings *words = realloc(classes->words, (count + more) * sizeof *words);
-    if (!words) return cdul_fail_memory(err, "background words");
-    classes->words = words;
-    for (size_t b = 0; b < more; b++) {
-        cdul_status status = cdul_strings_add(&classes->names, background->names.items[b], err);
-        if (status != CDUL_OK) return status;
+    size_t capacity = count;
+    cdul_status status = cdul_grow(&classes->words, count + more, &capacity, sizeof *classes->words,
+                                   "background words", err);
+    for (size_t b = 0; status == CDUL_OK && b < more; b++) {
+        status = cdul_strings_add(&classes->names, background->names.items[b], err);
+        if (status != CDUL_OK) break;
         classes->words[count + b] = background->words[b];
         background->words[b] = (cdul_strings){0};
         classes->background++;
     }
-    return CDUL_OK;
+    return status;
 }
 
 cdul_status cdul_classes_read_background(const char *path, cdul_classes *classes, cdul_error *err) {

@@ -29,21 +29,14 @@ const char *cdul_truth_describe(cdul_truth_kind kind) {
     return "unknown";
 }
 
-/* --- Facts and names --- */
+/* --- Facts --- */
 
 cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, uint8_t value,
                            cdul_error *err) {
-    if (facts->count == facts->capacity) {
-        size_t capacity = facts->capacity ? facts->capacity * 2 : 1024;
-        cdul_fact *items = capacity > SIZE_MAX / sizeof *items
-                               ? NULL
-                               : realloc(facts->items, capacity * sizeof *items);
-        if (!items) return cdul_fail_memory(err, "ground truth");
-        facts->items = items;
-        facts->capacity = capacity;
-    }
-    facts->items[facts->count++] = (cdul_fact){image, class_index, value};
-    return CDUL_OK;
+    cdul_status status = cdul_grow(&facts->items, facts->count + 1, &facts->capacity,
+                                   sizeof *facts->items, "ground truth", err);
+    if (status == CDUL_OK) facts->items[facts->count++] = (cdul_fact){image, class_index, value};
+    return status;
 }
 
 void cdul_facts_free(cdul_facts *facts) {
@@ -63,46 +56,6 @@ cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts, cdul_err
         if (*value != CDUL_PRESENT) *value = fact->value;
     }
     return CDUL_OK;
-}
-
-static size_t place_of(const cdul_names *names, const char *name) {
-    size_t at = (size_t)cdul_hash(CDUL_HASH_START, name, strlen(name)) & (names->size - 1);
-    while (names->table[at] && strcmp(names->list.items[names->table[at] - 1], name) != 0)
-        at = (at + 1) & (names->size - 1);
-    return at;
-}
-
-static cdul_status grow_table(cdul_names *names, cdul_error *err) {
-    size_t size = names->size ? names->size * 2 : 64;
-    size_t *table = calloc(size, sizeof *table);
-    if (!table) return cdul_fail_memory(err, "names of the ground truth");
-    free(names->table);
-    names->table = table;
-    names->size = size;
-    for (size_t i = 0; i < names->list.count; i++)
-        table[place_of(names, names->list.items[i])] = i + 1;
-    return CDUL_OK;
-}
-
-cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position, cdul_error *err) {
-    if (2 * (names->list.count + 1) > names->size) {
-        cdul_status status = grow_table(names, err);
-        if (status != CDUL_OK) return status;
-    }
-    size_t at = place_of(names, name);
-    if (!names->table[at]) {
-        cdul_status status = cdul_strings_add(&names->list, name, err);
-        if (status != CDUL_OK) return status;
-        names->table[at] = names->list.count;
-    }
-    *position = names->table[at] - 1;
-    return CDUL_OK;
-}
-
-void cdul_names_free(cdul_names *names) {
-    cdul_strings_free(&names->list);
-    free(names->table);
-    *names = (cdul_names){0};
 }
 
 /* --- CSV of 1, 0, -1 --- */
@@ -161,17 +114,6 @@ static cdul_status parse_row(const reader *r, const cdul_strings *classes, uint8
     return CDUL_OK;
 }
 
-static cdul_status grow_rows(cdul_truth *truth, size_t rows, size_t *capacity, cdul_error *err) {
-    if (rows <= *capacity) return CDUL_OK;
-    size_t wanted = *capacity ? *capacity * 2 : 256;
-    if (wanted > SIZE_MAX / truth->classes.count) return cdul_fail_memory(err, "ground truth");
-    uint8_t *values = realloc(truth->values, wanted * truth->classes.count);
-    if (!values) return cdul_fail_memory(err, "ground truth");
-    truth->values = values;
-    *capacity = wanted;
-    return CDUL_OK;
-}
-
 static cdul_status read_table(reader *r, cdul_truth *truth, cdul_error *err) {
     size_t capacity = 0, c = r->columns - 1;
     bool end = false, any_minus = false;
@@ -182,7 +124,7 @@ static cdul_status read_table(reader *r, cdul_truth *truth, cdul_error *err) {
         status = next_record(r, &end, err);
         if (status != CDUL_OK || end) break;
         size_t rows = r->images.list.count;
-        status = grow_rows(truth, rows, &capacity, err);
+        status = cdul_grow(&truth->values, rows, &capacity, c, "ground truth", err);
         if (status == CDUL_OK)
             status = parse_row(r, &truth->classes, truth->values + (rows - 1) * c, &any_minus, err);
     }

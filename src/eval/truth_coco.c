@@ -132,17 +132,10 @@ typedef struct id_map {
 } id_map;
 
 static cdul_status id_add(id_map *map, double id, size_t position, cdul_error *err) {
-    if (map->count == map->capacity) {
-        size_t capacity = map->capacity ? map->capacity * 2 : 256;
-        id_entry *items = capacity > SIZE_MAX / sizeof *items
-                              ? NULL
-                              : realloc(map->items, capacity * sizeof *items);
-        if (!items) return cdul_fail_memory(err, "COCO ids");
-        map->items = items;
-        map->capacity = capacity;
-    }
-    map->items[map->count++] = (id_entry){id, position};
-    return CDUL_OK;
+    cdul_status status =
+        cdul_grow(&map->items, map->count + 1, &map->capacity, sizeof *map->items, "COCO ids", err);
+    if (status == CDUL_OK) map->items[map->count++] = (id_entry){id, position};
+    return status;
 }
 
 static int by_id(const void *a, const void *b) {

@@ -4,6 +4,7 @@
 #define CDUL_EVAL_TRUTH_READERS_H
 
 #include "base/file.h"
+#include "base/map.h"
 #include "cdul/eval.h"
 
 cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth,
@@ -31,18 +32,5 @@ void cdul_facts_free(cdul_facts *facts);
  * difficult. */
 cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts,
                             cdul_error *err) CDUL_MUST_CHECK;
-
-/* A growing set of names with their positions; unlike cdul_index it takes new names at any time.
- * Start from {0}. */
-typedef struct cdul_names {
-    cdul_strings list;
-    size_t *table; /* open addressing: position + 1, 0 = free */
-    size_t size; /* of the table, a power of two */
-} cdul_names;
-
-/* Position of `name`, added if it is new. */
-cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position,
-                           cdul_error *err) CDUL_MUST_CHECK;
-void cdul_names_free(cdul_names *names);
 
 #endif

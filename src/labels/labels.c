@@ -3,6 +3,7 @@
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/map.h"
 #include "base/safetensors.h"
 #include "labels/labels_csv.h"
 #include "labels/names.h"
@@ -169,18 +170,6 @@ static cdul_status parse_row(const cdul_strings *fields, const cdul_strings *cla
     return CDUL_OK;
 }
 
-static cdul_status grow_rows(cdul_labels *labels, size_t *capacity, cdul_error *err) {
-    size_t c = labels->classes.count;
-    if (labels->images.count < *capacity) return CDUL_OK;
-    size_t wanted = *capacity ? *capacity * 2 : 256;
-    if (wanted > SIZE_MAX / sizeof(float) / c) return cdul_fail_memory(err, "label matrix");
-    float *values = realloc(labels->values, wanted * c * sizeof *values);
-    if (!values) return cdul_fail_memory(err, "label matrix");
-    labels->values = values;
-    *capacity = wanted;
-    return CDUL_OK;
-}
-
 static cdul_status read_csv(const char *path, size_t *blanks, cdul_labels *labels,
                             cdul_error *err) {
     cdul_csv *csv = NULL;
@@ -189,13 +178,14 @@ static cdul_status read_csv(const char *path, size_t *blanks, cdul_labels *label
     bool end = false;
     cdul_status status = cdul_csv_open(path, ',', &csv, err);
     if (status == CDUL_OK) status = read_csv_header(csv, path, &labels->classes, err);
-    if (status == CDUL_OK) status = grow_rows(labels, &capacity, err);
+    const size_t c = labels->classes.count;
     while (status == CDUL_OK) {
-        status = cdul_csv_next(csv, &fields, &end, err);
+        /* Before the file's end as well: no rows are no NULL. */
+        status = cdul_grow(&labels->values, labels->images.count + 1, &capacity,
+                           c * sizeof *labels->values, "label matrix", err);
+        if (status == CDUL_OK) status = cdul_csv_next(csv, &fields, &end, err);
         if (status != CDUL_OK || end) break;
-        status = grow_rows(labels, &capacity, err);
-        if (status != CDUL_OK) break;
-        float *row = labels->values + labels->images.count * labels->classes.count;
+        float *row = labels->values + labels->images.count * c;
         status = parse_row(fields, &labels->classes, blanks, row, path, cdul_csv_line(csv), err);
         if (status == CDUL_OK) status = cdul_strings_add(&labels->images, fields->items[0], err);
     }

@@ -3,6 +3,7 @@
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/map.h"
 #include "labels/labels_csv.h"
 
 #include <stdint.h>
@@ -123,18 +124,6 @@ typedef struct reader {
     bool *seen; /* [C]: in the line in hand */
 } reader;
 
-static cdul_status grow_rows(reader *r, cdul_error *err) {
-    size_t c = r->labels.classes.count;
-    if (r->labels.images.count < r->capacity) return CDUL_OK;
-    size_t wanted = r->capacity ? r->capacity * 2 : 256;
-    if (wanted > SIZE_MAX / sizeof(float) / c) return cdul_fail_memory(err, "predictions");
-    float *values = realloc(r->labels.values, wanted * c * sizeof *values);
-    if (!values) return cdul_fail_memory(err, "predictions");
-    r->labels.values = values;
-    r->capacity = wanted;
-    return CDUL_OK;
-}
-
 static cdul_status read_label(reader *r, const cJSON *label, float *row, const char *where,
                               cdul_error *err) {
     const char *name;
@@ -168,7 +157,9 @@ static cdul_status read_line(reader *r, const char *line, size_t size, const cha
     size_t c = r->labels.classes.count;
     cdul_status status = cdul_json_parse(line, size, where, &json, err);
     if (status == CDUL_OK) status = cdul_json_string(json, "image", where, &image, NULL, err);
-    if (status == CDUL_OK) status = grow_rows(r, err);
+    if (status == CDUL_OK)
+        status = cdul_grow(&r->labels.values, r->labels.images.count + 1, &r->capacity,
+                           c * sizeof *r->labels.values, "predictions", err);
     if (status != CDUL_OK) goto done;
     const cJSON *labels = cJSON_GetObjectItemCaseSensitive(json, "labels"), *label;
     if (!cJSON_IsArray(labels)) {

@@ -1,0 +1,67 @@
+/* What grows: arrays, a hash table, and a set of names that is made of both. */
+#ifndef CDUL_BASE_MAP_H
+#define CDUL_BASE_MAP_H
+
+#include "cdul/error.h"
+#include "cdul/strings.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- Growing arrays --- */
+
+/* Makes room for `count` items of `size` bytes each in the array whose address `array` is. Where
+ * the room must grow it doubles, so that adding one by one is linear. Start from NULL and capacity
+ * 0; free() it. On failure (`what` says in the message what had no room) nothing has changed. */
+cdul_status cdul_grow_more(void *array, size_t count, size_t *capacity, size_t size,
+                           const char *what, cdul_error *err) CDUL_MUST_CHECK;
+
+static inline CDUL_MUST_CHECK cdul_status cdul_grow(void *array, size_t count, size_t *capacity,
+                                                    size_t size, const char *what,
+                                                    cdul_error *err) {
+    if (count <= *capacity) return CDUL_OK;
+    return cdul_grow_more(array, count, capacity, size, what, err);
+}
+
+/* --- Hash table --- */
+
+/* Positions of things by the hashes of their keys: open addressing, at most half full. The things
+ * and their keys stay with the caller, who compares them. Start from {0}. */
+typedef struct cdul_map {
+    /* The hash above, position + 1 below; 0 is a free slot. */
+    uint64_t *slots;
+    size_t size, count;
+} cdul_map;
+
+/* Makes room for `count` positions. */
+cdul_status cdul_map_reserve(cdul_map *map, size_t count, cdul_error *err) CDUL_MUST_CHECK;
+/* Adds the position, below 2^32 - 1, of a thing whose key is not in the map. */
+cdul_status cdul_map_add(cdul_map *map, uint32_t hash, size_t position,
+                         cdul_error *err) CDUL_MUST_CHECK;
+/* The positions with this hash one after another, then CDUL_NOT_FOUND. *step counts them: start
+ * from 0. */
+size_t cdul_map_next(const cdul_map *map, uint32_t hash, size_t *step);
+void cdul_map_free(cdul_map *map);
+
+/* Spreads 64 bits over the 32 that a map wants (Fibonacci hashing). */
+static inline uint32_t cdul_map_hash(uint64_t key) {
+    return (uint32_t)(((key ^ key >> 32) * 0x9e3779b97f4a7c15ull) >> 32);
+}
+
+/* --- Sets of names --- */
+
+/* Names with their positions, in the order in which they came. Unlike cdul_index it takes new ones
+ * at any time. Start from {0}. */
+typedef struct cdul_names {
+    cdul_strings list;
+    cdul_map map;
+} cdul_names;
+
+/* CDUL_NOT_FOUND if it is not there. */
+size_t cdul_names_find(const cdul_names *names, const char *name);
+/* Position of `name`, added if it is new. */
+cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position,
+                           cdul_error *err) CDUL_MUST_CHECK;
+void cdul_names_free(cdul_names *names);
+
+#endif
