@@ -1,18 +1,21 @@
+/* Byte-pair encoding of one word, and the merges that it takes. */
 #include "encoder/bpe.h"
+
+#include "base/map.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A merge in the hash table. rank 0 marks a free place, so ranks count from 1. */
+/* Its position in the list is its rank. */
 typedef struct merge {
     int32_t left, right, merged;
-    uint32_t rank;
 } merge;
 
 struct cdul_bpe {
     int32_t byte_ids[256], end_ids[256];
-    merge *table; /* [capacity], a power of two, at most half full */
-    size_t capacity, count, announced;
+    merge *merges; /* [announced] */
+    size_t count, announced;
+    cdul_map ranks; /* of the merges by their pairs */
 };
 
 cdul_status cdul_bpe_new(const int32_t byte_ids[256], const int32_t end_ids[256], size_t merges,
@@ -23,139 +26,76 @@ cdul_status cdul_bpe_new(const int32_t byte_ids[256], const int32_t end_ids[256]
     memcpy(bpe->byte_ids, byte_ids, sizeof bpe->byte_ids);
     memcpy(bpe->end_ids, end_ids, sizeof bpe->end_ids);
     bpe->announced = merges;
-    bpe->capacity = 16;
-    while (bpe->capacity / 2 < merges) bpe->capacity *= 2;
-    bpe->table = calloc(bpe->capacity, sizeof *bpe->table);
-    if (!bpe->table) {
-        free(bpe);
-        return cdul_fail_memory(err, "merges");
-    }
-    *out = bpe;
-    return CDUL_OK;
+    bpe->merges = calloc(merges ? merges : 1, sizeof *bpe->merges);
+    cdul_status status =
+        bpe->merges ? cdul_map_reserve(&bpe->ranks, merges, err) : cdul_fail_memory(err, "merges");
+    if (status == CDUL_OK)
+        *out = bpe;
+    else
+        cdul_bpe_free(bpe);
+    return status;
 }
 
 void cdul_bpe_free(cdul_bpe *bpe) {
     if (!bpe) return;
-    free(bpe->table);
+    cdul_map_free(&bpe->ranks);
+    free(bpe->merges);
     free(bpe);
 }
 
-/* Where the pair is, or the free place where it would be. */
-static merge *find(const cdul_bpe *bpe, int32_t left, int32_t right) {
-    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    /* Fibonacci hashing: the high bits are mixed */
-    size_t at = (size_t)(key * 0x9e3779b97f4a7c15ull >> 20);
-    for (;; at++) {
-        merge *m = &bpe->table[at & (bpe->capacity - 1)];
-        if (m->rank == 0 || (m->left == left && m->right == right)) return m;
-    }
+/* Rank of the merge of the pair, CDUL_NOT_FOUND if there is none. */
+static size_t rank_of(const cdul_bpe *bpe, int32_t left, int32_t right) {
+    const uint32_t hash = cdul_map_hash((uint64_t)(uint32_t)left << 32 | (uint32_t)right);
+    size_t step = 0, rank = cdul_map_next(&bpe->ranks, hash, &step);
+    while (rank != CDUL_NOT_FOUND &&
+           (bpe->merges[rank].left != left || bpe->merges[rank].right != right))
+        rank = cdul_map_next(&bpe->ranks, hash, &step);
+    return rank;
 }
 
 bool cdul_bpe_add(cdul_bpe *bpe, int32_t left, int32_t right, int32_t merged) {
-    merge *m = find(bpe, left, right);
-    if (m->rank != 0 || bpe->count == bpe->announced) return false;
-    *m = (merge){left, right, merged, (uint32_t)++bpe->count};
-    return true;
+    const uint32_t hash = cdul_map_hash((uint64_t)(uint32_t)left << 32 | (uint32_t)right);
+    if (bpe->count == bpe->announced || rank_of(bpe, left, right) != CDUL_NOT_FOUND) return false;
+    bpe->merges[bpe->count] = (merge){left, right, merged};
+    /* There is room for all that were announced. */
+    return cdul_map_add(&bpe->ranks, hash, bpe->count++, NULL) == CDUL_OK;
 }
 
 cdul_status cdul_ids_add(cdul_ids *ids, int32_t id, cdul_error *err) {
-    if (ids->count == ids->capacity) {
-        size_t capacity = ids->capacity ? 2 * ids->capacity : 128;
-        int32_t *items = realloc(ids->items, capacity * sizeof *items);
-        if (!items) return cdul_fail_memory(err, "tokens");
-        ids->items = items;
-        ids->capacity = capacity;
+    cdul_status status =
+        cdul_grow(&ids->items, ids->count + 1, &ids->capacity, sizeof *ids->items, "tokens", err);
+    if (status == CDUL_OK) ids->items[ids->count++] = id;
+    return status;
+}
+
+/* Lowest rank among the neighbours, *at: the leftmost pair that has it. CDUL_NOT_FOUND, which is
+ * above all ranks: none can be merged. */
+static size_t best_pair(const cdul_bpe *bpe, const int32_t *ids, size_t n, size_t *at) {
+    size_t best = CDUL_NOT_FOUND;
+    for (size_t i = 0; i + 1 < n; i++) {
+        size_t rank = rank_of(bpe, ids[i], ids[i + 1]);
+        if (rank >= best) continue;
+        best = rank;
+        *at = i;
     }
-    ids->items[ids->count++] = id;
-    return CDUL_OK;
-}
-
-/* --- One word --- */
-
-/* Tokens of the word as a linked list in an array; `next` of the last is the word's size. */
-typedef struct symbol {
-    int32_t id; /* -1 once it was merged into the one before it */
-    size_t previous, next;
-} symbol;
-
-/* A merge that was possible when it was put on the heap. */
-typedef struct candidate {
-    uint32_t rank;
-    size_t at; /* position of its left symbol */
-    int32_t merged;
-} candidate;
-
-typedef struct workspace {
-    symbol *symbols;
-    candidate *heap;
-    size_t size, heaped;
-} workspace;
-
-static bool before(const candidate *a, const candidate *b) {
-    return a->rank != b->rank ? a->rank < b->rank : a->at < b->at;
-}
-
-static void push(workspace *w, candidate c) {
-    size_t i = w->heaped++;
-    for (; i > 0 && before(&c, &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        w->heap[i] = w->heap[(i - 1) / 2];
-    w->heap[i] = c;
-}
-
-static candidate pop(workspace *w) {
-    candidate top = w->heap[0], last = w->heap[--w->heaped];
-    size_t i = 0;
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= w->heaped) break;
-        if (child + 1 < w->heaped && before(&w->heap[child + 1], &w->heap[child])) child++;
-        if (!before(&w->heap[child], &last)) break;
-        w->heap[i] = w->heap[child];
-        i = child;
-    }
-    w->heap[i] = last;
-    return top;
-}
-
-/* Puts the merge of the symbol at `at` with the one after it on the heap, if there is such a
- * merge. */
-static void consider(const cdul_bpe *bpe, workspace *w, size_t at) {
-    const symbol *left = &w->symbols[at];
-    if (left->next >= w->size) return;
-    const merge *m = find(bpe, left->id, w->symbols[left->next].id);
-    if (m->rank) push(w, (candidate){m->rank, at, m->merged});
-}
-
-static void apply(const cdul_bpe *bpe, workspace *w, candidate c) {
-    symbol *left = &w->symbols[c.at];
-    if (left->id < 0 || left->next >= w->size) return; /* gone since it was heaped */
-    symbol *right = &w->symbols[left->next];
-    const merge *m = find(bpe, left->id, right->id);
-    if (m->rank != c.rank) return; /* one of the two has become another token */
-    left->id = c.merged;
-    left->next = right->next;
-    right->id = -1;
-    if (left->next < w->size) w->symbols[left->next].previous = c.at;
-    if (left->previous < w->size) consider(bpe, w, left->previous);
-    consider(bpe, w, c.at);
+    return best;
 }
 
 cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size,
                           cdul_ids *out, cdul_error *err) {
-    /* at most size - 1 merges happen, and each puts two candidates on the heap */
-    workspace w = {malloc(size * sizeof *w.symbols), malloc(3 * size * sizeof *w.heap), size, 0};
-    cdul_status status = w.symbols && w.heap ? CDUL_OK : cdul_fail_memory(err, "a word's tokens");
-    if (status == CDUL_OK) {
-        /* previous of the first wraps to a value beyond the word */
-        for (size_t i = 0; i < size; i++)
-            w.symbols[i] = (symbol){i + 1 < size ? bpe->byte_ids[word[i]] : bpe->end_ids[word[i]],
-                                    i - 1, i + 1};
-        for (size_t i = 0; i < size; i++) consider(bpe, &w, i);
-        while (w.heaped > 0) apply(bpe, &w, pop(&w));
-        for (size_t i = 0; status == CDUL_OK && i < size; i = w.symbols[i].next)
-            status = cdul_ids_add(out, w.symbols[i].id, err);
+    int32_t ids[CDUL_BPE_LONGEST];
+    if (size > CDUL_BPE_LONGEST)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "a word of %zu bytes, \"%.16s...\": at most %d are read", size,
+                         (const char *)word, CDUL_BPE_LONGEST);
+    for (size_t i = 0; i < size; i++) ids[i] = bpe->byte_ids[word[i]];
+    ids[size - 1] = bpe->end_ids[word[size - 1]];
+    size_t n = size, at;
+    for (size_t rank; (rank = best_pair(bpe, ids, n, &at)) != CDUL_NOT_FOUND; n--) {
+        ids[at] = bpe->merges[rank].merged;
+        memmove(&ids[at + 1], &ids[at + 2], (n - at - 2) * sizeof *ids);
     }
-    free(w.symbols);
-    free(w.heap);
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; status == CDUL_OK && i < n; i++) status = cdul_ids_add(out, ids[i], err);
     return status;
 }

@@ -29,8 +29,12 @@ typedef struct cdul_ids {
 
 cdul_status cdul_ids_add(cdul_ids *ids, int32_t id, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Appends the tokens of one word of `size` >= 1 bytes: always the merge of lowest rank, the
- * leftmost of equals. O(size log size). */
+/* Bytes of a word at most: the time grows with the square of its length. CLIP's context of 77
+ * tokens, of at most 32 bytes each, ends long before. */
+#define CDUL_BPE_LONGEST 4096
+
+/* Appends the tokens of one word of 1 to CDUL_BPE_LONGEST bytes: always the merge of lowest rank,
+ * the leftmost of equals. */
 cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size,
                           cdul_ids *out, cdul_error *err) CDUL_MUST_CHECK;
 

@@ -77,8 +77,11 @@ static cdul_status split(const cdul_tokenizer *t, const char *text, size_t lengt
         if (!n) {
             kind first = kind_at(text + at, length - at, &n);
             bool run = first == LETTER || first == OTHER; /* digits are words of their own */
+            /* A longer word is several. The first seam lies behind any context, and the loop ends
+             * there: the time does not depend on a hostile word's length. */
             while (run && at + n < length &&
-                   kind_at(text + at + n, length - at - n, &bytes) == first)
+                   kind_at(text + at + n, length - at - n, &bytes) == first &&
+                   n + bytes <= CDUL_BPE_LONGEST)
                 n += bytes;
             if (first == SPACE) {
                 at += n;

@@ -63,11 +63,27 @@ static void of_equal_merges_the_leftmost_goes_first(void **state) {
     cdul_bpe_free(bpe);
 }
 
+static void a_word_without_end_is_refused(void **state) {
+    (void)state;
+    static unsigned char word[CDUL_BPE_LONGEST + 1];
+    cdul_bpe *bpe = make(1);
+    cdul_ids ids = {0};
+    memset(word, 'a', sizeof word);
+    assert_true(cdul_bpe_add(bpe, 'a', 'a', 600));
+    assert_ok(cdul_bpe_word(bpe, word, sizeof word - 1, &ids, &err));
+    assert_int_equal(ids.count, CDUL_BPE_LONGEST / 2 + 1); /* the last letter is another token */
+    assert_fails(cdul_bpe_word(bpe, word, sizeof word, &ids, &err), CDUL_ERR_INPUT,
+                 "a word of 4097 bytes, \"aaaaaaaaaaaaaaaa...\": at most 4096 are read");
+    free(ids.items);
+    cdul_bpe_free(bpe);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_merges_a_word_is_its_bytes),
         cmocka_unit_test(earlier_merges_go_first_wherever_they_stand),
         cmocka_unit_test(of_equal_merges_the_leftmost_goes_first),
+        cmocka_unit_test(a_word_without_end_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
