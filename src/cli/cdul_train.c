@@ -58,15 +58,13 @@ static cdul_status export_model(const char *folder, const char *output, cdul_cli
         cdul_path_is_folder(folder) ? cdul_path_join(folder, "model.safetensors") : strdup(folder);
     if (!path) return cdul_fail_memory(err, "a path");
     cdul_resnet *net = NULL;
-    cdul_preprocess preprocess;
-    cJSON *description = NULL;
-    cdul_status status = cdul_model_read(path, &net, &preprocess, &description, err);
-    if (status == CDUL_OK)
-        status = cdul_export_onnx(output, net, &preprocess, description, NULL, err);
+    cdul_card card = {0};
+    cdul_status status = cdul_model_read(path, &net, &card, err);
+    if (status == CDUL_OK) status = cdul_export_onnx(output, net, &card, NULL, err);
     if (status == CDUL_OK)
         cdul_say(cli->callbacks, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
                  output, output);
-    cJSON_Delete(description);
+    cdul_card_free(&card);
     cdul_resnet_free(net);
     free(path);
     return status;

@@ -1,12 +1,16 @@
+/* The one reader and the one writer of a classifier's card. */
 #include "labels/card.h"
 
 #include "base/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_INPUT = 16384 };
+#define MAX_INPUT 16384 /* pixels */
+
+/* --- Reading --- */
 
 typedef struct reader {
     cdul_metadata_lookup *lookup;
@@ -14,104 +18,248 @@ typedef struct reader {
     const char *where;
 } reader;
 
+cdul_status cdul_card_lacks(const char *where, const char *key, cdul_error *err) {
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: metadata lacks \"%s\": was this classifier written by cdul-train?", where,
+                     key);
+}
+
 static cdul_status get(const reader *r, const char *key, const char **text, cdul_error *err) {
     *text = r->lookup(r->source, key);
-    return *text
-               ? CDUL_OK
-               : cdul_fail(err, CDUL_ERR_INPUT,
-                           "%s: metadata lacks \"%s\": was this classifier written by cdul-train?",
-                           r->where, key);
+    return *text ? CDUL_OK : cdul_card_lacks(r->where, key, err);
+}
+
+static cdul_status get_json(const reader *r, const char *key, cJSON **out, cdul_error *err) {
+    const char *text;
+    cdul_status status = get(r, key, &text, err);
+    if (status == CDUL_OK) status = cdul_json_parse(text, strlen(text), r->where, out, err);
+    return status;
 }
 
 static cdul_status get_numbers(const reader *r, const char *key, size_t count, float *out,
                                cdul_error *err) {
-    const char *text;
     cJSON *list = NULL;
-    cdul_status status = get(r, key, &text, err);
-    if (!status) status = cdul_json_parse(text, strlen(text), r->where, &list, err);
-    if (!status && (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != count))
+    cdul_status status = get_json(r, key, &list, err);
+    if (status == CDUL_OK && (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != count))
         status =
             cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\": expected a list of %zu numbers",
                       r->where, key, count);
     size_t i = 0;
-    for (const cJSON *item = status ? NULL : list->child; item && !status; item = item->next) {
-        if (!cJSON_IsNumber(item))
+    const cJSON *item = status == CDUL_OK ? list->child : NULL;
+    for (; item && status == CDUL_OK; item = item->next, i++) {
+        out[i] = (float)item->valuedouble;
+        if (!cJSON_IsNumber(item) || !isfinite(out[i]))
             status = cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\": item %zu is not a number",
                                r->where, key, i);
-        else
-            out[i++] = (float)item->valuedouble;
     }
     cJSON_Delete(list);
     return status;
 }
 
+/* *second: it is the second of the two texts that it may be. */
+static cdul_status get_either(const reader *r, const char *key, const char *const choices[2],
+                              bool *second, cdul_error *err) {
+    const char *text;
+    cdul_status status = get(r, key, &text, err);
+    if (status != CDUL_OK) return status;
+    *second = strcmp(text, choices[1]) == 0;
+    if (*second || strcmp(text, choices[0]) == 0) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: metadata \"%s\" is \"%s\": expected \"%s\" or \"%s\"", r->where, key,
+                     text, choices[0], choices[1]);
+}
+
+static const char *const resizes[] = {"shortest", "squash"};
+static const char *const filters[] = {"bilinear", "bicubic"};
+
 static cdul_status get_preprocess(const reader *r, cdul_preprocess *out, cdul_error *err) {
-    const char *resize, *filter;
+    bool squash = false, bicubic = false;
     float size[2];
     *out = (cdul_preprocess){.scale = 1.0F / 255};
-    cdul_status status = get(r, "resize", &resize, err);
-    if (status || (status = get(r, "filter", &filter, err)) ||
-        (status = get_numbers(r, "input_size", 2, size, err)) ||
-        (status = get_numbers(r, "mean", 3, out->mean, err)) ||
-        (status = get_numbers(r, "std", 3, out->std, err)))
-        return status;
-    for (int i = 0; i < 2; i++)
+    cdul_status status = get_either(r, "resize", resizes, &squash, err);
+    if (status == CDUL_OK) status = get_either(r, "filter", filters, &bicubic, err);
+    if (status == CDUL_OK) status = get_numbers(r, "input_size", 2, size, err);
+    if (status == CDUL_OK) status = get_numbers(r, "mean", 3, out->mean, err);
+    if (status == CDUL_OK) status = get_numbers(r, "std", 3, out->std, err);
+    for (int i = 0; i < 2 && status == CDUL_OK; i++)
         if (!(size[i] >= 1 && size[i] <= MAX_INPUT) || size[i] != floorf(size[i]))
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: metadata \"input_size\": %g is not a number of pixels (1 .. %d)",
-                             r->where, (double)size[i], MAX_INPUT);
-    if (strcmp(resize, "shortest") && strcmp(resize, "squash"))
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: metadata \"resize\" is \"%s\": expected \"shortest\" or \"squash\"",
-                         r->where, resize);
-    if (strcmp(filter, "bilinear") && strcmp(filter, "bicubic"))
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: metadata \"filter\" is \"%s\": expected \"bilinear\" or \"bicubic\"",
-                         r->where, filter);
+            status = cdul_fail(err, CDUL_ERR_INPUT,
+                               "%s: metadata \"input_size\": %g is not a number of pixels (1 .. "
+                               "%d)",
+                               r->where, (double)size[i], MAX_INPUT);
+    for (int i = 0; i < 3 && status == CDUL_OK; i++)
+        if (!(out->std[i] > 0))
+            status =
+                cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"std\": %g is not a deviation (> 0)",
+                          r->where, (double)out->std[i]);
+    if (status != CDUL_OK) return status;
     out->height = (size_t)size[0];
     out->width = (size_t)size[1];
-    out->mode = strcmp(resize, "squash") ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
-    out->filter = strcmp(filter, "bicubic") ? CDUL_BILINEAR : CDUL_BICUBIC;
+    out->mode = squash ? CDUL_RESIZE_SQUASH : CDUL_RESIZE_SHORTEST;
+    out->filter = bicubic ? CDUL_BICUBIC : CDUL_BILINEAR;
     return CDUL_OK;
 }
 
-cdul_status cdul_model_card_read(cdul_metadata_lookup *lookup, const void *source,
-                                 const char *where, cdul_model_card *out, cdul_error *err) {
-    reader r = {lookup, source, where};
-    const char *classes, *provenance;
+static cdul_status get_classes(const reader *r, cdul_strings *out, cdul_error *err) {
+    const char *text;
     cdul_index *distinct = NULL;
-    *out = (cdul_model_card){0};
-    cdul_status status = get(&r, "classes", &classes, err);
-    if (status ||
-        (status = cdul_json_to_strings(classes, strlen(classes), where, &out->classes, err)))
-        goto done;
-    if ((status = cdul_index_new(&out->classes, &distinct, err))) {
-        cdul_error_prefix(err, "%s: classes", where);
-        goto done;
-    }
-    if (out->classes.count == 0) {
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"classes\" is empty", where);
-        goto done;
-    }
-    if (!(out->thresholds = calloc(out->classes.count, sizeof(float)))) {
-        status = cdul_fail_memory(err, "thresholds");
-        goto done;
-    }
-    if ((status = get_numbers(&r, "thresholds", out->classes.count, out->thresholds, err)))
-        goto done;
-    if ((status = get_preprocess(&r, &out->preprocess, err))) goto done;
-    if ((status = get(&r, "provenance", &provenance, err))) goto done;
-    if (!(out->provenance = strdup(provenance))) status = cdul_fail_memory(err, "provenance");
-done:
+    cdul_status status = get(r, "classes", &text, err);
+    if (status == CDUL_OK) status = cdul_json_to_strings(text, strlen(text), r->where, out, err);
+    if (status != CDUL_OK) return status;
+    if (out->count == 0)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"classes\" is empty", r->where);
+    status = cdul_index_new(out, &distinct, err);
+    if (status != CDUL_OK) cdul_error_prefix(err, "%s: classes", r->where);
     cdul_index_free(distinct);
-    if (status) cdul_model_card_free(out);
     return status;
 }
 
-void cdul_model_card_free(cdul_model_card *card) {
+static cdul_status get_thresholds(const reader *r, size_t c, float **out, cdul_error *err) {
+    *out = calloc(c, sizeof **out);
+    if (!*out) return cdul_fail_memory(err, "thresholds");
+    cdul_status status = get_numbers(r, "thresholds", c, *out, err);
+    for (size_t i = 0; i < c && status == CDUL_OK; i++)
+        if (!((*out)[i] >= 0 && (*out)[i] <= 1))
+            status =
+                cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"thresholds\": %g is not in 0 .. 1",
+                          r->where, (double)(*out)[i]);
+    return status;
+}
+
+/* A copy of the text, if there is one. */
+static cdul_status keep(const reader *r, const char *key, cdul_card *card, const char **out,
+                        cdul_error *err) {
+    const char *text = r->lookup(r->source, key);
+    if (!text) return CDUL_OK;
+    cdul_status status = cdul_strings_add(&card->texts, text, err);
+    if (status == CDUL_OK) *out = card->texts.items[card->texts.count - 1];
+    return status;
+}
+
+static cdul_status get_origin(const reader *r, cdul_card *out, cdul_error *err) {
+    cJSON *provenance = NULL;
+    cdul_status status = get_json(r, "provenance", &provenance, err);
+    if (status == CDUL_OK && !cJSON_IsObject(provenance))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"provenance\": expected an object",
+                           r->where);
+    cJSON_Delete(provenance);
+    if (status == CDUL_OK) status = keep(r, "provenance", out, &out->provenance, err);
+    if (status == CDUL_OK) status = keep(r, "version", out, &out->version, err);
+    if (status == CDUL_OK) status = keep(r, "arch", out, &out->arch, err);
+    if (status != CDUL_OK || !out->arch) return status;
+    cJSON *eps = NULL;
+    status = get_json(r, "bn_eps", &eps, err);
+    if (status == CDUL_OK && !cJSON_IsNumber(eps))
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"bn_eps\": expected a number", r->where);
+    if (status == CDUL_OK) out->bn_eps = eps->valuedouble;
+    cJSON_Delete(eps);
+    return status;
+}
+
+cdul_status cdul_card_read(cdul_metadata_lookup *lookup, const void *source, const char *where,
+                           cdul_card *out, cdul_error *err) {
+    const reader r = {lookup, source, where};
+    *out = (cdul_card){0};
+    cdul_status status = get_classes(&r, &out->classes, err);
+    if (status == CDUL_OK) status = get_thresholds(&r, out->classes.count, &out->thresholds, err);
+    if (status == CDUL_OK) status = get_preprocess(&r, &out->preprocess, err);
+    if (status == CDUL_OK) status = get_origin(&r, out, err);
+    if (status != CDUL_OK) cdul_card_free(out);
+    return status;
+}
+
+void cdul_card_free(cdul_card *card) {
     if (!card) return;
     cdul_strings_free(&card->classes);
+    cdul_strings_free(&card->texts);
     free(card->thresholds);
-    free(card->provenance);
-    *card = (cdul_model_card){0};
+    *card = (cdul_card){0};
+}
+
+/* --- Writing --- */
+
+/* Numbers as short as float32 allows: 0.229, not 0.229000002. NULL: no memory. */
+static cJSON *floats(const float *values, size_t count) {
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        for (int digits = 6; digits <= 9; digits++) {
+            snprintf(text, sizeof text, "%.*g", digits, (double)values[i]);
+            if (strtof(text, NULL) == values[i]) break;
+        }
+        cJSON *number = cJSON_CreateNumber(strtod(text, NULL));
+        if (number && cJSON_AddItemToArray(list, number)) continue;
+        cJSON_Delete(number);
+        cJSON_Delete(list);
+        return NULL;
+    }
+    return list;
+}
+
+static cJSON *strings(const cdul_strings *list) {
+    return cJSON_CreateStringArray((const char *const *)list->items, (int)list->count);
+}
+
+static const char *const facts[CDUL_CARD_FACTS] = {
+    "format", "version", "arch", "bn_eps", "classes",    "input_size",
+    "resize", "filter",  "mean", "std",    "thresholds", "provenance",
+};
+
+/* The card as a JSON object, its members in that order. */
+static cdul_status describe(const cdul_card *card, cJSON **out, cdul_error *err) {
+    const cdul_preprocess *p = &card->preprocess;
+    const int size[2] = {(int)p->height, (int)p->width};
+    cJSON *provenance = NULL;
+    cdul_status status =
+        cdul_json_parse(card->provenance, strlen(card->provenance), "provenance", &provenance, err);
+    if (status != CDUL_OK) return status;
+    cJSON *values[CDUL_CARD_FACTS] = {
+        cJSON_CreateString("cdul-model"),
+        cJSON_CreateString(card->version),
+        cJSON_CreateString(card->arch),
+        cJSON_CreateNumber(card->bn_eps),
+        strings(&card->classes),
+        cJSON_CreateIntArray(size, 2),
+        cJSON_CreateString(resizes[p->mode == CDUL_RESIZE_SQUASH]),
+        cJSON_CreateString(filters[p->filter == CDUL_BICUBIC]),
+        floats(p->mean, 3),
+        floats(p->std, 3),
+        floats(card->thresholds, card->classes.count),
+        provenance,
+    };
+    *out = cJSON_CreateObject();
+    for (size_t i = 0; i < CDUL_CARD_FACTS; i++) {
+        if (status == CDUL_OK && cJSON_AddItemToObject(*out, facts[i], values[i])) continue;
+        status = CDUL_ERR_MEMORY;
+        cJSON_Delete(values[i]);
+    }
+    if (status == CDUL_OK) return CDUL_OK;
+    cJSON_Delete(*out);
+    *out = NULL;
+    return cdul_fail_memory(err, "the model's card");
+}
+
+cdul_status cdul_card_to_metadata(const cdul_card *card, cdul_card_metadata *out, cdul_error *err) {
+    cJSON *object = NULL;
+    cdul_status status = describe(card, &object, err);
+    const cJSON *fact = object ? object->child : NULL;
+    for (size_t i = 0; fact && status == CDUL_OK; fact = fact->next, i++) {
+        char *json = cJSON_IsString(fact) ? NULL : cJSON_PrintUnformatted(fact);
+        const char *text = cJSON_IsString(fact) ? fact->valuestring : json;
+        status = text ? cdul_strings_add(&out->texts, text, err)
+                      : cdul_fail_memory(err, "the model's card");
+        if (status == CDUL_OK) out->pairs[i] = (cdul_metadata){facts[i], out->texts.items[i]};
+        cJSON_free(json);
+    }
+    cJSON_Delete(object);
+    return status;
+}
+
+cdul_status cdul_card_write(const char *path, const cdul_card *card, cdul_error *err) {
+    cJSON *object = NULL;
+    cdul_status status = describe(card, &object, err);
+    if (status == CDUL_OK) status = cdul_json_write(path, object, err);
+    cJSON_Delete(object);
+    return status;
 }

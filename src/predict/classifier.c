@@ -21,7 +21,7 @@ enum { BATCH_OF_THREAD = 2, SMALLEST_BATCH = 4 };
 
 struct cdul_classifier {
     cdul_session *session;
-    cdul_model_card card;
+    cdul_card card;
     size_t batch;
     const cdul_callbacks *callbacks;
 };
@@ -134,7 +134,7 @@ static cdul_status check_ports(const cdul_classifier *classifier, cdul_error *er
 static cdul_status read_card(cdul_classifier *classifier, cdul_error *err) {
     const char *path = cdul_session_path(classifier->session);
     cdul_status status =
-        cdul_model_card_read(metadata, classifier->session, path, &classifier->card, err);
+        cdul_card_read(metadata, classifier->session, path, &classifier->card, err);
     if (status != CDUL_OK) return status;
     cdul_preprocess *p = &classifier->card.preprocess;
     p->scale = 1.0F / 255; /* the graph wants 0 .. 1 and applies mean and deviation itself */
@@ -176,7 +176,7 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
 void cdul_classifier_close(cdul_classifier *classifier) {
     if (!classifier) return;
     cdul_session_close(classifier->session);
-    cdul_model_card_free(&classifier->card);
+    cdul_card_free(&classifier->card);
     free(classifier);
 }
 

@@ -189,31 +189,28 @@ static cdul_status add_network(exporter *e, const cdul_resnet *net,
     return status ? status : add_head(e, net, x.name, err);
 }
 
-static cdul_status add_description(onnx_graph *graph, const cJSON *description, cdul_error *err) {
-    cdul_metadata *pairs;
-    size_t count;
-    cdul_status status = cdul_model_metadata(description, &pairs, &count, err);
-    if (status) return status;
-    for (size_t i = 0; i < count; i++) onnx_metadata(graph, pairs[i].key, pairs[i].value);
-    cdul_model_metadata_free(description, pairs, count);
-    return CDUL_OK;
+static cdul_status add_card(onnx_graph *graph, const cdul_card *card, cdul_error *err) {
+    cdul_card_metadata metadata = {0};
+    cdul_status status = cdul_card_to_metadata(card, &metadata, err);
+    for (size_t i = 0; i < CDUL_CARD_FACTS && status == CDUL_OK; i++)
+        onnx_metadata(graph, metadata.pairs[i].key, metadata.pairs[i].value);
+    cdul_strings_free(&metadata.texts);
+    return status;
 }
 
-cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net,
-                             const cdul_preprocess *preprocess, const cJSON *description,
+cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_card *card,
                              const cdul_ranges *ranges, cdul_error *err) {
     cdul_scope scope = {.no_grad = true};
-    cdul_status status = CDUL_OK;
     exporter e = {.graph = onnx_graph_new(),
                   .bn_eps = net->options.arch->bn_eps,
                   .scope = &scope,
                   .ranges = ranges};
     if (!e.graph) return cdul_fail_memory(err, "ONNX graph");
-    if ((status = add_network(&e, net, preprocess, err))) goto done;
-    if ((status = cdul_scope_close(&scope, err))) goto done; /* a tensor that could not be read */
-    if ((status = add_description(e.graph, description, err))) goto done;
-    status = onnx_graph_write(e.graph, path, CDUL_VERSION, err);
-done:
+    cdul_status status = add_network(&e, net, &card->preprocess, err);
+    /* says which tensor could not be read, if one could not */
+    if (status == CDUL_OK) status = cdul_scope_close(&scope, err);
+    if (status == CDUL_OK) status = add_card(e.graph, card, err);
+    if (status == CDUL_OK) status = onnx_graph_write(e.graph, path, CDUL_VERSION, err);
     if (scope.tensors || scope.status) (void)!cdul_scope_close(&scope, NULL);
     onnx_graph_free(e.graph);
     return status;

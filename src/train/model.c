@@ -1,57 +1,7 @@
+/* model.safetensors: a network's tensors, and its card as metadata. */
 #include "train/model.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-/* --- Facts --- */
-
-/* Numbers as short as float32 allows: 0.229, not 0.229000002. NULL: no memory. */
-static cJSON *floats(const float *values, size_t count) {
-    cJSON *list = cJSON_CreateArray();
-    for (size_t i = 0; i < count; i++) {
-        char text[32];
-        for (int digits = 6; digits <= 9; digits++) {
-            snprintf(text, sizeof text, "%.*g", digits, (double)values[i]);
-            if (strtof(text, NULL) == values[i]) break;
-        }
-        cJSON *number = cJSON_CreateNumber(strtod(text, NULL));
-        if (number && cJSON_AddItemToArray(list, number)) continue;
-        cJSON_Delete(number);
-        cJSON_Delete(list);
-        return NULL;
-    }
-    return list;
-}
-
-static cJSON *strings(const cdul_strings *list) {
-    return cJSON_CreateStringArray((const char *const *)list->items, (int)list->count);
-}
-
-cdul_status cdul_model_describe(const cdul_resnet *net, const cdul_model_facts *facts, cJSON **out,
-                                cdul_error *err) {
-    const cdul_preprocess *p = facts->preprocess;
-    const int size[2] = {(int)p->height, (int)p->width};
-    cJSON *d = cJSON_CreateObject();
-    bool good =
-        cJSON_AddStringToObject(d, "format", "cdul-model") &&
-        cJSON_AddStringToObject(d, "version", "cdul " CDUL_VERSION) &&
-        cJSON_AddStringToObject(d, "arch", net->options.arch->name) &&
-        cJSON_AddNumberToObject(d, "bn_eps", net->options.arch->bn_eps) &&
-        cJSON_AddItemToObject(d, "classes", strings(facts->classes)) &&
-        cJSON_AddItemToObject(d, "input_size", cJSON_CreateIntArray(size, 2)) &&
-        cJSON_AddStringToObject(d, "resize",
-                                p->mode == CDUL_RESIZE_SQUASH ? "squash" : "shortest") &&
-        cJSON_AddStringToObject(d, "filter", p->filter == CDUL_BICUBIC ? "bicubic" : "bilinear") &&
-        cJSON_AddItemToObject(d, "mean", floats(p->mean, 3)) &&
-        cJSON_AddItemToObject(d, "std", floats(p->std, 3)) &&
-        cJSON_AddItemToObject(d, "thresholds", floats(facts->thresholds, facts->classes->count)) &&
-        cJSON_AddItemToObject(d, "provenance", cJSON_Duplicate(facts->provenance, true));
-    *out = good ? d : NULL;
-    if (!good) cJSON_Delete(d);
-    return good ? CDUL_OK : cdul_fail_memory(err, "the model's description");
-}
-
-/* --- The file --- */
 
 cdul_tensor_decl cdul_model_declare(const cdul_tensor *tensor, const char *name) {
     cdul_tensor_decl decl = {
@@ -76,15 +26,14 @@ cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer
 }
 
 static cdul_status write_tensors(const char *path, const cdul_resnet *net,
-                                 const cdul_metadata *metadata, size_t n_metadata,
-                                 cdul_error *err) {
+                                 const cdul_metadata *metadata, cdul_error *err) {
     cdul_safetensors_writer *writer = NULL;
     cdul_tensor_decl *decls = calloc(net->entry_count, sizeof *decls);
     if (!decls) return cdul_fail_memory(err, path);
     for (size_t i = 0; i < net->entry_count; i++)
         decls[i] = cdul_model_declare(net->entries[i].tensor, net->entries[i].name);
-    cdul_status status =
-        cdul_safetensors_create(path, metadata, n_metadata, decls, net->entry_count, &writer, err);
+    cdul_status status = cdul_safetensors_create(path, metadata, CDUL_CARD_FACTS, decls,
+                                                 net->entry_count, &writer, err);
     for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++)
         status = cdul_model_append(net->entries[i].tensor, writer, err);
     if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
@@ -93,39 +42,53 @@ static cdul_status write_tensors(const char *path, const cdul_resnet *net,
     return status;
 }
 
-cdul_status cdul_model_metadata(const cJSON *description, cdul_metadata **out, size_t *count,
-                                cdul_error *err) {
-    size_t n = 0;
-    cdul_metadata *pairs = calloc((size_t)cJSON_GetArraySize(description) + 1, sizeof *pairs);
-    if (!pairs) return cdul_fail_memory(err, "the model's metadata");
-    const cJSON *fact = NULL;
-    cJSON_ArrayForEach(fact, description) {
-        const char *value = cJSON_IsString(fact) ? fact->valuestring : cJSON_PrintUnformatted(fact);
-        if (!value) {
-            cdul_model_metadata_free(description, pairs, n);
-            return cdul_fail_memory(err, "the model's metadata");
-        }
-        pairs[n++] = (cdul_metadata){fact->string, value};
-    }
-    *out = pairs;
-    *count = n;
-    return CDUL_OK;
-}
-
-void cdul_model_metadata_free(const cJSON *description, cdul_metadata *metadata, size_t count) {
-    const cJSON *fact = description ? description->child : NULL;
-    for (size_t i = 0; i < count; i++, fact = fact->next) /* printed above */
-        if (!cJSON_IsString(fact)) cJSON_free((char *)(uintptr_t)metadata[i].value);
-    free(metadata);
-}
-
-cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cJSON *description,
+cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cdul_card *card,
                              cdul_error *err) {
-    cdul_metadata *metadata;
-    size_t count;
-    cdul_status status = cdul_model_metadata(description, &metadata, &count, err);
-    if (status != CDUL_OK) return status;
-    status = write_tensors(path, net, metadata, count, err);
-    cdul_model_metadata_free(description, metadata, count);
+    cdul_card_metadata metadata = {0};
+    cdul_status status = cdul_card_to_metadata(card, &metadata, err);
+    if (status == CDUL_OK) status = write_tensors(path, net, metadata.pairs, err);
+    cdul_strings_free(&metadata.texts);
+    return status;
+}
+
+/* --- Reading --- */
+
+static const char *metadata_of(const void *file, const char *key) {
+    return cdul_safetensors_metadata(file, key);
+}
+
+static cdul_status read_network(const cdul_safetensors *file, const cdul_card *card,
+                                cdul_resnet **net, cdul_error *err) {
+    const char *path = cdul_safetensors_path(file);
+    if (!card->version) return cdul_card_lacks(path, "version", err);
+    if (!card->arch) return cdul_card_lacks(path, "arch", err);
+    bool head_replaced = false;
+    cdul_resnet_options options = cdul_resnet_defaults();
+    options.classes = card->classes.count;
+    cdul_status status = cdul_resnet_arch_find(card->arch, &options.arch, err);
+    if (status == CDUL_OK && card->bn_eps != options.arch->bn_eps)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"bn_eps\" is %g, but %s has %g",
+                           path, card->bn_eps, card->arch, options.arch->bn_eps);
+    if (status == CDUL_OK) status = cdul_resnet_new(&options, file, &head_replaced, net, err);
+    if (status == CDUL_OK && head_replaced)
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: the head is not for the %zu classes of the metadata", path,
+                           options.classes);
+    return status;
+}
+
+cdul_status cdul_model_read(const char *path, cdul_resnet **net, cdul_card *card, cdul_error *err) {
+    *net = NULL;
+    *card = (cdul_card){0};
+    cdul_safetensors *file = NULL;
+    cdul_status status = cdul_safetensors_open(path, &file, err);
+    if (status == CDUL_OK) status = cdul_card_read(metadata_of, file, path, card, err);
+    if (status == CDUL_OK) status = read_network(file, card, net, err);
+    if (status != CDUL_OK) {
+        cdul_card_free(card);
+        cdul_resnet_free(*net);
+        *net = NULL;
+    }
+    cdul_safetensors_close(file);
     return status;
 }

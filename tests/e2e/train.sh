@@ -4,7 +4,8 @@
 #   train.sh FOLDER_OF_PROGRAMS PYTHON
 # PYTHON has the packages of scripts/requirements.txt.
 set -euo pipefail
-train=$(realpath "$1")/cdul-train python=$(realpath -sm "$(command -v "$2" || echo "$2")")
+train=$(realpath "$1")/cdul-train predict=$(realpath "$1")/cdul-predict
+python=$(realpath -sm "$(command -v "$2" || echo "$2")")
 events=$(cd "$(dirname "$0")" && pwd)/events.py
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
@@ -107,6 +108,17 @@ cmp cached/model.safetensors again/model.safetensors || fail "the cache changed 
 # Export is what the run itself wrote.
 $train --export whole -o exported.onnx -q || fail "export"
 cmp whole/model.onnx exported.onnx || fail "an exported model differs from the run's"
+
+# A card that says what nobody can do is refused by whoever reads it, in the same words.
+mkdir odd
+for file in model.safetensors model.onnx; do
+    LC_ALL=C sed 's/shortest/longest!/' whole/$file >odd/$file
+    ! cmp -s whole/$file odd/$file || fail "odd/$file is as good as the other"
+done
+refusal='metadata "resize" is "longest!": expected "shortest" or "squash"'
+expect 1 "model.safetensors: $refusal" $train --export odd -o odd.onnx
+expect 1 "model.onnx: $refusal" $predict odd photos
+[ ! -e odd.onnx ] || fail "a model that was refused is exported"
 
 # A damaged and a missing image are skipped and listed.
 cp -r photos damaged

@@ -3,8 +3,8 @@
 
 #include "labels/card.h"
 
-static const char *const keys[] = {"classes", "thresholds", "input_size", "mean",
-                                   "std",     "resize",     "filter",     "provenance"};
+static const char *const keys[] = {"classes", "thresholds", "input_size", "mean",   "std", "resize",
+                                   "filter",  "provenance", "version",    "bn_eps", "arch"};
 
 #define KEYS (sizeof keys / sizeof *keys)
 
@@ -18,7 +18,7 @@ static const char *look_up(const void *source, const char *key) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *values[KEYS] = {0};
     const uint8_t *end = data + size;
-    cdul_model_card card = {0};
+    cdul_card card = {0};
     cdul_error err = {{0}};
     for (size_t i = 0; i < KEYS && data; i++) {
         size_t part = 0;
@@ -26,10 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CLAIM((values[i] = strndup((const char *)data, part)));
         data = next;
     }
-    cdul_status status = cdul_model_card_read(look_up, values, "model.onnx", &card, &err);
+    cdul_status status = cdul_card_read(look_up, values, "model.onnx", &card, &err);
     CLAIM(status == CDUL_OK ? card.classes.count > 0 && card.thresholds && card.preprocess.width > 0
                             : status == CDUL_ERR_INPUT && err.message[0]);
-    cdul_model_card_free(&card);
+    cdul_card_free(&card);
     for (size_t i = 0; i < KEYS; i++) free(values[i]);
     return 0;
 }

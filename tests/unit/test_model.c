@@ -25,32 +25,35 @@ static const cdul_preprocess preprocess = {.width = 64,
                                            .mean = {0.485f, 0.456f, 0.406f},
                                            .std = {1 / 255.0f, 0.224f, 0.225f}};
 
-static cJSON *describe(const cdul_resnet *net) {
-    cdul_strings classes = {0};
-    assert_ok(cdul_strings_add(&classes, "cat, \"big\"", &err));
-    assert_ok(cdul_strings_add(&classes, "Hund ü", &err));
-    cJSON *provenance = cJSON_CreateObject(), *description = NULL;
-    cJSON_AddNumberToObject(provenance, "epochs", 3);
-    cdul_model_facts facts = {&classes, &preprocess, thresholds, provenance};
-    assert_ok(cdul_model_describe(net, &facts, &description, &err));
-    cJSON_Delete(provenance);
-    cdul_strings_free(&classes);
-    return description;
+/* Its classes are the caller's to free. */
+static cdul_card make_card(const cdul_resnet *net) {
+    cdul_card card = {.version = "cdul 0.0.9",
+                      .arch = net->options.arch->name,
+                      .bn_eps = net->options.arch->bn_eps,
+                      .thresholds = (float *)(uintptr_t)thresholds,
+                      .preprocess = preprocess,
+                      .provenance = "{\"epochs\": 3}"};
+    assert_ok(cdul_strings_add(&card.classes, "cat, \"big\"", &err));
+    assert_ok(cdul_strings_add(&card.classes, "Hund ü", &err));
+    return card;
 }
 
 static void a_model_comes_back_as_it_was_written(void **state) {
     (void)state;
     cdul_resnet *net = make_network(), *back = NULL;
-    cJSON *description = describe(net), *again = NULL;
-    cdul_preprocess read;
-    assert_ok(cdul_model_write("model.safetensors", net, description, &err));
-    assert_ok(cdul_model_read("model.safetensors", &back, &read, &again, &err));
-    assert_true(cJSON_Compare(description, again, true));
-    assert_memory_equal(read.mean, preprocess.mean, sizeof read.mean);
-    assert_memory_equal(read.std, preprocess.std, sizeof read.std);
-    assert_int_equal(read.width, 64);
-    assert_int_equal(read.height, 48);
-    assert_int_equal(read.filter, CDUL_BILINEAR);
+    cdul_card card = make_card(net), again;
+    cdul_card_metadata written = {0}, read = {0};
+    assert_ok(cdul_model_write("model.safetensors", net, &card, &err));
+    assert_ok(cdul_model_read("model.safetensors", &back, &again, &err));
+    assert_ok(cdul_card_to_metadata(&card, &written, &err));
+    assert_ok(cdul_card_to_metadata(&again, &read, &err));
+    assert_true(cdul_strings_equal(&written.texts, &read.texts));
+    assert_memory_equal(again.preprocess.mean, preprocess.mean, sizeof preprocess.mean);
+    assert_memory_equal(again.preprocess.std, preprocess.std, sizeof preprocess.std);
+    assert_memory_equal(again.thresholds, thresholds, sizeof thresholds);
+    assert_int_equal(again.preprocess.width, 64);
+    assert_int_equal(again.preprocess.height, 48);
+    assert_int_equal(again.preprocess.filter, CDUL_BILINEAR);
     assert_int_equal(back->entry_count, net->entry_count);
     for (size_t i = 0; i < net->entry_count; i++) {
         cdul_scope s = {.no_grad = true};
@@ -60,8 +63,10 @@ static void a_model_comes_back_as_it_was_written(void **state) {
         assert_true(cdul_tensor_item(&s, squares) == 0);
         assert_ok(cdul_scope_close(&s, &err));
     }
-    cJSON_Delete(description);
-    cJSON_Delete(again);
+    cdul_strings_free(&written.texts);
+    cdul_strings_free(&read.texts);
+    cdul_strings_free(&card.classes);
+    cdul_card_free(&again);
     cdul_resnet_free(net);
     cdul_resnet_free(back);
 }
@@ -83,34 +88,59 @@ static void metadata_values_are_text_or_json(void **state) {
 
 static void numbers_are_as_short_as_float32_allows(void **state) {
     (void)state;
+    cdul_safetensors *file = NULL;
+    assert_ok(cdul_safetensors_open("model.safetensors", &file, &err));
+    assert_string_equal(cdul_safetensors_metadata(file, "thresholds"), "[0.1,0.33333334]");
+    cdul_safetensors_close(file);
+}
+
+/* Writes a model whose card differs in one fact, which is removed where `value` is NULL. */
+static void write_other(const char *key, const char *value) {
+    cdul_safetensors_writer *writer = NULL;
+    cdul_card_metadata metadata = {0};
     cdul_resnet *net = make_network();
-    cJSON *description = describe(net);
-    char *text = cJSON_PrintUnformatted(cJSON_GetObjectItem(description, "thresholds"));
-    assert_string_equal(text, "[0.1,0.33333334]");
-    cJSON_free(text);
-    cJSON_Delete(description);
+    cdul_card card = make_card(net);
+    const cdul_tensor_decl none = {.name = "x", .dtype = CDUL_F32, .rank = 1, .shape = {1}};
+    const float x = 0;
+    assert_ok(cdul_card_to_metadata(&card, &metadata, &err));
+    for (size_t i = 0; i < CDUL_CARD_FACTS; i++)
+        if (strcmp(metadata.pairs[i].key, key) == 0)
+            metadata.pairs[i] = (cdul_metadata){value ? key : "other", value ? value : ""};
+    assert_ok(cdul_safetensors_create("other.safetensors", metadata.pairs, CDUL_CARD_FACTS, &none,
+                                      1, &writer, &err));
+    assert_ok(cdul_safetensors_append(writer, &x, sizeof x, &err));
+    assert_ok(cdul_safetensors_commit(&writer, &err));
+    cdul_strings_free(&metadata.texts);
+    cdul_strings_free(&card.classes);
     cdul_resnet_free(net);
 }
 
-static void weights_without_facts_are_refused(void **state) {
+static void a_card_that_prediction_would_refuse_is_refused(void **state) {
     (void)state;
-    cdul_resnet *net = make_network(), *back = NULL;
-    cJSON *nothing = cJSON_CreateObject(), *description = NULL;
-    cdul_preprocess read;
-    cJSON_AddStringToObject(nothing, "format", "pt");
-    assert_ok(cdul_model_write("bare.safetensors", net, nothing, &err));
-    assert_fails(cdul_model_read("bare.safetensors", &back, &read, &description, &err),
-                 CDUL_ERR_INPUT, "metadata \"version\" is missing");
-    assert_null(back);
-    assert_null(description);
-    cJSON_Delete(nothing);
-    cdul_resnet_free(net);
+    static const char *const cases[][3] = {
+        {"resize", "longest", "\"resize\" is \"longest\": expected \"shortest\" or \"squash\""},
+        {"filter", "area", "\"filter\" is \"area\": expected \"bilinear\" or \"bicubic\""},
+        {"input_size", "[48,16385]", "\"input_size\": 16385 is not a number of pixels"},
+        {"input_size", "[48.5,64]", "\"input_size\": 48.5 is not a number of pixels"},
+        {"version", NULL, "metadata lacks \"version\""},
+        {"arch", NULL, "metadata lacks \"arch\""},
+        {"bn_eps", "0.5", "\"bn_eps\" is 0.5, but resnet18 has 1e-05"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cdul_resnet *back = NULL;
+        cdul_card card;
+        write_other(cases[i][0], cases[i][1]);
+        assert_fails(cdul_model_read("other.safetensors", &back, &card, &err), CDUL_ERR_INPUT,
+                     cases[i][2]);
+        assert_null(back);
+        assert_null(card.thresholds);
+    }
 }
 
 static int remove_files(void **state) {
     (void)state;
     unlink("model.safetensors");
-    unlink("bare.safetensors");
+    unlink("other.safetensors");
     return 0;
 }
 
@@ -119,7 +149,7 @@ int main(void) {
         cmocka_unit_test(a_model_comes_back_as_it_was_written),
         cmocka_unit_test(metadata_values_are_text_or_json),
         cmocka_unit_test(numbers_are_as_short_as_float32_allows),
-        cmocka_unit_test(weights_without_facts_are_refused),
+        cmocka_unit_test(a_card_that_prediction_would_refuse_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, remove_files);
 }
