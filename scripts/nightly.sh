@@ -10,7 +10,7 @@
 #
 #   scripts/nightly.sh [FOLDER]     keeps the scratch folder as FOLDER
 #
-# x86-64 only. The last lines say the versions and the largest differences; docs/encoders.md ("What this is tested against")
+# x86-64 only. The last lines say the versions and the largest differences; docs/encoder-folders.md ("What this is tested against")
 # has those of the last run.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-"""Which files of an encoder folder are text towers: the rules of src/encoder/layout.c (docs/encoders.md, "Which files are
+"""Which files of an encoder folder are text towers: the rules of src/encoder/layout.c (docs/encoder-folders.md, "Which files are
 the towers")."""
 import re
 from dataclasses import dataclass

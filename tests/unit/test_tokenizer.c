@@ -84,7 +84,7 @@ static void compare_all(const char *folder, const char *ids_path, int64_t paddin
 }
 
 /* open_clip's ids, but for texts that are listed under the name of a known difference
- * (docs/encoders.md). */
+ * (docs/encoder-folders.md). */
 static void compare_with_open_clip(const char *folder, const char *vocabulary) {
     static const char *const known[] = {"cleaning", "final sigma", "cleaning and final sigma",
                                         "special tokens", "iota subscript"};
