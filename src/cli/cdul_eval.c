@@ -1,5 +1,4 @@
 /* cdul-eval: labels or predictions against ground truth. */
-#include "cli/eval_options.h"
 #include "cli/programs.h"
 #include "cli/run.h"
 #include "eval/versions.h"
@@ -28,13 +27,13 @@ static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
     }
     if (options->json) return cdul_evaluation_print_json(stdout, context, evaluations, count, err);
     cdul_evaluation_print(stdout, context, evaluations, count,
-                          options->per_class || cli->common->level >= CDUL_VERBOSE);
+                          options->per_class || cli->parsed->level >= CDUL_VERBOSE);
     return CDUL_OK;
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_eval_options *options = user;
-    const cdul_strings *paths = &cli->common->positional;
+    const cdul_strings *paths = &cli->parsed->positional;
     if (!options->truth)
         return cdul_fail(err, CDUL_ERR_USAGE, "no ground truth: give it with --truth");
     if (paths->count == 0)
@@ -47,8 +46,8 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
                                        .options = {.difficult = (cdul_difficult)options->difficult,
                                                    .ap = (cdul_ap)options->ap,
                                                    .threshold = options->threshold,
-                                                   .top = (size_t)options->top_k,
-                                                   .threads = cli->common->threads},
+                                                   .top = options->top_k,
+                                                   .threads = cli->parsed->threads},
                                        .drop_empty = options->drop_empty};
     cdul_evaluation *evaluations = calloc(paths->count, sizeof *evaluations);
     cdul_status status = evaluations ? cdul_truth_read(options->truth, &truth, err)

@@ -1,7 +1,6 @@
 /* cdul-label: images and class names to pseudo-labels. */
 #include "base/file.h"
 #include "base/skipped.h"
-#include "cli/label_options.h"
 #include "cli/programs.h"
 #include "cli/run.h"
 #include "encoder/versions.h"
@@ -157,12 +156,12 @@ static cdul_status read_classes(const cdul_label_options *o, cdul_classes *class
 
 static cdul_encoder_options encoder_options(const cdul_label_options *o, const cdul_cli *cli) {
     cdul_encoder_options options = cdul_encoder_defaults();
-    options.threads = cli->common->threads;
+    options.threads = cli->parsed->threads;
     options.callbacks = cli->callbacks;
     options.provider = o->provider;
     options.variant = o->variant;
     if (o->precision != CDUL_INFERENCE_AUTO) options.precision = (cdul_inference)o->precision;
-    if (o->batch != CDUL_INT_NONE) options.batch = (size_t)o->batch;
+    if (o->batch > 0) options.batch = o->batch;
     return options;
 }
 
@@ -217,7 +216,7 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli,
 
 static cdul_status list_images(const cdul_label_options *o, cdul_cli *cli, label_run *r,
                                cdul_error *err) {
-    const cdul_strings *named = &cli->common->positional;
+    const cdul_strings *named = &cli->parsed->positional;
     if (named->count == 0)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "no images: name folders, files, @list.txt, or - for a list on stdin");
@@ -255,14 +254,15 @@ static cdul_status choose_locals(const cdul_label_options *o, label_run *r,
 static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, label_run *r,
                                 cdul_error *err) {
     cdul_embed_options embed = {
-        .mirror = o->mirror, .decode = cdul_decode_defaults(), .threads = cli->common->threads};
+        .mirror = o->mirror, .decode = cdul_decode_defaults(), .threads = cli->parsed->threads};
     cdul_label_settings settings = settings_of(o);
     double start = cdul_seconds();
     embed.decode.exif = o->exif;
     embed.reduce = o->reduce;
-    embed.decode.max_pixels = o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
-    cdul_status status = cdul_colour_parse(o->background, embed.decode.background, err);
-    if (!status && o->grid && o->local == CDUL_LOCAL_DENSE)
+    embed.decode.max_pixels = o->max_pixels > 0 ? o->max_pixels : cdul_decode_most_pixels();
+    memcpy(embed.decode.background, o->background, sizeof o->background);
+    cdul_status status = CDUL_OK;
+    if (o->grid && o->local == CDUL_LOCAL_DENSE)
         status = cdul_fail(
             err, CDUL_ERR_USAGE,
             "--grid %s cuts crops, and --local dense takes the encoder's own cells: leave one "
@@ -319,7 +319,7 @@ static cdul_status label_scores(const cdul_label_options *o, cdul_cli *cli, cdul
 }
 
 static cdul_status merge(const cdul_label_options *o, cdul_cli *cli, cdul_error *err) {
-    const cdul_strings *parts = &cli->common->positional;
+    const cdul_strings *parts = &cli->parsed->positional;
     cdul_label_result result = {0};
     if (parts->count == 0)
         return cdul_fail(err, CDUL_ERR_USAGE, "--merge: name the label files to put together");
@@ -339,54 +339,22 @@ static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdu
     return status;
 }
 
-/* What says how images are embedded means nothing where none are. */
-static const char *unused_without_images(const cdul_label_options *o) {
-    const struct {
-        bool given;
-        const char *option;
-    } all[] = {{o->encoder, "--encoder"},
-               {o->variant, "--variant"},
-               {o->text, "--text"},
-               {o->template.count > 0, "--template"},
-               {o->templates != CDUL_CHOICE_NONE, "--templates"},
-               {o->grid, "--grid"},
-               {o->local == CDUL_LOCAL_DENSE, "--local dense"},
-               {o->mirror, "--mirror"},
-               {o->cache, "--cache"},
-               {o->shard, "--shard"},
-               {o->batch != CDUL_INT_NONE, "--batch"},
-               {o->save_scores, "--save-scores"}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i].given) return all[i].option;
-    return NULL;
-}
-
-/* Merged labels stay as their parts' runs made them. */
-static const char *unused_in_merge(const cdul_label_options *o) {
-    return o->scores                        ? "--scores"
-           : o->classes                     ? "--classes"
-           : o->background_words            ? "--background-words"
-           : o->score != CDUL_CHOICE_NONE   ? "--score"
-           : !isnan(o->temperature)         ? "--temperature"
-           : !isnan(o->bias)                ? "--bias"
-           : !isnan(o->calibrate_positives) ? "--calibrate-positives"
-                                            : NULL;
-}
-
-static cdul_status check_unused(const cdul_label_options *o, const cdul_cli *cli, cdul_error *err) {
-    const char *work = o->merge ? "--merge" : o->scores ? "--scores" : NULL;
-    const char *unused = work ? unused_without_images(o) : NULL;
-    if (unused)
-        return cdul_fail(err, CDUL_ERR_USAGE, "%s embeds no images, so %s has no use: leave it out",
-                         work, unused);
-    if (o->merge && (unused = unused_in_merge(o)))
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "--merge changes no label, so %s has no use: give it to the runs of the parts", unused);
-    if (!o->merge && o->scores && cli->common->positional.count > 0)
+static cdul_status check_idle(const cdul_label_options *o, const cdul_cli *cli, cdul_error *err) {
+    const char *work = o->merge ? "--merge" : "--scores";
+    const cdul_option *idle = NULL;
+    if (!o->merge && !o->scores) return CDUL_OK;
+    if ((idle = cdul_parsed_idle(cli->parsed, CDUL_LABEL_WITHOUT_IMAGES)))
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s embeds no images, so --%s has no use: leave it out", work, idle->name);
+    if (o->merge && (idle = cdul_parsed_idle(cli->parsed, CDUL_LABEL_MERGE)))
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--merge changes no label, so --%s has no use: give it to the runs of the "
+                         "parts",
+                         idle->name);
+    if (!o->merge && cli->parsed->positional.count > 0)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--scores looks at no images, so '%s' has no use: leave it out",
-                         cli->common->positional.items[0]);
+                         cli->parsed->positional.items[0]);
     return CDUL_OK;
 }
 
@@ -405,7 +373,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_label_options *o = &effective;
     if (!effective.grid && effective.local == CDUL_LOCAL_CROPS) effective.grid = "3x3";
     if (o->inspect) return inspect(o, cli, err);
-    cdul_status status = check_unused(user, cli, err);
+    cdul_status status = check_idle(user, cli, err);
     if (status) return status;
     if (!o->output)
         return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");

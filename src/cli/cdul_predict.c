@@ -1,7 +1,6 @@
 /* cdul-predict: images to the classes that are in them. */
 #include "base/skipped.h"
 #include "cdul/classifier.h"
-#include "cli/predict_options.h"
 #include "cli/programs.h"
 #include "cli/run.h"
 #include "image/versions.h"
@@ -79,35 +78,27 @@ static void drop_thumbnail(void *kept) {
 
 /* --- From options --- */
 
-static cdul_status decode_options(const job *j, cdul_decode_options *out, cdul_error *err) {
-    const cdul_predict_options *o = j->options;
-    *out = cdul_decode_defaults();
-    out->exif = o->exif;
-    out->max_pixels = o->max_pixels > 0 ? (size_t)o->max_pixels : cdul_decode_most_pixels();
-    return cdul_colour_parse(o->background, out->background, err);
-}
-
-static cdul_status choose_classifier(job *j, const char *model,
-                                     const cdul_classifier_options *options, char *note,
-                                     size_t size, cdul_error *err) {
-    cdul_decode_options decode;
-    cdul_status status = decode_options(j, &decode, err);
-    return status ? status
-                  : cdul_classifier_choose(model, options, &j->paths, &decode, &j->classifier, note,
-                                           size, err);
+static cdul_decode_options decode_options(const cdul_predict_options *o) {
+    cdul_decode_options options = cdul_decode_defaults();
+    options.exif = o->exif;
+    options.max_pixels = o->max_pixels > 0 ? o->max_pixels : cdul_decode_most_pixels();
+    memcpy(options.background, o->background, sizeof o->background);
+    return options;
 }
 
 static cdul_status open_classifier(job *j, cdul_error *err) {
     cdul_classifier_options options = cdul_classifier_defaults();
-    options.threads = j->cli->common->threads;
+    options.threads = j->cli->parsed->threads;
     options.callbacks = j->cli->callbacks;
-    if (j->options->batch != CDUL_INT_NONE) options.batch = (size_t)j->options->batch;
+    if (j->options->batch > 0) options.batch = j->options->batch;
     options.provider = j->options->provider;
     options.precision = (cdul_inference)j->options->precision;
-    const char *model = j->cli->common->positional.items[0];
+    const cdul_decode_options decode = decode_options(j->options);
+    const char *model = j->cli->parsed->positional.items[0];
     char note[160] = "";
     cdul_status status = options.precision == CDUL_INFERENCE_AUTO
-                             ? choose_classifier(j, model, &options, note, sizeof note, err)
+                             ? cdul_classifier_choose(model, &options, &j->paths, &decode,
+                                                      &j->classifier, note, sizeof note, err)
                              : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
     if (note[0]) cdul_say(j->cli->callbacks, "precision: %s", note);
@@ -123,9 +114,9 @@ static cdul_status choose_threshold(job *j, cdul_error *err) {
     const cdul_predict_options *o = j->options;
     cdul_status status = cdul_threshold_parse(o->threshold, &j->threshold, err);
     if (status != CDUL_OK) return status;
-    j->threshold.top_k = (size_t)o->top_k;
+    j->threshold.top_k = o->top_k;
     if (j->threshold.kind != CDUL_THRESHOLD_AUTO) return CDUL_OK;
-    if (o->top_k > 0 && !cdul_options_given(j->cli->parsed, "threshold"))
+    if (o->top_k > 0 && !cdul_parsed_given(j->cli->parsed, "threshold"))
         j->threshold.kind = CDUL_THRESHOLD_FIXED; /* at 0: all */
     else if (o->standardise)
         j->threshold.kind = CDUL_THRESHOLD_RELATIVE;
@@ -133,7 +124,7 @@ static cdul_status choose_threshold(job *j, cdul_error *err) {
 }
 
 static cdul_status list_images(job *j, cdul_error *err) {
-    const cdul_strings *named = &j->cli->common->positional;
+    const cdul_strings *named = &j->cli->parsed->positional;
     const cdul_list_options options = {.root = j->options->root, .nul_separated = j->options->null};
     if (named->count < 2)
         return cdul_fail(
@@ -200,8 +191,9 @@ static cdul_status predict(job *j, cdul_error *err) {
                                             [CDUL_VIEWS_FLIP] = CDUL_TEST_VIEWS_FLIP,
                                             [CDUL_VIEWS_GRID] = CDUL_TEST_VIEWS_GRID};
     cdul_predict_settings settings = cdul_predict_defaults();
+    settings.decode = decode_options(o);
     settings.reduce = o->reduce;
-    settings.threads = j->cli->common->threads;
+    settings.threads = j->cli->parsed->threads;
     settings.views = views[o->views];
     settings.standardise = o->standardise;
     cdul_predict_sink sink = {.predicted = add, .skipped = pass_over, .user = j};
@@ -209,9 +201,7 @@ static cdul_status predict(job *j, cdul_error *err) {
         sink.keep = make_thumbnail;
         sink.drop = drop_thumbnail;
     }
-    cdul_status status = decode_options(j, &settings.decode, err);
-    if (status == CDUL_OK)
-        status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, err);
+    cdul_status status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, err);
     if (status == CDUL_OK && j->noted != CDUL_OK) {
         status = j->noted;
         *err = j->note_failure;

@@ -78,7 +78,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     cdul_interrupt_limit(INTERRUPT_SECONDS,
                          "cdul-train: interrupted in the middle of a step; the same command with "
                          "--resume goes on after the last complete epoch\n");
-    cdul_train_call call = {&cli->common->positional, cli->common->threads, config, cli->callbacks};
+    cdul_train_call call = {&cli->parsed->positional, cli->parsed->threads, config, cli->callbacks};
     cdul_train_result result = {0};
     cdul_status status = cdul_train(&options->train, &call, &result, err);
     if (status == CDUL_OK) summarise(&options->train, &result, cli);

@@ -1,77 +1,41 @@
-#include "cli/eval_options.h"
-
+/* The option table of cdul-eval. */
 #include "cli/programs.h"
 
-#define FIELD(name) offsetof(cdul_eval_options, name)
+#define OPTIONS cdul_eval_options
 
-static const cdul_option options[] = {
-    {.name = "truth",
-     .letter = 't',
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(truth),
-     .argument = "PATH",
-     .group = "Input",
-     .help = "ground truth: CSV, a folder of PASCAL VOC annotations, or a COCO instances JSON"},
-    {.name = "difficult",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(difficult),
-     .fallback = "ignore",
-     .argument = "HOW",
-     .choices = "ignore|positive|negative",
-     .help = "what an entry marked difficult counts as; the VOC protocol ignores it"},
-    {.name = "drop-empty",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(drop_empty),
-     .fallback = "false",
-     .help = "leave out images without any class, as the papers do on COCO"},
+static const cdul_option table[] = {
+    {.group = "Input",
+     STRING("truth", 't', truth, "PATH",
+            "ground truth: CSV, a folder of PASCAL VOC annotations, or a COCO instances JSON")},
+    {CHOICE("difficult", 0, difficult, "HOW", ONE_OF("ignore", "positive", "negative"),
+            "what an entry marked difficult counts as; the VOC protocol ignores it")},
+    {FLAG("drop-empty", 0, drop_empty,
+          "leave out images without any class, as the papers do on COCO")},
 
-    {.name = "ap",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(ap),
-     .fallback = "area",
-     .argument = "NAME",
-     .choices = "area|voc2010|11point",
-     .group = "Measures",
-     .help = "average precision: not interpolated, as the papers report it, or the VOC devkit's "
-             "from 2010 on "
-             "or before"},
-    {.name = "threshold",
-     .type = CDUL_OPTION_REAL,
-     .offset = FIELD(threshold),
-     .fallback = "0.5",
-     .argument = "X",
-     .minimum = 0,
-     .maximum = 1,
-     .help = "score from which a class counts as predicted, for CF1 and OF1"},
-    {.name = "top-k",
-     .letter = 'k',
-     .type = CDUL_OPTION_INT,
-     .offset = FIELD(top_k),
-     .fallback = "3",
-     .argument = "N",
-     .minimum = 1,
-     .maximum = 1e6,
-     .help = "CF1 and OF1 also for the N best classes of each image"},
+    {.group = "Measures",
+     CHOICE("ap", 0, ap, "NAME", ONE_OF("area", "voc2010", "11point"),
+            "average precision: not interpolated, as the papers report it, or the VOC devkit's "
+            "from 2010 on or before")},
+    {REAL("threshold", 0, threshold, "X", 0, 1,
+          "score from which a class counts as predicted, for CF1 and OF1")},
+    {SIZE("top-k", 'k', top_k, "N", 1, 1e6,
+          "CF1 and OF1 also for the N best classes of each image")},
 
-    {.name = "per-class",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(per_class),
-     .fallback = "false",
-     .group = "Output",
-     .help = "print the average precision of each class as well (-v does the same)"},
-    {.name = "json",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(json),
-     .fallback = "false",
-     .help = "print JSON instead of a table"},
-    {.name = "plots",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(plots),
-     .argument = "DIR",
-     .command_only = true,
-     .help = "draw precision-recall and reliability curves into this folder, as SVG"},
+    {.group = "Output",
+     FLAG("per-class", 0, per_class,
+          "print the average precision of each class as well (-v does the same)")},
+    {FLAG("json", 0, json, "print JSON instead of a table")},
+    {STRING("plots", 0, plots, "DIR",
+            "draw precision-recall and reliability curves into this folder, as SVG"),
+     .command_only = true},
     {0},
 };
+
+static void defaults(void *options) {
+    cdul_eval_options *o = options;
+    o->threshold = 0.5;
+    o->top_k = 3;
+}
 
 static const char *const usage[] = {"cdul-eval -t TRUTH [OPTION]... FILE...", NULL};
 
@@ -90,13 +54,12 @@ const cdul_program cdul_program_eval = {
     .section = "eval",
     .summary = "measure labels or predictions against ground truth",
     .usage = usage,
-    .description =
-        "FILE is a label file (safetensors or CSV) or predictions of cdul-predict; several are "
-        "compared side "
-        "by side. Reported are mean average precision, CF1 and OF1, cross-entropy, Brier score, "
-        "calibration "
-        "error and label mass: mean average precision alone is blind to the scale of scores.",
+    .description = "FILE is a label file (safetensors or CSV) or predictions of cdul-predict; "
+                   "several are compared side by side. Reported are mean average precision, CF1 "
+                   "and OF1, cross-entropy, Brier score, calibration error and label mass: mean "
+                   "average precision alone is blind to the scale of scores.",
     .examples = examples,
-    .options = options,
+    .options = table,
+    .defaults = defaults,
     .options_size = sizeof(cdul_eval_options),
 };

@@ -1,245 +1,142 @@
-#include "cli/label_options.h"
-
+/* The option table of cdul-label. */
 #include "cdul/encoder.h"
-#include "cli/image_options.h"
 #include "cli/programs.h"
+#include "cli/shared_rows.h"
 
 #include <math.h>
+#include <string.h>
 
-#define FIELD(name) offsetof(cdul_label_options, name)
+#define IMAGES_ONLY CDUL_LABEL_WITHOUT_IMAGES
+#define NOT_MERGED  CDUL_LABEL_MERGE
+#define OPTIONS     cdul_label_options
 
-static const cdul_option options[] = {
-    {.name = "encoder",
-     .letter = 'e',
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(encoder),
-     .argument = "DIR",
-     .group = "Input",
-     .help = "folder of a CLIP-like encoder: onnx/vision_model.onnx, preprocessor_config.json and, "
-             "for the "
-             "text side, onnx/text_model.onnx with its tokenizer, or text.safetensors; other "
-             "layouts are "
-             "found too, see --inspect"},
-    {.name = "variant",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(variant),
-     .argument = "NAME",
-     .help = "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, "
-             "int8, uint8, "
-             "q4, q4f16, bnb4 or another that is there; by default the float32 files"},
-    {.name = "classes",
-     .letter = 'C',
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(classes),
-     .argument = "FILE",
-     .help = "class names, one a line; after a tab the words for the prompt, separated by commas"},
-    {.name = "text",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(text),
-     .argument = "FILE",
-     .help =
-         "class embeddings made elsewhere (text.safetensors) instead of the encoder's text side"},
-    {.name = "scores",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(scores),
-     .argument = "FILE",
-     .help = "cosines made elsewhere, or by --save-scores, instead of an encoder and images"},
-    CDUL_OPTION_ROOT(FIELD(root), NULL),
-    CDUL_OPTION_NULL(FIELD(null)),
-    {.name = "shard",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(shard),
-     .argument = "I/N",
-     .command_only = true,
-     .help = "label only part I of N, for N machines; an image's part depends on its name alone"},
-    CDUL_OPTION_EXIF(FIELD(exif)),
-    CDUL_OPTION_REDUCE(FIELD(reduce)),
-    CDUL_OPTION_BACKGROUND(FIELD(background)),
-    CDUL_OPTION_MAX_PIXELS(FIELD(max_pixels)),
+static const cdul_option table[] = {
+    {.group = "Input",
+     STRING("encoder", 'e', encoder, "DIR",
+            "folder of a CLIP-like encoder: onnx/vision_model.onnx, preprocessor_config.json and, "
+            "for the text side, onnx/text_model.onnx with its tokenizer, or text.safetensors; "
+            "other layouts are found too, see --inspect"),
+     .idle = IMAGES_ONLY},
+    {STRING("variant", 0, variant, "NAME",
+            "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, "
+            "int8, uint8, q4, q4f16, bnb4 or another that is there; by default the float32 files"),
+     .idle = IMAGES_ONLY},
+    {STRING("classes", 'C', classes, "FILE",
+            "class names, one a line; after a tab the words for the prompt, separated by commas"),
+     .idle = NOT_MERGED},
+    {STRING(
+         "text", 0, text, "FILE",
+         "class embeddings made elsewhere (text.safetensors) instead of the encoder's text side"),
+     .idle = IMAGES_ONLY},
+    {STRING("scores", 0, scores, "FILE",
+            "cosines made elsewhere, or by --save-scores, instead of an encoder and images"),
+     .idle = NOT_MERGED},
+    {ROW_ROOT(root)},
+    {ROW_NULL(null)},
+    {STRING("shard", 0, shard, "I/N",
+            "label only part I of N, for N machines; an image's part depends on its name alone"),
+     .command_only = true, .idle = IMAGES_ONLY},
+    {ROW_EXIF(exif)},
+    {ROW_REDUCE(reduce)},
+    {ROW_BACKGROUND(background)},
+    {ROW_MAX_PIXELS(max_pixels)},
 
-    {.name = "template",
-     .letter = 't',
-     .type = CDUL_OPTION_STRINGS,
-     .offset = FIELD(template),
-     .argument = "TEXT",
-     .group = "Prompts",
-     .help = "prompt with {} in place of the class, by default \"" CDUL_DEFAULT_TEMPLATE
-             "\"; may be repeated, embeddings are averaged"},
-    {.name = "templates",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(templates),
-     .argument = "SET",
-     .choices = "simple|openai-80",
-     .help = "a named set of prompts instead of --template"},
-    {.name = "synonyms",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(synonyms),
-     .fallback = "mean",
-     .argument = "HOW",
-     .choices = "mean|max",
-     .help = "how several words of a class become one: the mean of their vectors, or in each view "
-             "the word "
-             "with the largest cosine"},
-    {.name = "background-words",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(background_words),
-     .argument = "FILE",
-     .help =
-         "words for what may be in pictures but is no class, like --classes: they compete with the "
-         "classes in each view and get no label; not for sigmoid scores"},
+    {.group = "Prompts",
+     STRINGS("template", 't', template, "TEXT",
+             "prompt with {} in place of the class, by default \"" CDUL_DEFAULT_TEMPLATE
+             "\"; may be repeated, embeddings are averaged"),
+     .idle = IMAGES_ONLY},
+    {CHOICE("templates", 0, templates, "SET", ONE_OF("simple", "openai-80"),
+            "a named set of prompts instead of --template"),
+     .idle = IMAGES_ONLY},
+    {CHOICE("synonyms", 0, synonyms, "HOW", ONE_OF("mean", "max"),
+            "how several words of a class become one: the mean of their vectors, or in each view "
+            "the word with the largest cosine")},
+    {STRING("background-words", 0, background_words, "FILE",
+            "words for what may be in pictures but is no class, like --classes: they compete with "
+            "the classes in each view and get no label; not for sigmoid scores"),
+     .idle = NOT_MERGED},
 
-    {.name = "local",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(local),
-     .fallback = "crops",
-     .argument = "WHAT",
-     .choices = "crops|dense",
-     .group = "Labels",
-     .help = "what is looked at besides the whole image: crops, each embedded by itself, or the "
-             "cells that "
-             "an encoder with dense output gives along with the whole image, in one pass"},
-    {.name = "grid",
-     .letter = 'g',
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(grid),
-     .argument = "GRID",
-     .help = "crops of an image, by default 3x3: RxC rows and columns of tiles, RxC:F overlapping "
-             "windows "
-             "of F times its width and height, A+B both; not with --local dense"},
-    {.name = "mirror",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(mirror),
-     .help = "embed each view and its mirror image, and take the mean: a little better for twice "
-             "the work"},
-    {.name = "aggregate",
-     .letter = 'a',
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(aggregate),
-     .fallback = "cdul",
-     .argument = "HOW",
-     .choices = "cdul|global|mean|max|top2|zscore",
-     .help = "how the crops' scores become one; cdul is the paper's rule, global leaves crops out, "
-             "zscore "
-             "standardises the cosines of each view"},
-    {.name = "zeta",
-     .type = CDUL_OPTION_REAL,
-     .offset = FIELD(zeta),
-     .fallback = "0",
-     .argument = "X",
-     .minimum = 0,
-     .maximum = 1,
-     .help = "a class whose best crop scores below this takes its worst crop's score; for cdul"},
-    {.name = "lambda",
-     .type = CDUL_OPTION_REAL,
-     .offset = FIELD(lambda),
-     .fallback = "0",
-     .argument = "X",
-     .minimum = -1,
-     .maximum = 1,
-     .help = "weight between whole image and crops: -1 takes the smaller score, 0 their mean, 1 "
-             "the larger"},
-    {.name = "score",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(score),
-     .argument = "HOW",
-     .choices = "softmax|sigmoid",
-     .help = "how cosines become scores: a softmax over the classes as CLIP is trained, or a "
-             "sigmoid of each "
-             "class by itself as SigLIP is; by default as the encoder is trained, softmax with "
-             "--scores"},
-    {.name = "temperature",
-     .letter = 'T',
-     .type = CDUL_OPTION_REAL,
-     .offset = FIELD(temperature),
-     .argument = "T",
-     .minimum = 1e-6,
-     .maximum = INFINITY,
-     .help = "divisor of the cosines before the softmax or sigmoid, by default the encoder's own, "
-             "0.01 for "
-             "CLIP"},
-    {.name = "bias",
-     .type = CDUL_OPTION_REAL,
-     .offset = FIELD(bias),
-     .argument = "B",
-     .minimum = -1000,
-     .maximum = 1000,
-     .help =
-         "what sigmoid scores add to the divided cosines, the model's logit_bias; by default the "
-         "encoder's own"},
-    {.name = "calibrate-positives",
-     .type = CDUL_OPTION_REAL,
-     .offset = FIELD(calibrate_positives),
-     .argument = "K",
-     .minimum = 1e-3,
-     .maximum = INFINITY,
-     .help = "shift all labels by one bias so that an image has K classes on average; by default "
-             "1.5 with "
-             "zscore, and "
-             "no shift otherwise"},
+    {.group = "Labels",
+     CHOICE(
+         "local", 0, local, "WHAT", ONE_OF("crops", "dense"),
+         "what is looked at besides the whole image: crops, each embedded by itself, or the cells "
+         "that an encoder with dense output gives along with the whole image, in one pass"),
+     .idle = IMAGES_ONLY},
+    {STRING("grid", 'g', grid, "GRID",
+            "crops of an image, by default 3x3: RxC rows and columns of tiles, RxC:F overlapping "
+            "windows of F times its width and height, A+B both; not with --local dense"),
+     .idle = IMAGES_ONLY},
+    {FLAG("mirror", 0, mirror,
+          "embed each view and its mirror image, and take the mean: a little better for twice the "
+          "work"),
+     .idle = IMAGES_ONLY},
+    {CHOICE("aggregate", 'a', aggregate, "HOW",
+            ONE_OF("cdul", "global", "mean", "max", "top2", "zscore"),
+            "how the crops' scores become one; cdul is the paper's rule, global leaves crops out, "
+            "zscore standardises the cosines of each view")},
+    {REAL("zeta", 0, zeta, "X", 0, 1,
+          "a class whose best crop scores below this takes its worst crop's score; for cdul")},
+    {REAL("lambda", 0, lambda, "X", -1, 1,
+          "weight between whole image and crops: -1 takes the smaller score, 0 their mean, 1 the "
+          "larger")},
+    {CHOICE("score", 0, score, "HOW", ONE_OF("softmax", "sigmoid"),
+            "how cosines become scores: a softmax over the classes as CLIP is trained, or a "
+            "sigmoid of each class by itself as SigLIP is; by default as the encoder is trained, "
+            "softmax with --scores"),
+     .idle = NOT_MERGED},
+    {REAL("temperature", 'T', temperature, "T", 1e-6, INFINITY,
+          "divisor of the cosines before the softmax or sigmoid, by default the encoder's own, "
+          "0.01 for CLIP"),
+     .idle = NOT_MERGED},
+    {REAL("bias", 0, bias, "B", -1000, 1000,
+          "what sigmoid scores add to the divided cosines, the model's logit_bias; by default the "
+          "encoder's own"),
+     .idle = NOT_MERGED},
+    {REAL("calibrate-positives", 0, calibrate_positives, "K", 1e-3, INFINITY,
+          "shift all labels by one bias so that an image has K classes on average; by default 1.5 "
+          "with zscore, and no shift otherwise"),
+     .idle = NOT_MERGED},
 
-    {.name = "output",
-     .letter = 'o',
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(output),
-     .argument = "FILE",
-     .group = "Output",
-     .command_only = true,
-     .help = "where the labels go, as safetensors"},
-    {.name = "csv",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(csv),
-     .argument = "FILE",
-     .command_only = true,
-     .help = "write the labels as CSV as well"},
-    {.name = "save-scores",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(save_scores),
-     .argument = "FILE",
-     .command_only = true,
-     .help = "write the cosines of whole images and crops, for --scores"},
-    {.name = "cache",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(cache),
-     .argument = "DIR",
-     .help = "keep embeddings in this folder: other classes, prompts and label options then take "
-             "seconds, and "
-             "an interrupted run goes on"},
+    {.group = "Output",
+     STRING("output", 'o', output, "FILE", "where the labels go, as safetensors"),
+     .command_only = true},
+    {STRING("csv", 0, csv, "FILE", "write the labels as CSV as well"), .command_only = true},
+    {STRING("save-scores", 0, save_scores, "FILE",
+            "write the cosines of whole images and crops, for --scores"),
+     .command_only = true, .idle = IMAGES_ONLY},
+    {STRING("cache", 0, cache, "DIR",
+            "keep embeddings in this folder: other classes, prompts and label options then take "
+            "seconds, and an interrupted run goes on"),
+     .idle = IMAGES_ONLY},
 
-    CDUL_OPTIONS_PROVIDER(FIELD(provider)),
-    {.name = "precision",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(precision),
-     .fallback = "auto",
-     .argument = "NAME",
-     .choices = "auto|fp32|bf16|int8",
-     .help = "numbers of the image tower: int8 is its variant int8 or quantized, bf16 is for "
-             "OpenVINO; auto is "
-             "the fastest whose vectors of the first images have a cosine of 0.9995 to fp32's; "
-             "fp32 with "
-             "--shard, so that the parts agree"},
-    {.name = "batch",
-     .letter = 'b',
-     .type = CDUL_OPTION_INT,
-     .offset = FIELD(batch),
-     .argument = "N",
-     .minimum = 1,
-     .maximum = 65536,
-     .help = "views in one run of the network, by default what suits the graph"},
+    {.group = "Engine", ROW_PROVIDER(provider.name)},
+    {ROW_PROVIDER_LIBRARY(provider.library)},
+    {ROW_PROVIDER_OPTION(provider.options)},
+    {CHOICE("precision", 0, precision, "NAME", ONE_OF("auto", "fp32", "bf16", "int8"),
+            "numbers of the image tower: int8 is its variant int8 or quantized, bf16 is for "
+            "OpenVINO; auto is the fastest whose vectors of the first images have a cosine of "
+            "0.9995 to fp32's; fp32 with --shard, so that the parts agree")},
+    {SIZE("batch", 'b', batch, "N", 1, 65536,
+          "views in one run of the network, by default what suits the graph"),
+     .idle = IMAGES_ONLY},
 
-    {.name = "merge",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(merge),
-     .group = "Other work",
-     .command_only = true,
-     .help = "put label files, such as those of --shard, together into one"},
-    {.name = "inspect",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(inspect),
-     .argument = "DIR",
-     .command_only = true,
-     .help = "say what is understood of an encoder folder and exit"},
+    {.group = "Other work",
+     FLAG("merge", 0, merge, "put label files, such as those of --shard, together into one"),
+     .command_only = true},
+    {STRING("inspect", 0, inspect, "DIR", "say what is understood of an encoder folder and exit"),
+     .command_only = true},
     {0},
 };
+
+static void defaults(void *options) {
+    cdul_label_options *o = options;
+    o->exif = o->reduce = true;
+    memset(o->background, 0xff, sizeof o->background);
+    o->templates = o->score = CDUL_CHOICE_NONE;
+    o->temperature = o->bias = o->calibrate_positives = NAN;
+    o->provider.name = "cpu";
+}
 
 static const char *const usage[] = {
     "cdul-label -e DIR -C FILE [OPTION]... IMAGES... -o FILE",
@@ -254,14 +151,10 @@ static const char *const examples[] = {
     "cdul-label -e clip-vit-b32/ -C classes.txt photos/ -o labels.safetensors",
     "The same with a cache: the next run with other classes or prompts takes seconds",
     "cdul-label -e clip-vit-b32/ -C classes.txt --cache cache/ -t \"a photo of a {}\" -t \"a "
-    "painting of a "
-    "{}\" "
-    "photos/ -o labels.safetensors",
+    "painting of a {}\" photos/ -o labels.safetensors",
     "Standardised scores, two classes an image on average, and a table for a spreadsheet",
     "cdul-label -e clip-vit-b32/ -C classes.txt -a zscore --calibrate-positives 2 --csv labels.csv "
-    "photos/ "
-    "-o "
-    "labels.safetensors",
+    "photos/ -o labels.safetensors",
     "The second of four machines",
     "cdul-label -e clip-vit-b32/ -C classes.txt --shard 2/4 photos/ -o part-2.safetensors",
     "The four parts together",
@@ -276,14 +169,12 @@ const cdul_program cdul_program_label = {
     .usage = usage,
     .description =
         "Every image is compared with every class name, as a whole and in crops, and the scores "
-        "become one "
-        "label in 0 to 1 for each image and class: the initialisation of CDUL (ICCV 2023).\n\n"
-        "IMAGES are files, folders (searched recursively), lists written @list.txt with one path a "
-        "line, or "
-        "- "
-        "for a list on standard input. Images that cannot be read are skipped and listed in "
-        "FILE.skipped.csv.",
+        "become one label in 0 to 1 for each image and class: the initialisation of CDUL (ICCV "
+        "2023).\n\nIMAGES are files, folders (searched recursively), lists written @list.txt with "
+        "one path a line, or - for a list on standard input. Images that cannot be read are "
+        "skipped and listed in FILE.skipped.csv.",
     .examples = examples,
-    .options = options,
+    .options = table,
+    .defaults = defaults,
     .options_size = sizeof(cdul_label_options),
 };

@@ -1,100 +1,61 @@
-#include "cli/predict_options.h"
-
-#include "cli/image_options.h"
+/* The option table of cdul-predict. */
 #include "cli/programs.h"
+#include "cli/shared_rows.h"
 
-#define FIELD(name) offsetof(cdul_predict_options, name)
+#include <string.h>
 
-static const cdul_option options[] = {
-    CDUL_OPTION_ROOT(FIELD(root), "Input"),
-    CDUL_OPTION_NULL(FIELD(null)),
-    CDUL_OPTION_EXIF(FIELD(exif)),
-    CDUL_OPTION_REDUCE(FIELD(reduce)),
-    CDUL_OPTION_BACKGROUND(FIELD(background)),
-    CDUL_OPTION_MAX_PIXELS(FIELD(max_pixels)),
+#define OPTIONS cdul_predict_options
 
-    {.name = "threshold",
-     .letter = 't',
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(threshold),
-     .fallback = "auto",
-     .argument = "X",
-     .group = "Prediction",
-     .help = "score from which a class is reported: 0 to 1 (0 reports all); auto = the model's "
-             "own, one a class; "
-             "relative = halfway between an image's smallest and largest"},
-    {.name = "top-k",
-     .letter = 'k',
-     .type = CDUL_OPTION_INT,
-     .offset = FIELD(top_k),
-     .fallback = "0",
-     .argument = "N",
-     .minimum = 0,
-     .maximum = 1e6,
-     .help = "report the N best classes of an image, of those that reach the threshold if one is "
-             "given; 0 = all"},
-    {.name = "views",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(views),
-     .fallback = "none",
-     .argument = "WHICH",
-     .choices = "none|flip|grid",
-     .help = "further views of an image: flip = the mean with its mirror image; grid = the mean "
-             "with the best of "
-             "3x3 tiles; 2 and 10 times the work"},
-    {.name = "standardise",
-     .type = CDUL_OPTION_FLAG,
-     .offset = FIELD(standardise),
-     .fallback = "false",
-     .help =
-         "standardise the logits of each image over the classes; threshold auto is then relative"},
+static const cdul_option table[] = {
+    {.group = "Input", ROW_ROOT(root)},
+    {ROW_NULL(null)},
+    {ROW_EXIF(exif)},
+    {ROW_REDUCE(reduce)},
+    {ROW_BACKGROUND(background)},
+    {ROW_MAX_PIXELS(max_pixels)},
 
-    {.name = "output",
-     .letter = 'o',
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(output),
-     .fallback = "-",
-     .argument = "FILE",
-     .group = "Output",
-     .command_only = true,
-     .help = "where predictions go; - is standard output"},
-    {.name = "format",
-     .letter = 'f',
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(format),
-     .fallback = "jsonl",
-     .argument = "NAME",
-     .choices = "jsonl|csv",
-     .help = "one JSON object an image with the classes reported, or a table of all scores, "
-             "whatever the "
-             "threshold"},
-    {.name = "html",
-     .type = CDUL_OPTION_STRING,
-     .offset = FIELD(html),
-     .argument = "FILE",
-     .command_only = true,
-     .help = "write a report with thumbnails, one self-contained page"},
+    {.group = "Prediction",
+     STRING("threshold", 't', threshold, "X",
+            "score from which a class is reported: 0 to 1 (0 reports all); auto = the model's own, "
+            "one a class; relative = halfway between an image's smallest and largest")},
+    {SIZE("top-k", 'k', top_k, "N", 0, 1e6,
+          "report the N best classes of an image, of those that reach the threshold if one is "
+          "given; 0 = all")},
+    {CHOICE("views", 0, views, "WHICH", ONE_OF("none", "flip", "grid"),
+            "further views of an image: flip = the mean with its mirror image; grid = the mean "
+            "with the best of 3x3 tiles; 2 and 10 times the work")},
+    {FLAG(
+        "standardise", 0, standardise,
+        "standardise the logits of each image over the classes; threshold auto is then relative")},
 
-    CDUL_OPTIONS_PROVIDER(FIELD(provider)),
-    {.name = "precision",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = FIELD(precision),
-     .fallback = "auto",
-     .argument = "NAME",
-     .choices = "auto|fp32|bf16|int8",
-     .help = "numbers of the network: int8 is the model's model_int8.onnx, bf16 is for OpenVINO; "
-             "auto is the "
-             "fastest whose scores of the first images are within 0.1 of fp32's"},
-    {.name = "batch",
-     .letter = 'b',
-     .type = CDUL_OPTION_INT,
-     .offset = FIELD(batch),
-     .argument = "N",
-     .minimum = 1,
-     .maximum = 65536,
-     .help = "views in one run of the network, by default two for each thread, 4 at least"},
+    {.group = "Output",
+     STRING("output", 'o', output, "FILE", "where predictions go; - is standard output"),
+     .command_only = true},
+    {CHOICE("format", 'f', format, "NAME", ONE_OF("jsonl", "csv"),
+            "one JSON object an image with the classes reported, or a table of all scores, "
+            "whatever the threshold")},
+    {STRING("html", 0, html, "FILE", "write a report with thumbnails, one self-contained page"),
+     .command_only = true},
+
+    {.group = "Engine", ROW_PROVIDER(provider.name)},
+    {ROW_PROVIDER_LIBRARY(provider.library)},
+    {ROW_PROVIDER_OPTION(provider.options)},
+    {CHOICE("precision", 0, precision, "NAME", ONE_OF("auto", "fp32", "bf16", "int8"),
+            "numbers of the network: int8 is the model's model_int8.onnx, bf16 is for OpenVINO; "
+            "auto is the fastest whose scores of the first images are within 0.1 of fp32's")},
+    {SIZE("batch", 'b', batch, "N", 1, 65536,
+          "views in one run of the network, by default two for each thread, 4 at least")},
     {0},
 };
+
+static void defaults(void *options) {
+    cdul_predict_options *o = options;
+    o->exif = o->reduce = true;
+    memset(o->background, 0xff, sizeof o->background);
+    o->threshold = "auto";
+    o->output = "-";
+    o->provider.name = "cpu";
+}
 
 static const char *const usage[] = {"cdul-predict MODEL [OPTION]... IMAGES... [-o FILE]", NULL};
 
@@ -115,12 +76,11 @@ const cdul_program cdul_program_predict = {
     .section = "predict",
     .summary = "say which classes are in an image, with a model from cdul-train",
     .usage = usage,
-    .description =
-        "MODEL is a run folder of cdul-train or a model.onnx. IMAGES are files, folders (searched "
-        "recursively), lists written @list.txt with one path a line, or - for a list on standard "
-        "input. "
-        "Images that cannot be read are skipped and reported.",
+    .description = "MODEL is a run folder of cdul-train or a model.onnx. IMAGES are files, folders "
+                   "(searched recursively), lists written @list.txt with one path a line, or - for "
+                   "a list on standard input. Images that cannot be read are skipped and reported.",
     .examples = examples,
-    .options = options,
+    .options = table,
+    .defaults = defaults,
     .options_size = sizeof(cdul_predict_options),
 };

@@ -1,6 +1,8 @@
+/* What the four main() functions share. */
 #include "cli/run.h"
 
 #include "base/bus_error.h"
+#include "cli/options/common.h"
 #include "cli/programs.h"
 
 #include <limits.h>
@@ -10,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EXIT_SKIPPED 3
+const cdul_program *const cdul_programs[] = {
+    &cdul_program_label, &cdul_program_train, &cdul_program_predict, &cdul_program_eval, NULL,
+};
 
 /* Results go to stdout through a buffer: a full disk may show only here. */
 static cdul_status flush_output(cdul_error *err) {
@@ -28,16 +32,16 @@ static bool is_interrupted(void *user) {
     return cdul_interrupted();
 }
 
-static cdul_status work(cdul_cli_run *run, const void *options, cdul_cli *cli, cdul_error *err) {
-    const cdul_common *common = cli->common;
+static cdul_status work(cdul_cli_run *run, cdul_cli *cli, cdul_error *err) {
+    const cdul_parsed *parsed = cli->parsed;
     cdul_callbacks callbacks = {show, is_interrupted, NULL};
     cdul_reporter *reporter = NULL;
     cdul_interrupt_install();
     cdul_bus_error_install();
-    cdul_status status = cdul_reporter_new(stderr, common->level, common->progress, &reporter, err);
+    cdul_status status = cdul_reporter_new(stderr, parsed->level, parsed->progress, &reporter, err);
     callbacks.user = reporter;
     cli->callbacks = &callbacks;
-    if (status == CDUL_OK) status = run(options, cli, err);
+    if (status == CDUL_OK) status = run(parsed->options, cli, err);
     cdul_reporter_free(reporter); /* the progress line ends before the error is printed */
     cli->callbacks = NULL;
     return status;
@@ -59,28 +63,18 @@ int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul
     cdul_program self = *program;
     self.versions = versions;
     cdul_error err;
-    cdul_common common;
-    cdul_parsed *parsed = NULL;
-    cdul_cli cli = {.program = &self, .common = &common};
-    bool done = false;
+    cdul_parsed parsed = {0};
+    cdul_cli cli = {.program = &self, .parsed = &parsed};
     cdul_status status;
     keep_memory();
-    void *options = calloc(1, self.options_size);
     if (argc < 2)
         status = cdul_fail(&err, CDUL_ERR_USAGE, "nothing to do: %s --help says how it is used",
                            self.name);
-    else if (!options)
-        status = cdul_fail_memory(&err, "options");
     else
-        status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, options, &common,
-                                    &parsed, &done, &err);
-    if (status == CDUL_OK && !done) {
-        cli.parsed = parsed;
-        status = work(run, options, &cli, &err);
-    }
+        status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, &parsed, &err);
+    if (status == CDUL_OK && !parsed.done) status = work(run, &cli, &err);
     if (status == CDUL_OK) status = flush_output(&err);
     if (status != CDUL_OK) fprintf(stderr, "%s: %s\n", self.name, err.message);
-    cdul_parsed_free(parsed);
-    free(options);
-    return status == CDUL_OK && cli.skipped ? EXIT_SKIPPED : cdul_exit_code(status);
+    cdul_parsed_free(&parsed);
+    return status == CDUL_OK && cli.skipped ? CDUL_EXIT_SKIPPED : cdul_exit_code(status);
 }

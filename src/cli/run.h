@@ -4,13 +4,12 @@
 
 #include "base/progress.h"
 #include "cli/interrupt.h"
-#include "cli/options/options.h"
+#include "cli/options/parse.h"
 
 /* What a program's work is given besides its options. */
 typedef struct cdul_cli {
     const cdul_program *program;
-    const cdul_common *common; /* positional arguments, threads */
-    const cdul_parsed *parsed; /* for cdul_options_given */
+    const cdul_parsed *parsed; /* positional arguments, threads */
     const cdul_callbacks *callbacks; /* the terminal, and the signals */
     /* set by the work: done, but some inputs were passed over. The exit code is then 3 */
     bool skipped;

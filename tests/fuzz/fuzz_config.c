@@ -1,6 +1,7 @@
 /* Any bytes as a config file of each of the programs. */
 #include "input.h"
 
+#include "cli/options/parse.h"
 #include "cli/programs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -9,21 +10,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     input_path("config.json", path, sizeof path);
     for (const cdul_program *const *program = cdul_programs; *program; program++) {
         char *arguments[] = {name, option, path, print, NULL};
-        void *options = calloc(1, (*program)->options_size);
-        cdul_common common;
-        cdul_parsed *parsed = NULL;
+        cdul_parsed parsed;
         cdul_error err = {{0}};
-        bool done = false;
         char *text = NULL;
         size_t length = 0;
         FILE *out = open_memstream(&text, &length);
-        CLAIM(options && out);
-        cdul_status status = cdul_options_parse(*program, cdul_programs, 4, arguments, out, options,
-                                                &common, &parsed, &done, &err);
+        CLAIM(out);
+        cdul_status status =
+            cdul_options_parse(*program, cdul_programs, 4, arguments, out, &parsed, &err);
         fclose(out);
-        CLAIM(status == CDUL_OK ? done && length > 0 : status == CDUL_ERR_USAGE && err.message[0]);
-        cdul_parsed_free(parsed);
-        free(options);
+        CLAIM(status == CDUL_OK ? parsed.done && length > 0
+                                : status == CDUL_ERR_USAGE && err.message[0]);
+        cdul_parsed_free(&parsed);
         free(text);
     }
     return 0;

@@ -4,106 +4,56 @@
 
 #include "test.h"
 
-#include "cli/options/options.h"
+#include "cli/options/parse.h"
 
 #include <math.h>
 
 typedef struct paint_options {
     bool gloss, dry;
-    long long coats, drops;
+    unsigned coats;
+    size_t drops;
     double thinner, heat;
     const char *colour, *output;
     cdul_strings layer, brush;
-    int finish, tool;
+    enum { MATT, SATIN, MIRROR } finish;
+    enum { ROLLER, SPRAY, BY_HAND } tool;
+    uint8_t ground[3];
 } paint_options;
 
-#define PAINT(name) offsetof(paint_options, name)
+#define OPTIONS paint_options
 
 static const cdul_option paint_table[] = {
-    {.name = "gloss",
-     .letter = 'g',
-     .type = CDUL_OPTION_FLAG,
-     .offset = PAINT(gloss),
-     .fallback = "true",
-     .group = "Paint",
-     .help = "make it shine"},
-    {.name = "dry",
-     .type = CDUL_OPTION_FLAG,
-     .offset = PAINT(dry),
-     .command_only = true,
-     .help = "wait, don't paint"},
-    {.name = "coats",
-     .letter = 'n',
-     .type = CDUL_OPTION_INT,
-     .offset = PAINT(coats),
-     .fallback = "2",
-     .argument = "N",
-     .minimum = 1,
-     .maximum = 9,
-     .help = "number of coats"},
-    {.name = "drops",
-     .type = CDUL_OPTION_INT,
-     .offset = PAINT(drops),
-     .argument = "N",
-     .minimum = -9007199254740992.0,
-     .maximum = 9007199254740992.0,
-     .help = "drops, by default as they fall"},
-    {.name = "thinner",
-     .type = CDUL_OPTION_REAL,
-     .offset = PAINT(thinner),
-     .fallback = "0.1",
-     .argument = "SHARE",
-     .minimum = 0,
-     .maximum = 1,
-     .help = "share of thinner"},
-    {.name = "drying-heat",
-     .type = CDUL_OPTION_REAL,
-     .offset = PAINT(heat),
-     .argument = "T",
-     .minimum = -INFINITY,
-     .maximum = INFINITY,
-     .group = "Tools",
-     .help = "temperature"},
-    {.name = "colour",
-     .type = CDUL_OPTION_STRING,
-     .offset = PAINT(colour),
-     .argument = "NAME",
-     .help = "colour"},
-    {.name = "output",
-     .letter = 'o',
-     .type = CDUL_OPTION_STRING,
-     .offset = PAINT(output),
-     .fallback = "-",
-     .argument = "FILE",
-     .command_only = true,
-     .help = "where the painting goes"},
-    {.name = "layer",
-     .letter = 'l',
-     .type = CDUL_OPTION_STRINGS,
-     .offset = PAINT(layer),
-     .fallback = "a coat of {}",
-     .argument = "TEXT",
-     .help = "layer; may be repeated"},
-    {.name = "brush",
-     .type = CDUL_OPTION_STRINGS,
-     .offset = PAINT(brush),
-     .argument = "DIR",
-     .help = "brush"},
-    {.name = "finish",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = PAINT(finish),
-     .fallback = "satin",
-     .argument = "HOW",
-     .choices = "matt|satin|mirror",
-     .help = "finish"},
-    {.name = "tool",
-     .type = CDUL_OPTION_CHOICE,
-     .offset = PAINT(tool),
-     .argument = "NAME",
-     .choices = "roller|spray",
-     .help = "tool, by default by hand"},
+    {.group = "Paint", FLAG("gloss", 'g', gloss, "make it shine")},
+    {FLAG("dry", 0, dry, "wait, don't paint"), .command_only = true},
+    {SIZE("coats", 'n', coats, "N", 1, 9, "number of coats"), .idle = 1},
+    {SIZE("drops", 0, drops, "N", 1, CDUL_MAX_WHOLE, "drops, by default as they fall"), .idle = 2},
+    {REAL("thinner", 0, thinner, "SHARE", 0, 1, "share of thinner")},
+    {.group = "Tools", REAL("drying-heat", 0, heat, "T", -INFINITY, INFINITY, "temperature")},
+    {STRING("colour", 0, colour, "NAME", "colour"), .idle = 2},
+    {STRING("output", 'o', output, "FILE", "where the painting goes"), .command_only = true},
+    {STRINGS("layer", 'l', layer, "TEXT", "layer; may be repeated"), .idle = 1},
+    {STRINGS("brush", 0, brush, "DIR", "brush")},
+    {CHOICE("finish", 0, finish, "HOW", ONE_OF("matt", "satin", "mirror"), "finish"), .idle = 2},
+    {CHOICE("tool", 0, tool, "NAME", ONE_OF("roller", "spray"), "tool, by default by hand")},
+    {COLOUR("ground", 0, ground, "RRGGBB", "colour below")},
     {0},
 };
+
+static void paint_defaults(void *options) {
+    *(paint_options *)options = (paint_options){
+        .gloss = true,
+        .coats = 2,
+        .thinner = 0.1,
+        .heat = NAN,
+        .output = "-",
+        .finish = SATIN,
+        .tool = BY_HAND,
+        .ground = {0xff, 0x80, 0x0a},
+    };
+}
+
+#undef OPTIONS
+#define OPTIONS wash_options
 
 typedef struct wash_options {
     double soap;
@@ -111,26 +61,18 @@ typedef struct wash_options {
 } wash_options;
 
 static const cdul_option wash_table[] = {
-    {.name = "soap",
-     .type = CDUL_OPTION_REAL,
-     .offset = offsetof(wash_options, soap),
-     .fallback = "1",
-     .argument = "X",
-     .minimum = 0,
-     .maximum = 5,
-     .group = "Soap",
-     .help = "soap"},
-    {.name = "towel",
-     .type = CDUL_OPTION_STRINGS,
-     .offset = offsetof(wash_options, towel),
-     .argument = "TEXT",
-     .help = "towel"},
+    {.group = "Soap", REAL("soap", 0, soap, "X", 0, 5, "soap")},
+    {STRINGS("towel", 0, towel, "TEXT", "towel")},
     {0},
 };
 
+static void wash_defaults(void *options) {
+    ((wash_options *)options)->soap = 1;
+}
+
 static cdul_status paint_versions(const void *user, FILE *out, cdul_error *failure) {
     const paint_options *options = user;
-    fprintf(out, "easel 1.2\nfor %lld coats\n", options->coats);
+    fprintf(out, "easel 1.2\nfor %u coats\n", options->coats);
     if (options->coats == 9) return cdul_fail(failure, CDUL_ERR_USAGE, "no easel bears 9 coats");
     return CDUL_OK;
 }
@@ -148,6 +90,7 @@ static const cdul_program paint = {
     .examples = paint_examples,
     .options = paint_table,
     .options_size = sizeof(paint_options),
+    .defaults = paint_defaults,
     .versions = paint_versions,
 };
 static const char *const wash_usage[] = {"cdul-wash", NULL};
@@ -161,15 +104,14 @@ static const cdul_program wash = {
     .examples = no_examples,
     .options = wash_table,
     .options_size = sizeof(wash_options),
+    .defaults = wash_defaults,
 };
 static const cdul_program *const both[] = {&paint, &wash, NULL};
 
 /* One call of the parser and all that comes out of it. */
 typedef struct parse_result {
-    paint_options options;
-    cdul_common common;
-    cdul_parsed *parsed;
-    bool done;
+    cdul_parsed parsed;
+    const paint_options *options; /* parsed.options */
     char *text; /* what was written on `out` */
     cdul_error err;
 } parse_result;
@@ -188,14 +130,14 @@ static cdul_status parse(parse_result *r, const char *const *words) {
     *r = (parse_result){.err = {{0}}};
     FILE *out = open_memstream(&r->text, &size);
     assert_non_null(out);
-    cdul_status status = cdul_options_parse(&paint, both, argc, argv, out, &r->options, &r->common,
-                                            &r->parsed, &r->done, &r->err);
+    cdul_status status = cdul_options_parse(&paint, both, argc, argv, out, &r->parsed, &r->err);
+    r->options = r->parsed.options;
     fclose(out);
     return status;
 }
 
 static void release(parse_result *r) {
-    cdul_parsed_free(r->parsed);
+    cdul_parsed_free(&r->parsed);
     free(r->text);
 }
 
@@ -213,7 +155,7 @@ static void release(parse_result *r) {
     do {                                                                                           \
         parse_result refused;                                                                      \
         assert_int_equal(parse(&refused, WORDS(__VA_ARGS__)), CDUL_ERR_USAGE);                     \
-        assert_null(refused.parsed);                                                               \
+        assert_null(refused.parsed.options);                                                       \
         assert_string_equal(refused.err.message, expected);                                        \
         release(&refused);                                                                         \
     } while (0)

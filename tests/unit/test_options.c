@@ -1,29 +1,29 @@
 #include "options_fixture.h"
 
+#include "cli/options/common.h"
+
 #include <sched.h>
 
 static void defaults_fill_the_struct(void **state) {
     (void)state;
     parse_result r;
     assert_int_equal(parse(&r, (const char *const[]){NULL}), CDUL_OK);
-    assert_true(r.options.gloss);
-    assert_false(r.options.dry);
-    assert_int_equal(r.options.coats, 2);
-    assert_true(r.options.drops == CDUL_INT_NONE);
-    assert_true(r.options.thinner == 0.1);
-    assert_true(isnan(r.options.heat));
-    assert_null(r.options.colour);
-    assert_string_equal(r.options.output, "-");
-    assert_int_equal(r.options.layer.count, 1);
-    assert_string_equal(r.options.layer.items[0], "a coat of {}");
-    assert_int_equal(r.options.brush.count, 0);
-    assert_int_equal(r.options.finish, 1);
-    assert_int_equal(r.options.tool, CDUL_CHOICE_NONE);
-    assert_int_equal(r.common.level, CDUL_NORMAL);
-    assert_int_equal(r.common.progress, CDUL_PROGRESS_AUTO);
-    assert_int_equal(r.common.positional.count, 0);
-    assert_false(r.done);
-    assert_false(cdul_options_given(r.parsed, "coats"));
+    assert_true(r.options->gloss);
+    assert_false(r.options->dry);
+    assert_int_equal(r.options->coats, 2);
+    assert_int_equal(r.options->drops, 0);
+    assert_true(r.options->thinner == 0.1);
+    assert_true(isnan(r.options->heat));
+    assert_null(r.options->colour);
+    assert_string_equal(r.options->output, "-");
+    assert_int_equal(r.options->layer.count, 0);
+    assert_int_equal(r.options->finish, 1);
+    assert_int_equal(r.options->tool, BY_HAND);
+    assert_int_equal(r.parsed.level, CDUL_NORMAL);
+    assert_int_equal(r.parsed.progress, CDUL_PROGRESS_AUTO);
+    assert_int_equal(r.parsed.positional.count, 0);
+    assert_false(r.parsed.done);
+    assert_false(cdul_parsed_given(&r.parsed, "coats"));
     release(&r);
 }
 
@@ -31,36 +31,52 @@ static void options_set_fields_and_the_rest_is_positional(void **state) {
     (void)state;
     parse_result r;
     parses(r, "wall", "--no-gloss", "-n3", "--thinner=1e-1", "--drying-heat", "-4.5", "-o", "out",
-           "--finish", "mirror", "door", "--tool=spray", "--drops=-9007199254740992", "--",
+           "--finish", "mirror", "door", "--tool=spray", "--drops=9007199254740992", "--",
            "--coats", "-");
-    assert_false(r.options.gloss);
-    assert_int_equal(r.options.coats, 3);
-    assert_true(r.options.thinner == 0.1);
-    assert_true(r.options.heat == -4.5);
-    assert_true(r.options.drops == -9007199254740992);
-    assert_string_equal(r.options.output, "out");
-    assert_int_equal(r.options.finish, 2);
-    assert_int_equal(r.options.tool, 1);
-    assert_int_equal(r.common.positional.count, 4);
-    assert_string_equal(r.common.positional.items[0], "wall");
-    assert_string_equal(r.common.positional.items[1], "door");
-    assert_string_equal(r.common.positional.items[2], "--coats");
-    assert_string_equal(r.common.positional.items[3], "-");
-    assert_true(cdul_options_given(r.parsed, "coats"));
-    assert_true(cdul_options_given(r.parsed, "gloss"));
-    assert_false(cdul_options_given(r.parsed, "colour"));
+    assert_false(r.options->gloss);
+    assert_int_equal(r.options->coats, 3);
+    assert_true(r.options->thinner == 0.1);
+    assert_true(r.options->heat == -4.5);
+    assert_true(r.options->drops == 9007199254740992);
+    assert_string_equal(r.options->output, "out");
+    assert_int_equal(r.options->finish, 2);
+    assert_int_equal(r.options->tool, 1);
+    assert_int_equal(r.parsed.positional.count, 4);
+    assert_string_equal(r.parsed.positional.items[0], "wall");
+    assert_string_equal(r.parsed.positional.items[1], "door");
+    assert_string_equal(r.parsed.positional.items[2], "--coats");
+    assert_string_equal(r.parsed.positional.items[3], "-");
+    assert_true(cdul_parsed_given(&r.parsed, "coats"));
+    assert_true(cdul_parsed_given(&r.parsed, "gloss"));
+    assert_false(cdul_parsed_given(&r.parsed, "colour"));
     release(&r);
 }
 
-static void the_first_use_of_a_list_replaces_its_default_and_further_ones_add(void **state) {
+static void every_use_of_a_list_adds_to_it(void **state) {
     (void)state;
     parse_result r;
     parses(r, "-l", "one", "--layer", "two", "--brush=", "-l", "three");
-    assert_int_equal(r.options.layer.count, 3);
-    assert_string_equal(r.options.layer.items[0], "one");
-    assert_string_equal(r.options.layer.items[2], "three");
-    assert_int_equal(r.options.brush.count, 1);
-    assert_string_equal(r.options.brush.items[0], "");
+    assert_int_equal(r.options->layer.count, 3);
+    assert_string_equal(r.options->layer.items[0], "one");
+    assert_string_equal(r.options->layer.items[2], "three");
+    assert_int_equal(r.options->brush.count, 1);
+    assert_string_equal(r.options->brush.items[0], "");
+    release(&r);
+}
+
+static void what_has_no_use_in_a_kind_of_run_is_found_if_it_is_not_as_by_default(void **state) {
+    (void)state;
+    parse_result r;
+    parses(r, "-n", "2", "--finish=satin", "--gloss");
+    assert_null(cdul_parsed_idle(&r.parsed, 1 | 2));
+    release(&r);
+    parses(r, "--finish=matt", "-n3");
+    assert_string_equal(cdul_parsed_idle(&r.parsed, 1)->name, "coats");
+    assert_string_equal(cdul_parsed_idle(&r.parsed, 2)->name, "finish");
+    release(&r);
+    parses(r, "-l", "a", "--colour", "");
+    assert_string_equal(cdul_parsed_idle(&r.parsed, 1)->name, "layer");
+    assert_string_equal(cdul_parsed_idle(&r.parsed, 2)->name, "colour");
     release(&r);
 }
 
@@ -68,9 +84,9 @@ static void long_options_may_be_abbreviated(void **state) {
     (void)state;
     parse_result r;
     parses(r, "--coa", "4", "--no-g", "--drying=1");
-    assert_int_equal(r.options.coats, 4);
-    assert_false(r.options.gloss);
-    assert_true(r.options.heat == 1);
+    assert_int_equal(r.options->coats, 4);
+    assert_false(r.options->gloss);
+    assert_true(r.options->heat == 1);
     release(&r);
 }
 
@@ -79,11 +95,11 @@ static void the_last_of_several_wins(void **state) {
     parse_result r;
     parses(r, "-n", "3", "-n", "4", "--no-gloss", "-g", "-v", "-q", "-v", "-j", "7",
            "--progress=never");
-    assert_int_equal(r.options.coats, 4);
-    assert_true(r.options.gloss);
-    assert_int_equal(r.common.level, CDUL_VERBOSE);
-    assert_int_equal(r.common.threads, 7);
-    assert_int_equal(r.common.progress, CDUL_PROGRESS_NEVER);
+    assert_int_equal(r.options->coats, 4);
+    assert_true(r.options->gloss);
+    assert_int_equal(r.parsed.level, CDUL_VERBOSE);
+    assert_int_equal(r.parsed.threads, 7);
+    assert_int_equal(r.parsed.progress, CDUL_PROGRESS_NEVER);
     release(&r);
 }
 
@@ -91,8 +107,8 @@ static void letters_may_be_clustered(void **state) {
     (void)state;
     parse_result r;
     parses(r, "-vvvqgqn5");
-    assert_int_equal(r.common.level, CDUL_QUIET);
-    assert_int_equal(r.options.coats, 5);
+    assert_int_equal(r.parsed.level, CDUL_QUIET);
+    assert_int_equal(r.options->coats, 5);
     release(&r);
 }
 
@@ -106,11 +122,11 @@ static void threads_default_to_the_processors_that_may_be_used(void **state) {
     parse_result r;
     assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
     parses(r, "wall");
-    assert_int_equal(r.common.threads, 1);
+    assert_int_equal(r.parsed.threads, 1);
     release(&r);
     assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
     parses(r, "wall");
-    assert_int_equal(r.common.threads, CPU_COUNT(&before));
+    assert_int_equal(r.parsed.threads, CPU_COUNT(&before));
     release(&r);
 }
 
@@ -134,7 +150,7 @@ static void help_is_answered_before_mistakes_that_follow(void **state) {
     (void)state;
     parse_result r;
     parses(r, "--help", "--coast");
-    assert_true(r.done);
+    assert_true(r.parsed.done);
     assert_non_null(strstr(r.text, "Usage: cdul-paint"));
     release(&r);
 }
@@ -154,7 +170,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_fill_the_struct),
         cmocka_unit_test(options_set_fields_and_the_rest_is_positional),
-        cmocka_unit_test(the_first_use_of_a_list_replaces_its_default_and_further_ones_add),
+        cmocka_unit_test(every_use_of_a_list_adds_to_it),
+        cmocka_unit_test(what_has_no_use_in_a_kind_of_run_is_found_if_it_is_not_as_by_default),
         cmocka_unit_test(long_options_may_be_abbreviated),
         cmocka_unit_test(the_last_of_several_wins),
         cmocka_unit_test(letters_may_be_clustered),

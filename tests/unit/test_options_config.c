@@ -16,16 +16,16 @@ static void a_config_sets_options_by_section_and_key(void **state) {
         " \"layer\": [\"x\", \"y\"], \"brush\": \"one\", \"finish\": \"matt\"}}");
     parse_result r;
     parses(r, "wall", "-c", "a.json");
-    assert_false(r.options.gloss);
-    assert_int_equal(r.options.coats, 3);
-    assert_true(r.options.heat == 1.5);
-    assert_string_equal(r.options.colour, "red");
-    assert_int_equal(r.options.layer.count, 2);
-    assert_string_equal(r.options.layer.items[1], "y");
-    assert_int_equal(r.options.brush.count, 1);
-    assert_string_equal(r.options.brush.items[0], "one");
-    assert_int_equal(r.options.finish, 0);
-    assert_true(cdul_options_given(r.parsed, "finish"));
+    assert_false(r.options->gloss);
+    assert_int_equal(r.options->coats, 3);
+    assert_true(r.options->heat == 1.5);
+    assert_string_equal(r.options->colour, "red");
+    assert_int_equal(r.options->layer.count, 2);
+    assert_string_equal(r.options->layer.items[1], "y");
+    assert_int_equal(r.options->brush.count, 1);
+    assert_string_equal(r.options->brush.items[0], "one");
+    assert_int_equal(r.options->finish, 0);
+    assert_true(cdul_parsed_given(&r.parsed, "finish"));
     release(&r);
 }
 
@@ -35,11 +35,11 @@ static void later_configs_win_and_the_command_line_wins_over_all(void **state) {
     write_file("b.json", "{\"paint\": {\"coats\": 4, \"thinner\": 0.5}}");
     parse_result r;
     parses(r, "--thinner=0.7", "-l", "b", "-c", "a.json", "-c", "b.json");
-    assert_int_equal(r.options.coats, 4);
-    assert_string_equal(r.options.colour, "red");
-    assert_true(r.options.thinner == 0.7);
-    assert_int_equal(r.options.layer.count, 1);
-    assert_string_equal(r.options.layer.items[0], "b");
+    assert_int_equal(r.options->coats, 4);
+    assert_string_equal(r.options->colour, "red");
+    assert_true(r.options->thinner == 0.7);
+    assert_int_equal(r.options->layer.count, 1);
+    assert_string_equal(r.options->layer.items[0], "b");
     release(&r);
 }
 
@@ -47,10 +47,10 @@ static void set_and_options_count_in_the_order_given(void **state) {
     (void)state;
     parse_result r;
     parses(r, "--set", "paint.coats=5", "-n", "6");
-    assert_int_equal(r.options.coats, 6);
+    assert_int_equal(r.options->coats, 6);
     release(&r);
     parses(r, "-n", "6", "--set", "paint.coats=5");
-    assert_int_equal(r.options.coats, 5);
+    assert_int_equal(r.options->coats, 5);
     release(&r);
 }
 
@@ -60,15 +60,15 @@ static void set_reads_the_value_by_the_type_of_the_option(void **state) {
     parses(r, "--set", "paint.gloss=false", "--set", "paint.colour=a=b.c", "--set",
            "paint.layer=[\"x\", \"y\"]", "--set", "paint.brush=one two",
            "--set=paint.finish=mirror");
-    assert_false(r.options.gloss);
-    assert_string_equal(r.options.colour, "a=b.c");
-    assert_int_equal(r.options.layer.count, 2);
-    assert_int_equal(r.options.brush.count, 1);
-    assert_string_equal(r.options.brush.items[0], "one two");
-    assert_int_equal(r.options.finish, 2);
+    assert_false(r.options->gloss);
+    assert_string_equal(r.options->colour, "a=b.c");
+    assert_int_equal(r.options->layer.count, 2);
+    assert_int_equal(r.options->brush.count, 1);
+    assert_string_equal(r.options->brush.items[0], "one two");
+    assert_int_equal(r.options->finish, 2);
     release(&r);
     parses(r, "--drops=3", "--set", "paint.drops=null");
-    assert_true(r.options.drops == CDUL_INT_NONE);
+    assert_int_equal(r.options->drops, 0);
     release(&r);
 }
 
@@ -102,7 +102,8 @@ static void wrong_types_and_ranges_are_refused_with_file_and_key(void **state) {
         {"{\"paint\": {\"coats\": 2.5}}", "paint.coats: expected a whole number, 1 to 9, not 2.5"},
         {"{\"paint\": {\"coats\": 10}}", "paint.coats: expected a whole number, 1 to 9, not 10"},
         {"{\"paint\": {\"coats\": null}}", "paint.coats: expected a number, not null"},
-        {"{\"paint\": {\"drops\": 1e300}}", "paint.drops: expected a whole number, not 1e300"},
+        {"{\"paint\": {\"drops\": 1e300}}",
+         "paint.drops: expected a whole number, at least 1, not 1e300"},
         {"{\"paint\": {\"thinner\": true}}", "paint.thinner: expected a number, not true or false"},
         {"{\"paint\": {\"gloss\": 1}}", "paint.gloss: expected true or false, not a number"},
         {"{\"paint\": {\"colour\": []}}", "paint.colour: expected a string, not a list"},
@@ -147,14 +148,14 @@ static void a_printed_config_reproduces_the_options(void **state) {
     parses(first, "--no-gloss", "-n", "7", "--thinner", "0.30000000000000004",
            "--drying-heat=-1e-7", "--colour", "r\"\\\xc3\xa9", "-l", "a", "-l", "", "--brush", "b",
            "--finish=mirror", "--tool=spray", "--print-config");
-    assert_true(first.done);
+    assert_true(first.parsed.done);
     write_file("printed.json", first.text);
     parses(second, "-c", "printed.json", "--print-config");
     assert_string_equal(first.text, second.text);
-    assert_true(second.options.thinner == 0.30000000000000004);
-    assert_string_equal(second.options.colour, "r\"\\\xc3\xa9");
-    assert_true(cdul_strings_equal(&first.options.layer, &second.options.layer));
-    assert_int_equal(second.options.tool, 1);
+    assert_true(second.options->thinner == 0.30000000000000004);
+    assert_string_equal(second.options->colour, "r\"\\\xc3\xa9");
+    assert_true(cdul_strings_equal(&first.options->layer, &second.options->layer));
+    assert_int_equal(second.options->tool, 1);
     release(&first);
     release(&second);
 }
@@ -167,8 +168,8 @@ static void a_printed_config_of_defaults_reproduces_them(void **state) {
     parses(second, "--drops=3", "--print-config", "-c", "printed.json", "--set",
            "paint.drops=null");
     assert_string_equal(first.text, second.text);
-    assert_null(second.options.colour);
-    assert_true(isnan(second.options.heat));
+    assert_null(second.options->colour);
+    assert_true(isnan(second.options->heat));
     release(&first);
     release(&second);
 }

@@ -26,9 +26,9 @@ static void numbers_are_decimal_and_nothing_else(void **state) {
     refuses(WHOLE "\"99999999999999999999999\"", "--coats", "99999999999999999999999");
     parse_result r;
     parses(r, "--thinner", ".5", "--drying-heat=+1.E+2", "--coats=+07");
-    assert_true(r.options.thinner == 0.5);
-    assert_true(r.options.heat == 100);
-    assert_int_equal(r.options.coats, 7);
+    assert_true(r.options->thinner == 0.5);
+    assert_true(r.options->heat == 100);
+    assert_int_equal(r.options->coats, 7);
     release(&r);
 }
 
@@ -38,7 +38,7 @@ static void ranges_are_inclusive(void **state) {
     refuses(NUMBER "\"-0.1\"", "--thinner", "-0.1");
     refuses(WHOLE "\"0\"", "--coats", "0");
     refuses(WHOLE "\"10\"", "--coats", "10");
-    refuses("--drops: expected a whole number, not \"9007199254740994\"", "--drops",
+    refuses("--drops: expected a whole number, at least 1, not \"9007199254740994\"", "--drops",
             "9007199254740994");
     parse_result r;
     parses(r, "--thinner=1", "--coats=9");
@@ -56,13 +56,29 @@ static void choices_are_listed_and_the_nearest_is_suggested(void **state) {
             "matt|satin");
 }
 
+static void colours_are_six_hexadecimal_digits(void **state) {
+    (void)state;
+    refuses("--ground: expected six hexadecimal digits, as in ffffff, not \"#fff\"", "--ground",
+            "#fff");
+    refuses("--ground: expected six hexadecimal digits, as in ffffff, not \"0x1234\"", "--ground",
+            "0x1234");
+    refuses("--ground: expected six hexadecimal digits, as in ffffff, not \"1234567\"", "--ground",
+            "1234567");
+    parse_result r;
+    parses(r, "--ground", "00aBff");
+    assert_int_equal(r.options->ground[0], 0);
+    assert_int_equal(r.options->ground[1], 0xab);
+    assert_int_equal(r.options->ground[2], 0xff);
+    release(&r);
+}
+
 /* A library or plug-in may have called setlocale. */
 static void a_locale_with_a_decimal_comma_changes_nothing(void **state) {
     (void)state;
     if (!setlocale(LC_ALL, "de_DE.UTF-8") && !setlocale(LC_ALL, "fr_FR.UTF-8")) skip();
     parse_result r;
     parses(r, "--thinner", "0.25", "--print-config");
-    assert_true(r.options.thinner == 0.25);
+    assert_true(r.options->thinner == 0.25);
     assert_non_null(strstr(r.text, "\"thinner\": 0.25"));
     release(&r);
     refuses(NUMBER "\"0,25\"", "--thinner", "0,25");
@@ -87,7 +103,7 @@ static void effective_options_are_json_without_those_of_a_single_run(void **stat
     (void)state;
     parse_result r;
     parses(r, "--colour", "\"red\"\n", "--drops=9007199254740992", "--dry", "-o", "x");
-    char *text = cdul_options_json(&paint, &r.options);
+    char *text = cdul_options_json(&paint, r.options);
     assert_string_equal(text, "{\n  \"paint\": {\n"
                               "    \"gloss\": true,\n"
                               "    \"coats\": 2,\n"
@@ -95,10 +111,11 @@ static void effective_options_are_json_without_those_of_a_single_run(void **stat
                               "    \"thinner\": 0.1,\n"
                               "    \"drying_heat\": null,\n"
                               "    \"colour\": \"\\\"red\\\"\\n\",\n"
-                              "    \"layer\": [\"a coat of {}\"],\n"
+                              "    \"layer\": [],\n"
                               "    \"brush\": [],\n"
                               "    \"finish\": \"satin\",\n"
-                              "    \"tool\": null\n"
+                              "    \"tool\": null,\n"
+                              "    \"ground\": \"ff800a\"\n"
                               "  }\n}");
     free(text);
     release(&r);
@@ -109,6 +126,7 @@ int main(void) {
         cmocka_unit_test(numbers_are_decimal_and_nothing_else),
         cmocka_unit_test(ranges_are_inclusive),
         cmocka_unit_test(choices_are_listed_and_the_nearest_is_suggested),
+        cmocka_unit_test(colours_are_six_hexadecimal_digits),
         cmocka_unit_test(a_locale_with_a_decimal_comma_changes_nothing),
         cmocka_unit_test(printed_numbers_read_back_as_the_same_doubles),
         cmocka_unit_test(effective_options_are_json_without_those_of_a_single_run),

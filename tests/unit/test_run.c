@@ -1,6 +1,5 @@
 #include "test.h"
 
-#include "cli/eval_options.h"
 #include "cli/programs.h"
 #include "cli/run.h"
 
@@ -11,7 +10,7 @@
 /* What the work was asked to do is its first positional argument. */
 static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
     const cdul_eval_options *eval = options;
-    const char *what = cli->common->positional.items[0];
+    const char *what = cli->parsed->positional.items[0];
     cdul_say(cli->callbacks, "threshold %g", eval->threshold);
     if (strcmp(what, "skip") == 0) cli->skipped = true;
     if (strcmp(what, "fail") == 0)

@@ -1,6 +1,7 @@
 /* Completion scripts for bash, zsh and fish. What an argument completes to follows from its
  * placeholder: DIR is a folder, a choice one of its words, anything else a file. */
-#include "cli/options/internal.h"
+#include "cli/options/common.h"
+#include "cli/options/pages.h"
 
 #include <string.h>
 
@@ -9,13 +10,12 @@ typedef void write_one(const cdul_program *program, const cdul_option *option, F
 static void each(const cdul_program *program, write_one *write, FILE *out) {
     for (const cdul_option *option = program->options; option->name; option++)
         write(program, option, out);
-    for (const cdul_option *option = cdul_common_options; option->name; option++)
+    for (const cdul_option *option = cdul_common_program.options; option->name; option++)
         write(program, option, out);
 }
 
 static bool is_folder(const cdul_option *option) {
-    const char *argument = cdul_option_argument(option);
-    return argument && strcmp(argument, "DIR") == 0;
+    return option->argument && strcmp(option->argument, "DIR") == 0;
 }
 
 /* "cdul-label" -> "_cdul_label". */
@@ -25,9 +25,8 @@ static void function_name(const cdul_program *program, FILE *out) {
     fprintf(out, "_%s", name);
 }
 
-/* "a|b" -> "a b". */
-static void write_words(const char *choices, FILE *out) {
-    for (; *choices; choices++) fputc(*choices == '|' ? ' ' : *choices, out);
+static void write_words(const char *const *choices, FILE *out) {
+    for (size_t i = 0; choices[i]; i++) fprintf(out, "%s%s", i ? " " : "", choices[i]);
 }
 
 /* --- bash --- */
@@ -54,7 +53,7 @@ static void bash_argument(const cdul_program *program, const cdul_option *option
     }
 }
 
-void cdul_options_write_bash(const cdul_program *program, FILE *out) {
+void cdul_bash_write(const cdul_program *program, FILE *out) {
     fprintf(out, "# bash completion for %s\n", program->name);
     function_name(program, out);
     fputs("() {\n"
@@ -118,17 +117,16 @@ static void zsh_spec(const char *prefix, const char *name, char letter, const cd
     fputc('[', out);
     zsh_help(option->help, out);
     fputc(']', out);
-    const char *argument = cdul_option_argument(option);
-    if (argument) {
+    if (option->argument) {
         fputc(':', out);
-        zsh_help(argument, out);
+        zsh_help(option->argument, out);
         fputc(':', out);
     }
     if (option->choices) {
         fputc('(', out);
         write_words(option->choices, out);
         fputc(')', out);
-    } else if (argument) {
+    } else if (option->argument) {
         fputs(is_folder(option) ? "_files -/" : "_files", out);
     }
     fputs("' \\\n", out);
@@ -140,7 +138,7 @@ static void zsh_option(const cdul_program *program, const cdul_option *option, F
     if (cdul_option_negatable(option)) zsh_spec("no-", option->name, 0, option, out);
 }
 
-void cdul_options_write_zsh(const cdul_program *program, FILE *out) {
+void cdul_zsh_write(const cdul_program *program, FILE *out) {
     fprintf(out, "#compdef %s\n_arguments -s -S \\\n", program->name);
     each(program, zsh_option, out);
     fputs("    '*:file:_files'\n", out);
@@ -174,6 +172,6 @@ static void fish_option(const cdul_program *program, const cdul_option *option, 
     if (cdul_option_negatable(option)) fish_line(program, option, "no-", out);
 }
 
-void cdul_options_write_fish(const cdul_program *program, FILE *out) {
+void cdul_fish_write(const cdul_program *program, FILE *out) {
     each(program, fish_option, out);
 }

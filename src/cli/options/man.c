@@ -1,5 +1,6 @@
 /* The man page, in troff with the man macros. */
-#include "cli/options/internal.h"
+#include "cli/options/common.h"
+#include "cli/options/pages.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -8,6 +9,29 @@
 /* Prose is broken at the first space from this column on; what people see is filled anew by man. */
 #define SOURCE_COLUMN 50
 #define COMMAND_WIDTH 64 /* of examples, which are indented twice */
+
+/* What troff shows as the character c; NULL: c itself. A dash that can be copied into a shell is
+ * `plain`, others are hyphens. */
+static const char *escaped(char c, bool code, bool plain) {
+    switch (c) {
+    case '\\':
+        return "\\e";
+    case '-':
+        return code || plain ? "\\-" : NULL;
+    case '\'':
+        return code ? "\\(aq" : NULL;
+    case '"':
+        return "\\(dq"; /* a bare one would end a macro's argument */
+    case '`':
+        return "\\(ga";
+    case '^':
+        return "\\(ha";
+    case '~':
+        return "\\(ti";
+    default:
+        return NULL;
+    }
+}
 
 /* Writes text so that troff shows it as it stands. In `code`, and in a word that starts with a
  * dash, every dash is one that can be copied into a shell; elsewhere it is a hyphen. */
@@ -25,31 +49,11 @@ static void escape(const char *text, bool code, FILE *out) {
         if (line_start && (*text == '.' || *text == '\'')) fputs("\\&", out);
         line_start = *text == '\n';
         word_start = *text == ' ' || *text == '\n' || *text == '(' || *text == '"';
-        switch (*text) {
-        case '\\':
-            fputs("\\e", out);
-            break;
-        case '-':
-            fputs(code || option ? "\\-" : "-", out);
-            break;
-        case '\'':
-            fputs(code ? "\\(aq" : "'", out);
-            break;
-        case '"':
-            fputs("\\(dq", out);
-            break; /* a bare one would end a macro's argument */
-        case '`':
-            fputs("\\(ga", out);
-            break;
-        case '^':
-            fputs("\\(ha", out);
-            break;
-        case '~':
-            fputs("\\(ti", out);
-            break;
-        default:
+        const char *as = escaped(*text, code, option);
+        if (as)
+            fputs(as, out);
+        else
             fputc(*text, out);
-        }
     }
 }
 
@@ -64,6 +68,11 @@ static void line(const char *text, FILE *out) {
     fputc('\n', out);
 }
 
+static void sentence(char *text, FILE *out) {
+    text[0] = (char)toupper((unsigned char)text[0]);
+    line(text, out);
+}
+
 static void paragraphs(const char *text, FILE *out) {
     for (bool first = true; *text; first = false) {
         const char *end = strstr(text, "\n\n");
@@ -76,35 +85,36 @@ static void paragraphs(const char *text, FILE *out) {
     }
 }
 
-static void write_option(const cdul_option *option, FILE *out) {
+static void write_option(const cdul_option *option, const void *defaults, FILE *out) {
+    char text[1200];
     fputs(".TP\n", out);
     if (option->letter) fprintf(out, "\\fB\\-%c\\fR, ", option->letter);
-    fprintf(out, "\\fB\\-\\-");
-    if (cdul_option_negatable(option)) fputs("\\fR[\\fBno\\-\\fR]\\fB", out);
+    fprintf(out, "\\fB\\-\\-%s", cdul_option_negatable(option) ? "\\fR[\\fBno\\-\\fR]\\fB" : "");
     escape(option->name, true, out);
     fputs("\\fR", out);
-    const char *argument = cdul_option_argument(option);
-    if (argument) {
+    if (option->argument) {
         fputs(" \\fI", out);
-        escape(argument, true, out);
+        escape(option->argument, true, out);
         fputs("\\fR", out);
     }
-    char facts[500], text[1200];
-    cdul_option_facts(option, facts, sizeof facts);
-    snprintf(text, sizeof text, "%s%s%s.", option->help, facts[0] ? " " : "", facts);
-    text[0] = (char)toupper((unsigned char)text[0]);
     fputc('\n', out);
-    line(text, out);
+    cdul_option_describe(option, defaults, text, sizeof text - 1);
+    strcpy(text + strlen(text), ".");
+    sentence(text, out);
 }
 
-static void write_options(const cdul_option *options, FILE *out) {
-    for (; options->name; options++) {
-        if (options->group) {
+static cdul_status write_options(const cdul_program *program, FILE *out, cdul_error *err) {
+    void *defaults = cdul_program_defaults(program);
+    if (!defaults) return cdul_fail_memory(err, "options");
+    for (const cdul_option *option = program->options; option->name; option++) {
+        if (option->group) {
             fputs(".SS ", out);
-            line(options->group, out);
+            line(option->group, out);
         }
-        write_option(options, out);
+        write_option(option, defaults, out);
     }
+    free(defaults);
+    return CDUL_OK;
 }
 
 static void write_synopsis(const cdul_program *program, FILE *out) {
@@ -142,16 +152,13 @@ static void write_config(const cdul_program *program, FILE *out) {
 }
 
 static void write_exit_status(FILE *out) {
-    static const char *const codes[] = {
-        "0",   "Done.",
-        "1",   "Failed; one line on standard error says why.",
-        "2",   "Wrong usage.",
-        "3",   "Done, but some inputs were skipped; they are listed.",
-        "130", "Interrupted by SIGINT or SIGTERM; work done so far is kept.",
-    };
     section("Exit status", out);
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i += 2)
-        fprintf(out, ".TP\n.B %s\n%s\n", codes[i], codes[i + 1]);
+    for (const cdul_exit_meaning *code = cdul_exit_meanings; code->meaning; code++) {
+        char text[200];
+        snprintf(text, sizeof text, "%s%s.", code->meaning, code->detail);
+        fprintf(out, ".TP\n.B %d\n", code->code);
+        sentence(text, out);
+    }
 }
 
 static void write_command(const char *command, FILE *out) {
@@ -168,8 +175,21 @@ static void write_command(const char *command, FILE *out) {
     free(text);
 }
 
-void cdul_options_write_man(const cdul_program *program, FILE *out) {
+static void write_see_also(const cdul_program *program, FILE *out) {
     static const char *const pages[] = {"cdul-label", "cdul-train", "cdul-predict", "cdul-eval"};
+    const char *comma = "";
+    section("See also", out);
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        if (strcmp(pages[i], program->name) == 0) continue;
+        fprintf(out, "%s\\fB", comma);
+        escape(pages[i], true, out);
+        fputs("\\fR(1)", out);
+        comma = ",\n";
+    }
+    fputc('\n', out);
+}
+
+cdul_status cdul_man_write(const cdul_program *program, FILE *out, cdul_error *err) {
     fputs(".TH ", out);
     for (const char *at = program->name; *at; at++) {
         if (*at == '-') fputc('\\', out);
@@ -185,8 +205,8 @@ void cdul_options_write_man(const cdul_program *program, FILE *out) {
     section("Description", out);
     paragraphs(program->description, out);
     section("Options", out);
-    write_options(program->options, out);
-    write_options(cdul_common_options, out);
+    cdul_status status = write_options(program, out, err);
+    if (status == CDUL_OK) status = write_options(&cdul_common_program, out, err);
     write_config(program, out);
     write_exit_status(out);
     if (program->examples[0]) section("Examples", out);
@@ -195,15 +215,6 @@ void cdul_options_write_man(const cdul_program *program, FILE *out) {
         line(program->examples[i], out);
         write_command(program->examples[i + 1], out);
     }
-    section("See also", out);
-    const char *comma = "";
-    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
-        if (strcmp(pages[i], program->name) == 0) continue;
-        fputs(comma, out);
-        fputs("\\fB", out);
-        escape(pages[i], true, out);
-        fputs("\\fR(1)", out);
-        comma = ",\n";
-    }
-    fputc('\n', out);
+    write_see_also(program, out);
+    return status;
 }

@@ -1,36 +1,30 @@
-/* --help and --version. Text is set to fit 79 columns on any terminal. */
-#include "cli/options/internal.h"
+/* --help. Text is set to fit 79 columns on any terminal. */
+#include "cli/options/common.h"
+#include "cli/options/pages.h"
+#include "cli/options/value.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define WIDTH       79
 #define HELP_COLUMN 26 /* where the descriptions of options start */
 
-/* --- Facts about an option, shared with the man page --- */
-
-const char *cdul_option_argument(const cdul_option *option) {
-    if (option->type == CDUL_OPTION_FLAG) return NULL;
-    return option->argument ? option->argument : "VALUE";
-}
-
-void cdul_option_facts(const cdul_option *option, char *out, size_t size) {
-    char values[400] = "";
-    if (option->type == CDUL_OPTION_INT || option->type == CDUL_OPTION_REAL)
-        cdul_option_range(option, values, sizeof values);
-    for (const char *at = option->choices ? option->choices : ""; *at; at++) {
+void cdul_option_describe(const cdul_option *option, const void *defaults, char *out, size_t size) {
+    char values[400] = "", room[CDUL_VALUE_ROOM];
+    const void *field = (const char *)defaults + option->offset;
+    if (option->type == CDUL_OPTION_SIZE || option->type == CDUL_OPTION_REAL)
+        cdul_value_range(option, values, sizeof values);
+    for (size_t i = 0; option->choices && option->choices[i]; i++) {
         size_t used = strlen(values);
-        snprintf(values + used, sizeof values - used, *at == '|' ? ", " : "%c", *at);
+        snprintf(values + used, sizeof values - used, "%s%s", i ? ", " : "", option->choices[i]);
     }
-    const char *fallback = option->fallback;
-    if (fallback && option->type == CDUL_OPTION_FLAG) fallback = fallback[0] == 't' ? "on" : NULL;
-    /* Quotes show where a default with spaces begins and ends. */
-    const char *quote = fallback && (strchr(fallback, ' ') || !*fallback) ? "\"" : "";
-    snprintf(out, size, "%s%s%s%s%s%s%s%s", values[0] || fallback ? "(" : "", values,
-             values[0] && fallback ? "; " : "", fallback ? "default " : "", quote,
-             fallback ? fallback : "", quote, values[0] || fallback ? ")" : "");
+    const char *standard = cdul_value_text(option, field, room);
+    if (option->type == CDUL_OPTION_FLAG) standard = *(const bool *)field ? "on" : NULL;
+    bool facts = values[0] || standard;
+    snprintf(out, size, "%s%s%s%s%s%s%s", option->help, facts ? " (" : "", values,
+             values[0] && standard ? "; " : "", standard ? "default " : "",
+             standard ? standard : "", facts ? ")" : "");
 }
 
 /* --- Setting of text --- */
@@ -97,16 +91,13 @@ static void write_paragraphs(const char *text, FILE *out) {
     }
 }
 
-static void write_option(const cdul_option *option, FILE *out) {
-    char left[100], facts[500], text[1200];
-    const char *argument = cdul_option_argument(option);
-    char letter[8] = "    ";
+static void write_option(const cdul_option *option, const void *defaults, FILE *out) {
+    char left[100], text[1200], letter[8] = "    ";
     if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
     int used = snprintf(left, sizeof left, "  %s--%s%s%s%s", letter,
                         cdul_option_negatable(option) ? "[no-]" : "", option->name,
-                        argument ? " " : "", argument ? argument : "");
-    cdul_option_facts(option, facts, sizeof facts);
-    snprintf(text, sizeof text, "%s%s%s", option->help, facts[0] ? " " : "", facts);
+                        option->argument ? " " : "", option->argument ? option->argument : "");
+    cdul_option_describe(option, defaults, text, sizeof text);
     if (used + 2 > HELP_COLUMN)
         fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");
     else
@@ -114,14 +105,18 @@ static void write_option(const cdul_option *option, FILE *out) {
     wrap(text, HELP_COLUMN, HELP_COLUMN, "", out);
 }
 
-static void write_options(const cdul_option *options, FILE *out) {
-    for (; options->name; options++) {
-        if (options->group) fprintf(out, "\n%s:\n", options->group);
-        write_option(options, out);
+static cdul_status write_options(const cdul_program *program, FILE *out, cdul_error *err) {
+    void *defaults = cdul_program_defaults(program);
+    if (!defaults) return cdul_fail_memory(err, "options");
+    for (const cdul_option *option = program->options; option->name; option++) {
+        if (option->group) fprintf(out, "\n%s:\n", option->group);
+        write_option(option, defaults, out);
     }
+    free(defaults);
+    return CDUL_OK;
 }
 
-/* --- Requests --- */
+/* --- The whole --- */
 
 /* A key to show how options become keys: one with a dash, if there is one. */
 static const cdul_option *sample_key(const cdul_program *program) {
@@ -134,25 +129,33 @@ static const cdul_option *sample_key(const cdul_program *program) {
     return sample;
 }
 
-void cdul_options_write_help(const cdul_program *program, FILE *out) {
+static void write_exit_status(FILE *out) {
+    char text[400] = "Exit status:";
+    for (const cdul_exit_meaning *code = cdul_exit_meanings; code->meaning; code++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, " %d %s%s", code->code, code->meaning,
+                 code[1].meaning ? ";" : ".");
+    }
+    write_paragraphs(text, out);
+}
+
+cdul_status cdul_help_write(const cdul_program *program, FILE *out, cdul_error *err) {
     for (size_t i = 0; program->usage[i]; i++) {
         fprintf(out, "%s ", i ? "      " : "Usage:");
         wrap(program->usage[i], 7, 11, "", out);
     }
-    fputc('\n', out);
-    fputc(toupper((unsigned char)program->summary[0]), out);
+    fprintf(out, "\n%c", toupper((unsigned char)program->summary[0]));
     wrap(program->summary + 1, 1, 0, "", out);
     write_paragraphs(program->description, out);
-    write_options(program->options, out);
-    write_options(cdul_common_options, out);
+    cdul_status status = write_options(program, out, err);
+    if (status == CDUL_OK) status = write_options(&cdul_common_program, out, err);
 
     char key[64], text[400];
     const cdul_option *sample = sample_key(program);
     cdul_option_key(sample->name, key, sizeof key);
     snprintf(text, sizeof text,
              "Options are also keys of a JSON config: --%s is \"%s.%s\". --print-config shows them "
-             "all. The "
-             "command line wins over -c FILE, and that over the defaults.",
+             "all. The command line wins over -c FILE, and that over the defaults.",
              sample->name, program->section, key);
     write_paragraphs(text, out);
     if (program->examples[0]) fputs("\nExamples:\n", out);
@@ -162,32 +165,6 @@ void cdul_options_write_help(const cdul_program *program, FILE *out) {
         fputs("  ", out);
         wrap(program->examples[i + 1], 2, 6, " \\", out);
     }
-    write_paragraphs(
-        "Exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs were skipped; 130 "
-        "interrupted, work kept.",
-        out);
-}
-
-cdul_status cdul_options_write_version(const cdul_program *program, const void *options, FILE *out,
-                                       cdul_error *err) {
-#if defined(__clang__)
-    const char *compiler = "clang " __clang_version__;
-#else
-    const char *compiler = "gcc " __VERSION__;
-#endif
-    char *more = NULL;
-    size_t size = 0;
-    FILE *lines = open_memstream(&more, &size); /* a failure leaves `out` empty */
-    if (!lines) return cdul_fail_memory(err, "versions");
-    cdul_status status = program->versions ? program->versions(options, lines, err) : CDUL_OK;
-    bool failed = ferror(lines) != 0;
-    failed = fclose(lines) != 0 || failed;
-    if (failed && status == CDUL_OK) status = cdul_fail_memory(err, "versions");
-    const unsigned xxhash = XXH_versionNumber();
-    if (status == CDUL_OK)
-        fprintf(out, "%s %s\ncompiler %.*s\ncJSON %s\nxxHash %u.%u.%u\n%s", program->name,
-                CDUL_VERSION, (int)strcspn(compiler, "("), compiler, cJSON_Version(),
-                xxhash / 10000, xxhash / 100 % 100, xxhash % 100, more);
-    free(more);
+    write_exit_status(out);
     return status;
 }

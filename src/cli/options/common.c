@@ -1,0 +1,69 @@
+/* Options and exit codes that every program has. */
+#include "cli/options/common.h"
+
+#define OPTIONS cdul_common_options
+
+static const cdul_option table[] = {
+    {.group = "General",
+     STRINGS("config", 'c', config, "FILE",
+             "read options from a JSON config; may be repeated, later files win"),
+     .command_only = true},
+    {STRINGS("set", 0, set, "KEY=VALUE",
+             "set one config key, such as train.lr=1e-5; may be repeated"),
+     .command_only = true},
+    {FLAG("print-config", 0, print_config, "print the effective options as a config and exit"),
+     .command_only = true},
+    {SIZE("threads", 'j', threads, "N", 1, 4096,
+          "number of threads, by default as many as there are processors for this process"),
+     .command_only = true},
+    {CHOICE("progress", 0, progress, "WHEN", ONE_OF("auto", "always", "never"),
+            "show progress on standard error; auto rewrites one line on a terminal and writes a "
+            "line every 30 seconds elsewhere"),
+     .command_only = true},
+    {FLAG("verbose", 'v', verbose, "say more on standard error"), .command_only = true},
+    {FLAG("quiet", 'q', quiet, "say nothing but warnings and errors"), .command_only = true},
+    {CHOICE("generate", 0, generate, "WHAT", ONE_OF("man", "bash", "zsh", "fish"),
+            "print the man page or a shell's completion script and exit"),
+     .command_only = true},
+    {FLAG("help", 'h', help, "print this help and exit"), .command_only = true},
+    {FLAG("version", 'V', version,
+          "print the versions of the program and of its libraries and exit"),
+     .command_only = true},
+    {0},
+};
+
+static void defaults(void *common) {
+    *(cdul_common_options *)common = (cdul_common_options){.generate = CDUL_GENERATE_NOTHING};
+}
+
+const cdul_program cdul_common_program = {
+    .options = table,
+    .options_size = sizeof(cdul_common_options),
+    .defaults = defaults,
+};
+
+const cdul_exit_meaning cdul_exit_meanings[] = {
+    {0, "done", ""},
+    {1, "failed", "; one line on standard error says why"},
+    {2, "wrong usage", ""},
+    {CDUL_EXIT_SKIPPED, "done, but some inputs were skipped", "; they are listed"},
+    {130, "interrupted, work kept", " (SIGINT or SIGTERM)"},
+    {0, NULL, NULL},
+};
+
+int cdul_exit_code(cdul_status status) {
+    switch (status) {
+    case CDUL_OK:
+        return 0;
+    case CDUL_ERR_USAGE:
+        return 2;
+    case CDUL_ERR_CANCELLED:
+        return 130;
+    case CDUL_ERR_INPUT:
+    case CDUL_ERR_IO:
+    case CDUL_ERR_MEMORY:
+    case CDUL_ERR_RUNTIME:
+        break;
+    }
+    return 1;
+}

@@ -1,0 +1,99 @@
+/* Options of a program as one table. The table gives the command line, the config keys, --help, the
+ * man page, the shell completion and --print-config, so that they cannot disagree. It holds no
+ * defaults: these are read from the options struct that the program's `defaults` fills.
+ *
+ * Every long option `--head-lr` of cdul-train is the config key `train.head_lr`. */
+#ifndef CDUL_CLI_OPTIONS_TABLE_H
+#define CDUL_CLI_OPTIONS_TABLE_H
+
+#include "cdul/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* What a field is, and what it holds where nothing was chosen. Such an option has no default in
+ * --help, is null in --print-config, and may be null in a config. */
+typedef enum cdul_option_type {
+    CDUL_OPTION_FLAG, /* bool; --name, --no-name; config true/false */
+    CDUL_OPTION_SIZE, /* unsigned of 4 or 8 bytes, up to 2^53; nothing: less than `minimum` */
+    CDUL_OPTION_REAL, /* double; nothing: NAN */
+    CDUL_OPTION_STRING, /* const char *, owned by the parser; nothing: NULL */
+    /* cdul_strings, owned by the parser, empty by default. Repeatable: on the command line the
+     * first use replaces what a config says, and further ones add. In a config a list of strings */
+    CDUL_OPTION_STRINGS,
+    CDUL_OPTION_CHOICE, /* an enum: position in `choices`; nothing: a value that is none of these */
+    CDUL_OPTION_COLOUR, /* uint8_t[3], as RRGGBB in hexadecimal */
+} cdul_option_type;
+
+typedef struct cdul_option {
+    const char *group; /* heading in --help, on the first option of a group, else NULL */
+    const char *name; /* long name without dashes; NULL ends the table */
+    char letter; /* short name, 0 = none */
+    cdul_option_type type;
+    size_t offset, size; /* of the field in the program's options struct */
+    const char *argument; /* placeholder in help: "FILE", "RxC"; NULL for flags */
+    const char *const *choices; /* CHOICE only; NULL-terminated */
+    /* SIZE and REAL, inclusive; -INFINITY and INFINITY: no limit */
+    double minimum, maximum;
+    const char *help; /* one sentence, lower case, no final stop; says unit and range */
+    /* not a config key: -o, --merge, --resume ...; a flag then has no --no- form */
+    bool command_only;
+    /* bits that the program gives a meaning: kinds of run in which the option has no use */
+    unsigned idle;
+} cdul_option;
+
+typedef struct cdul_program {
+    const char *name; /* "cdul-label" */
+    const char *section; /* "label": the config section */
+    const char *summary; /* one line */
+    const char *const *usage; /* synopsis lines, NULL-terminated */
+    /* paragraphs for --help and the man page, an empty line between them */
+    const char *description;
+    const char *const *examples; /* pairs: what it does, the command; NULL-terminated */
+    const cdul_option *options;
+    size_t options_size; /* sizeof the options struct */
+    /* Fills the options struct, all zeros before, with the library's defaults. */
+    void (*defaults)(void *options);
+    /* More lines for --version, of linked libraries. `options` is the program's struct. May be
+     * NULL. */
+    cdul_status (*versions)(const void *options, FILE *out, cdul_error *err);
+} cdul_program;
+
+/* What a row says: {FLAG("exif", 0, exif, "turn images ...")}. Other members may follow, or stand
+ * before. `member` is that of the struct that the file of the table calls OPTIONS. */
+#define CDUL_ROW(kind, long_name, short_name, member, text)                                        \
+    .name = long_name, .letter = short_name, .type = CDUL_OPTION_##kind,                           \
+    .offset = offsetof(OPTIONS, member), .size = sizeof(((OPTIONS *)0)->member), .help = text
+#define FLAG(long_name, short_name, member, text)                                                  \
+    CDUL_ROW(FLAG, long_name, short_name, member, text)
+#define SIZE(long_name, short_name, member, word, least, most, text)                               \
+    CDUL_ROW(SIZE, long_name, short_name, member, text), .argument = word, .minimum = least,       \
+                                                         .maximum = most
+#define REAL(long_name, short_name, member, word, least, most, text)                               \
+    CDUL_ROW(REAL, long_name, short_name, member, text), .argument = word, .minimum = least,       \
+                                                         .maximum = most
+#define STRING(long_name, short_name, member, word, text)                                          \
+    CDUL_ROW(STRING, long_name, short_name, member, text), .argument = word
+#define STRINGS(long_name, short_name, member, word, text)                                         \
+    CDUL_ROW(STRINGS, long_name, short_name, member, text), .argument = word
+#define COLOUR(long_name, short_name, member, word, text)                                          \
+    CDUL_ROW(COLOUR, long_name, short_name, member, text), .argument = word
+#define CHOICE(long_name, short_name, member, word, list, text)                                    \
+    CDUL_ROW(CHOICE, long_name, short_name, member, text), .argument = word, .choices = list
+/* The words of a CHOICE, in the order of its enum. */
+#define ONE_OF(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+#define CDUL_MAX_WHOLE                                                                             \
+    9007199254740992.0 /* 2^53: above it JSON numbers, doubles, skip integers                      \
+                        */
+
+/* "head-lr" -> "head_lr". */
+void cdul_option_key(const char *name, char *out, size_t size);
+/* A flag that is also a config key has a --no- form. */
+bool cdul_option_negatable(const cdul_option *option);
+size_t cdul_options_count(const cdul_option *options);
+/* A struct of the program with its defaults; NULL: out of memory. The caller frees it. */
+void *cdul_program_defaults(const cdul_program *program);
+
+#endif
