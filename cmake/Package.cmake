@@ -1,6 +1,6 @@
 # libcdul, the layers without the trainer as one shared library, and what other programs find it by: headers,
 # pkg-config (cdul.pc) and a CMake package (find_package(cdul), target cdul::cdul).
-set(layers base image onnx encoder labels label predict eval report)
+set(layers base image onnx tokenizer encoder_folder encoder labels label predict eval report)
 list(TRANSFORM layers REPLACE "(.+)" "$<TARGET_OBJECTS:cdul_\\1>" OUTPUT_VARIABLE objects)
 add_library(cdul SHARED ${objects})
 set_target_properties(cdul PROPERTIES

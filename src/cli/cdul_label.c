@@ -241,13 +241,13 @@ static cdul_status choose_locals(const cdul_label_options *o, label_run *r,
     /* They are in the cache's key, so a cache holds them even if this run's aggregator does
      * without. */
     bool needed = o->aggregate != CDUL_AGGREGATE_GLOBAL || o->cache || o->save_scores;
-    cdul_cells cells = {0};
+    cdul_patches patches = {0};
     if (o->local == CDUL_LOCAL_DENSE) {
-        cdul_status status = cdul_encoder_cells(r->encoder, &cells, err);
+        cdul_status status = cdul_encoder_patches(r->encoder, &patches, err);
         if (status) return status;
     }
     if (needed && o->local == CDUL_LOCAL_CROPS) embed->crops = &r->crops;
-    if (needed) embed->cells = cells;
+    if (needed) embed->patches = patches;
     return CDUL_OK;
 }
 
@@ -265,7 +265,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     if (o->grid && o->local == CDUL_LOCAL_DENSE)
         status = cdul_fail(
             err, CDUL_ERR_USAGE,
-            "--grid %s cuts crops, and --local dense takes the encoder's own cells: leave one "
+            "--grid %s cuts crops, and --local dense takes the encoder's own patches: leave one "
             "of them out",
             o->grid);
     if (!status && o->local == CDUL_LOCAL_CROPS) status = cdul_crops_parse(o->grid, &r->crops, err);

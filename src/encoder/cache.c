@@ -215,7 +215,7 @@ cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key,
     c->lock = -1;
     c->callbacks = callbacks;
     c->width = key->width;
-    c->crops = key->crops ? key->crops->count : key->cells.rows * key->cells.columns;
+    c->crops = key->crops ? key->crops->count : key->patches.rows * key->patches.columns;
     c->shard_rows = SHARD_BYTES / ((1 + c->crops) * c->width * sizeof *c->global);
     if (c->shard_rows > CDUL_SHARD_ROWS) c->shard_rows = CDUL_SHARD_ROWS;
     if (c->shard_rows == 0) c->shard_rows = 1;

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "encoder/encoder_internal.h"
-#include "encoder/folder/preprocess_config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,7 +95,7 @@ cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *o
     const cdul_decode_options *decode = &options->decode;
     *out = (cdul_cache_key){.width = encoder->width,
                             .crops = options->crops,
-                            .cells = options->cells,
+                            .patches = options->patches,
                             .mirror = options->mirror};
     cdul_preprocess_text(&encoder->preprocess, out->preprocess, sizeof out->preprocess);
     snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u%s",
@@ -128,8 +127,8 @@ static cJSON *boxes_json(const cdul_crops *crops) {
 /* The list of crops, or a text that says which cells. */
 static cJSON *locals_json(const cdul_cache_key *key) {
     char text[64];
-    if (!key->cells.rows) return boxes_json(key->crops);
-    snprintf(text, sizeof text, "dense %zux%zu", key->cells.rows, key->cells.columns);
+    if (!key->patches.rows) return boxes_json(key->crops);
+    snprintf(text, sizeof text, "dense %zux%zu", key->patches.rows, key->patches.columns);
     return cJSON_CreateString(text);
 }
 

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/map.h"
 #include "cdul/encoder.h"
-#include "encoder/unicode.h"
+#include "encoder/tokenizer/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -169,10 +169,6 @@ cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *e
     cdul_status status = cdul_file_read_all(path, &text, &size, err);
     if (status == CDUL_OK) status = cdul_classes_parse(text, size, path, out, err);
     free(text);
-    if (status == CDUL_OK && !(out->path = strdup(path))) {
-        cdul_classes_free(out);
-        status = cdul_fail_memory(err, "path");
-    }
     return status;
 }
 
@@ -231,10 +227,6 @@ cdul_status cdul_classes_read_background(const char *path, cdul_classes *classes
     if (status == CDUL_OK) status = parse(text, size, path, &background, &lines, err);
     if (status == CDUL_OK) status = check_apart(classes, &background, lines, path, err);
     if (status == CDUL_OK) status = append(classes, &background, err);
-    if (status == CDUL_OK) {
-        free(classes->background_path);
-        if (!(classes->background_path = strdup(path))) status = cdul_fail_memory(err, "path");
-    }
     cdul_classes_free(&background);
     free(lines);
     free(text);
@@ -246,7 +238,5 @@ void cdul_classes_free(cdul_classes *classes) {
         cdul_strings_free(&classes->words[i]);
     free(classes->words);
     cdul_strings_free(&classes->names);
-    free(classes->path);
-    free(classes->background_path);
     *classes = (cdul_classes){0};
 }

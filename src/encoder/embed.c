@@ -1,3 +1,4 @@
+/* From image files to vectors of length 1: of views, or of the whole and its patch tokens. */
 #include "encoder/encoder_internal.h"
 #include "image/views.h"
 
@@ -5,24 +6,26 @@ typedef struct embedder {
     cdul_encoder *encoder;
     const cdul_embed_sink *sink;
     size_t vectors; /* V = 1 + S of an image */
-    cdul_cells cells;
+    cdul_patches patches;
     bool mirror; /* the network gives 2 V vectors: the views, then their mirror images */
 } embedder;
 
 size_t cdul_embed_locals(const cdul_embed_options *options) {
-    return options->crops ? options->crops->count : options->cells.rows * options->cells.columns;
+    return options->crops ? options->crops->count
+                          : options->patches.rows * options->patches.columns;
 }
 
 static cdul_status embed_views(void *user, const float *pixels, size_t n, float *rows,
                                cdul_error *err) {
     embedder *e = user;
-    return cdul_encoder_raw_views(e->encoder, pixels, n, e->cells.rows * e->cells.columns, rows,
+    return cdul_encoder_raw_views(e->encoder, pixels, n, e->patches.rows * e->patches.columns, rows,
                                   err);
 }
 
-/* Which vector of the mirror images shows what vector v does: its own, but cells change sides. */
+/* Which vector of the mirror images shows what vector v does: its own, but patch tokens change
+ * sides. */
 static size_t partner(const embedder *e, size_t v) {
-    size_t columns = e->cells.columns;
+    size_t columns = e->patches.columns;
     if (v == 0 || columns == 0) return v;
     size_t column = (v - 1) % columns;
     return v - column + (columns - 1 - column);
@@ -60,10 +63,11 @@ static void skip(void *user, size_t i, const char *reason) {
 cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
                                const size_t *which, size_t n, const cdul_embed_options *options,
                                const cdul_embed_sink *sink, cdul_error *err) {
-    const size_t cells = options->cells.rows * options->cells.columns;
-    if (options->crops && cells)
-        return cdul_fail(err, CDUL_ERR_USAGE, "either crops or cells, not both");
-    /* cells are no views to the network: they come with the whole image's, as one long row */
+    const size_t patches = options->patches.rows * options->patches.columns;
+    if (options->crops && patches)
+        return cdul_fail(err, CDUL_ERR_USAGE, "either crops or patch tokens, not both");
+    /* patch tokens are no views to the network: they come with the whole image's vector, as one
+     * long row */
     const cdul_view_options views = {.preprocess = &encoder->preprocess,
                                      .crops = options->crops,
                                      .mirror = options->mirror,
@@ -71,10 +75,10 @@ cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
                                      .reduce = options->reduce,
                                      .threads = options->threads,
                                      .batch = encoder->batch,
-                                     .width = (1 + cells) * encoder->width,
+                                     .width = (1 + patches) * encoder->width,
                                      .verb = "label",
                                      .callbacks = encoder->session.callbacks};
-    embedder e = {encoder, sink, 1 + cdul_embed_locals(options), options->cells, options->mirror};
+    embedder e = {encoder, sink, 1 + cdul_embed_locals(options), options->patches, options->mirror};
     const cdul_view_calls calls = {
         .network = embed_views, .check = normalise, .done = hand_over, .skipped = skip, .user = &e};
     return cdul_views_run(paths, which, n, &views, &calls, err);

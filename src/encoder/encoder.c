@@ -1,7 +1,6 @@
+/* Opening an encoder folder, what is known of it, and the vectors of views. */
 #include "base/file.h"
 #include "encoder/encoder_internal.h"
-#include "encoder/folder/preprocess_config.h"
-#include "encoder/folder/scale.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,24 +18,15 @@ cdul_encoder_options cdul_encoder_defaults(void) {
                                   .precision = CDUL_INFERENCE_FP32};
 }
 
-bool cdul_unit(float *vector, size_t width) {
-    double sum = 0;
-    for (size_t i = 0; i < width; i++) sum += (double)vector[i] * (double)vector[i];
-    if (!isfinite(sum) || sum <= 0) return false;
-    double scale = 1.0 / sqrt(sum);
-    for (size_t i = 0; i < width; i++) vector[i] = (float)((double)vector[i] * scale);
-    return true;
-}
-
 /* --- Opening --- */
 
 static cdul_tower_hints hints_of(const cdul_encoder *e) {
     return (cdul_tower_hints){e->config.model_type, e->config.projection};
 }
 
-/* The length of the text that idles beside pictures, where nothing says it: what optimum traces its
+/* The length of the text that fills the other tower, where nothing says it: what optimum traces its
  * graphs with. */
-#define IDLE_CONTEXT 16
+#define FILLER_CONTEXT 16
 
 static cdul_status open_graph(cdul_encoder *e, bool to_run, cdul_error *err) {
     const cdul_tower_hints hints = hints_of(e);
@@ -75,8 +65,8 @@ static cdul_status open_vision(cdul_encoder *e, cdul_error *err) {
                                    .model_width = e->config.image_width};
     status = cdul_preprocess_read(e->folder, &known, p, &e->notes, err);
     if (status == CDUL_OK && e->vision.both)
-        status = cdul_tower_idle(&e->vision, p->height, p->width,
-                                 e->config.context ? e->config.context : IDLE_CONTEXT, err);
+        status = cdul_tower_fill_other(&e->vision, p->height, p->width,
+                                       e->config.context ? e->config.context : FILLER_CONTEXT, err);
     if (status == CDUL_OK)
         status = cdul_tower_width(&e->vision, p->height, p->width, &e->width, err);
     return status;
@@ -97,7 +87,7 @@ cdul_status cdul_encoder_text_graph(const cdul_encoder *e, cdul_tower *out, cdul
     if (!e->vision.both) return cdul_tower_open_text(out, e->layout.text, &e->session, &hints, err);
     cdul_status status = cdul_tower_share_text(out, &e->vision, &hints, err);
     if (status == CDUL_OK)
-        status = cdul_tower_idle(out, e->preprocess.height, e->preprocess.width, 0, err);
+        status = cdul_tower_fill_other(out, e->preprocess.height, e->preprocess.width, 0, err);
     return status;
 }
 
@@ -127,8 +117,8 @@ static cdul_status take_int8(cdul_encoder *e, cdul_error *err) {
     if (status == CDUL_OK && !path)
         return cdul_fail(
             err, CDUL_ERR_INPUT,
-            "%s: the image tower has no variant int8 or quantized; scripts/export_clip.py folder "
-            "makes one, or use --precision fp32",
+            "%s: the image tower has no variant int8 or quantized; make one with export_clip.py of "
+            "cdul's sources (docs/encoders.md), or use --precision fp32",
             e->folder);
     if (status != CDUL_OK) return status;
     free(e->layout.vision);
@@ -240,15 +230,13 @@ static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error
     /* class vectors made elsewhere do without it */
     if (cdul_text_tower_open(e, &text, &why) != CDUL_OK) {
         fprintf(stream, "  cannot be used: %s\n", why.message);
-        if (!text.foreign) return CDUL_OK;
-        why.message[0] = '\0';
-        cdul_text_advise(e, NULL, NULL, &why);
-        return describe_text_file(e, why.message, stream, err);
+        return text.foreign ? describe_text_file(e, CDUL_TEXT_ADVICE, stream, err) : CDUL_OK;
     }
-    fprintf(
-        stream, "  input:     %s%s%s%s\n", cdul_port_describe(text.tower.input, port, sizeof port),
-        text.tower.mask ? " and attention_mask" : "", text.tower.types ? " and token_type_ids" : "",
-        text.tower.places ? " and position_ids" : "");
+    fprintf(stream, "  input:     %s%s%s%s\n",
+            cdul_port_describe(text.tower.input, port, sizeof port),
+            text.tower.mask ? " and attention_mask" : "",
+            text.tower.token_types ? " and token_type_ids" : "",
+            text.tower.positions ? " and position_ids" : "");
     fprintf(stream, "  output:    %s (%s)\n",
             cdul_port_describe(text.tower.output, port, sizeof port), text.tower.chosen);
     fprintf(stream, "  runs on:   %s\n", cdul_session_placement(text.tower.session));
@@ -267,19 +255,20 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     fprintf(stream, "image tower: %s", cdul_session_path(e->vision.session));
     if (e->vision.both)
         fprintf(stream, " (both towers: every run embeds a text of %lld tokens as well)",
-                (long long)e->vision.idle[0].dims[1]);
+                (long long)e->vision.filler[0].dims[1]);
     fprintf(stream, "\n");
     fprintf(stream, "  input:     %s, %zu views a run%s\n",
             cdul_port_describe(e->vision.input, port, sizeof port), e->batch,
             e->vision.batch ? " (fixed by the graph)" : "");
     fprintf(stream, "  output:    %s (%s), D = %zu\n",
             cdul_port_describe(e->vision.output, port, sizeof port), e->vision.chosen, e->width);
-    cdul_cells cells;
+    cdul_patches patches;
     cdul_error why;
-    if (cdul_encoder_cells(e, &cells, &why) == CDUL_OK)
-        fprintf(stream, "  cells:     %zu x %zu, for --local dense\n", cells.rows, cells.columns);
+    if (cdul_encoder_patches(e, &patches, &why) == CDUL_OK)
+        fprintf(stream, "  patches:   %zu x %zu, for --local dense\n", patches.rows,
+                patches.columns);
     else
-        fprintf(stream, "  cells:     none: %s\n", why.message);
+        fprintf(stream, "  patches:   none: %s\n", why.message);
     fprintf(stream, "  pictures:  %s\n", settings);
     fprintf(stream, "  runs on:   %s\n", cdul_encoder_placement(e));
     cdul_status status = describe_text(e, stream, err);
@@ -301,21 +290,25 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     return CDUL_OK;
 }
 
+cdul_status cdul_encoder_patches(const cdul_encoder *e, cdul_patches *out, cdul_error *err) {
+    return cdul_dense_grid(e->vision.session, e->width, out, err);
+}
+
 /* --- Views --- */
 
 /* Runs n views as a batch of `rows`, the rest of it zeros. */
 static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t rows,
-                              int64_t *dims, size_t cells, float *out, cdul_error *err) {
+                              int64_t *dims, size_t patches, float *out, cdul_error *err) {
     const size_t view = 3 * e->preprocess.height * e->preprocess.width,
-                 row = (1 + cells) * e->width;
+                 row = (1 + patches) * e->width;
     float *padded = calloc(rows * view, sizeof *padded),
           *vectors = calloc(rows, row * sizeof *vectors);
     cdul_status status = padded && vectors ? CDUL_OK : cdul_fail_memory(err, "batch");
     dims[0] = (int64_t)rows;
     if (status == CDUL_OK) {
         memcpy(padded, pixels, n * view * sizeof *padded);
-        status =
-            cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, cells, vectors, err);
+        status = cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, patches, vectors,
+                                err);
     }
     if (status == CDUL_OK) memcpy(out, vectors, n * row * sizeof *out);
     free(padded);
@@ -326,7 +319,7 @@ static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, si
 /* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view:
  * ONNX Runtime multiplies one row by another routine than many, and the last bits of a vector would
  * depend on how many images a run happens to have left. */
-cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, size_t cells,
+cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, size_t patches,
                                    float *out, cdul_error *err) {
     const size_t view = 3 * e->preprocess.height * e->preprocess.width;
     int64_t dims[4] = {0, 3, (int64_t)e->preprocess.height, (int64_t)e->preprocess.width};
@@ -335,11 +328,11 @@ cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t 
         size_t now = n - done < e->batch ? n - done : e->batch;
         size_t least = e->vision.batch ? e->vision.batch : 2;
         const float *from = pixels + done * view;
-        float *to = out + done * (1 + cells) * e->width;
+        float *to = out + done * (1 + patches) * e->width;
         dims[0] = (int64_t)now;
-        status = now < least ? run_padded(e, from, now, least, dims, cells, to, err)
+        status = now < least ? run_padded(e, from, now, least, dims, patches, to, err)
                              : cdul_tower_run(&e->vision, from, NULL, NULL, dims, 4, e->width,
-                                              cells, to, err);
+                                              patches, to, err);
         done += now;
     }
     return status;

@@ -3,36 +3,8 @@
 #define CDUL_ENCODER_INTERNAL_H
 
 #include "cdul/encoder.h"
-#include "encoder/folder/layout.h"
+#include "encoder/folder/folder.h"
 #include "encoder/tower.h"
-
-/* What config.json and cdul.json say. */
-typedef struct cdul_encoder_config {
-    char *model_type; /* NULL if not said */
-    size_t projection; /* projection_dim, 0 if not said */
-    size_t image_height, image_width; /* image_size of vision_config, 0 if not said */
-    size_t context; /* text_config.max_position_embeddings; CLIP's 77; 0 if not known */
-    bool has_scale; /* logit_scale is known */
-    bool scale_assumed; /* only because CLIPs end there: whoever knows it replaces it */
-    double logit_scale; /* exponent: cosines are multiplied by exp(logit_scale) */
-    const char *scale_source;
-    bool sigmoid; /* trained with a sigmoid and a bias, known or not: SigLIP */
-    bool has_bias; /* logit_bias is known */
-    double logit_bias;
-    const char *bias_source;
-    char *provenance; /* cdul.json's, or NULL */
-} cdul_encoder_config;
-
-cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out,
-                                     cdul_error *err) CDUL_MUST_CHECK;
-/* A factor, such as 100, written where its logarithm belongs would make every label 0 or 1:
- * CDUL_ERR_INPUT. */
-cdul_status cdul_logit_scale_check(double scale, const char *where,
-                                   cdul_error *err) CDUL_MUST_CHECK;
-/* Both with where the number is from, a literal. A bias makes scores a sigmoid's. */
-void cdul_encoder_config_scale(cdul_encoder_config *config, double scale, const char *source);
-void cdul_encoder_config_bias(cdul_encoder_config *config, double bias, const char *source);
-void cdul_encoder_config_free(cdul_encoder_config *config);
 
 struct cdul_encoder {
     char *folder;
@@ -53,17 +25,14 @@ struct cdul_encoder {
 };
 
 /* As cdul_encoder_views, but rows are left as the graph gives them, and each is followed by those
- * of its P = `cells` cells: [n, 1 + P, D]. */
+ * of its P = `patches` patch tokens: [n, 1 + P, D]. */
 cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n,
-                                   size_t cells, float *out, cdul_error *err) CDUL_MUST_CHECK;
+                                   size_t patches, float *out, cdul_error *err) CDUL_MUST_CHECK;
 
 /* The text tower's graph, open; of a graph of both towers, in the image tower's session. `encoder`
  * must have layout.text. */
 cdul_status cdul_encoder_text_graph(const cdul_encoder *encoder, cdul_tower *out,
                                     cdul_error *err) CDUL_MUST_CHECK;
-
-/* Scales `vector` [D] to length 1; false if it is zero or not finite. */
-bool cdul_unit(float *vector, size_t width);
 
 /* The text tower, its tokenizer and its sizes, open. */
 typedef struct cdul_text_tower {
@@ -79,19 +48,14 @@ cdul_status cdul_text_tower_open(const cdul_encoder *encoder, cdul_text_tower *o
                                  cdul_error *err) CDUL_MUST_CHECK;
 void cdul_text_tower_close(cdul_text_tower *text);
 
-/* Adds to the error of a foreign tokenizer the command that writes class vectors. `classes` and
- * `templates` are those asked for, or NULL. */
-void cdul_text_advise(const cdul_encoder *encoder, const cdul_classes *classes,
-                      const cdul_strings *templates, cdul_error *err);
+/* What helps where the tokenizer is of a kind that is not read here. */
+#define CDUL_TEXT_ADVICE                                                                           \
+    "make text.safetensors in the folder with embed_text.py of cdul's sources: docs/encoders.md"
 
-/* The name that a row belongs to. */
-const char *cdul_text_class(const cdul_text *text, size_t row);
-/* `text` gets `rows` zeroed vectors. */
-cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width,
-                               cdul_error *err) CDUL_MUST_CHECK;
-
-/* The vectors of `classes` from text.safetensors; all of the file's if that is NULL. */
-cdul_status cdul_text_choose(const char *path, const cdul_classes *classes, size_t width,
-                             cdul_text *out, cdul_error *err) CDUL_MUST_CHECK;
+/* Fills e->config's scale and bias if cdul.json did not: from the metadata of the image tower's
+ * graph; else, if a graph of both towers has the output `logits_per_image` = exp(scale) cos + bias,
+ * from a few runs, solved for them to four digits. A graph that has neither leaves e->config as it
+ * is. */
+cdul_status cdul_scale_from_graph(cdul_encoder *e, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

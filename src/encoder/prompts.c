@@ -1,3 +1,4 @@
+/* Prompt templates: the sets that have names, and filling one. */
 #include "cdul/encoder.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
+/* Class vectors: from prompts through the text tower, or from a file. */
 #include "base/file.h"
 #include "base/progress.h"
 #include "encoder/encoder_internal.h"
-#include "encoder/tokenizer_internal.h"
+#include "encoder/tokenizer/tokenizer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,54 +44,6 @@ void cdul_text_tower_close(cdul_text_tower *text) {
     cdul_tower_close(&text->tower);
     cdul_tokenizer_close(text->tokenizer);
     *text = (cdul_text_tower){0};
-}
-
-/* " word", in quotes where the shell would take it apart. */
-static void put_word(FILE *command, const char *word) {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%";
-    if (*word && !word[strspn(word, plain)]) {
-        fprintf(command, " %s", word);
-        return;
-    }
-    fputs(" '", command);
-    for (; *word; word++) {
-        if (*word == '\'')
-            fputs("'\\''", command);
-        else
-            fputc(*word, command);
-    }
-    fputc('\'', command);
-}
-
-void cdul_text_advise(const cdul_encoder *e, const cdul_classes *classes,
-                      const cdul_strings *templates, cdul_error *err) {
-    static const cdul_classes unknown = {.path = NULL};
-    char *text = NULL;
-    size_t size = 0;
-    FILE *command = err ? open_memstream(&text, &size) : NULL;
-    if (!command) return; /* the error stands without */
-    if (!classes) classes = &unknown;
-    fputs(".deps/venv/bin/python scripts/embed_text.py folder", command);
-    put_word(command, e->folder);
-    if (e->variant) {
-        fputs(" --variant", command);
-        put_word(command, e->variant);
-    }
-    fputs(" --classes", command);
-    put_word(command, classes->path ? classes->path : "classes.txt");
-    if (classes->background_path) {
-        fputs(" --background-words", command);
-        put_word(command, classes->background_path);
-    }
-    if (classes->synonyms == CDUL_SYNONYMS_MAX) fputs(" --synonyms max", command);
-    const cdul_error why = *err;
-    if (fclose(command) == 0)
-        (void)cdul_fail(err, CDUL_ERR_INPUT, "%s%swrite class vectors into the folder with `%s`%s",
-                        why.message, *why.message ? "; " : "", text,
-                        templates && templates->count ? " and the same --template or --templates"
-                                                      : "");
-    free(text);
 }
 
 /* Prompts that wait for a run: row of the text that each belongs to, ids and mask [batch, L]. */
@@ -222,8 +175,8 @@ static cdul_status text_from_folder(const cdul_encoder *e, const cdul_classes *c
     }
     if (cdul_path_exists(inside)) return cdul_text_choose(inside, classes, e->width, out, err);
     if (foreign) {
-        cdul_text_advise(e, classes, templates, err);
-        return status;
+        const cdul_error why = err ? *err : (cdul_error){{0}};
+        return cdul_fail(err, status, "%s; " CDUL_TEXT_ADVICE, why.message);
     }
     if (e->layout.text)
         return cdul_fail(err, CDUL_ERR_USAGE,

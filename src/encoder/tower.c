@@ -1,6 +1,8 @@
+/* What an ONNX graph of an encoder takes and gives, found by names and shapes, and running it. */
 #include "encoder/tower.h"
 
 #include "base/file.h"
+#include "encoder/folder/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 
 void cdul_tower_close(cdul_tower *tower) {
     if (!tower->borrowed) cdul_session_close(tower->session);
-    free(tower->nothing);
+    free(tower->numbers);
     *tower = (cdul_tower){0};
 }
 
@@ -221,8 +223,8 @@ static cdul_status choose_pixels(cdul_tower *tower, bool combined, cdul_error *e
 /* Where the tower keeps a text input that is not the ids; NULL: there is no such input. */
 static const cdul_port **text_input(cdul_tower *tower, const char *name) {
     if (strcmp(name, "attention_mask") == 0) return &tower->mask;
-    if (strcmp(name, "token_type_ids") == 0) return &tower->types;
-    if (strcmp(name, "position_ids") == 0) return &tower->places;
+    if (strcmp(name, "token_type_ids") == 0) return &tower->token_types;
+    if (strcmp(name, "position_ids") == 0) return &tower->positions;
     return NULL;
 }
 
@@ -282,7 +284,7 @@ cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision,
 
 /* --- Running --- */
 
-/* What texts are fed besides their ids and mask: zeros, places 0 .. L - 1, and ones, each [rows,
+/* What texts are fed besides their ids and mask: zeros, positions 0 .. L - 1, and ones, each [rows,
  * length]. */
 static int64_t *make_constants(size_t rows, size_t length) {
     size_t count = 0;
@@ -300,7 +302,7 @@ static int64_t *make_constants(size_t rows, size_t length) {
 static size_t all_inputs(const cdul_tower *tower, const cdul_feed *input, const int64_t *mask,
                          const int64_t *constants, cdul_feed *feeds) {
     const size_t count = (size_t)(input->dims[0] * input->dims[1]);
-    const cdul_port *ports[] = {tower->mask, tower->types, tower->places};
+    const cdul_port *ports[] = {tower->mask, tower->token_types, tower->positions};
     const int64_t *values[] = {mask, constants, constants ? constants + count : NULL};
     size_t n = 0;
     feeds[n++] = *input;
@@ -320,12 +322,12 @@ static cdul_status run(cdul_tower *tower, const cdul_feed *input, const int64_t 
                        cdul_fetch *fetches, size_t n_fetches, cdul_error *err) {
     cdul_feed feeds[8];
     int64_t *constants = NULL;
-    if (tower->types || tower->places) {
+    if (tower->token_types || tower->positions) {
         constants = make_constants((size_t)input->dims[0], (size_t)input->dims[1]);
         if (!constants) return cdul_fail_memory(err, "network input");
     }
     size_t n_feeds = all_inputs(tower, input, mask, constants, feeds);
-    for (size_t i = 0; i < tower->n_idle; i++) feeds[n_feeds++] = tower->idle[i];
+    for (size_t i = 0; i < tower->n_filler; i++) feeds[n_feeds++] = tower->filler[i];
     cdul_status status = cdul_session_run(tower->session, feeds, n_feeds, fetches, n_fetches, err);
     free(constants);
     return status;
@@ -383,14 +385,14 @@ static cdul_status check_sizes(const cdul_tower *tower, const cdul_fetch *fetch,
 
 cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids,
                            const int64_t *mask, const int64_t *dims, size_t rank, size_t width,
-                           size_t cells, float *out, cdul_error *err) {
+                           size_t patches, float *out, cdul_error *err) {
     cdul_feed feed = {.name = tower->input->name, .f32 = pixels, .i64 = ids, .rank = rank};
     cdul_fetch fetches[2] = {{.name = tower->output->name}, {.name = CDUL_DENSE_OUTPUT}};
     memcpy(feed.dims, dims, rank * sizeof *dims);
-    cdul_status status = run(tower, &feed, mask, fetches, cells ? 2 : 1, err);
+    cdul_status status = run(tower, &feed, mask, fetches, patches ? 2 : 1, err);
     if (status != CDUL_OK) return status;
     const int64_t whole[2] = {dims[0], (int64_t)width},
-                  dense[3] = {dims[0], (int64_t)cells, (int64_t)width};
+                  dense[3] = {dims[0], (int64_t)patches, (int64_t)width};
     if (fetches[0].rank == 2 && fetches[0].dims[0] == dims[0] &&
         fetches[0].dims[1] != (int64_t)width)
         status = cdul_fail(
@@ -400,24 +402,26 @@ cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t
             width);
     else
         status = check_sizes(tower, &fetches[0], whole, 2, err);
-    if (status == CDUL_OK && cells) status = check_sizes(tower, &fetches[1], dense, 3, err);
-    for (size_t i = 0; status == CDUL_OK && i < (size_t)dims[0]; i++, out += (1 + cells) * width) {
+    if (status == CDUL_OK && patches) status = check_sizes(tower, &fetches[1], dense, 3, err);
+    for (size_t i = 0; status == CDUL_OK && i < (size_t)dims[0];
+         i++, out += (1 + patches) * width) {
         memcpy(out, fetches[0].values + i * width, width * sizeof *out);
-        if (cells)
-            memcpy(out + width, fetches[1].values + i * cells * width, cells * width * sizeof *out);
+        if (patches)
+            memcpy(out + width, fetches[1].values + i * patches * width,
+                   patches * width * sizeof *out);
     }
     free(fetches[0].values);
     free(fetches[1].values);
     return status;
 }
 
-/* --- What idles --- */
+/* --- What fills the other tower of a graph of both --- */
 
-static cdul_status idle_picture(cdul_tower *tower, size_t height, size_t width, cdul_error *err) {
+static cdul_status fill_picture(cdul_tower *tower, size_t height, size_t width, cdul_error *err) {
     const cdul_port *port = find_input(tower->session, 4, is_float);
     const size_t free_dims[4] = {1, 3, height, width};
     size_t count = 1;
-    cdul_feed *feed = &tower->idle[0];
+    cdul_feed *feed = &tower->filler[0];
     *feed = (cdul_feed){.name = port->name, .rank = 4};
     for (size_t i = 0; i < 4; i++) {
         size_t dim = fixed(port->dims[i]) ? fixed(port->dims[i]) : free_dims[i];
@@ -425,44 +429,44 @@ static cdul_status idle_picture(cdul_tower *tower, size_t height, size_t width, 
         if (__builtin_mul_overflow(count, dim, &count))
             return cdul_fail_memory(err, "network input");
     }
-    feed->f32 = tower->nothing = calloc(count, sizeof *feed->f32);
-    tower->n_idle = 1;
-    return tower->nothing ? CDUL_OK : cdul_fail_memory(err, "network input");
+    feed->f32 = tower->numbers = calloc(count, sizeof *feed->f32);
+    tower->n_filler = 1;
+    return tower->numbers ? CDUL_OK : cdul_fail_memory(err, "network input");
 }
 
 /* Token 0, and a mask of ones: a row that lets nothing through may give NaN. */
-static cdul_status idle_text(cdul_tower *tower, const cdul_tower *text, size_t length,
+static cdul_status fill_text(cdul_tower *tower, const cdul_tower *text, size_t length,
                              cdul_error *err) {
     const size_t rows = text->batch ? text->batch : 1;
-    free(tower->nothing);
+    free(tower->numbers);
     int64_t *numbers = make_constants(rows, length);
-    tower->nothing = numbers;
+    tower->numbers = numbers;
     if (!numbers) return cdul_fail_memory(err, "network input");
     const cdul_feed ids = {.name = text->input->name,
                            .i64 = numbers,
                            .rank = 2,
                            .dims = {(int64_t)rows, (int64_t)length}};
-    tower->n_idle = all_inputs(text, &ids, numbers + 2 * rows * length, numbers, tower->idle);
+    tower->n_filler = all_inputs(text, &ids, numbers + 2 * rows * length, numbers, tower->filler);
     return CDUL_OK;
 }
 
 #define SHORT_TEXT 2 /* tokens: as many as start and end */
 
-cdul_status cdul_tower_idle(cdul_tower *tower, size_t height, size_t width, size_t context,
-                            cdul_error *err) {
+cdul_status cdul_tower_fill_other(cdul_tower *tower, size_t height, size_t width, size_t context,
+                                  cdul_error *err) {
     /* this is the text tower */
-    if (tower->input->rank == 2) return idle_picture(tower, height, width, err);
+    if (tower->input->rank == 2) return fill_picture(tower, height, width, err);
     cdul_tower text = {.session = tower->session, .both = true};
     cdul_status status = choose_tokens(&text, err);
     if (status != CDUL_OK) return status;
     size_t length = fixed(text.input->dims[1]);
-    status = idle_text(tower, &text, length ? length : SHORT_TEXT, err);
+    status = fill_text(tower, &text, length ? length : SHORT_TEXT, err);
     if (status != CDUL_OK || length) return status;
     cdul_fetch fetch;
     cdul_error why;
     /* a graph may say that it takes any length, and not do so; another cause will show again */
     if (run_blank(tower, height, width, &fetch, &why) != CDUL_OK)
-        return idle_text(tower, &text, context, err);
+        return fill_text(tower, &text, context, err);
     free(fetch.values);
     return CDUL_OK;
 }

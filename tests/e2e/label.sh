@@ -241,7 +241,7 @@ check equal second.safetensors scored.safetensors
 expect_exit 2 "${dense[@]}" photos --grid 3x3 -o none.safetensors
 says err "--grid 3x3 cuts crops, and --local dense takes"
 expect_exit 1 "${encode[@]}" photos --local dense -o none.safetensors
-says err "export the model with scripts/export_clip.py --dense"
+says err "export the model with export_clip.py --dense"
 expect_exit 0 "$label" --inspect "$golden/dense"
 says out "3 x 4, for --local dense"
 

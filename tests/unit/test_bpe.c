@@ -1,7 +1,7 @@
 /* Merges worked by hand. */
 #include "test.h"
 
-#include "encoder/bpe.h"
+#include "encoder/tokenizer/bpe.h"
 
 static cdul_error err;
 

@@ -130,7 +130,7 @@ static void a_shard_is_written_when_it_is_full(void **state) {
 static void long_rows_make_shards_of_fewer_images(void **state) {
     (void)state;
     enum { WIDE = 4096, SIDE = 64, ROWS = 3 }; /* 33.6 MB a row, 128 MiB a shard */
-    cdul_cache_key k = {.width = WIDE, .cells = {SIDE, SIDE}};
+    cdul_cache_key k = {.width = WIDE, .patches = {SIDE, SIDE}};
     cdul_cache *cache = NULL;
     float *views = calloc((1 + SIDE * SIDE) * WIDE, sizeof *views);
     assert_non_null(views);
@@ -159,8 +159,8 @@ static void a_cache_of_cells_is_refused_with_their_grid(void **state) {
     cdul_cache *cache = NULL;
     cdul_cache_key a = key(), b = key();
     a.crops = b.crops = NULL;
-    a.cells = (cdul_cells){7, 7};
-    b.cells = (cdul_cells){14, 14};
+    a.patches = (cdul_patches){7, 7};
+    b.patches = (cdul_patches){14, 14};
     assert_ok(cdul_cache_open("cache", &a, NULL, &cache, &err));
     cdul_cache_close(cache);
     assert_fails(cdul_cache_open("cache", &b, NULL, &cache, &err), CDUL_ERR_USAGE,
@@ -252,7 +252,7 @@ static void another_key_is_refused_with_the_part_that_differs(void **state) {
     keys[5].crops = NULL;
     keys[6].mirror = true;
     keys[7].crops = NULL;
-    keys[7].cells = (cdul_cells){1, S}; /* as many as there are crops */
+    keys[7].patches = (cdul_patches){1, S}; /* as many as there are crops */
     for (int i = 0; i < 8; i++) {
         cdul_cache *cache = NULL;
         assert_fails(cdul_cache_open("cache", &keys[i], NULL, &cache, &err), CDUL_ERR_USAGE,
@@ -381,11 +381,11 @@ static void the_key_of_an_encoder_follows_its_graph_and_settings(void **state) {
     options.decode.exif = false;
     options.mirror = true;
     options.crops = NULL;
-    options.cells = (cdul_cells){3, 4};
+    options.patches = (cdul_patches){3, 4};
     assert_ok(cdul_cache_key_of(clip, &options, &c, &err));
     assert_true(!a.mirror && c.mirror);
-    assert_true(a.crops == &crops && a.cells.rows == 0);
-    assert_true(!c.crops && c.cells.rows == 3 && c.cells.columns == 4);
+    assert_true(a.crops == &crops && a.patches.rows == 0);
+    assert_true(!c.crops && c.patches.rows == 3 && c.patches.columns == 4);
     assert_int_equal(a.width, WIDTH);
     assert_true(a.encoder != b.encoder);
     assert_string_not_equal(a.preprocess, b.preprocess);

@@ -77,15 +77,16 @@ static void views_are_those_of_the_python_pipeline(void **state) {
     cdul_strings_free(&paths);
 }
 
-static cdul_status embed_cells(cdul_encoder *encoder, const cdul_strings *paths,
-                               cdul_embed_options options, collected *out) {
+static cdul_status embed_patches(cdul_encoder *encoder, const cdul_strings *paths,
+                                 cdul_embed_options options, collected *out) {
     const cdul_embed_sink sink = {collect, note_skipped, out};
     *out = (collected){.n_views = 1 + CELLS, .width = WIDTH};
     options.decode = cdul_decode_defaults();
     return cdul_encoder_embed(encoder, paths, NULL, PICTURES, &options, &sink, &err);
 }
 
-static void cells_come_with_the_whole_image_and_match_those_of_its_mirror_image(void **state) {
+static void
+patch_tokens_come_with_the_whole_image_and_match_those_of_its_mirror_image(void **state) {
     (void)state;
     cdul_strings paths = {0};
     list_pictures(&paths);
@@ -96,9 +97,9 @@ static void cells_come_with_the_whole_image_and_match_those_of_its_mirror_image(
         cdul_encoder *encoder = open_encoder(DENSE, batch);
         cdul_embed_options options = {.mirror = mirror, .threads = batch % 3};
         static collected got;
-        assert_ok(cdul_encoder_cells(encoder, &options.cells, &err));
+        assert_ok(cdul_encoder_patches(encoder, &options.patches, &err));
         assert_int_equal(cdul_embed_locals(&options), CELLS);
-        assert_ok(embed_cells(encoder, &paths, options, &got));
+        assert_ok(embed_patches(encoder, &paths, options, &got));
         assert_int_equal(got.embedded, PICTURES);
         for (size_t i = 0; i < PICTURES; i++)
             assert_true(worst_cosine(got.views[i], want + i * (1 + CELLS) * WIDTH, 1 + CELLS,
@@ -109,19 +110,20 @@ static void cells_come_with_the_whole_image_and_match_those_of_its_mirror_image(
     cdul_strings_free(&paths);
 }
 
-static void cells_that_the_graph_does_not_give_end_the_run(void **state) {
+static void patch_tokens_that_the_graph_does_not_give_end_the_run(void **state) {
     (void)state;
     cdul_strings paths = {0};
     list_pictures(&paths);
     cdul_encoder *encoder = open_encoder(DENSE, 4);
-    cdul_embed_options options = {.cells = {3, 3}};
+    cdul_embed_options options = {.patches = {3, 3}};
     cdul_crops crops = {0};
     static collected got;
-    assert_fails(embed_cells(encoder, &paths, options, &got), CDUL_ERR_RUNTIME,
+    assert_fails(embed_patches(encoder, &paths, options, &got), CDUL_ERR_RUNTIME,
                  "gave dense_embeds float32 [4, 12, 16], expected dense_embeds float32 [4, 9, 16]");
     assert_ok(cdul_crops_parse("2x2", &crops, &err));
     options.crops = &crops;
-    assert_fails(embed_cells(encoder, &paths, options, &got), CDUL_ERR_USAGE, "crops or cells");
+    assert_fails(embed_patches(encoder, &paths, options, &got), CDUL_ERR_USAGE,
+                 "crops or patch tokens");
     cdul_crops_free(&crops);
     cdul_encoder_close(encoder);
     cdul_strings_free(&paths);
@@ -229,8 +231,9 @@ static void the_caller_sees_progress_and_a_stop_keeps_what_is_finished(void **st
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views_are_those_of_the_python_pipeline),
-        cmocka_unit_test(cells_come_with_the_whole_image_and_match_those_of_its_mirror_image),
-        cmocka_unit_test(cells_that_the_graph_does_not_give_end_the_run),
+        cmocka_unit_test(
+            patch_tokens_come_with_the_whole_image_and_match_those_of_its_mirror_image),
+        cmocka_unit_test(patch_tokens_that_the_graph_does_not_give_end_the_run),
         cmocka_unit_test(a_subset_without_crops_is_embedded_under_its_own_numbers),
         cmocka_unit_test(unreadable_pictures_are_skipped_with_the_reason),
         cmocka_unit_test(the_sinks_failure_ends_the_run),

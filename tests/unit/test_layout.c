@@ -2,7 +2,7 @@
  * (golden/make_layouts.py, make_dialects.py); and the choice of files within a folder. */
 #include "encoder_fixture.h"
 
-#include "encoder/folder/layout.h"
+#include "encoder/folder/folder.h"
 
 #include <unistd.h>
 

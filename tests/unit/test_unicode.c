@@ -2,7 +2,7 @@
  * PropList.txt. */
 #include "test.h"
 
-#include "encoder/unicode.h"
+#include "encoder/tokenizer/unicode.h"
 
 static cdul_error err;
 

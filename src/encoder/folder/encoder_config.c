@@ -1,16 +1,14 @@
-#include "encoder/encoder_internal.h"
-
+/* What a folder says of its model: config.json, open_clip_config.json and cdul.json. */
 #include "base/file.h"
-#include "base/json.h"
-#include "encoder/folder/preprocess_internal.h"
+#include "encoder/folder/preprocess_values.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CLIP_CONTEXT 77 /* tokens: Radford et al. 2021, section 2.4 */
-#define CLIP_FINAL_SCALE                                                                           \
-    100.0 /* "clipped to prevent scaling the logits by more than 100": section 2.5 */
+/* "clipped to prevent scaling the logits by more than 100": section 2.5 */
+#define CLIP_FINAL_SCALE 100.0
 
 /* Reads a JSON object from folder/name; *json stays NULL if there is no such file. */
 static cdul_status read_optional(const char *folder, const char *name, cJSON **json, char **path,
@@ -163,6 +161,33 @@ cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *ou
     cdul_status status = read_config(folder, out, err);
     if (status == CDUL_OK) status = read_sidecar(folder, out, err);
     if (status != CDUL_OK) cdul_encoder_config_free(out);
+    return status;
+}
+
+static cdul_status read_property(const cdul_session *session, const char *key, double *out,
+                                 bool *found, cdul_error *err) {
+    const char *text = cdul_session_metadata(session, key);
+    char *end = NULL;
+    *found = text != NULL;
+    if (!text) return CDUL_OK;
+    *out = strtod(text, &end);
+    if (end == text || *end || !isfinite(*out))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata %s is '%s', expected a number",
+                         cdul_session_path(session), key, text);
+    return CDUL_OK;
+}
+
+cdul_status cdul_encoder_config_metadata(cdul_encoder_config *config, const cdul_session *session,
+                                         bool *found, cdul_error *err) {
+    static const char source[] = "the graph's metadata";
+    double scale = 0, bias = 0;
+    bool has_bias = false;
+    cdul_status status = read_property(session, "logit_scale", &scale, found, err);
+    if (status == CDUL_OK) status = read_property(session, "logit_bias", &bias, &has_bias, err);
+    if (status == CDUL_OK && *found)
+        status = cdul_logit_scale_check(scale, cdul_session_path(session), err);
+    if (status == CDUL_OK && *found) cdul_encoder_config_scale(config, scale, source);
+    if (status == CDUL_OK && has_bias) cdul_encoder_config_bias(config, bias, source);
     return status;
 }
 

@@ -1,4 +1,5 @@
-#include "encoder/folder/layout.h"
+/* Which files of a folder are the towers. */
+#include "encoder/folder/folder.h"
 
 #include "base/file.h"
 

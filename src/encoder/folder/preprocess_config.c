@@ -1,18 +1,13 @@
-#include "encoder/folder/preprocess_config.h"
-
+/* preprocessor_config.json, as transformers writes and reads it. */
 #include "base/file.h"
-#include "base/json.h"
-#include "encoder/folder/preprocess_internal.h"
+#include "encoder/folder/preprocess_values.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- What a processor class does when its file is silent (transformers,
- * models/<name>/image_processing_*.py)
- * --- */
+/* --- What a processor class does when its file is silent --- */
 
+/* From transformers, models/<name>/image_processing_*.py. */
 typedef struct processor {
     const char *name;
     size_t shortest; /* default size {"shortest_edge": ...}, 0 = squash to `crop` x `crop` */
@@ -33,9 +28,6 @@ static const processor processors[] = {
     {"ViTImageProcessor", 0, 224, false, false, 2, false},
     {"ViTFeatureExtractor", 0, 224, false, false, 2, false},
 };
-
-const double cdul_openai_mean[3] = {0.48145466, 0.4578275, 0.40821073};
-const double cdul_openai_std[3] = {0.26862954, 0.26130258, 0.27577711};
 
 /* Keys that are read below, or that change no pixel. */
 static const char *const known_keys[] = {
@@ -61,6 +53,7 @@ static const char *const known_keys[] = {
     "device",
     "disable_grouping",
     "_name_or_path",
+    NULL,
 };
 
 /* The file while it is being read. */
@@ -93,20 +86,6 @@ static cdul_status find_class(reader *r, cdul_error *err) {
     return CDUL_OK;
 }
 
-static cdul_status check_keys(const reader *r, cdul_error *err) {
-    for (const cJSON *item = r->json->child; item; item = item->next) {
-        bool known = cJSON_IsNull(item) || cJSON_IsFalse(item); /* a step that is off, or not set */
-        for (size_t i = 0; !known && i < sizeof known_keys / sizeof *known_keys; i++)
-            known = strcmp(item->string, known_keys[i]) == 0;
-        if (!known)
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: key '%s' is not understood, and it may change the pixels; remove "
-                             "it if it does not",
-                             r->where, item->string);
-    }
-    return CDUL_OK;
-}
-
 static cdul_status missing(const reader *r, const char *key, cdul_error *err) {
     return cdul_fail(err, CDUL_ERR_INPUT,
                      "%s: key '%s' is missing, and its default for %s is not known; add it",
@@ -128,14 +107,6 @@ static cdul_status read_switch(const reader *r, const char *key, bool fallback, 
 }
 
 /* --- Sizes --- */
-
-bool cdul_preprocess_side(const cJSON *item, size_t *out) {
-    if (!cJSON_IsNumber(item) || item->valuedouble < 1 || item->valuedouble > 8192 ||
-        item->valuedouble != floor(item->valuedouble))
-        return false;
-    *out = (size_t)item->valuedouble;
-    return true;
-}
 
 /* {"height": h, "width": w} and nothing else. */
 static bool rectangle_of(const cJSON *item, size_t *height, size_t *width) {
@@ -210,7 +181,7 @@ static cdul_status squash(const reader *r, bool resize, const cdul_input_size *k
         if (status != CDUL_OK) return status;
         if (shortest) out->height = out->width = shortest;
     } else {
-        source = cdul_preprocess_known_size(known, &out->height, &out->width);
+        source = cdul_preprocess_known_size(known, out);
     }
     if (!source && resize) return missing(r, "size", err);
     if (!source)
@@ -221,7 +192,7 @@ static cdul_status squash(const reader *r, bool resize, const cdul_input_size *k
     return cdul_preprocess_note(notes,
                                 resize ? "the preprocessor file has no size: pictures are squashed"
                                        : "do_resize is false: pictures are squashed",
-                                out->height, out->width, source, err);
+                                out, source, err);
 }
 
 /* crop_size; where there is none, and no class to have a default, the input's size from
@@ -229,12 +200,10 @@ static cdul_status squash(const reader *r, bool resize, const cdul_input_size *k
 static cdul_status settle_crop(const reader *r, const cdul_input_size *known, cdul_preprocess *out,
                                cdul_strings *notes, cdul_error *err) {
     const char *source = NULL;
-    if (!r->class_ && !present(r, "crop_size"))
-        source = cdul_preprocess_known_size(known, &out->height, &out->width);
+    if (!r->class_ && !present(r, "crop_size")) source = cdul_preprocess_known_size(known, out);
     if (!source) return read_crop_size(r, &out->height, &out->width, err);
-    return cdul_preprocess_note(notes,
-                                "the preprocessor file has no crop_size: pictures are cropped",
-                                out->height, out->width, source, err);
+    return cdul_preprocess_note(
+        notes, "the preprocessor file has no crop_size: pictures are cropped", out, source, err);
 }
 
 /* Mode and sizes from do_resize, size, do_center_crop and crop_size. */
@@ -296,19 +265,6 @@ static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *er
         r->where);
 }
 
-cdul_status cdul_preprocess_triple(const cJSON *item, const char *key, const char *where,
-                                   bool positive, float *out, cdul_error *err) {
-    for (int i = 0; i < 3; i++) {
-        const cJSON *one = cJSON_IsNumber(item) ? item : cJSON_GetArrayItem(item, i);
-        out[i] = cJSON_IsNumber(one) ? (float)one->valuedouble : NAN;
-        bool good = isfinite(out[i]) && (!positive || out[i] > 0);
-        if (!good || (cJSON_IsArray(item) && cJSON_GetArraySize(item) != 3))
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not three %snumbers, one a channel",
-                             where, key, positive ? "positive " : "");
-    }
-    return CDUL_OK;
-}
-
 static cdul_status read_triple(const reader *r, const char *key, bool positive,
                                const double *fallback, float *out, cdul_error *err) {
     if (present(r, key))
@@ -346,54 +302,6 @@ static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_erro
 }
 
 /* --- The file --- */
-
-const char *cdul_preprocess_known_size(const cdul_input_size *known, size_t *height,
-                                       size_t *width) {
-    const bool graph = known->height && known->width;
-    *height = graph ? known->height : known->model_height;
-    *width = graph ? known->width : known->model_width;
-    return graph ? "what the graph takes" : *height ? "image_size in config.json" : NULL;
-}
-
-cdul_status cdul_preprocess_note(cdul_strings *notes, const char *what, size_t height, size_t width,
-                                 const char *source, cdul_error *err) {
-    char note[200];
-    snprintf(note, sizeof note, "%s to %zu x %zu, %s", what, width, height, source);
-    return cdul_strings_add(notes, note, err);
-}
-
-/* side * to / from, rounded, at least 1. */
-static size_t scaled(size_t side, size_t from, size_t to) {
-    const size_t size = (side * to + from / 2) / from;
-    return size ? size : 1;
-}
-
-cdul_status cdul_preprocess_fit(const cdul_input_size *known, cdul_preprocess *out,
-                                cdul_strings *notes, cdul_error *err) {
-    const size_t height = known->height ? known->height : out->height;
-    const size_t width = known->width ? known->width : out->width;
-    if (height == out->height && width == out->width) return CDUL_OK;
-    char note[200];
-    snprintf(note, sizeof note,
-             "the graph takes %zu x %zu pixels, the preprocessor file says %zu x %zu: the graph's "
-             "size is used",
-             width, height, out->width, out->height);
-    /* the same share is cropped away, or padding */
-    if (out->shortest) {
-        bool covers = out->shortest >= out->height && out->shortest >= out->width;
-        size_t smaller = out->height < out->width ? out->height : out->width;
-        out->shortest = scaled(out->shortest, smaller, height < width ? height : width);
-        if (covers && out->shortest < height) out->shortest = height;
-        if (covers && out->shortest < width) out->shortest = width;
-    }
-    if (out->squash_width) {
-        out->squash_height = scaled(out->squash_height, out->height, height);
-        out->squash_width = scaled(out->squash_width, out->width, width);
-    }
-    out->height = height;
-    out->width = width;
-    return cdul_strings_add(notes, note, err);
-}
 
 /* Old file name, then new; *json is the caller's to delete, *part points into it. Neither: *path is
  * NULL. */
@@ -446,7 +354,7 @@ cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *know
         goto done;
     }
     status = find_class(&r, err);
-    if (status == CDUL_OK) status = check_keys(&r, err);
+    if (status == CDUL_OK) status = cdul_preprocess_keys(r.json, r.where, known_keys, true, err);
     if (status == CDUL_OK) status = read_geometry(&r, known, out, notes, err);
     if (status == CDUL_OK) status = read_numbers(&r, out, err);
     if (status == CDUL_OK) status = cdul_preprocess_fit(known, out, notes, err);
@@ -454,26 +362,4 @@ done:
     cJSON_Delete(json);
     free(path);
     return status;
-}
-
-void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
-    static const char *const modes[] = {"shortest", "squash", "longest"};
-    static const char *const filters[] = {"nearest", "Lanczos", "bilinear",
-                                          "bicubic", "box",     "Hamming"};
-    char side[60] = "";
-    if (p->mode == CDUL_RESIZE_SHORTEST && p->shortest)
-        snprintf(side, sizeof side, " %zu then centre crop (%s)", p->shortest,
-                 p->crop_floor ? "floor" : "round");
-    else if (p->mode == CDUL_RESIZE_SHORTEST)
-        snprintf(side, sizeof side, " that covers it then centre crop (%s)",
-                 p->crop_floor ? "floor" : "round");
-    else if (p->mode == CDUL_RESIZE_SQUASH && p->squash_width)
-        snprintf(side, sizeof side, " to %zux%zu then centre crop (%s)", p->squash_width,
-                 p->squash_height, p->crop_floor ? "floor" : "round");
-    if (p->mode == CDUL_RESIZE_LONGEST)
-        snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);
-    snprintf(text, size, "%zux%zu, %s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g",
-             p->width, p->height, modes[p->mode], side, filters[p->filter], (double)p->scale,
-             (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
-             (double)p->std[1], (double)p->std[2]);
 }

@@ -1,13 +1,14 @@
+/* open_clip's configuration of its pictures. */
 #include "base/file.h"
-#include "encoder/folder/preprocess_internal.h"
+#include "encoder/folder/preprocess_values.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Fields of open_clip's PreprocessCfg. */
-static const char *const known_keys[] = {"size",          "mode",        "mean",      "std",
-                                         "interpolation", "resize_mode", "fill_color"};
+static const char *const known_keys[] = {"size",          "mode",        "mean",       "std",
+                                         "interpolation", "resize_mode", "fill_color", NULL};
 
 static const cJSON *member(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -26,18 +27,6 @@ static cdul_status read_choice(const cJSON *cfg, const char *key, const char *wh
         if (strcmp(text, choices[*out]) == 0) return CDUL_OK;
     return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s '%s' is not one of open_clip's", where, key,
                      text);
-}
-
-cdul_status cdul_preprocess_sides(const cJSON *item, const char *key, const char *where,
-                                  size_t *height, size_t *width, cdul_error *err) {
-    if (!item || cJSON_IsNull(item)) return CDUL_OK;
-    int count = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : 0;
-    const cJSON *first = count ? cJSON_GetArrayItem(item, 0) : item;
-    const cJSON *second = count == 2 ? cJSON_GetArrayItem(item, 1) : first;
-    if (count > 2 || !cdul_preprocess_side(first, height) || !cdul_preprocess_side(second, width))
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: %s is neither a number of pixels nor [height, width]", where, key);
-    return CDUL_OK;
 }
 
 /* A grey value, or RGB. */
@@ -69,23 +58,9 @@ static cdul_status read_colours(const cJSON *cfg, const char *where, cdul_prepro
     return status;
 }
 
-static cdul_status check_keys(const cJSON *cfg, const char *where, cdul_error *err) {
-    for (const cJSON *item = cfg ? cfg->child : NULL; item; item = item->next) {
-        bool known = cJSON_IsNull(item);
-        for (size_t i = 0; !known && i < sizeof known_keys / sizeof *known_keys; i++)
-            known = strcmp(item->string, known_keys[i]) == 0;
-        if (!known)
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: key '%s' is not understood, and it may change the pixels; remove "
-                             "it if it does not",
-                             where, item->string);
-    }
-    return CDUL_OK;
-}
-
 static cdul_status take_known_size(const cdul_input_size *known, const char *where,
                                    cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
-    const char *source = cdul_preprocess_known_size(known, &out->height, &out->width);
+    const char *source = cdul_preprocess_known_size(known, out);
     if (!source)
         return cdul_fail(
             err, CDUL_ERR_INPUT,
@@ -94,8 +69,8 @@ static cdul_status take_known_size(const cdul_input_size *known, const char *whe
             where);
     /* that of open_clip's own default: the model's */
     if (known->height && known->width) return CDUL_OK;
-    return cdul_preprocess_note(notes, "preprocess_cfg has no size: pictures are resized",
-                                out->height, out->width, source, err);
+    return cdul_preprocess_note(notes, "preprocess_cfg has no size: pictures are resized", out,
+                                source, err);
 }
 
 /* `cfg` is the PreprocessCfg, or NULL: all defaults. `image_size`: the model's own, which open_clip
@@ -108,7 +83,7 @@ static cdul_status read_cfg(const cJSON *cfg, const cJSON *image_size, const cha
     static const char *const filters[] = {"bicubic", "bilinear", "random", NULL};
     static const char *const colours[] = {"RGB", NULL};
     size_t mode = 0, filter = 0, colour = 0;
-    cdul_status status = check_keys(cfg, where, err);
+    cdul_status status = cdul_preprocess_keys(cfg, where, known_keys, false, err);
     if (status == CDUL_OK) status = read_choice(cfg, "mode", where, colours, &colour, err);
     if (status == CDUL_OK) status = read_choice(cfg, "resize_mode", where, modes, &mode, err);
     if (status == CDUL_OK) status = read_choice(cfg, "interpolation", where, filters, &filter, err);

@@ -1,10 +1,20 @@
+/* text.safetensors: class vectors that were made elsewhere. */
 #include "base/json.h"
 #include "base/safetensors.h"
-#include "encoder/encoder_internal.h"
+#include "encoder/folder/folder.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+bool cdul_unit(float *vector, size_t width) {
+    double sum = 0;
+    for (size_t i = 0; i < width; i++) sum += (double)vector[i] * (double)vector[i];
+    if (!isfinite(sum) || sum <= 0) return false;
+    double scale = 1.0 / sqrt(sum);
+    for (size_t i = 0; i < width; i++) vector[i] = (float)((double)vector[i] * scale);
+    return true;
+}
 
 cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width, cdul_error *err) {
     text->rows = rows;
@@ -110,45 +120,6 @@ cdul_status cdul_text_read(const char *path, cdul_text *out, cdul_error *err) {
     cdul_index_free(index);
     cdul_safetensors_close(file);
     if (status != CDUL_OK) cdul_text_free(out);
-    return status;
-}
-
-/* "[0,0,1]"; the caller frees. NULL: no memory. */
-static char *print_class_of(const cdul_text *text) {
-    char *list = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&list, &size);
-    if (!stream) return NULL;
-    for (size_t r = 0; r < text->rows; r++)
-        fprintf(stream, "%c%zu", r ? ',' : '[', text->class_of[r]);
-    fputc(']', stream);
-    bool failed = ferror(stream) != 0;
-    if (fclose(stream) == 0 && !failed) return list;
-    free(list);
-    return NULL;
-}
-
-cdul_status cdul_text_write(const char *path, const cdul_text *text, cdul_error *err) {
-    const size_t rows = text->class_of ? text->rows : text->classes.count;
-    char *classes = NULL, *class_of = text->class_of ? print_class_of(text) : NULL;
-    cdul_safetensors_writer *writer = NULL;
-    cdul_status status = CDUL_OK;
-    if (text->class_of && !class_of) status = cdul_fail_memory(err, "class vectors");
-    if (status == CDUL_OK) status = cdul_json_from_strings(&text->classes, &classes, err);
-    const cdul_metadata metadata[] = {{"classes", classes}, {"class_of", class_of}};
-    const cdul_tensor_decl tensor = {"text_embeds", CDUL_F32, 2, {rows, text->width}};
-    if (status == CDUL_OK)
-        status =
-            cdul_safetensors_create(path, metadata, class_of ? 2 : 1, &tensor, 1, &writer, err);
-    if (status == CDUL_OK)
-        status = cdul_safetensors_append(writer, text->vectors,
-                                         rows * text->width * sizeof *text->vectors, err);
-    if (status == CDUL_OK)
-        status = cdul_safetensors_commit(&writer, err);
-    else
-        cdul_safetensors_discard(&writer);
-    free(classes);
-    free(class_of);
     return status;
 }
 

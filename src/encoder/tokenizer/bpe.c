@@ -1,5 +1,5 @@
 /* Byte-pair encoding of one word, and the merges that it takes. */
-#include "encoder/bpe.h"
+#include "encoder/tokenizer/bpe.h"
 
 #include "base/map.h"
 

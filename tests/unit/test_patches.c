@@ -1,4 +1,4 @@
-/* What is taken for an encoder with vectors of cells, and why others are not. */
+/* What is taken for an encoder with patch tokens, and why others are not. */
 #include "encoder_fixture.h"
 
 #include "encoder/encoder_internal.h"
@@ -6,8 +6,8 @@
 static void the_grid_is_that_of_the_graphs_metadata(void **state) {
     (void)state;
     cdul_encoder *encoder = open_encoder(DENSE, 0);
-    cdul_cells cells = {0};
-    assert_ok(cdul_encoder_cells(encoder, &cells, &err));
+    cdul_patches cells = {0};
+    assert_ok(cdul_encoder_patches(encoder, &cells, &err));
     assert_int_equal(cells.rows, 3);
     assert_int_equal(cells.columns, 4);
     cdul_encoder_close(encoder);
@@ -16,8 +16,8 @@ static void the_grid_is_that_of_the_graphs_metadata(void **state) {
 static void the_description_says_whether_there_are_cells(void **state) {
     (void)state;
     static const char *const folders[] = {DENSE, CLIP};
-    static const char *const lines[] = {"cells:     3 x 4, for --local dense\n",
-                                        "cells:     none: " CLIP
+    static const char *const lines[] = {"patches:   3 x 4, for --local dense\n",
+                                        "patches:   none: " CLIP
                                         "/onnx/vision_model.onnx: no output dense_embeds"};
     for (size_t i = 0; i < 2; i++) {
         cdul_encoder *encoder = open_encoder(folders[i], 0);
@@ -38,18 +38,18 @@ static void what_is_not_understood_is_refused_with_the_reason(void **state) {
     static const struct {
         const char *graph, *reason;
     } graphs[] = {
-        {"zero", "no output dense_embeds, so no vectors of cells; export the model with "
-                 "scripts/export_clip.py --dense"},
+        {"zero", "no output dense_embeds, so no patch tokens; export the model with "
+                 "export_clip.py --dense of cdul's sources"},
         {"dense_no_grid", "dense_embeds float32 [?, 1, 192]: metadata dense_grid is missing"},
         {"dense_odd_grid", "metadata dense_grid is \"1x1x1\" where"},
-        {"dense_other_grid", "[?, 1, 192] does not hold the 2 cells of dense_grid 2x1"},
+        {"dense_other_grid", "[?, 1, 192] does not hold the 2 patches of dense_grid 2x1"},
         {"dense_narrow", "[?, 3, 64]: expected numbers [B, P, 192]"},
     };
     for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++) {
         make_folder(graphs[i].graph);
         cdul_encoder *encoder = open_encoder("made", 0); /* for crops it is as good as any */
-        cdul_cells cells = {0};
-        assert_fails(cdul_encoder_cells(encoder, &cells, &err), CDUL_ERR_INPUT, graphs[i].reason);
+        cdul_patches cells = {0};
+        assert_fails(cdul_encoder_patches(encoder, &cells, &err), CDUL_ERR_INPUT, graphs[i].reason);
         cdul_encoder_close(encoder);
     }
 }
@@ -58,10 +58,10 @@ static void sizes_that_the_graph_leaves_free_are_checked_when_it_runs(void **sta
     (void)state;
     make_folder("dense_other_count");
     cdul_encoder *encoder = open_encoder("made", 0);
-    cdul_cells cells = {0};
+    cdul_patches cells = {0};
     float pixels[2 * 192] = {1}, rows[2 * 3 * 192];
     pixels[192] = 1;
-    assert_ok(cdul_encoder_cells(encoder, &cells, &err));
+    assert_ok(cdul_encoder_patches(encoder, &cells, &err));
     assert_int_equal(cells.rows * cells.columns, 2);
     assert_fails(
         cdul_encoder_raw_views(encoder, pixels, 2, 2, rows, &err), CDUL_ERR_RUNTIME,

@@ -1,5 +1,6 @@
-#include "encoder/tokenizer_internal.h"
-#include "encoder/unicode.h"
+/* Text to token ids. */
+#include "encoder/tokenizer/tokenizer.h"
+#include "encoder/tokenizer/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>

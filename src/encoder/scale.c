@@ -1,40 +1,10 @@
-#include "encoder/folder/scale.h"
+/* The logit scale and bias that a graph of both towers shows when it is run: the solution of
+ * logit = factor * cosine + bias. */
+#include "encoder/encoder_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- Metadata --- */
-
-static cdul_status read_property(const cdul_session *session, const char *key, double *out,
-                                 bool *found, cdul_error *err) {
-    const char *text = cdul_session_metadata(session, key);
-    char *end = NULL;
-    *found = text != NULL;
-    if (!text) return CDUL_OK;
-    *out = strtod(text, &end);
-    if (end == text || *end || !isfinite(*out))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata %s is '%s', expected a number",
-                         cdul_session_path(session), key, text);
-    return CDUL_OK;
-}
-
-static cdul_status read_metadata(cdul_encoder *e, bool *found, cdul_error *err) {
-    const cdul_session *session = e->vision.session;
-    double scale = 0, bias = 0;
-    bool has_bias = false;
-    cdul_status status = read_property(session, "logit_scale", &scale, found, err);
-    if (status == CDUL_OK) status = read_property(session, "logit_bias", &bias, &has_bias, err);
-    if (status == CDUL_OK && *found)
-        status = cdul_logit_scale_check(scale, cdul_session_path(session), err);
-    if (status == CDUL_OK && *found)
-        cdul_encoder_config_scale(&e->config, scale, "the graph's metadata");
-    if (status == CDUL_OK && has_bias)
-        cdul_encoder_config_bias(&e->config, bias, "the graph's metadata");
-    return status;
-}
-
-/* --- Solving logit = factor * cosine + bias --- */
 
 #define PAIRS  4 /* of a picture and a text: for two unknowns, and to see whether the form holds */
 #define MISFIT 0.01 /* share of the largest logit */
@@ -58,7 +28,7 @@ static cdul_status run_pair(const cdul_encoder *e, size_t number, float *pixels,
                             int64_t *tokens, size_t n_tokens, pair *out, cdul_error *err) {
     const cdul_tower *tower = &e->vision;
     const size_t rows = tower->batch ? tower->batch : 1;
-    cdul_feed feeds[1 + sizeof tower->idle / sizeof *tower->idle];
+    cdul_feed feeds[1 + sizeof tower->filler / sizeof *tower->filler];
     cdul_fetch fetches[3] = {
         {.name = "logits_per_image"}, {.name = tower->output->name}, {.name = "text_embeds"}};
     for (size_t i = 0; i < n_pixels; i++) pixels[i] = (float)(i / (number + 2) % 5) / 2 - 1;
@@ -68,10 +38,10 @@ static cdul_status run_pair(const cdul_encoder *e, size_t number, float *pixels,
         .f32 = pixels,
         .rank = 4,
         .dims = {(int64_t)rows, 3, (int64_t)e->preprocess.height, (int64_t)e->preprocess.width}};
-    memcpy(feeds + 1, tower->idle, tower->n_idle * sizeof *feeds);
+    memcpy(feeds + 1, tower->filler, tower->n_filler * sizeof *feeds);
     feeds[1].i64 = tokens;
     cdul_status status =
-        cdul_session_run(tower->session, feeds, 1 + tower->n_idle, fetches, 3, err);
+        cdul_session_run(tower->session, feeds, 1 + tower->n_filler, fetches, 3, err);
     if (status != CDUL_OK) return status;
     bool same =
         fetches[1].rank == 2 && fetches[2].rank == 2 && fetches[1].dims[1] == fetches[2].dims[1];
@@ -87,7 +57,7 @@ static cdul_status run_pairs(const cdul_encoder *e, pair *out, cdul_error *err) 
     const size_t rows = e->vision.batch ? e->vision.batch : 1;
     /* has been run */
     const size_t n_pixels = rows * 3 * e->preprocess.height * e->preprocess.width;
-    const size_t n_tokens = (size_t)(e->vision.idle[0].dims[0] * e->vision.idle[0].dims[1]);
+    const size_t n_tokens = (size_t)(e->vision.filler[0].dims[0] * e->vision.filler[0].dims[1]);
     float *pixels = malloc(n_pixels * sizeof *pixels);
     int64_t *tokens = malloc(n_tokens * sizeof *tokens);
     cdul_status status = pixels && tokens ? CDUL_OK : cdul_fail_memory(err, "network input");
@@ -145,7 +115,7 @@ static cdul_status solve(cdul_encoder *e, cdul_error *err) {
 cdul_status cdul_scale_from_graph(cdul_encoder *e, cdul_error *err) {
     bool found = false;
     if (e->config.has_scale && !e->config.scale_assumed) return CDUL_OK;
-    cdul_status status = read_metadata(e, &found, err);
+    cdul_status status = cdul_encoder_config_metadata(&e->config, e->vision.session, &found, err);
     if (status != CDUL_OK || found || !e->vision.both) return status;
     const cdul_port *logits = cdul_session_output(e->vision.session, "logits_per_image");
     bool usable =

@@ -1,9 +1,9 @@
 /* The tokenizer's insides: made by tokenizer_file.c, used by tokenizer.c. */
-#ifndef CDUL_ENCODER_TOKENIZER_INTERNAL_H
-#define CDUL_ENCODER_TOKENIZER_INTERNAL_H
+#ifndef CDUL_ENCODER_TOKENIZER_TOKENIZER_H
+#define CDUL_ENCODER_TOKENIZER_TOKENIZER_H
 
 #include "cdul/encoder.h"
-#include "encoder/bpe.h"
+#include "encoder/tokenizer/bpe.h"
 
 /* A token that is looked for in the text itself, such as <|endoftext|>. A padding token such as "!"
  * is one too. */

@@ -1,7 +1,8 @@
+/* CLIP's tokenizer from tokenizer.json, or from vocab.json and merges.txt. */
 #include "base/file.h"
 #include "base/json.h"
-#include "encoder/tokenizer_internal.h"
-#include "encoder/unicode.h"
+#include "encoder/tokenizer/tokenizer.h"
+#include "encoder/tokenizer/unicode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,9 +177,8 @@ static cdul_status read_merges_text(loader *l, const char *text, size_t size, cd
 
 /* --- Special tokens --- */
 
-#define MAX_ADDED                                                                                  \
-    4096 /* each is compared with all others, and looked for at each byte of a text                \
-          */
+/* Each is compared with all others, and looked for at each byte of a text. */
+#define MAX_ADDED 4096
 
 static cdul_status add_token(const loader *l, const char *text, int32_t id, bool normalized,
                              cdul_error *err) {

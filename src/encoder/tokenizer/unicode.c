@@ -1,4 +1,5 @@
-#include "encoder/unicode.h"
+/* Unicode of texts and class names, over utf8proc. */
+#include "encoder/tokenizer/unicode.h"
 
 #include <utf8proc.h>
 
