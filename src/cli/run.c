@@ -1,7 +1,6 @@
 /* What the four main() functions share. */
 #include "cli/run.h"
 
-#include "base/bus_error.h"
 #include "cli/options/common.h"
 #include "cli/programs.h"
 
@@ -37,7 +36,6 @@ static cdul_status work(cdul_cli_run *run, cdul_cli *cli, cdul_error *err) {
     cdul_callbacks callbacks = {show, is_interrupted, NULL};
     cdul_reporter *reporter = NULL;
     cdul_interrupt_install();
-    cdul_bus_error_install();
     cdul_status status = cdul_reporter_new(stderr, parsed->level, parsed->progress, &reporter, err);
     callbacks.user = reporter;
     cli->callbacks = &callbacks;
