@@ -1,12 +1,18 @@
+/* Curves as TensorBoard reads them: a file of events, each a scalar with its step. */
 #include "report/tensorboard.h"
 
 #include "base/file.h"
+#include "base/proto.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* Field numbers of event.proto and summary.proto. */
+enum { EVENT_TIME = 1, EVENT_STEP = 2, EVENT_VERSION = 3, EVENT_SUMMARY = 5 };
+enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2 };
 
 struct cdul_events {
     FILE *stream;
@@ -33,96 +39,24 @@ static uint32_t masked(const void *data, size_t size) {
     return (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8);
 }
 
-/* --- Protocol buffers: as much of the wire format as an Event needs --- */
-
-typedef struct message {
-    unsigned char *bytes; /* NULL: only counting */
-    size_t size;
-} message;
-
-static void put(message *m, const void *data, size_t size) {
-    if (m->bytes) memcpy(m->bytes + m->size, data, size);
-    m->size += size;
-}
-
-static void put_varint(message *m, uint64_t value) {
-    do {
-        unsigned char byte = (unsigned char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
-        put(m, &byte, 1);
-        value >>= 7;
-    } while (value);
-}
-
-/* Least significant byte first, whatever the machine. */
-static void put_fixed(message *m, uint64_t bits, size_t size) {
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)(bits >> (8 * i) & 0xff);
-        put(m, &byte, 1);
-    }
-}
-
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-
-static void put_key(message *m, unsigned field, unsigned type) {
-    put_varint(m, field << 3 | type);
-}
-
-static void put_double(message *m, unsigned field, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_key(m, field, FIXED64);
-    put_fixed(m, bits, 8);
-}
-
-static void put_bytes(message *m, unsigned field, const void *data, size_t size) {
-    put_key(m, field, BYTES);
-    put_varint(m, size);
-    put(m, data, size);
-}
-
-/* Summary.Value: tag = 1, simple_value = 2. */
-static void put_value(message *m, const char *tag, float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_bytes(m, 1, tag, strlen(tag));
-    put_key(m, 2, FIXED32);
-    put_fixed(m, bits, 4);
-}
-
-/* Event with a Summary of one Value; sizes of the inner messages come first, so they are counted
- * before. */
-static void put_scalar_event(message *m, double wall_time, int64_t step, const char *tag,
-                             float value) {
-    message inner = {0}, summary = {0};
-    put_value(&inner, tag, value);
-    put_key(&summary, 1, BYTES);
-    put_varint(&summary, inner.size);
-    put_double(m, 1, wall_time);
-    put_key(m, 2, VARINT);
-    put_varint(m, (uint64_t)step);
-    put_key(m, 5, BYTES);
-    put_varint(m, summary.size + inner.size);
-    put_key(m, 1, BYTES);
-    put_varint(m, inner.size);
-    put_value(m, tag, value);
-}
-
 /* --- Records --- */
 
-static cdul_status write_record(cdul_events *events, const void *data, size_t size,
-                                cdul_error *err) {
-    unsigned char head[12], tail[4];
-    message m = {head, 0};
-    put_fixed(&m, size, 8);
-    put_fixed(&m, masked(head, 8), 4);
-    m = (message){tail, 0};
-    put_fixed(&m, masked(data, size), 4);
-    fwrite(head, 1, sizeof head, events->stream);
-    fwrite(data, 1, size, events->stream);
-    fwrite(tail, 1, sizeof tail, events->stream);
-    if (fflush(events->stream) != 0 || ferror(events->stream))
-        return cdul_fail_errno(err, "%s", events->path);
-    return CDUL_OK;
+/* TFRecord: the size, its checksum, the event, its checksum. */
+static cdul_status write_record(cdul_events *events, cdul_message *event, cdul_error *err) {
+    cdul_message record = {.failed = event->failed};
+    cdul_proto_fixed(&record, event->size, 8);
+    cdul_proto_fixed(&record, masked(record.bytes, record.size), 4);
+    cdul_proto_append(&record, event->bytes, event->size);
+    cdul_proto_fixed(&record, masked(event->bytes, event->size), 4);
+    cdul_status status = record.failed ? cdul_fail_memory(err, events->path) : CDUL_OK;
+    if (status == CDUL_OK) {
+        fwrite(record.bytes, 1, record.size, events->stream);
+        if (fflush(events->stream) != 0 || ferror(events->stream))
+            status = cdul_fail_errno(err, "%s", events->path);
+    }
+    free(record.bytes);
+    free(event->bytes);
+    return status;
 }
 
 static double now(void) {
@@ -148,16 +82,15 @@ static cdul_status create_file(cdul_events *events, const char *folder, double t
 
 cdul_status cdul_events_open(const char *folder, cdul_events **out, cdul_error *err) {
     static const char version[] = "brain.Event:2";
-    unsigned char bytes[64];
-    message m = {bytes, 0};
     double time = now();
     cdul_events *events = calloc(1, sizeof *events);
     if (!events) return cdul_fail_memory(err, folder);
     cdul_status status = create_file(events, folder, time, err);
     if (status == CDUL_OK) {
-        put_double(&m, 1, time);
-        put_bytes(&m, 3, version, sizeof version - 1);
-        status = write_record(events, bytes, m.size, err);
+        cdul_message event = {0};
+        cdul_proto_double(&event, EVENT_TIME, time);
+        cdul_proto_bytes(&event, EVENT_VERSION, version, sizeof version - 1);
+        status = write_record(events, &event, err);
     }
     if (status != CDUL_OK) {
         cdul_events_close(events);
@@ -169,15 +102,14 @@ cdul_status cdul_events_open(const char *folder, cdul_events **out, cdul_error *
 
 cdul_status cdul_events_scalar(cdul_events *events, int64_t step, const char *tag, double value,
                                cdul_error *err) {
-    message count = {0}, m = {0};
-    double time = now();
-    put_scalar_event(&count, time, step, tag, (float)value);
-    m.bytes = malloc(count.size);
-    if (!m.bytes) return cdul_fail_memory(err, events->path);
-    put_scalar_event(&m, time, step, tag, (float)value);
-    cdul_status status = write_record(events, m.bytes, m.size, err);
-    free(m.bytes);
-    return status;
+    cdul_message event = {0}, summary = {0}, entry = {0};
+    cdul_proto_bytes(&entry, VALUE_TAG, tag, strlen(tag));
+    cdul_proto_float(&entry, VALUE_SIMPLE, (float)value);
+    cdul_proto_message(&summary, SUMMARY_VALUE, &entry);
+    cdul_proto_double(&event, EVENT_TIME, now());
+    cdul_proto_int(&event, EVENT_STEP, (uint64_t)step);
+    cdul_proto_message(&event, EVENT_SUMMARY, &summary);
+    return write_record(events, &event, err);
 }
 
 void cdul_events_close(cdul_events *events) {
