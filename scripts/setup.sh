@@ -38,8 +38,8 @@ openvino="onnxruntime-ep-openvino==1.8.1" # needs nothing beside it but the C++ 
 export_packages=(torchvision==0.29.2 open_clip_torch==3.3.0 timm==1.0.31 sentencepiece==0.2.3)
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
-    libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev libexpat1-dev libxxhash-dev
-    protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
+    libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev
+    libutf8proc-dev libexpat1-dev libxxhash-dev protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
 test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck valgrind chromium python3-venv python3-torch
     python3-torchvision)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base

@@ -16,7 +16,7 @@ void cdul_aligned_free(cdul_aligned *aligned) {
 
 static const char *const image_extensions[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp",
                                                ".gif", ".tga",  ".pnm", ".ppm",  ".pgm",
-                                               ".pbm", ".tif",  ".tiff"};
+                                               ".pbm", ".psd",  ".tif", ".tiff"};
 
 /* "images/000005.jpg" -> "000005"; "a.b" stays, as ".b" is no image's extension. */
 static cdul_status add_stem(cdul_strings *stems, const char *name, cdul_error *err) {

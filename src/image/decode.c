@@ -95,15 +95,16 @@ static const format formats[] = {
     {"JPEG", 0, "\xff\xd8\xff", 3, cdul_decode_jpeg},
     {"PNG", 0, "\x89PNG\r\n\x1a\n", 8, cdul_decode_png},
     {"WebP", 8, "WEBP", 4, cdul_decode_webp},
-    {"GIF", 0, "GIF87a", 6, cdul_decode_gif},
-    {"GIF", 0, "GIF89a", 6, cdul_decode_gif},
-    {"BMP", 0, "BM", 2, cdul_decode_bmp},
-    {"PNM", 0, "P1", 2, cdul_decode_pnm},
-    {"PNM", 0, "P2", 2, cdul_decode_pnm},
-    {"PNM", 0, "P3", 2, cdul_decode_pnm},
-    {"PNM", 0, "P4", 2, cdul_decode_pnm},
-    {"PNM", 0, "P5", 2, cdul_decode_pnm},
-    {"PNM", 0, "P6", 2, cdul_decode_pnm},
+    {"GIF", 0, "GIF87a", 6, cdul_decode_stb},
+    {"GIF", 0, "GIF89a", 6, cdul_decode_stb},
+    {"BMP", 0, "BM", 2, cdul_decode_stb},
+    {"PNM", 0, "P1", 2, cdul_decode_stb},
+    {"PNM", 0, "P2", 2, cdul_decode_stb},
+    {"PNM", 0, "P3", 2, cdul_decode_stb},
+    {"PNM", 0, "P4", 2, cdul_decode_stb},
+    {"PNM", 0, "P5", 2, cdul_decode_stb},
+    {"PNM", 0, "P6", 2, cdul_decode_stb},
+    {"PSD", 0, "8BPS", 4, cdul_decode_stb},
     {"TIFF", 0, "II*\0", 4, NULL},
     {"TIFF", 0, "MM\0*", 4, NULL},
     {"AVIF", 4, "ftypavif", 8, NULL},
@@ -111,10 +112,9 @@ static const format formats[] = {
     {"JPEG XL", 0, "\xff\x0a", 2, NULL},
     {"JPEG XL", 0, "\0\0\0\x0cJXL ", 8, NULL},
     {"JPEG 2000", 0, "\0\0\0\x0cjP  ", 8, NULL},
-    {"Photoshop", 0, "8BPS", 4, NULL},
 };
 
-static const format tga = {"TGA", 0, "", 0, cdul_decode_tga};
+static const format tga = {"TGA", 0, "", 0, cdul_decode_stb};
 
 static const format *find_format(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
@@ -132,7 +132,7 @@ cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_o
     const format *f = find_format(data, size);
     if (!f)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "not an image: expected JPEG, PNG, WebP, GIF, BMP, TGA or PNM");
+                         "not an image: expected JPEG, PNG, WebP, GIF, BMP, TGA, PNM or PSD");
     if (!f->decode)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s images are not supported: convert it to JPEG or PNG", f->name);

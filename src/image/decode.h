@@ -14,10 +14,11 @@ typedef cdul_status cdul_decoder(const uint8_t *data, size_t size,
                                  const cdul_decode_options *options, cdul_image *out,
                                  int *orientation, cdul_error *err);
 
-cdul_decoder cdul_decode_jpeg, cdul_decode_png, cdul_decode_webp, cdul_decode_gif, cdul_decode_pnm,
-    cdul_decode_bmp, cdul_decode_tga;
+cdul_decoder cdul_decode_jpeg, cdul_decode_png, cdul_decode_webp;
+/* BMP, GIF, TGA, PNM and PSD. */
+cdul_decoder cdul_decode_stb;
 
-/* TGA has no magic: true if the header is consistent and the file as long as it asks for. */
+/* TGA has no magic bytes: true if the header is consistent. */
 bool cdul_looks_like_tga(const uint8_t *data, size_t size);
 
 /* --- gate.c --- */

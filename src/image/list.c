@@ -13,7 +13,7 @@
 static bool is_image_name(const char *name) {
     static const char *const extensions[] = {".jpg",  ".jpeg", ".jpe", ".jfif", ".png",
                                              ".webp", ".bmp",  ".gif", ".tga",  ".pnm",
-                                             ".ppm",  ".pgm",  ".pbm"};
+                                             ".ppm",  ".pgm",  ".pbm", ".psd"};
     const char *extension = cdul_path_extension(name);
     for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
         if (strcasecmp(extension, extensions[i]) == 0) return true;

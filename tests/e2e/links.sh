@@ -37,10 +37,10 @@ reports() {
     [ "$found" = "$(printf '%s\n' "$@")" ] || fail "cdul-$program --version: $found"
 }
 
-reports label cJSON xxHash libjpeg-turbo libpng libwebp utf8proc OpenMP onnxruntime
-reports predict cJSON xxHash libjpeg-turbo libpng libwebp onnxruntime
+reports label cJSON xxHash libjpeg-turbo libpng libwebp stb_image utf8proc OpenMP onnxruntime
+reports predict cJSON xxHash libjpeg-turbo libpng libwebp stb_image onnxruntime
 reports eval cJSON xxHash expat OpenMP
-reports train cJSON xxHash libjpeg-turbo libpng libwebp expat OpenMP protobuf-c libtorch
+reports train cJSON xxHash libjpeg-turbo libpng libwebp stb_image expat OpenMP protobuf-c libtorch
 
 exported=$(nm -D --defined-only "$library" | awk '{ print $3 }' | sort)
 declared=$(grep -hoE 'cdul_[a-z0-9_]+\(' "$headers"/*.h | tr -d '(' | sort -u)

@@ -18,6 +18,7 @@ static void put_magic(uint8_t *data, size_t size) {
         {"gif", 0, "GIF89a", 6},
         {"bmp", 0, "BM", 2},
         {"pnm", 0, "P", 1},
+        {"psd", 0, "8BPS", 4},
     };
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
         if (strcmp(magics[i].format, FORMAT) == 0 && size >= magics[i].at + magics[i].count)

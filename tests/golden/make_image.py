@@ -5,7 +5,8 @@
 
 A picture x.png has its expected pixels beside it in x.png.ppm (binary PPM, RGB, transparent parts over white, EXIF
 orientation applied). Kinds that Pillow cannot write are written here, byte by byte. Expected pixels are Pillow's own,
-but for 16-bit samples, of which the high byte counts here: Pillow does so for RGB and clips grey.
+but for 16-bit samples, of which the high byte counts here (Pillow does so for RGB PNG, clips grey, and reads no such
+PSD), and for what a GIF's first frame does not cover, which is transparent here (in Pillow it has colour 0).
 """
 import io
 import struct
@@ -211,12 +212,14 @@ def make_gif():
         at = data.index(struct.pack("<HHHH", 0, 0, 22, 17), 13)
         return (data[:6] + struct.pack("<HH", *screen) + data[10:at] + struct.pack("<HH", *corner) + data[at + 4:])
 
-    save("small-frame.gif", moved(encode(image, "GIF"), (30, 25), (5, 3)))
+    uncovered = np.full((25, 30, 3), 255, np.uint8)
+    uncovered[3:20, 5:27] = np.array(image.convert("RGB"))
+    save("small-frame.gif", moved(encode(image, "GIF"), (30, 25), (5, 3)), uncovered)
     save("small-frame-transparent.gif", moved(encode(image, "GIF", transparency=5), (30, 25), (5, 3)))
     save("beyond-screen.gif", moved(encode(image, "GIF"), (10, 20), (3, 4)))
 
 
-# --- BMP, TGA, PNM ---
+# --- BMP, TGA, PNM, PSD ---
 
 
 def bmp(header, palette, pixels):
@@ -327,6 +330,34 @@ def make_pnm():
     save("text.pbm", b"P1\n%d %d\n" % (width, height) + "".join("01"[int(b)] for b in bits.ravel()).encode())
 
 
+def make_psd():
+    rgb = photo(14, 10, 22)
+    flat = rgb // 64 * 64  # has runs
+
+    def psd(compression, planes, bits=8):
+        head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, *rgb.shape[:2], bits, 3)
+        resource = struct.pack(">4sHHI", b"8BIM", 4000, 0, 4) + b"some"
+        sections = struct.pack(">II", 0, len(resource)) + resource + struct.pack(">I", 0)
+        return head + sections + struct.pack(">H", compression) + planes
+
+    def packbits(row):
+        """Runs of one value, or else one literal."""
+        out, at = bytearray(), 0
+        while at < len(row):
+            end = at
+            while end < len(row) and row[end] == row[at]:
+                end += 1
+            out += bytes([257 - (end - at), row[at]]) if end - at > 1 else bytes([0, row[at]])
+            at = end
+        return bytes(out)
+
+    save("raw.psd", psd(0, rgb.transpose(2, 0, 1).tobytes()))
+    rows = [packbits(row.tobytes()) for plane in flat.transpose(2, 0, 1) for row in plane]
+    save("packbits.psd", psd(1, struct.pack(f">{len(rows)}H", *map(len, rows)) + b"".join(rows)))
+    deep = rgb.astype(">u2") << 8 | 77
+    save("deep.psd", psd(0, deep.astype(">u2").transpose(2, 0, 1).tobytes(), 16), rgb)
+
+
 # --- Resizing ---
 
 
@@ -365,6 +396,7 @@ def main():
     make_bmp()
     make_tga()
     make_pnm()
+    make_psd()
     make_resize()
 
 

@@ -72,9 +72,9 @@ static void files_that_cannot_be_read_are_named(void **state) {
 
 static void images_over_the_limit_are_refused_before_decoding(void **state) {
     (void)state;
-    static const char *const files[] = {"rgb8.png",   "420.jpg",       "progressive.jpg",
-                                        "lossy.webp", "animated.webp", "plain.gif",
-                                        "rgb.bmp",    "rgb.tga",       "binary.ppm"};
+    static const char *const files[] = {
+        "rgb8.png",  "420.jpg", "progressive.jpg", "lossy.webp", "animated.webp",
+        "plain.gif", "rgb.bmp", "rgb.tga",         "binary.ppm", "raw.psd"};
     cdul_decode_options options = cdul_decode_defaults();
     options.max_pixels = 100;
     for (size_t i = 0; i < COUNT(files); i++) {
@@ -97,8 +97,6 @@ static void a_bomb_is_refused_by_default(void **state) {
     bmp[18] = bmp[22] = 0x30;
     bmp[19] = bmp[23] = 0x75;
     bmp[28] = 8;
-    bmp[30] = 1;
-    bmp[46] = 2;
     cdul_image image;
     cdul_error err;
     assert_fails(cdul_image_decode(bmp, sizeof bmp, NULL, &image, &err), CDUL_ERR_INPUT,

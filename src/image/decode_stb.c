@@ -1,0 +1,294 @@
+/* BMP, GIF (the first frame), TGA, PNM (P5, P6) and Photoshop's PSD through stb_image.
+ *
+ * The header is read here first. Sizes pass the gates before stb_image sees the file, and what it
+ * would take for something else, or read wrongly, is refused by name: each check says which. It
+ * treats bytes beyond a file's end as zeros, so where the header says how long the file must be, a
+ * shorter one is refused too. EXIF does not apply to these formats. */
+#include "image/decode.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Most bytes of one allocation of stb_image, for the image at hand. */
+static _Thread_local size_t most_bytes;
+
+/* Zeros: no pixel depends on bytes that a file never wrote. */
+static void *zeroed(size_t size) {
+    return size <= most_bytes ? calloc(size, 1) : NULL;
+}
+
+#define STBI_MALLOC(size)                      zeroed(size)
+#define STBI_REALLOC_SIZED(memory, old, bytes) NULL /* only for animations, which are not read */
+#define STBI_FREE(memory)                      free(memory)
+#define STBI_MAX_DIMENSIONS                    CDUL_MAX_SIDE
+#define STBI_ONLY_BMP
+#define STBI_ONLY_GIF
+#define STBI_ONLY_TGA
+#define STBI_ONLY_PNM
+#define STBI_ONLY_PSD
+#define STBI_NO_STDIO
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb_image.h>
+
+/* stb_image's memory besides pixels: the colour map of a TGA, the state of a GIF. */
+#define OTHER_BYTES ((size_t)1 << 20)
+
+typedef struct reader {
+    const uint8_t *data;
+    size_t size;
+    const cdul_decode_options *options;
+    cdul_error *err;
+    size_t width, height;
+    bool opaque; /* the fourth channel, if there is one, is no alpha */
+    unsigned maximum; /* PNM: the sample that stands for 255 */
+} reader;
+
+static size_t get16(const uint8_t *p) {
+    return (size_t)(p[0] | p[1] << 8);
+}
+
+static size_t get32(const uint8_t *p) {
+    return get16(p) | get16(p + 2) << 16;
+}
+
+static size_t get16_big(const uint8_t *p) {
+    return (size_t)(p[0] << 8 | p[1]);
+}
+
+static size_t get32_big(const uint8_t *p) {
+    return get16_big(p) << 16 | get16_big(p + 2);
+}
+
+static cdul_status fail_truncated(const reader *r) {
+    return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated");
+}
+
+static cdul_status fail_kind(const reader *r, const char *kind) {
+    return cdul_fail(r->err, CDUL_ERR_INPUT, "%s is not read: convert it to PNG", kind);
+}
+
+/* The size that the header states, against the limits. */
+static cdul_status check_size(reader *r, size_t width, size_t height) {
+    r->width = width;
+    r->height = height;
+    return cdul_image_check_size(width, height, r->options, r->err);
+}
+
+static cdul_status check_length(const reader *r, size_t least) {
+    return r->size < least ? fail_truncated(r) : CDUL_OK;
+}
+
+/* --- BMP: Microsoft's documentation of BITMAPINFOHEADER and BITMAPV5HEADER --- */
+
+/* A colour that is not in the palette would be whatever lies in stb_image's memory. */
+static cdul_status check_colors(const reader *r, size_t pixels, size_t stride, size_t bits,
+                                size_t colors) {
+    for (size_t y = 0; colors < (size_t)1 << bits && y < r->height; y++) {
+        const uint8_t *row = r->data + pixels + y * stride;
+        for (size_t x = 0; x < r->width; x++) {
+            size_t shift = 8 - bits - x * bits % 8; /* the highest bits come first */
+            if (((size_t)row[x * bits / 8] >> shift & (((size_t)1 << bits) - 1)) >= colors)
+                return cdul_fail(r->err, CDUL_ERR_INPUT,
+                                 "pixel of a colour that is not in the palette of %zu", colors);
+        }
+    }
+    return CDUL_OK;
+}
+
+static cdul_status check_bmp(reader *r) {
+    const uint8_t *p = r->data;
+    if (r->size < 26) return fail_truncated(r);
+    size_t header = get32(p + 14), pixels = get32(p + 10);
+    bool old = header == 12; /* OS/2 */
+    if (!old && r->size < 54) return fail_truncated(r);
+    size_t width = old ? get16(p + 18) : get32(p + 18);
+    size_t height = old ? get16(p + 20) : get32(p + 22);
+    if (!old && height >> 31) height = ((size_t)1 << 32) - height; /* negative: from the top down */
+    size_t bits = get16(p + (old ? 24 : 28)), kind = old ? 0 : get32(p + 30);
+    if (kind == 1 || kind == 2) return fail_kind(r, "run-length BMP");
+    if (old && bits < 24) return fail_kind(r, "OS/2 BMP with a palette");
+    cdul_status status = check_size(r, width, height);
+    if (status != CDUL_OK) return status;
+    r->opaque = kind == 0; /* alpha needs a mask */
+    /* The last row's padding is often missing. */
+    size_t stride = (width * bits + 31) / 32 * 4;
+    status = check_length(r, pixels + stride * (height - 1) + (width * bits + 7) / 8);
+    if (status != CDUL_OK || bits > 8) return status;
+    size_t before = 14 + header, colors = pixels > before ? (pixels - before) / 4 : 0;
+    if (colors == 0 || (bits != 1 && bits != 4 && bits != 8))
+        return cdul_fail(r->err, CDUL_ERR_INPUT, "%zu bits a pixel and %zu colours", bits, colors);
+    return check_colors(r, pixels, stride, bits, colors);
+}
+
+/* --- GIF: GIF89a specification, CompuServe 1990 --- */
+
+static cdul_status check_gif(reader *r) {
+    if (r->size < 13) return fail_truncated(r);
+    cdul_status status = check_size(r, get16(r->data + 6), get16(r->data + 8));
+    /* Codes after the last pixel still cost time. No frame needs so many bytes. */
+    size_t most = 2 * r->width * r->height + OTHER_BYTES;
+    if (status == CDUL_OK && r->size > most) r->size = most;
+    return status;
+}
+
+/* --- TGA: Truevision TGA file format specification 2.0, 1991 --- */
+
+static bool is_depth(unsigned bits) {
+    return bits == 15 || bits == 16 || bits == 24 || bits == 32;
+}
+
+bool cdul_looks_like_tga(const uint8_t *p, size_t size) {
+    if (size < 18 || p[1] > 1 || (p[17] & 0xc0)) return false;
+    unsigned type = p[2] & ~8u, bits = p[16]; /* 8: run-length */
+    if (get16(p + 12) == 0 || get16(p + 14) == 0) return false;
+    if (p[1] == 1)
+        return type == 1 && get16(p + 5) > 0 && is_depth(p[7]) && (bits == 8 || bits == 16);
+    return (type == 2 && is_depth(bits)) || (type == 3 && (bits == 8 || bits == 16));
+}
+
+static cdul_status check_tga(reader *r) {
+    const uint8_t *p = r->data;
+    if (p[1] == 1 && get16(p + 3) > 0) return fail_kind(r, "TGA with a part of a colour map");
+    if (p[17] & 0x10) return fail_kind(r, "TGA with rows from right to left");
+    cdul_status status = check_size(r, get16(p + 12), get16(p + 14));
+    if (status != CDUL_OK) return status;
+    r->opaque = (p[17] & 15) == 0; /* bits of alpha */
+    size_t map = p[1] ? get16(p + 5) * ((p[7] + 7u) / 8) : 0;
+    size_t pixels = p[2] & 8 ? 0 : r->width * r->height * ((p[16] + 7u) / 8);
+    return check_length(r, 18 + (size_t)p[0] + map + pixels);
+}
+
+/* --- PNM: the Netpbm manual pages pgm(5), ppm(5) --- */
+
+static bool is_space(uint8_t c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The number of the header at *at, after white space and comments. */
+static cdul_status read_number(const reader *r, size_t *at, size_t limit, const char *what,
+                               size_t *out) {
+    const uint8_t *p = r->data;
+    while (*at < r->size && (is_space(p[*at]) || p[*at] == '#')) {
+        if (p[*at] == '#')
+            while (*at < r->size && p[*at] != '\n' && p[*at] != '\r') ++*at;
+        else
+            ++*at;
+    }
+    if (*at == r->size) return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated in %s", what);
+    size_t start = *at;
+    for (*out = 0; *at < r->size && p[*at] >= '0' && p[*at] <= '9'; ++*at) {
+        *out = *out * 10 + (size_t)(p[*at] - '0');
+        if (*out > limit) return cdul_fail(r->err, CDUL_ERR_INPUT, "%s exceeds %zu", what, limit);
+    }
+    return *at > start ? CDUL_OK : cdul_fail(r->err, CDUL_ERR_INPUT, "%s: expected a number", what);
+}
+
+static cdul_status check_pnm(reader *r) {
+    const uint8_t *p = r->data;
+    if (p[1] == '1' || p[1] == '4') return fail_kind(r, "one-bit PNM (P1, P4)");
+    if (p[1] == '2' || p[1] == '3') return fail_kind(r, "PNM as text (P2, P3)");
+    size_t at = 2, width = 0, height = 0, maximum = 0;
+    cdul_status status = read_number(r, &at, CDUL_MAX_SIDE, "width", &width);
+    if (status == CDUL_OK) status = read_number(r, &at, CDUL_MAX_SIDE, "height", &height);
+    if (status == CDUL_OK) status = read_number(r, &at, 65535, "maxval", &maximum);
+    if (status != CDUL_OK) return status;
+    if (maximum == 0) return cdul_fail(r->err, CDUL_ERR_INPUT, "maxval is 0");
+    if (maximum > 255) return fail_kind(r, "PNM of 16 bits a sample");
+    if (at == r->size || !is_space(p[at]))
+        return cdul_fail(r->err, CDUL_ERR_INPUT, "header: expected white space before the samples");
+    r->maximum = (unsigned)maximum;
+    status = check_size(r, width, height);
+    if (status != CDUL_OK) return status;
+    return check_length(r, at + 1 + width * height * (p[1] == '6' ? 3 : 1));
+}
+
+/* --- PSD: Adobe Photoshop file formats specification --- */
+
+static cdul_status check_psd(reader *r) {
+    const uint8_t *p = r->data;
+    if (r->size < 26) return fail_truncated(r);
+    size_t channels = get16_big(p + 12), bits = get16_big(p + 22), at = 26;
+    if (get16_big(p + 4) != 1) return fail_kind(r, "PSB");
+    if (get16_big(p + 24) != 3) return fail_kind(r, "Photoshop file of other colours than RGB");
+    /* Of these stb_image takes a white ground out, with numbers beyond what C defines. */
+    if (channels != 3) return fail_kind(r, "Photoshop file with other channels than R, G, B");
+    if (bits != 8 && bits != 16) return fail_kind(r, "Photoshop file of other than 8 or 16 bits");
+    cdul_status status = check_size(r, get32_big(p + 18), get32_big(p + 14));
+    if (status != CDUL_OK) return status;
+    for (int section = 0; section < 3; section++) { /* colours, resources, layers */
+        if (r->size - at < 4 || r->size - at - 4 < get32_big(p + at)) return fail_truncated(r);
+        at += 4 + get32_big(p + at);
+    }
+    if (r->size - at < 2) return fail_truncated(r);
+    size_t compression = get16_big(p + at);
+    if (compression > 1) return fail_kind(r, "Photoshop file with this compression");
+    if (compression == 1 && bits == 16) return fail_kind(r, "run-length Photoshop file of 16 bits");
+    size_t samples = channels * r->width * r->height * bits / 8;
+    return check_length(r, at + 2 + (compression ? channels * r->height * 2 : samples));
+}
+
+/* --- Decoding --- */
+
+/* The second byte tells the formats apart. */
+static cdul_status check_header(reader *r) {
+    switch (r->data[1]) {
+    case 'M':
+        return check_bmp(r);
+    case 'I':
+        return check_gif(r);
+    case 'B':
+        return check_psd(r);
+    case 0:
+    case 1:
+        return check_tga(r);
+    default:
+        return check_pnm(r);
+    }
+}
+
+static cdul_status fail_stb(const reader *r) {
+    const char *reason = stbi_failure_reason();
+    if (reason && strcmp(reason, "outofmem") == 0) return cdul_fail_memory(r->err, "stb_image");
+    return cdul_fail(r->err, CDUL_ERR_INPUT,
+                     "damaged, or of a kind that is not read (%s): convert it to PNG",
+                     reason && *reason ? reason : "no picture");
+}
+
+/* Alpha that is 0 everywhere is none. */
+static void drop_false_alpha(const reader *r, cdul_image *image) {
+    size_t count = image->width * image->height;
+    bool alpha = false;
+    for (size_t i = 0; i < count && !r->opaque && !alpha; i++) alpha = image->pixels[4 * i + 3] > 0;
+    for (size_t i = 0; i < count && !alpha; i++) image->pixels[4 * i + 3] = 255;
+}
+
+static void scale_samples(const reader *r, cdul_image *image) {
+    size_t count = image->width * image->height * 3;
+    for (size_t i = 0; i < count; i++) {
+        unsigned value = image->pixels[i] < r->maximum ? image->pixels[i] : r->maximum;
+        image->pixels[i] = (uint8_t)((value * 255 + r->maximum / 2) / r->maximum);
+    }
+}
+
+cdul_status cdul_decode_stb(const uint8_t *data, size_t size, const cdul_decode_options *options,
+                            cdul_image *out, int *orientation, cdul_error *err) {
+    (void)orientation;
+    reader r = {.data = data, .size = size, .options = options, .err = err, .maximum = 255};
+    cdul_status status = check_header(&r);
+    if (status != CDUL_OK) return status;
+    if (r.size > INT_MAX) return fail_kind(&r, "a file over 2 GiB of this format");
+    most_bytes = 4 * r.width * r.height + OTHER_BYTES;
+    int width = 0, height = 0, channels = 0;
+    cdul_decode_gate_take(options->gate, r.width * r.height);
+    uint8_t *pixels = stbi_load_from_memory(data, (int)r.size, &width, &height, &channels, 4);
+    *out = (cdul_image){r.width, r.height, pixels, options->gate};
+    if (!pixels) return fail_stb(&r);
+    if ((size_t)width != r.width || (size_t)height != r.height)
+        return cdul_fail(err, CDUL_ERR_INPUT, "header can be read in two ways");
+    drop_false_alpha(&r, out);
+    cdul_image_composite(out, options->background);
+    if (r.maximum != 255) scale_samples(&r, out);
+    return CDUL_OK;
+}
