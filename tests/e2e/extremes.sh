@@ -97,14 +97,16 @@ whole thin many.txt -a global
 
 # 20,000 x 20,000: refused by default without being decoded; with --max-pixels, where there is room, as any other.
 mkdir huge
-printf 'P4\n20000 20000\n' >huge/bits.pbm
-head -c 50000000 /dev/zero >>huge/bits.pbm
+# A BMP: offset of the pixels 62, header of 40, width, height, 1 plane, 1 bit a pixel, two colours.
+side='\x20\x4e\0\0' zero='\0\0\0\0'
+printf "BM$zero$zero\\x3e\0\0\0\\x28\0\0\0$side$side\1\0\1\0$zero$zero$zero$zero$zero$zero$zero$zero" >huge/bits.bmp
+head -c 50000000 /dev/zero >>huge/bits.bmp
 expect_exit 1 "${label[@]}" -C one.txt huge -o x.safetensors
 says err "20000 x 20000 pixels exceeds the limit of"
 says err "(--max-pixels)"
 solid huge/a.ppm 3 3
 expect_exit 3 "${label[@]}" -C one.txt huge -o x.safetensors
-says x.safetensors.skipped.csv "huge/bits.pbm"
+says x.safetensors.skipped.csv "huge/bits.bmp"
 if [ "$(awk '/MemAvailable/ { print int($2 / 1e6) }' /proc/meminfo)" -ge 6 ]; then
     limit=(--max-pixels 400000000)
     whole huge one.txt
