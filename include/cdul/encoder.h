@@ -1,4 +1,4 @@
-/* The encoder: images and class names to unit vectors in one space, and a cache that keeps them.
+/* The encoder: images and class names to unit vectors in one space.
  *
  *   classes and templates  what the user calls things           cdul_classes, cdul_templates_*
  *   tokenizer              prompts to token ids (CLIP's BPE)    cdul_tokenizer
@@ -6,7 +6,6 @@
  *   text                   one vector a class [C, D]            cdul_text
  *   embedding              images to views [N, 1 + S, D]        cdul_encoder_embed
  *                          S crops, or S patch tokens           cdul_encoder_patches
- *   cache                  those views on disk                  cdul_cache
  *
  * Letters: N images, C classes, S crops or patch tokens, V = 1 + S views (view 0 is the whole
  * image), D embedding width, B views in a batch, H, W pixels, L tokens. Every vector handed out has
@@ -273,67 +272,6 @@ typedef struct cdul_embed_sink {
 cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
                                const size_t *which, size_t n, const cdul_embed_options *options,
                                const cdul_embed_sink *sink, cdul_error *err) CDUL_MUST_CHECK;
-
-/* --- Cache: views on disk, so that classes, prompts and the labels' options change in seconds ---
- */
-
-/* A folder: cache.json (the key) and shards NNNNNN.safetensors of up to 1,024 images or 128 MiB:
- * `global` float16 [n, D], `crops` float16 [n, S, D] (or the patch tokens), metadata
- * `images`, `identities` and `checksum` (XXH3-64 of the data). Shards are written whole or not at
- * all and never changed; of an image in two of them the later counts. */
-typedef struct cdul_cache cdul_cache;
-
-/* Everything that changes a view's vector. */
-typedef struct cdul_cache_key {
-    uint64_t encoder; /* XXH3-64 of the image tower's file(s) */
-    char preprocess[256]; /* canonical text, one per setting */
-    char decode[96]; /* likewise */
-    size_t width; /* D */
-    const cdul_crops *crops; /* borrowed while the cache is open; NULL = none */
-    cdul_patches patches; /* instead of crops; {0} = none */
-    bool mirror;
-} cdul_cache_key;
-
-/* Reads the image tower's file once to hash it (about 10 GB/s). */
-cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options,
-                              cdul_cache_key *out, cdul_error *err) CDUL_MUST_CHECK;
-
-/* Opens or creates the folder. A cache made with another key is CDUL_ERR_USAGE: the message says
- * which part differs. A damaged shard is named in a warning and set aside (renamed
- * NNNNNN.safetensors.damaged); its images count as missing. `callbacks` is borrowed until the cache
- * is closed. */
-cdul_status cdul_cache_open(const char *folder, const cdul_cache_key *key,
-                            const cdul_callbacks *callbacks, cdul_cache **out,
-                            cdul_error *err) CDUL_MUST_CHECK;
-/* Rows appended since the last shard was written are lost unless cdul_cache_flush was called. */
-void cdul_cache_close(cdul_cache *cache);
-
-/* Row of the image `name` if it is there and its file at `path` still has the size and modification
- * time that it had; else CDUL_NOT_FOUND, and the file as it is now is what a later append of `name`
- * stands for (so a file that changes while it is embedded is computed again the next time). Looks
- * at no vector. */
-size_t cdul_cache_find(cdul_cache *cache, const char *name, const char *path);
-/* Must precede reading. The first time, all of the row's shard is read to check its checksum.
- * False: the shard is damaged and set aside as above, and cdul_cache_find finds none of its images
- * from now on. */
-bool cdul_cache_check(cdul_cache *cache, size_t row);
-/* Does the work of a check to come; cdul_cache_read may run meanwhile in other threads. */
-void cdul_cache_check_ahead(cdul_cache *cache, size_t row);
-/* Copies a row into views [V, D]. Thread-safe as long as nobody appends. */
-void cdul_cache_read(const cdul_cache *cache, size_t row, float *views);
-/* After rows were read, called with each in turn: what was read of shards other than the last one's
- * no longer takes memory. */
-void cdul_cache_advance(cdul_cache *cache, size_t row);
-
-/* Takes the right to write: one process at a time, or CDUL_ERR_IO that says so; rows that another
- * process wrote since opening are seen afterwards. Reading needs no right. */
-cdul_status cdul_cache_begin(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
-/* Adds views [V, D] of an image. A shard is written when it is full or the oldest has waited five
- * minutes: that is what a crash can cost. */
-cdul_status cdul_cache_append(cdul_cache *cache, const char *name, const char *path,
-                              const float *views, cdul_error *err) CDUL_MUST_CHECK;
-/* Writes the rows that wait. */
-cdul_status cdul_cache_flush(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -229,10 +229,8 @@ static cdul_status list_images(const cdul_label_options *o, cdul_cli *cli, label
 
 static cdul_status open_cache(const cdul_label_options *o, cdul_cli *cli,
                               const cdul_embed_options *embed, label_run *r, cdul_error *err) {
-    cdul_cache_key key;
     if (!o->cache) return CDUL_OK;
-    cdul_status status = cdul_cache_key_of(r->encoder, embed, &key, err);
-    return status ? status : cdul_cache_open(o->cache, &key, cli->callbacks, &r->cache, err);
+    return cdul_cache_open(o->cache, r->encoder, embed, cli->callbacks, &r->cache, err);
 }
 
 /* What is looked at besides the whole image. The encoder is open. */

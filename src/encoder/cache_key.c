@@ -1,4 +1,5 @@
-#include "encoder/cache_key.h"
+/* The key of the encoder's cache: all that a view's vector depends on, as JSON. */
+#include "encoder/cache.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -28,7 +29,7 @@ static cdul_status external_files(const unsigned char *data, size_t count, const
     const size_t folder = (size_t)(cdul_path_base(path) - path);
     const unsigned char *at = data, *end = data + count;
     cdul_status status = CDUL_OK;
-    while (!status && (at = memmem(at, (size_t)(end - at), location_key, LOCATION_KEY))) {
+    while (status == CDUL_OK && (at = memmem(at, (size_t)(end - at), location_key, LOCATION_KEY))) {
         at += LOCATION_KEY;
         size_t size = at < end ? *at : 0; /* longer names are not written */
         if (size == 0 || size > LONGEST_NAME || size >= (size_t)(end - at)) continue;
@@ -53,7 +54,7 @@ static cdul_status hash_file(const char *path, uint64_t *hash, cdul_strings *fil
     if (!state) return cdul_fail_memory(err, path);
     XXH3_64bits_reset_withSeed(state, *hash);
     cdul_status status = cdul_mapping_open(path, &map, err);
-    for (size_t at = 0; !status && at < map.size; at += PIECE) {
+    for (size_t at = 0; status == CDUL_OK && at < map.size; at += PIECE) {
         size_t count = map.size - at < PIECE ? map.size - at : PIECE,
                back = at < overlap ? at : overlap;
         XXH3_64bits_update(state, map.data + at, count);
@@ -71,7 +72,7 @@ static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err)
     cdul_strings files = {0};
     *hash = 0;
     cdul_status status = hash_file(path, hash, &files, err);
-    for (size_t i = 0; !status && i < files.count; i++)
+    for (size_t i = 0; status == CDUL_OK && i < files.count; i++)
         status = hash_file(files.items[i], hash, NULL, err);
     cdul_strings_free(&files);
     return status;
@@ -90,20 +91,6 @@ static cdul_status hash_tower(cdul_encoder *encoder, uint64_t *hash, cdul_error 
     return status;
 }
 
-cdul_status cdul_cache_key_of(cdul_encoder *encoder, const cdul_embed_options *options,
-                              cdul_cache_key *out, cdul_error *err) {
-    const cdul_decode_options *decode = &options->decode;
-    *out = (cdul_cache_key){.width = encoder->width,
-                            .crops = options->crops,
-                            .patches = options->patches,
-                            .mirror = options->mirror};
-    cdul_preprocess_text(&encoder->preprocess, out->preprocess, sizeof out->preprocess);
-    snprintf(out->decode, sizeof out->decode, "EXIF orientation %s, background %u %u %u%s",
-             decode->exif ? "applied" : "ignored", decode->background[0], decode->background[1],
-             decode->background[2], options->reduce ? ", large JPEGs reduced" : "");
-    return hash_tower(encoder, &out->encoder, err);
-}
-
 /* --- As JSON --- */
 
 #define HASH_TEXT 20
@@ -112,7 +99,12 @@ static void hash_text(uint64_t hash, char text[HASH_TEXT]) {
     snprintf(text, HASH_TEXT, "%016" PRIx64, hash);
 }
 
-static cJSON *boxes_json(const cdul_crops *crops) {
+/* The list of crops, or a text that says which patch tokens. NULL: no memory. */
+static cJSON *locals_json(const cdul_embed_options *options) {
+    char text[64];
+    snprintf(text, sizeof text, "dense %zux%zu", options->patches.rows, options->patches.columns);
+    if (options->patches.rows) return cJSON_CreateString(text);
+    const cdul_crops *crops = options->crops;
     cJSON *list = cJSON_CreateArray();
     for (size_t s = 0; list && crops && s < crops->count; s++) {
         cJSON *box = cJSON_CreateDoubleArray(crops->boxes + 4 * s, 4);
@@ -124,84 +116,43 @@ static cJSON *boxes_json(const cdul_crops *crops) {
     return list;
 }
 
-/* The list of crops, or a text that says which cells. */
-static cJSON *locals_json(const cdul_cache_key *key) {
-    char text[64];
-    if (!key->patches.rows) return boxes_json(key->crops);
-    snprintf(text, sizeof text, "dense %zux%zu", key->patches.rows, key->patches.columns);
-    return cJSON_CreateString(text);
-}
-
-/* NULL: no memory. */
-static cJSON *key_json(const cdul_cache_key *key) {
-    char encoder[HASH_TEXT];
-    hash_text(key->encoder, encoder);
-    cJSON *json = cJSON_CreateObject(), *locals = locals_json(key);
-    if (json && locals && cJSON_AddNumberToObject(json, "version", CACHE_VERSION) &&
-        cJSON_AddStringToObject(json, "encoder", encoder) &&
-        cJSON_AddNumberToObject(json, "width", (double)key->width) &&
-        cJSON_AddStringToObject(json, "preprocess", key->preprocess) &&
-        cJSON_AddStringToObject(json, "decode", key->decode) &&
-        cJSON_AddBoolToObject(json, "mirror", key->mirror) &&
-        cJSON_AddItemToObject(json, "crops", locals))
-        return json;
-    cJSON_Delete(json);
+cdul_status cdul_cache_key(cdul_encoder *encoder, const cdul_embed_options *options, cJSON **out,
+                           cdul_error *err) {
+    const unsigned char *background = options->decode.background;
+    char tower[HASH_TEXT], preprocess[256], decode[96];
+    uint64_t hash;
+    cdul_status status = hash_tower(encoder, &hash, err);
+    if (status != CDUL_OK) return status;
+    hash_text(hash, tower);
+    cdul_preprocess_text(&encoder->preprocess, preprocess, sizeof preprocess);
+    snprintf(decode, sizeof decode, "EXIF orientation %s, background %u %u %u%s",
+             options->decode.exif ? "applied" : "ignored", background[0], background[1],
+             background[2], options->reduce ? ", large JPEGs reduced" : "");
+    cJSON *key = cJSON_CreateObject(), *locals = locals_json(options);
+    if (key && locals && cJSON_AddNumberToObject(key, "version", CACHE_VERSION) &&
+        cJSON_AddStringToObject(key, "encoder", tower) &&
+        cJSON_AddNumberToObject(key, "width", (double)encoder->width) &&
+        cJSON_AddStringToObject(key, "preprocess", preprocess) &&
+        cJSON_AddStringToObject(key, "decode", decode) &&
+        cJSON_AddBoolToObject(key, "mirror", options->mirror) &&
+        cJSON_AddItemToObject(key, "crops", locals)) {
+        *out = key;
+        return CDUL_OK;
+    }
+    cJSON_Delete(key);
     cJSON_Delete(locals);
-    return NULL;
+    return cdul_fail_memory(err, "cache key");
 }
 
-static cdul_status compare(const char *path, const char *folder, const cJSON *theirs,
-                           const cJSON *ours, cdul_error *err) {
-    static const struct {
-        const char *key, *what;
-    } parts[] = {
-        {"version", "version of the cache's layout"},
-        {"encoder", "encoder (the image tower's file)"},
-        {"width", "embedding width"},
-        {"preprocess", "preprocessing"},
-        {"decode", "decoding of pictures"},
-        {"crops", "choice of --local or --grid"},
-        {"mirror", "choice of --mirror"},
-    };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const cJSON *a = cJSON_GetObjectItemCaseSensitive(theirs, parts[i].key);
-        const cJSON *b = cJSON_GetObjectItemCaseSensitive(ours, parts[i].key);
-        if (!a)
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: no key '%s': not a cache's", path,
-                             parts[i].key);
-        if (cJSON_Compare(a, b, true)) continue;
-        const char *was = cJSON_GetStringValue(a), *is = cJSON_GetStringValue(b);
-        if (!is) was = NULL; /* crops against cells */
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "%s: this cache was made with another %s%s%s%s%s%s; use another --cache "
-                         "folder, or delete this "
-                         "one",
-                         folder, parts[i].what, was ? ": '" : "", was ? was : "",
-                         was ? "', now '" : "", was ? is : "", was ? "'" : "");
-    }
-    return CDUL_OK;
-}
-
-cdul_status cdul_cache_key_settle(const char *folder, const cdul_cache_key *key, bool used,
-                                  cdul_error *err) {
-    char *path = cdul_path_join(folder, "cache.json");
-    cJSON *ours = key_json(key), *theirs = NULL;
-    cdul_status status = path && ours ? CDUL_OK : cdul_fail_memory(err, "cache key");
-    if (status == CDUL_OK && cdul_path_exists(path)) {
-        status = cdul_json_read(path, &theirs, err);
-        if (status == CDUL_OK) status = compare(path, folder, theirs, ours, err);
-    } else if (status == CDUL_OK && used) {
-        status = cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: shards but no cache.json, so what they were made with is not known; use another "
-            "--cache folder, or delete this one",
-            folder);
-    } else if (status == CDUL_OK) {
-        status = cdul_json_write(path, ours, err);
-    }
-    cJSON_Delete(ours);
-    cJSON_Delete(theirs);
-    free(path);
+cdul_status cdul_cache_open(const char *folder, cdul_encoder *encoder,
+                            const cdul_embed_options *options, const cdul_callbacks *callbacks,
+                            cdul_cache **out, cdul_error *err) {
+    cJSON *key = NULL;
+    cdul_status status = cdul_cache_key(encoder, options, &key, err);
+    if (status == CDUL_OK)
+        status = cdul_cache_open_key(folder, key, encoder->width, cdul_embed_locals(options),
+                                     callbacks, out, err);
+    cJSON_Delete(key);
     return status;
 }
 

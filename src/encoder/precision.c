@@ -1,6 +1,6 @@
 #include "base/processor.h"
 #include "cdul/encoder.h"
-#include "encoder/cache_key.h"
+#include "encoder/cache.h"
 #include "encoder/encoder_internal.h"
 #include "image/views.h"
 

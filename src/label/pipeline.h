@@ -12,6 +12,7 @@
 #include "cdul/encoder.h"
 #include "cdul/label.h"
 #include "cdul/labels.h"
+#include "encoder/cache.h"
 
 typedef struct cdul_label_settings {
     cdul_aggregate_options aggregate; /* .background is set here, from the text or the file */

@@ -1,8 +1,10 @@
-#include "train/activations_internal.h"
+/* The cache of frozen stages' outputs: its key, its shards, and computing those that are missing.
+ */
+#include "train/activations.h"
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/progress.h"
+#include "base/shards.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +17,25 @@
 /* A shard is what is written at once, and so what an interrupt can cost. */
 #define SHARD_BYTES ((size_t)64 << 20)
 #define FORMAT      2
+#define NAME_BYTES  64
+
+/* One pass over the set: the plain view, or one augmented copy. */
+typedef struct pass {
+    const cdul_activations *cache;
+    const cdul_shard *shards; /* [shard_count] */
+} pass;
+
+struct cdul_activations {
+    cdul_activations_options options;
+    cdul_shards folder;
+    size_t shape[3], record_bytes; /* [height, width, channels] */
+    size_t images; /* N */
+    size_t shard_rows; /* rows of a shard; the last of a pass holds what is left */
+    size_t shard_count; /* of a pass */
+    size_t total; /* shards of all passes: the plain view's, then those of each copy */
+    cdul_shard *shards; /* [total], .file NULL where missing */
+    pass *passes; /* [1 + copies] */
+};
 
 /* --- The key --- */
 
@@ -111,62 +132,59 @@ static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net,
     return cdul_fail_memory(err, "the key of the activation cache");
 }
 
-/* Creates <folder>/<hash of key>/key.json, or checks the one that is there. */
-static cdul_status find_folder(cdul_activations *cache, const cJSON *key, cdul_error *err) {
-    char name[32];
-    char *text = cJSON_PrintUnformatted(key), *file = NULL;
-    if (!text) return cdul_fail_memory(err, "the key of the activation cache");
-    snprintf(name, sizeof name, "%016llx", cdul_hash(CDUL_HASH_START, text, strlen(text)));
-    free(text);
-    cache->path = cdul_path_join(cache->options.folder, name);
-    if (cache->path) file = cdul_path_join(cache->path, "key.json");
-    if (!file) return cdul_fail_memory(err, "a path");
-    cJSON *there = NULL;
-    cdul_status status = cdul_path_make_folder(cache->path, err);
-    if (status == CDUL_OK && !cdul_path_exists(file)) {
-        status = cdul_json_write(file, key, err);
-    } else if (status == CDUL_OK) {
-        status = cdul_json_read(file, &there, err);
-        if (status == CDUL_OK && !cJSON_Compare(key, there, true))
-            status = cdul_fail(err, CDUL_ERR_INPUT,
-                               "%s does not describe this run; delete the folder", file);
+/* Opens <folder>/<hash of key>. */
+static cdul_status open_folder(cdul_activations *cache, const cJSON *key, cdul_error *err) {
+    char name[32], *text = cJSON_PrintUnformatted(key), *path = NULL;
+    cJSON *was = NULL;
+    const cJSON *differs = NULL;
+    if (text) {
+        snprintf(name, sizeof name, "%016llx", cdul_hash(CDUL_HASH_START, text, strlen(text)));
+        path = cdul_path_join(cache->options.folder, name);
     }
-    cJSON_Delete(there);
-    free(file);
+    cdul_status status =
+        path ? cdul_shards_open(&cache->folder, path, "key.json", key, &was, &differs, err)
+             : cdul_fail_memory(err, "the key of the activation cache");
+    if (status == CDUL_OK && differs)
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s/key.json does not describe this run (%s); delete the folder", path,
+                           differs->string);
+    cJSON_Delete(was);
+    free(path);
+    free(text);
     return status;
 }
 
 /* --- Shards --- */
 
-size_t cdul_activations_shard_rows(const cdul_activations *cache, size_t shard, size_t *first) {
-    *first = shard * cache->shard_rows;
+/* First row and number of rows of a shard. */
+static size_t rows_of(const cdul_activations *cache, size_t shard, size_t *first) {
+    *first = shard % cache->shard_count * cache->shard_rows;
     size_t left = cache->images - *first;
     return left < cache->shard_rows ? left : cache->shard_rows;
 }
 
-char *cdul_activations_shard_path(const cdul_activations *cache, size_t pass, size_t shard) {
-    char name[64];
-    if (pass == 0)
-        snprintf(name, sizeof name, "plain-%05zu.safetensors", shard);
+/* "plain-00012.safetensors", "copy0-00012.safetensors". */
+static void name_of(const cdul_activations *cache, size_t shard, char name[NAME_BYTES]) {
+    size_t copies = shard / cache->shard_count, number = shard % cache->shard_count;
+    if (copies == 0)
+        snprintf(name, NAME_BYTES, "plain-%05zu.safetensors", number);
     else
-        snprintf(name, sizeof name, "copy%zu-%05zu.safetensors", pass - 1, shard);
-    return cdul_path_join(cache->path, name);
+        snprintf(name, NAME_BYTES, "copy%zu-%05zu.safetensors", copies - 1, number);
 }
 
 /* Metadata "skipped": the numbers of unreadable rows and the reasons, in turn. */
-static cdul_status read_skipped(const cdul_activations *cache, cdul_dataset *data,
-                                const cdul_safetensors *file, cdul_error *err) {
+static cdul_status read_skipped(cdul_dataset *data, const cdul_safetensors *file, cdul_error *err) {
     const char *text = cdul_safetensors_metadata(file, "skipped");
+    const char *path = cdul_safetensors_path(file);
     if (!text) return CDUL_OK;
     cdul_strings list = {0};
-    cdul_status status =
-        cdul_json_to_strings(text, strlen(text), cdul_safetensors_path(file), &list, err);
+    cdul_status status = cdul_json_to_strings(text, strlen(text), path, &list, err);
     for (size_t i = 0; status == CDUL_OK && i + 1 < list.count; i += 2) {
         char *end = NULL;
         unsigned long long row = strtoull(list.items[i], &end, 10);
-        if (end == list.items[i] || *end || row >= cache->images)
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: skipped: no row \"%s\"",
-                               cdul_safetensors_path(file), list.items[i]);
+        if (end == list.items[i] || *end || row >= data->labels.images.count)
+            status =
+                cdul_fail(err, CDUL_ERR_INPUT, "%s: skipped: no row \"%s\"", path, list.items[i]);
         else
             status = cdul_dataset_skip(data, (size_t)row, list.items[i + 1], err);
     }
@@ -174,81 +192,167 @@ static cdul_status read_skipped(const cdul_activations *cache, cdul_dataset *dat
     return status;
 }
 
-static cdul_status read_shard(cdul_activations *cache, cdul_dataset *data, size_t pass,
-                              size_t shard, cdul_safetensors *file, cdul_error *err) {
-    size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
-    size_t shape[4] = {rows, cache->shape[0], cache->shape[1], cache->shape[2]};
-    cdul_tensor_view view;
-    cdul_status status = cdul_safetensors_expect(file, "activations", 4, shape, &view, err);
-    if (status == CDUL_OK && view.dtype != CDUL_F16)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: activations are not F16",
-                           cdul_safetensors_path(file));
-    if (status == CDUL_OK) status = read_skipped(cache, data, file, err);
-    if (status == CDUL_OK) cache->passes[pass].data[shard] = view.data;
-    return status;
-}
-
-cdul_status cdul_activations_open_shard(cdul_activations *cache, cdul_dataset *data, size_t pass,
-                                        size_t shard, bool check, cdul_error *err) {
-    char *path = cdul_activations_shard_path(cache, pass, shard);
-    if (!path) return cdul_fail_memory(err, "a path");
-    cdul_safetensors *file = NULL;
-    cdul_status status = cdul_safetensors_open(path, &file, err);
-    if (status == CDUL_OK && check) status = cdul_safetensors_check(file, err);
-    if (status == CDUL_OK) status = read_shard(cache, data, pass, shard, file, err);
-    if (status == CDUL_OK)
-        cache->passes[pass].shards[shard] = file;
-    else
-        cdul_safetensors_close(file);
-    free(path);
+/* Opens a shard, checks it and marks the images that it says could not be read. CDUL_ERR_INPUT:
+ * damaged. */
+static cdul_status open_shard(cdul_activations *cache, cdul_dataset *data, size_t shard,
+                              cdul_error *err) {
+    char name[NAME_BYTES];
+    cdul_shard *out = &cache->shards[shard];
+    size_t first, rows = rows_of(cache, shard, &first);
+    name_of(cache, shard, name);
+    cdul_status status = cdul_shard_open(&cache->folder, name, out, err);
+    if (status == CDUL_OK && out->rows != rows)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu records; expected %zu",
+                           cdul_safetensors_path(out->file), out->rows, rows);
+    if (status == CDUL_OK) status = cdul_shard_check(out, err);
+    if (status == CDUL_OK) status = read_skipped(data, out->file, err);
+    if (status != CDUL_OK) cdul_shard_close(out);
     return status;
 }
 
 /* Opens what is there; what is damaged counts as missing, and the new shard takes its place. */
 static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data,
-                               const cdul_callbacks *callbacks, size_t *missing_rows,
-                               cdul_error *err) {
-    *missing_rows = 0;
-    for (size_t pass = 0; pass <= cache->options.copies; pass++) {
-        for (size_t shard = 0; shard < cache->shard_count; shard++) {
-            char *path = cdul_activations_shard_path(cache, pass, shard);
-            if (!path) return cdul_fail_memory(err, "a path");
-            bool there = cdul_path_exists(path);
-            free(path);
-            cdul_error why = {{0}};
-            cdul_status status =
-                there ? cdul_activations_open_shard(cache, data, pass, shard, true, &why) : CDUL_OK;
-            if (status == CDUL_ERR_INPUT)
-                cdul_warn(callbacks, "%s; it is computed again", why.message);
-            else if (status != CDUL_OK)
-                return cdul_fail(err, status, "%s", why.message);
-            size_t first, rows = cdul_activations_shard_rows(cache, shard, &first);
-            if (!cache->passes[pass].shards[shard]) *missing_rows += rows;
-            if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+                               const cdul_callbacks *callbacks, size_t *missing, cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    for (size_t shard = 0; status == CDUL_OK && shard < cache->total; shard++) {
+        char name[NAME_BYTES];
+        name_of(cache, shard, name);
+        char *path = cdul_path_join(cache->folder.folder, name);
+        cdul_error why = {{0}};
+        size_t first;
+        if (!path) return cdul_fail_memory(err, "a path");
+        if (cdul_path_exists(path)) status = open_shard(cache, data, shard, &why);
+        free(path);
+        if (status == CDUL_ERR_INPUT) {
+            cdul_warn(callbacks, "%s; it is computed again", why.message);
+            status = CDUL_OK;
         }
+        if (status != CDUL_OK) return cdul_fail(err, status, "%s", why.message);
+        if (!cache->shards[shard].file) *missing += rows_of(cache, shard, &first);
+        if (cdul_stopped(callbacks)) status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     }
-    return CDUL_OK;
+    return status;
 }
 
-/* --- Opening --- */
+/* --- Computing what is missing --- */
 
-/* A run at work on the same cache is waited for: its shards are then found. */
-static cdul_status take_lock(const cdul_activations *cache, const cdul_callbacks *callbacks,
-                             int *lock, cdul_error *err) {
-    for (bool said = false;; said = true) {
-        cdul_status status = cdul_lock_try(cache->path, lock, err);
-        if (status != CDUL_OK || *lock >= 0) return status;
-        if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
-        if (!said)
-            cdul_say(callbacks, "another run is making the activation cache %s: waiting",
-                     cache->path);
-        usleep(200000);
+/* The shard that is being filled, row by row. */
+typedef struct maker {
+    cdul_activations *cache;
+    cdul_dataset *data;
+    cdul_resnet *net;
+    const cdul_callbacks *callbacks;
+    uint16_t *records; /* [shard_rows, record] */
+    uint16_t *batch; /* [batch, record] */
+    size_t *rows; /* [shard_rows]: those that have pixels */
+    size_t done, total; /* rows, of all passes */
+} maker;
+
+static cdul_status skip_row(void *user, size_t row, const char *reason, cdul_error *err) {
+    const maker *m = user;
+    return cdul_dataset_skip(m->data, row, reason, err);
+}
+
+/* The rows of the shard that have no pixels, with reasons, as the text of metadata "skipped". */
+static cdul_status list_skipped(const cdul_dataset *data, size_t first, size_t rows, char **out,
+                                cdul_error *err) {
+    cdul_strings list = {0};
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < data->list.paths.count; i++) {
+        for (size_t row = first; row < first + rows && status == CDUL_OK; row++) {
+            char number[24];
+            if (!data->skipped[row] ||
+                strcmp(data->labels.images.items[row], data->list.paths.items[i]) != 0)
+                continue;
+            snprintf(number, sizeof number, "%zu", row);
+            status = cdul_strings_add(&list, number, err);
+            if (status == CDUL_OK)
+                status = cdul_strings_add(&list, data->list.reasons.items[i], err);
+        }
     }
+    if (status == CDUL_OK) status = cdul_json_from_strings(&list, out, err);
+    cdul_strings_free(&list);
+    return status;
+}
+
+/* An exponent of all ones: infinite or not a number in half precision. */
+static bool is_finite(const uint16_t *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if ((values[i] & 0x7c00) == 0x7c00) return false;
+    return true;
+}
+
+static cdul_status forward(maker *m, const cdul_image_views *views, const cdul_batch *batch,
+                           cdul_error *err) {
+    cdul_scope s = {.no_grad = true};
+    size_t shape[4] = {batch->count, 3, views->preprocess.height, views->preprocess.width};
+    size_t count = batch->count * m->cache->record_bytes / sizeof(uint16_t);
+    cdul_tensor *x = cdul_tensor_to(&s, cdul_tensor_from(&s, batch->data, CDUL_F32, 4, shape),
+                                    m->net->options.device);
+    cdul_tensor *y = cdul_resnet_forward_features(&s, m->net, x, m->net->options.freeze);
+    y = cdul_tensor_permute(&s, y, (size_t[]){0, 2, 3, 1});
+    cdul_tensor_read(&s, y, CDUL_F16, m->batch, count);
+    cdul_status status = cdul_scope_close(&s, err);
+    if (status != CDUL_OK || is_finite(m->batch, count)) return status;
+    return cdul_fail(
+        err, CDUL_ERR_INPUT,
+        "activations of %s and the %zu images after it exceed float16; train without a cache "
+        "(--activation-copies 0)",
+        m->data->labels.images.items[batch->rows[0]], batch->count - 1);
+}
+
+/* Computes the records of m->rows[0 .. count - 1] of the shard that begins with row `first`. */
+static cdul_status compute(maker *m, const cdul_image_views *views, size_t first, size_t count,
+                           cdul_error *err) {
+    const size_t bytes = m->cache->record_bytes, values = bytes / sizeof(uint16_t);
+    cdul_source source = cdul_image_views_source(views);
+    cdul_loader_options options = {m->cache->options.batch, m->cache->options.threads, skip_row, m};
+    cdul_loader *loader = NULL;
+    cdul_status status = cdul_loader_open(&source, m->rows, count, &options, &loader, err);
+    cdul_batch batch;
+    int end = 0;
+    while (status == CDUL_OK && !end) {
+        status = cdul_loader_next(loader, &batch, &end, err);
+        if (status != CDUL_OK || end || batch.count == 0) continue;
+        status = cdul_stopped(m->callbacks) ? cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted")
+                                            : forward(m, views, &batch, err);
+        for (size_t i = 0; status == CDUL_OK && i < batch.count; i++)
+            memcpy(m->records + (batch.rows[i] - first) * values, m->batch + i * values, bytes);
+        cdul_progress_update(m->callbacks, m->done + batch.passed, m->total, NULL);
+    }
+    cdul_loader_close(loader);
+    return status;
+}
+
+static cdul_status make_shard(maker *m, const cdul_image_views *like, size_t shard,
+                              cdul_error *err) {
+    cdul_activations *cache = m->cache;
+    cdul_image_views views = *like;
+    const size_t copies = shard / cache->shard_count; /* 0 = plain, 1 + k = copy k */
+    views.plain = copies == 0;
+    views.epoch = copies == 0 ? 0 : copies - 1;
+    size_t first, count = rows_of(cache, shard, &first), wanted = 0;
+    for (size_t row = first; row < first + count; row++)
+        if (!m->data->skipped[row]) m->rows[wanted++] = row;
+    memset(m->records, 0, count * cache->record_bytes);
+    char name[NAME_BYTES], *skipped = NULL;
+    name_of(cache, shard, name);
+    cdul_status status = compute(m, &views, first, wanted, err);
+    if (status == CDUL_OK) status = list_skipped(m->data, first, count, &skipped, err);
+    const cdul_metadata metadata = {"skipped", skipped};
+    const void *const data[] = {m->records};
+    if (status == CDUL_OK)
+        status = cdul_shard_write(&cache->folder, name, count, data, &metadata, 1, err);
+    if (status == CDUL_OK) status = open_shard(cache, m->data, shard, err);
+    m->done += count;
+    free(skipped);
+    return status;
 }
 
 static cdul_status check_disk(const cdul_activations *cache, size_t rows, cdul_error *err) {
     struct statvfs disk;
-    if (statvfs(cache->path, &disk) != 0) return cdul_fail_errno(err, "%s", cache->path);
+    const char *folder = cache->folder.folder;
+    if (statvfs(folder, &disk) != 0) return cdul_fail_errno(err, "%s", folder);
     double want = (double)rows * (double)cache->record_bytes;
     double have = (double)disk.f_bavail * (double)disk.f_frsize;
     if (want < have) return CDUL_OK;
@@ -256,7 +360,44 @@ static cdul_status check_disk(const cdul_activations *cache, size_t rows, cdul_e
         err, CDUL_ERR_IO,
         "%s: the activation cache needs %.1f GB more and the disk has %.1f GB; choose another "
         "folder, fewer copies or a smaller size",
-        cache->path, want / 1e9, have / 1e9);
+        folder, want / 1e9, have / 1e9);
+}
+
+static cdul_status make_shards(maker *m, const cdul_image_views *views, cdul_error *err) {
+    const cdul_activations *cache = m->cache;
+    cdul_status status = check_disk(cache, m->total, err);
+    if (status != CDUL_OK) return status;
+    m->rows = malloc(cache->shard_rows * sizeof *m->rows);
+    m->records = malloc(cache->shard_rows * cache->record_bytes);
+    m->batch = malloc(cache->options.batch * cache->record_bytes);
+    if (!m->rows || !m->records || !m->batch)
+        status = cdul_fail_memory(err, "a shard of activations");
+    if (status == CDUL_OK) {
+        cdul_progress_begin(m->callbacks, "activations", m->total);
+        for (size_t shard = 0; status == CDUL_OK && shard < cache->total; shard++)
+            if (!cache->shards[shard].file) status = make_shard(m, views, shard, err);
+        cdul_progress_end(m->callbacks);
+    }
+    free(m->rows);
+    free(m->records);
+    free(m->batch);
+    return status;
+}
+
+/* --- Opening --- */
+
+/* A run at work on the same cache is waited for: its shards are then found. */
+static cdul_status take_lock(cdul_activations *cache, const cdul_callbacks *callbacks,
+                             cdul_error *err) {
+    for (bool said = false;; said = true) {
+        cdul_status status = cdul_shards_lock(&cache->folder, err);
+        if (status != CDUL_OK || cache->folder.lock >= 0) return status;
+        if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        if (!said)
+            cdul_say(callbacks, "another run is making the activation cache %s: waiting",
+                     cache->folder.folder);
+        usleep(200000);
+    }
 }
 
 /* Runs one black image through the frozen stages to learn what they return. */
@@ -276,36 +417,23 @@ static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net,
 }
 
 static cdul_status allocate(cdul_activations *cache, size_t images, cdul_error *err) {
+    const size_t passes = 1 + cache->options.copies;
+    const size_t *s = cache->shape;
+    cache->folder.form =
+        (cdul_shard_form){.tensor_count = 1,
+                          .tensors = {{"activations", CDUL_F16, 4, {0, s[0], s[1], s[2]}}},
+                          .sealed = true};
     cache->images = images;
     cache->shard_rows = SHARD_BYTES / cache->record_bytes;
     if (cache->shard_rows == 0) cache->shard_rows = 1;
     cache->shard_count = (images + cache->shard_rows - 1) / cache->shard_rows;
-    cache->passes = calloc(1 + cache->options.copies, sizeof *cache->passes);
-    if (!cache->passes) return cdul_fail_memory(err, "the activation cache");
-    for (size_t i = 0; i <= cache->options.copies; i++) {
-        cdul_activations_pass *pass = &cache->passes[i];
-        pass->cache = cache;
-        pass->number = i;
-        pass->shards = calloc(cache->shard_count, sizeof *pass->shards);
-        pass->data = calloc(cache->shard_count, sizeof *pass->data);
-        if (!pass->shards || !pass->data) return cdul_fail_memory(err, "the activation cache");
-    }
+    cache->total = passes * cache->shard_count;
+    cache->passes = calloc(passes, sizeof *cache->passes);
+    cache->shards = calloc(cache->total, sizeof *cache->shards);
+    if (!cache->passes || !cache->shards) return cdul_fail_memory(err, "the activation cache");
+    for (size_t i = 0; i < passes; i++)
+        cache->passes[i] = (pass){cache, cache->shards + i * cache->shard_count};
     return CDUL_OK;
-}
-
-static cdul_status fill(cdul_activations *cache, cdul_dataset *data, cdul_resnet *net,
-                        const cdul_image_views *views, const cdul_callbacks *callbacks,
-                        cdul_error *err) {
-    int lock = -1;
-    size_t missing = 0;
-    cdul_status status = take_lock(cache, callbacks, &lock, err);
-    if (status == CDUL_OK) cdul_file_sweep(cache->path);
-    if (status == CDUL_OK) status = open_shards(cache, data, callbacks, &missing, err);
-    if (status == CDUL_OK && missing > 0) status = check_disk(cache, missing, err);
-    if (status == CDUL_OK && missing > 0)
-        status = cdul_activations_make(cache, data, net, views, callbacks, err);
-    cdul_lock_release(&lock);
-    return status;
 }
 
 cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
@@ -317,11 +445,16 @@ cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_
     cdul_activations *cache = calloc(1, sizeof *cache);
     if (!cache) return cdul_fail_memory(err, "the activation cache");
     cache->options = *options;
+    cache->folder.lock = -1;
+    maker m = {.cache = cache, .data = data, .net = net, .callbacks = callbacks};
     cdul_status status = make_key(data, net, views, &key, err);
-    if (status == CDUL_OK) status = find_folder(cache, key, err);
+    if (status == CDUL_OK) status = open_folder(cache, key, err);
     if (status == CDUL_OK) status = find_shape(cache, net, views, err);
     if (status == CDUL_OK) status = allocate(cache, data->labels.images.count, err);
-    if (status == CDUL_OK) status = fill(cache, data, net, views, callbacks, err);
+    if (status == CDUL_OK) status = take_lock(cache, callbacks, err);
+    if (status == CDUL_OK) status = open_shards(cache, data, callbacks, &m.total, err);
+    if (status == CDUL_OK && m.total > 0) status = make_shards(&m, views, err);
+    cdul_lock_release(&cache->folder.lock);
     cJSON_Delete(key);
     if (status == CDUL_OK)
         *out = cache;
@@ -332,15 +465,10 @@ cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_
 
 void cdul_activations_close(cdul_activations *cache) {
     if (!cache) return;
-    for (size_t i = 0; cache->passes && i <= cache->options.copies; i++) {
-        cdul_activations_pass *pass = &cache->passes[i];
-        for (size_t k = 0; pass->shards && k < cache->shard_count; k++)
-            cdul_safetensors_close(pass->shards[k]);
-        free(pass->shards);
-        free(pass->data);
-    }
+    for (size_t i = 0; cache->shards && i < cache->total; i++) cdul_shard_close(&cache->shards[i]);
+    cdul_shards_close(&cache->folder);
+    free(cache->shards);
     free(cache->passes);
-    free(cache->path);
     free(cache);
 }
 
@@ -351,14 +479,15 @@ const size_t *cdul_activations_shape(const cdul_activations *cache) {
 }
 
 const char *cdul_activations_path(const cdul_activations *cache) {
-    return cache->path;
+    return cache->folder.folder;
 }
 
 static cdul_status read_record(const void *user, size_t row, void *out, cdul_error *err) {
     (void)err; /* opening has checked all shards */
-    const cdul_activations_pass *pass = user;
-    size_t bytes = pass->cache->record_bytes, per_shard = pass->cache->shard_rows;
-    memcpy(out, pass->data[row / per_shard] + row % per_shard * bytes, bytes);
+    const pass *from = user;
+    size_t bytes = from->cache->record_bytes, per_shard = from->cache->shard_rows;
+    const unsigned char *data = from->shards[row / per_shard].tensors[0].data;
+    memcpy(out, data + row % per_shard * bytes, bytes);
     return CDUL_OK;
 }
 

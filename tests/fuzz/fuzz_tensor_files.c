@@ -2,9 +2,10 @@
  * the cache. */
 #include "input.h"
 
+#include "base/shards.h"
 #include "cdul/encoder.h"
 #include "cdul/labels.h"
-#include "encoder/cache_shard.h"
+#include "encoder/cache.h"
 #include "label/scores.h"
 
 #include <math.h>
@@ -45,18 +46,32 @@ static void read_scores(const char *path) {
     cdul_scores_close(&scores);
 }
 
-static void read_shard(const char *path, size_t width, size_t crops) {
+/* As the only shard of a cache of vectors [1 + S, 2]; afterwards the file is there or set aside. */
+static void read_cache(const uint8_t *data, size_t size, size_t s) {
+    cdul_shards folder = {
+        .form = {.tensor_count = s ? 2 : 1,
+                 .tensors = {{"global", CDUL_F16, 2, {0, 2}}, {"crops", CDUL_F16, 3, {0, s, 2}}}}};
     cdul_shard shard = {0};
-    cdul_strings names = {0};
-    cdul_identity *identities = NULL;
+    cdul_cache *cache = NULL;
+    cJSON *was = NULL, *key = cJSON_CreateObject();
+    const cJSON *part = NULL;
     cdul_error err;
-    if (cdul_shard_open(path, width, crops, &shard, &names, &identities, &err) == CDUL_OK) {
-        CLAIM(names.count == shard.rows);
-        (void)cdul_shard_intact(&shard);
+    CLAIM(cdul_shards_open(&folder, input_folder(), "cache.json", key, &was, &part, &err) ==
+          CDUL_OK);
+    input_file("000000.safetensors", data, size);
+    if (cdul_shard_open(&folder, "000000.safetensors", &shard, &err) == CDUL_OK) {
+        CLAIM(shard.rows > 0);
+        for (size_t i = 0; i < folder.form.tensor_count; i++)
+            look_at(shard.tensors[i].data, shard.tensors[i].elements * sizeof(uint16_t));
+        cdul_status intact = cdul_shard_check(&shard, &err);
+        CLAIM(intact == CDUL_OK || intact == CDUL_ERR_INPUT);
     }
     cdul_shard_close(&shard);
-    cdul_strings_free(&names);
-    free(identities);
+    CLAIM(cdul_cache_open_key(folder.folder, key, 2, s, NULL, &cache, &err) == CDUL_OK);
+    cdul_cache_close(cache);
+    cdul_shards_close(&folder);
+    cJSON_Delete(was);
+    cJSON_Delete(key);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -66,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     read_labels(path);
     read_text(path);
     read_scores(path);
-    read_shard(path, 2, 0);
-    read_shard(path, 2, 1);
+    read_cache(data, size, 0);
+    read_cache(data, size, 1);
     return 0;
 }

@@ -3,7 +3,8 @@
 #include "encoder_fixture.h"
 #include "watcher.h"
 
-#include "encoder/cache_shard.h"
+#include "base/safetensors.h"
+#include "encoder/cache.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -20,13 +21,15 @@
 static double boxes[4 * S] = {0, 0, 0.5, 1, 0.5, 0, 1, 1};
 static const cdul_crops crops = {S, boxes};
 
-static cdul_cache_key key(void) {
-    return (cdul_cache_key){.encoder = 0x1234,
-                            .preprocess = "8x8, squash",
-                            .decode = "EXIF",
-                            .width = D,
-                            .crops = &crops};
-}
+/* The key of those crops, as cache.json has it. */
+static const char key[] =
+    "{\"version\": 1, \"encoder\": \"0000000000001234\", \"width\": 5, \"preprocess\": \"8x8, "
+    "squash\","
+    " \"decode\": \"EXIF\", \"mirror\": false, \"crops\": [[0, 0, 0.5, 1], [0.5, 0, 1, 1]]}";
+static const char key_of_7x7[] =
+    "{\"version\": 1, \"encoder\": \"0000000000001234\", \"crops\": \"dense 7x7\"}";
+static const char key_of_14x14[] =
+    "{\"version\": 1, \"encoder\": \"0000000000001234\", \"crops\": \"dense 14x14\"}";
 
 /* An empty folder "cache", and files "0" .. "9" whose identities the cache keeps. */
 static int start(void **state) {
@@ -40,10 +43,18 @@ static int start(void **state) {
     return 0;
 }
 
+static cdul_status open_key(const char *text, size_t width, size_t locals,
+                            const cdul_callbacks *callbacks, cdul_cache **out) {
+    cJSON *json = cJSON_Parse(text);
+    assert_non_null(json);
+    cdul_status status = cdul_cache_open_key("cache", json, width, locals, callbacks, out, &err);
+    cJSON_Delete(json);
+    return status;
+}
+
 static cdul_cache *open_cache(const cdul_callbacks *callbacks) {
     cdul_cache *cache = NULL;
-    cdul_cache_key k = key();
-    assert_ok(cdul_cache_open("cache", &k, callbacks, &cache, &err));
+    assert_ok(open_key(key, D, S, callbacks, &cache));
     return cache;
 }
 
@@ -105,7 +116,7 @@ static void rows_come_back_before_and_after_they_are_written(void **state) {
 
 static void a_shard_is_written_when_it_is_full(void **state) {
     (void)state;
-    const int n = 2 * CDUL_SHARD_ROWS + 100;
+    const int n = 2 * CDUL_CACHE_ROWS + 100;
     cdul_cache *cache = open_cache(NULL);
     char name[40];
     assert_ok(cdul_cache_begin(cache, &err));
@@ -130,12 +141,11 @@ static void a_shard_is_written_when_it_is_full(void **state) {
 static void long_rows_make_shards_of_fewer_images(void **state) {
     (void)state;
     enum { WIDE = 4096, SIDE = 64, ROWS = 3 }; /* 33.6 MB a row, 128 MiB a shard */
-    cdul_cache_key k = {.width = WIDE, .patches = {SIDE, SIDE}};
     cdul_cache *cache = NULL;
     float *views = calloc((1 + SIDE * SIDE) * WIDE, sizeof *views);
     assert_non_null(views);
     views[WIDE + 1] = 0.5f;
-    assert_ok(cdul_cache_open("cache", &k, NULL, &cache, &err));
+    assert_ok(open_key(key, WIDE, SIDE * SIDE, NULL, &cache));
     assert_ok(cdul_cache_begin(cache, &err));
     for (int i = 0; i < ROWS; i++) {
         char name[8];
@@ -154,21 +164,16 @@ static void long_rows_make_shards_of_fewer_images(void **state) {
     assert_int_equal(system("rm -rf cache"), 0);
 }
 
-static void a_cache_of_cells_is_refused_with_their_grid(void **state) {
+static void a_cache_of_patches_is_refused_with_their_grid(void **state) {
     (void)state;
     cdul_cache *cache = NULL;
-    cdul_cache_key a = key(), b = key();
-    a.crops = b.crops = NULL;
-    a.patches = (cdul_patches){7, 7};
-    b.patches = (cdul_patches){14, 14};
-    assert_ok(cdul_cache_open("cache", &a, NULL, &cache, &err));
+    assert_ok(open_key(key_of_7x7, D, 49, NULL, &cache));
     cdul_cache_close(cache);
-    assert_fails(cdul_cache_open("cache", &b, NULL, &cache, &err), CDUL_ERR_USAGE,
+    assert_fails(open_key(key_of_14x14, D, 196, NULL, &cache), CDUL_ERR_USAGE,
                  "--local or --grid: 'dense 7x7', now 'dense 14x14'");
-    b = key(); /* crops */
-    assert_fails(cdul_cache_open("cache", &b, NULL, &cache, &err), CDUL_ERR_USAGE,
-                 "another choice of --local or --grid;");
-    assert_ok(cdul_cache_open("cache", &a, NULL, &cache, &err));
+    assert_fails(open_key("{\"version\": 1, \"crops\": [[0, 0, 1, 1]]}", D, 1, NULL, &cache),
+                 CDUL_ERR_USAGE, "another choice of --local or --grid;");
+    assert_ok(open_key(key_of_7x7, D, 49, NULL, &cache));
     cdul_cache_close(cache);
 }
 
@@ -231,46 +236,36 @@ static void a_file_that_changes_while_it_is_embedded_is_computed_again(void **st
 static void another_key_is_refused_with_the_part_that_differs(void **state) {
     (void)state;
     fill();
-    double moved[4 * S] = {0, 0, 0.5, 1, 0.25, 0, 1, 1};
-    const cdul_crops other = {S, moved};
-    cdul_cache_key keys[8];
-    static const char *const parts[] = {
-        "another encoder (the image tower's file): '0000000000001234', now",
-        "embedding width",
-        "preprocessing: '8x8, squash', now '9x9'",
-        "decoding of pictures",
-        "another choice of --local or --grid;",
-        "another choice of --local or --grid;",
-        "another choice of --mirror",
-        "another choice of --local or --grid;"};
-    for (int i = 0; i < 8; i++) keys[i] = key();
-    keys[0].encoder++;
-    keys[1].width++;
-    snprintf(keys[2].preprocess, sizeof keys[2].preprocess, "9x9");
-    keys[3].decode[0] = 'e';
-    keys[4].crops = &other;
-    keys[5].crops = NULL;
-    keys[6].mirror = true;
-    keys[7].crops = NULL;
-    keys[7].patches = (cdul_patches){1, S}; /* as many as there are crops */
-    for (int i = 0; i < 8; i++) {
-        cdul_cache *cache = NULL;
-        assert_fails(cdul_cache_open("cache", &keys[i], NULL, &cache, &err), CDUL_ERR_USAGE,
-                     parts[i]);
+    static const struct {
+        const char *from, *to, *part;
+    } changes[] = {
+        {"1234", "1235", "another encoder (the image tower's file): '0000000000001234', now"},
+        {"5,", "6,", "embedding width"},
+        {"8x8, squash", "9x9", "preprocessing: '8x8, squash', now '9x9'"},
+        {"EXIF", "eXIF", "decoding of pictures"},
+        {"[0.5,", "[0.25,", "another choice of --local or --grid;"},
+        {"[[0, 0, 0.5, 1], [0.5, 0, 1, 1]]", "[]", "another choice of --local or --grid;"},
+        {"[[0, 0, 0.5, 1], [0.5, 0, 1, 1]]", "\"dense 1x2\"", "choice of --local or --grid;"},
+        {"false", "true", "another choice of --mirror"},
+        {": 1,", ": 2,", "another version of the cache's layout"},
+    };
+    cdul_cache *cache = NULL;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char other[400];
+        const char *at = strstr(key, changes[i].from);
+        snprintf(other, sizeof other, "%.*s%s%s", (int)(at - key), key, changes[i].to,
+                 at + strlen(changes[i].from));
+        assert_fails(open_key(other, D, S, NULL, &cache), CDUL_ERR_USAGE, changes[i].part);
         assert_non_null(strstr(err.message, "use another --cache folder"));
         assert_null(cache);
     }
-    cdul_cache *cache = NULL;
-    cdul_cache_key same = key();
     remove("cache/cache.json");
-    assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT,
-                 "shards but no cache.json");
+    assert_fails(open_key(key, D, S, NULL, &cache), CDUL_ERR_INPUT, "shards but no cache.json");
+    assert_false(cdul_path_exists("cache/cache.json"));
     write_text("cache/cache.json", "{\"photos\": 3}");
-    assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT,
-                 "no key 'version'");
+    assert_fails(open_key(key, D, S, NULL, &cache), CDUL_ERR_INPUT, "no key 'version'");
     write_text("cache/cache.json", "{");
-    assert_fails(cdul_cache_open("cache", &same, NULL, &cache, &err), CDUL_ERR_INPUT,
-                 "cache/cache.json");
+    assert_fails(open_key(key, D, S, NULL, &cache), CDUL_ERR_INPUT, "cache/cache.json");
 }
 
 /* Flips one bit of a file, `from_end` bytes before its end. */
@@ -371,26 +366,37 @@ static void rows_that_another_process_wrote_are_seen_when_writing_begins(void **
     cdul_cache_close(cache);
 }
 
+static const char *text_of(const cJSON *json, const char *member) {
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, member));
+}
+
 static void the_key_of_an_encoder_follows_its_graph_and_settings(void **state) {
     (void)state;
     cdul_encoder *clip = open_encoder(CLIP, 0), *siglip = open_encoder(SIGLIP, 0);
     cdul_embed_options options = {.crops = &crops, .decode = cdul_decode_defaults(), .threads = 1};
-    cdul_cache_key a, b, c;
-    assert_ok(cdul_cache_key_of(clip, &options, &a, &err));
-    assert_ok(cdul_cache_key_of(siglip, &options, &b, &err));
+    cJSON *a = NULL, *b = NULL, *c = NULL;
+    assert_ok(cdul_cache_key(clip, &options, &a, &err));
+    assert_ok(cdul_cache_key(siglip, &options, &b, &err));
     options.decode.exif = false;
     options.mirror = true;
     options.crops = NULL;
     options.patches = (cdul_patches){3, 4};
-    assert_ok(cdul_cache_key_of(clip, &options, &c, &err));
-    assert_true(!a.mirror && c.mirror);
-    assert_true(a.crops == &crops && a.patches.rows == 0);
-    assert_true(!c.crops && c.patches.rows == 3 && c.patches.columns == 4);
-    assert_int_equal(a.width, WIDTH);
-    assert_true(a.encoder != b.encoder);
-    assert_string_not_equal(a.preprocess, b.preprocess);
-    assert_true(a.encoder == c.encoder);
-    assert_string_not_equal(a.decode, c.decode);
+    assert_ok(cdul_cache_key(clip, &options, &c, &err));
+    char *text = cJSON_PrintUnformatted(a);
+    const char *const made = "\"mirror\":false,\"crops\":[[0,0,0.5,1],[0.5,0,1,1]]}";
+    assert_string_equal(text + strlen(text) - strlen(made), made);
+    free(text);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(c, "mirror")));
+    assert_string_equal(text_of(c, "crops"), "dense 3x4");
+    assert_true(cJSON_GetObjectItem(a, "width")->valuedouble == WIDTH);
+    assert_string_not_equal(text_of(a, "encoder"), text_of(b, "encoder"));
+    assert_string_not_equal(text_of(a, "preprocess"), text_of(b, "preprocess"));
+    assert_string_equal(text_of(a, "encoder"), text_of(c, "encoder"));
+    assert_string_equal(text_of(a, "decode"), "EXIF orientation applied, background 255 255 255");
+    assert_string_equal(text_of(c, "decode"), "EXIF orientation ignored, background 255 255 255");
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+    cJSON_Delete(c);
     cdul_encoder_close(clip);
     cdul_encoder_close(siglip);
 }
@@ -400,7 +406,7 @@ int main(void) {
         cmocka_unit_test_setup(rows_come_back_before_and_after_they_are_written, start),
         cmocka_unit_test_setup(a_shard_is_written_when_it_is_full, start),
         cmocka_unit_test_setup(long_rows_make_shards_of_fewer_images, start),
-        cmocka_unit_test_setup(a_cache_of_cells_is_refused_with_their_grid, start),
+        cmocka_unit_test_setup(a_cache_of_patches_is_refused_with_their_grid, start),
         cmocka_unit_test_setup(shards_are_plain_safetensors_files, start),
         cmocka_unit_test_setup(a_file_that_changed_is_missing_and_its_new_row_counts, start),
         cmocka_unit_test_setup(a_file_that_changes_while_it_is_embedded_is_computed_again, start),
