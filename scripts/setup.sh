@@ -16,7 +16,7 @@ Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino] [export] [expo
   openvino OpenVINO as a plug-in of ONNX Runtime in .deps/openvino (x86-64; 53 MB to fetch): --provider openvino
            --provider-library .deps/openvino/libonnxruntime_providers_openvino_plugin.so
   export   Python with torch 2.x, open_clip, timm and transformers in .deps/export-venv, for scripts/export_clip.py and
-           embed_text.py and their test; PyPI's torch brings CUDA's libraries along: XXX GB to fetch, YYY GB on disk
+           embed_text.py and their test; PyPI's torch brings CUDA's libraries along: 6 GB on disk
   export-newest  the same in .deps/export-newest, with the newest versions that there are instead of those that are
            tested; made anew every time, for scripts/nightly.sh
 
