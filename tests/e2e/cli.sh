@@ -2,11 +2,11 @@
 # Mistakes, damage and full disks: every program says in one line what is wrong and what would be right, exits with the
 # right code, and leaves nothing.
 #   cli.sh FOLDER_OF_PROGRAMS
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 1 ] || { echo "usage: cli.sh FOLDER_OF_PROGRAMS" >&2; exit 2; }
+takes "FOLDER_OF_PROGRAMS" "$@"
 bin=$(realpath "$1")
-golden=$(cd "$(dirname "$0")/../golden" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/work" "$scratch/said"
@@ -173,4 +173,4 @@ bad 1 "labels.csv" eval -q -t truth.csv labels.csv --plots labels.csv
 OUT=/dev/full bad 1 "No space left" eval -q -t truth.csv labels.csv
 
 [ $failures -eq 0 ] || { echo "cli.sh: $failures failures" >&2; exit 1; }
-echo "cli.sh: passed"
+passed

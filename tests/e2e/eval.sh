@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # cdul-eval as a user runs it: every kind of truth and of input, the exit codes, the files it leaves.
 #   eval.sh FOLDER_OF_PROGRAMS
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 1 ] || { echo "usage: eval.sh FOLDER_OF_PROGRAMS" >&2; exit 2; }
+takes "FOLDER_OF_PROGRAMS" "$@"
 eval=$(realpath "$1")/cdul-eval
-golden=$(cd "$(dirname "$0")/../golden/truth" && pwd)
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+golden=$golden/truth
+in_scratch
 
 # says FILE TEXT: runs of blanks count as one.
 says() { tr -s " " <"$1" | grep -qF -- "$2" || fail "\"$2\" is not in: $(cat "$1")"; }
@@ -60,4 +57,4 @@ printf 'image,kat\na.jpg,1\n' >kat.csv
 expect_exit 1 "$eval" -t truth.csv kat.csv
 says err 'kat.csv: class "kat" is not in the ground truth; did you mean "cat"?'
 [ ! -s out ] || fail "a failed run printed results"
-echo "eval.sh: passed"
+passed

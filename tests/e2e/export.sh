@@ -3,21 +3,16 @@
 # weights of model.safetensors. All must give the same scores, and so must cdul-predict.
 #   export.sh FOLDER_OF_PROGRAMS PYTHON [PYTHON_WITH_TORCHVISION]
 # PYTHON has the packages of scripts/requirements.txt.
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
-[ "$#" -ge 2 ] || { echo "usage: export.sh FOLDER_OF_PROGRAMS PYTHON [PYTHON_WITH_TORCHVISION]" >&2; exit 2; }
-bin=$(realpath "$1") python=$(realpath -sm "$(command -v "$2" || echo "$2")") torchvision=${3:-/usr/bin/python3}
-check=$(cd "$(dirname "$0")" && pwd)/export.py
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+takes "FOLDER_OF_PROGRAMS PYTHON [PYTHON_WITH_TORCHVISION]" "$@"
+bin=$(realpath "$1") python=$(program_path "$2") torchvision=${3:-/usr/bin/python3}
+in_scratch
 
-if ! "$python" -c 'import numpy, onnx, onnxruntime, PIL, safetensors' 2>missing.txt; then
-    echo "export.sh: skipped, run scripts/setup.sh test: $(tail -1 missing.txt)"
-    exit 77
-fi
+needs_modules "$python" numpy onnx onnxruntime PIL safetensors
 
-"$python" "$check" pictures photos labels.csv
+"$python" "$here/export.py" pictures photos labels.csv
 for arch in resnet18 resnet50-caffe; do
     resize=squash
     [ $arch = resnet18 ] || resize=shortest
@@ -26,14 +21,14 @@ for arch in resnet18 resnet50-caffe; do
     "$bin/cdul-predict" $arch photos -t 0 -f csv -o $arch.csv -j 1 -q --precision fp32
     "$bin/cdul-predict" $arch photos -t 0 -f csv -o $arch-int8.csv -j 1 -q --precision int8
     grep -q "\"resize\":[[:space:]]*\"$resize\"" $arch/model.json
-    "$python" "$check" graph $arch photos $arch.csv
-    "$python" "$check" int8 $arch photos $arch-int8.csv
+    "$python" "$here/export.py" graph $arch photos $arch.csv
+    "$python" "$here/export.py" int8 $arch photos $arch-int8.csv
 done
 if ! "$torchvision" -c 'import torchvision' 2>missing.txt; then
     echo "export.sh: the graph is good; no comparison with torchvision: $(tail -1 missing.txt)"
     exit 77
 fi
 for arch in resnet18 resnet50-caffe; do
-    "$torchvision" "$check" torchvision $arch
+    "$torchvision" "$here/export.py" torchvision $arch
 done
-echo "export.sh: passed"
+passed

@@ -3,16 +3,12 @@
 # larger than the set, labels of nothing but zeros, images of 1 x 1 and of 20,000 x 20,000 pixels. Then hostile names: of
 # images in lists, which must not lead outputs astray, and of classes.
 #   extremes.sh FOLDER_OF_PROGRAMS
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 1 ] || { echo "usage: extremes.sh FOLDER_OF_PROGRAMS" >&2; exit 2; }
+takes "FOLDER_OF_PROGRAMS" "$@"
 bin=$(realpath "$1")
-golden=$(cd "$(dirname "$0")/../golden" && pwd)
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+in_scratch
 label=("$bin/cdul-label" -e "$golden/encoder/clip" -j 2)
 train=()
 [ ! -x "$bin/cdul-train" ] || train=("$bin/cdul-train" --arch resnet18 --size 32 --epochs 1 --warmup 0 --precision fp32 -j 2 -q)
@@ -115,4 +111,4 @@ solid huge/b.ppm 30 30
 expect_exit 3 "${label[@]}" -C one.txt huge -o x.safetensors --max-pixels 100
 grep -q '30 x 30 pixels exceeds the limit of 100 pixels' x.safetensors.skipped.csv || fail "$(cat x.safetensors.skipped.csv)"
 
-echo "extremes.sh: passed"
+passed

@@ -3,16 +3,12 @@
 # encoder folders with links to devices and with pipes, ground truth with entities, and graphs that are cut or damaged.
 # Whatever they are, a program ends with a line that says what is wrong, and writes nothing but its own outputs.
 #   hostile.sh FOLDER_OF_PROGRAMS
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 1 ] || { echo "usage: hostile.sh FOLDER_OF_PROGRAMS" >&2; exit 2; }
+takes "FOLDER_OF_PROGRAMS" "$@"
 bin=$(realpath "$1")
-golden=$(cd "$(dirname "$0")/../golden" && pwd)
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+in_scratch
 label=("$bin/cdul-label" -e "$golden/encoder/clip" -C "$scratch/classes.txt" -j 2)
 printf 'cat\ndog\n' >classes.txt
 picture=$golden/classifier/pictures/0.png
@@ -133,4 +129,4 @@ for number in $(seq 0 23); do
     survives "model $number" "$bin/cdul-predict" run "$picture" -o x.jsonl -q
     [ "$number" -ge 8 ] || says err "run/model.onnx"
 done
-echo "hostile.sh: passed"
+passed

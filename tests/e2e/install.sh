@@ -2,17 +2,13 @@
 # An installation as others use it: programs with their pages, their work from a prefix that was moved, a C program built
 # with pkg-config and one with CMake.
 #   install.sh BUILD_FOLDER C_COMPILER PYTHON
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 3 ] || { echo "usage: install.sh BUILD_FOLDER C_COMPILER PYTHON" >&2; exit 2; }
+takes "BUILD_FOLDER C_COMPILER PYTHON" "$@"
 build=$(realpath "$1") compiler=$2 python=$3
-here=$(cd "$(dirname "$0")" && pwd)
 pictures=$here/../golden/encoder/pictures
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+in_scratch
 prefix=$scratch/prefix
 
 cmake --install "$build" --prefix "$prefix" >install.txt || fail "cmake --install: $(cat install.txt)"
@@ -107,4 +103,4 @@ if [ -n "$skipped" ]; then
     echo "install.sh: all good but for what was not tried: $skipped"
     exit 77
 fi
-echo "install.sh: passed"
+passed

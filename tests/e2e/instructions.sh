@@ -2,7 +2,8 @@
 # Counts the instructions of what speed depends on, which no other work on the machine changes, and fails where they
 # are more than they were. For an optimised build by GCC on a processor with AVX2.
 #   instructions.sh INSTRUCTIONS [record]     record: prints the counts as the list below
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
 # Thousands of instructions, by GCC 12. A count that falls is to be recorded again.
 counts='resize 23417
@@ -10,15 +11,12 @@ planes 2074
 aggregate 27940
 rank 5175
 csv 23314'
-[ "$#" -ge 1 ] || { echo "usage: instructions.sh INSTRUCTIONS [record]" >&2; exit 2; }
+takes "INSTRUCTIONS [record]" "$@"
 program=$(realpath "$1")
 if ! command -v valgrind >/dev/null || ! grep -q avx2 /proc/cpuinfo; then
-    echo "instructions.sh: skipped, no valgrind, or no AVX2"
-    exit 77
+    skip "no valgrind, or no AVX2"
 fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+in_scratch
 awk 'BEGIN {
     for (c = 0; c < 80; c++) line = line ",class " c
     print "image" line

@@ -2,24 +2,16 @@
 # cdul-label as a user runs it, with the tiny encoder of golden/make_encoder.py: every kind of input, the cache, shards,
 # saved cosines, what a signal leaves, and what is skipped. label.py reads the files with Python's own readers.
 #   label.sh FOLDER_OF_PROGRAMS PYTHON
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 2 ] || { echo "usage: label.sh FOLDER_OF_PROGRAMS PYTHON" >&2; exit 2; }
-label=$(realpath "$1")/cdul-label python=$(realpath -sm "$(command -v "$2" || echo "$2")")
-here=$(cd "$(dirname "$0")" && pwd)
-golden=$here/../golden/encoder
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+takes "FOLDER_OF_PROGRAMS PYTHON" "$@"
+label=$(realpath "$1")/cdul-label python=$(program_path "$2")
+golden=$golden/encoder
+in_scratch
 
-if ! "$python" -c 'import numpy, safetensors' 2>missing.txt; then
-    echo "label.sh: skipped, run scripts/setup.sh test: $(tail -1 missing.txt)"
-    exit 77
-fi
+needs_modules "$python" numpy safetensors
 
-same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
 check() { "$python" "$here/label.py" "$@" || fail "label.py $*"; }
 
 printf 'cat\ndining table\ttable, dining table\ncaf\303\251, "bright"\nhorse\n' >classes.txt
@@ -369,4 +361,4 @@ says err "--zeta 0.4 has no use: only --aggregate cdul reads it"
 expect_exit 0 "$label" --scores scores.safetensors -T 0.01 -a global --lambda 1 -o scored.safetensors
 says err "--lambda 1 has no use: --aggregate global leaves the crops out"
 [ ! -e none.safetensors ] || fail "a mistake left an output"
-echo "label.sh: passed"
+passed

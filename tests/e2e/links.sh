@@ -2,11 +2,10 @@
 # Which program links what, through however many libraries: cdul-train alone knows libtorch, cdul-label and cdul-predict
 # ONNX Runtime, cdul-eval neither. --version names them. And libcdul exports what its headers declare, no more.
 #   links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 3 ] || { echo "usage: links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL" >&2; exit 2; }
+takes "FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL" "$@"
 bin=$1 headers=$2 library=$3
 
 # links FILE WANTED NOT...: patterns of library names.
@@ -45,4 +44,4 @@ reports train cJSON xxHash libjpeg-turbo libpng libwebp stb_image expat OpenMP p
 exported=$(nm -D --defined-only "$library" | awk '{ print $3 }' | sort)
 declared=$(grep -hoE 'cdul_[a-z0-9_]+\(' "$headers"/*.h | tr -d '(' | sort -u)
 diff <(echo "$declared") <(echo "$exported") || fail "declared (<) and exported (>) functions differ"
-echo "links.sh: passed"
+passed

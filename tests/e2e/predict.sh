@@ -2,22 +2,17 @@
 # cdul-predict as a user runs it, with the tiny classifier of golden/make_classifier.py: every kind of input and of
 # output, the exit codes, and what is left when a run fails or is interrupted.
 #   predict.sh FOLDER_OF_PROGRAMS
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 1 ] || { echo "usage: predict.sh FOLDER_OF_PROGRAMS" >&2; exit 2; }
+takes "FOLDER_OF_PROGRAMS" "$@"
 bin=$(realpath "$1")
 predict=$bin/cdul-predict
-golden=$(cd "$(dirname "$0")/../golden/classifier" && pwd)
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+golden=$golden/classifier
+in_scratch
 cp -r "$golden/run" run
 cp -r "$golden/pictures" photos
 
-says_not() { ! grep -qF -- "$2" "$1" || fail "\"$2\" is in $1: $(cat "$1")"; }
-same() { cmp -s "$1" "$2" || fail "$1 and $2 differ: $(diff "$1" "$2")"; }
 
 # check EXPRESSION: Python on the predictions of ./out as a list `lines`, with sets `names` of labels.
 check() {
@@ -172,4 +167,4 @@ wait $job || got=$?
 says err "many.jsonl is not written; run the same command again: interrupted after"
 [ "$(cat many.jsonl)" = "as it was" ] || fail "an interrupted run replaced its output"
 ! compgen -G ".many.jsonl.*.tmp" >/dev/null || fail "an interrupted run left its temporary file"
-echo "predict.sh: passed"
+passed

@@ -2,26 +2,15 @@
 # A provider from a plug-in: OpenVINO on the processor, as scripts/setup.sh openvino fetches it, beside ONNX Runtime's
 # CPU provider.
 #   provider.sh FOLDER_OF_PROGRAMS ANY_PROCESSOR.so DEPS PYTHON
-set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ "$#" -eq 4 ] || { echo "usage: provider.sh FOLDER_OF_PROGRAMS ANY_PROCESSOR.so DEPS PYTHON" >&2; exit 2; }
-bin=$(realpath "$1") shim=$(realpath "$2") deps=$(realpath "$3") python=$(realpath -sm "$4")
-here=$(cd "$(dirname "$0")" && pwd)
-golden=$here/../golden
+takes "FOLDER_OF_PROGRAMS ANY_PROCESSOR.so DEPS PYTHON" "$@"
+bin=$(realpath "$1") shim=$(realpath "$2") deps=$(realpath "$3") python=$(program_path "$4")
 plugin=$deps/openvino/libonnxruntime_providers_openvino_plugin.so
-if [ ! -e "$plugin" ]; then
-    echo "provider.sh: skipped, run scripts/setup.sh openvino: no $plugin"
-    exit 77
-fi
-if ! "$python" -c 'import numpy, safetensors' 2>/dev/null; then
-    echo "provider.sh: skipped, run scripts/setup.sh test: numpy or safetensors is missing"
-    exit 77
-fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch"
+[ -e "$plugin" ] || skip "run scripts/setup.sh openvino: no $plugin"
+needs_modules "$python" numpy safetensors
+in_scratch
 
 # A machine without a processor by Intel is told so; the rest of the test then pretends to be one.
 library=$plugin
@@ -91,4 +80,4 @@ expect_exit 0 "${predict[@]}" -o cpu.csv
 expect_exit 0 "${predict[@]}" -o openvino.csv "${openvino[@]}"
 says err "provider: OpenVINO on CPU: all "
 "$python" "$here/provider.py" tables cpu.csv openvino.csv || fail "other scores"
-echo "provider.sh: passed"
+passed

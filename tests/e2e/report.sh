@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # Opens an HTML report in headless Chromium, uses it by mouse and keyboard (report.js) and says what failed.
 #   report.sh PAGE.html [SCREENSHOT.png]
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 
-[ "$#" -ge 1 ] || { echo "usage: report.sh PAGE.html [SCREENSHOT.png]" >&2; exit 2; }
+takes "PAGE.html [SCREENSHOT.png]" "$@"
 page=$1 screenshot=${2:-}
-here=$(cd "$(dirname "$0")" && pwd)
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
-if [ -z "$browser" ]; then
-    echo "report.sh: skipped, no Chromium here"
-    exit 77
-fi
+[ -n "$browser" ] || skip "no Chromium here"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

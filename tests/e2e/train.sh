@@ -3,9 +3,10 @@
 # cached activations, damaged images, export, and the mistakes people make.
 #   train.sh FOLDER_OF_PROGRAMS PYTHON
 # PYTHON has the packages of scripts/requirements.txt.
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
 train=$(realpath "$1")/cdul-train predict=$(realpath "$1")/cdul-predict
-python=$(realpath -sm "$(command -v "$2" || echo "$2")")
+python=$(program_path "$2")
 events=$(cd "$(dirname "$0")" && pwd)/events.py
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
