@@ -1,9 +1,9 @@
 /* cdul-eval: labels or predictions against ground truth. */
-#include "cli/programs.h"
-#include "cli/run.h"
 #include "eval/versions.h"
+#include "programs.h"
 #include "report/curves.h"
 #include "report/evaluation.h"
+#include "run.h"
 
 #include <stdlib.h>
 

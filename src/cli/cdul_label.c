@@ -1,8 +1,6 @@
 /* cdul-label: images and class names to pseudo-labels. */
 #include "base/file.h"
 #include "base/skipped.h"
-#include "cli/programs.h"
-#include "cli/run.h"
 #include "encoder/versions.h"
 #include "image/versions.h"
 #include "label/pipeline.h"
@@ -10,6 +8,8 @@
 #include "label/summary.h"
 #include "label/versions.h"
 #include "onnx/session.h"
+#include "programs.h"
+#include "run.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,13 +1,13 @@
 /* cdul-predict: images to the classes that are in them. */
 #include "base/skipped.h"
 #include "cdul/classifier.h"
-#include "cli/programs.h"
-#include "cli/run.h"
 #include "image/versions.h"
 #include "onnx/session.h"
 #include "predict/thresholds.h"
+#include "programs.h"
 #include "report/html.h"
 #include "report/predictions.h"
+#include "run.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* cdul-train: pseudo-labels to a classifier. */
 #include "base/file.h"
-#include "cli/programs.h"
-#include "cli/run.h"
-#include "cli/train_options.h"
 #include "eval/versions.h"
 #include "image/versions.h"
+#include "programs.h"
+#include "run.h"
 #include "train/export.h"
 #include "train/trainer.h"
 #include "train/versions.h"
+#include "train_options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The option table of cdul-eval. */
-#include "cli/programs.h"
+#include "programs.h"
 
 #define OPTIONS cdul_eval_options
 

@@ -1,5 +1,5 @@
 /* SIGINT and SIGTERM set a flag; a second signal, or the limit's end, ends the process. */
-#include "cli/interrupt.h"
+#include "interrupt.h"
 
 #include <signal.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 /* The option table of cdul-label. */
 #include "cdul/encoder.h"
-#include "cli/programs.h"
-#include "cli/shared_rows.h"
+#include "programs.h"
+#include "shared_rows.h"
 
 #include <math.h>
 #include <string.h>

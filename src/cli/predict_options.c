@@ -1,6 +1,6 @@
 /* The option table of cdul-predict. */
-#include "cli/programs.h"
-#include "cli/shared_rows.h"
+#include "programs.h"
+#include "shared_rows.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 
 #include "cdul/provider.h"
 #include "cdul/strings.h"
-#include "cli/options/table.h"
+#include "options/table.h"
 
 #include <stdint.h>
 

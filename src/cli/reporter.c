@@ -1,5 +1,5 @@
 /* The reporter and the events that reach it: a line for each message, and the progress line. */
-#include "cli/reporter.h"
+#include "reporter.h"
 
 #include "base/progress.h"
 

@@ -1,8 +1,8 @@
 /* What the four main() functions share. */
-#include "cli/run.h"
+#include "run.h"
 
-#include "cli/options/common.h"
-#include "cli/programs.h"
+#include "options/common.h"
+#include "programs.h"
 
 #include <limits.h>
 #ifdef __GLIBC__

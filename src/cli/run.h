@@ -3,8 +3,8 @@
 #define CDUL_CLI_RUN_H
 
 #include "base/progress.h"
-#include "cli/interrupt.h"
-#include "cli/options/parse.h"
+#include "interrupt.h"
+#include "options/parse.h"
 
 /* What a program's work is given besides its options. */
 typedef struct cdul_cli {

@@ -3,7 +3,7 @@
 #ifndef CDUL_CLI_SHARED_ROWS_H
 #define CDUL_CLI_SHARED_ROWS_H
 
-#include "cli/options/table.h"
+#include "options/table.h"
 
 #define ROW_ROOT(member)                                                                           \
     STRING("root", 0, member, "DIR",                                                               \

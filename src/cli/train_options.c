@@ -1,7 +1,7 @@
 /* The option table of cdul-train. */
-#include "cli/train_options.h"
-#include "cli/programs.h"
-#include "cli/shared_rows.h"
+#include "train_options.h"
+#include "programs.h"
+#include "shared_rows.h"
 
 #define OPTIONS cdul_train_cli_options
 

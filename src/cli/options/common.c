@@ -1,5 +1,5 @@
 /* Options and exit codes that every program has. */
-#include "cli/options/common.h"
+#include "common.h"
 
 #define OPTIONS cdul_common_options
 

@@ -4,7 +4,7 @@
 #define CDUL_CLI_OPTIONS_COMMON_H
 
 #include "cdul/strings.h"
-#include "cli/options/table.h"
+#include "table.h"
 
 typedef enum cdul_generate {
     CDUL_GENERATE_MAN,

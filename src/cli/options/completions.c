@@ -1,7 +1,7 @@
 /* Completion scripts for bash, zsh and fish. What an argument completes to follows from its
  * placeholder: DIR is a folder, a choice one of its words, anything else a file. */
-#include "cli/options/common.h"
-#include "cli/options/pages.h"
+#include "common.h"
+#include "pages.h"
 
 #include <string.h>
 

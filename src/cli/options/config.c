@@ -1,9 +1,9 @@
 /* Options from config files and from --set. */
-#include "cli/options/config.h"
+#include "config.h"
 
 #include "base/file.h"
 #include "base/json.h"
-#include "cli/options/value.h"
+#include "value.h"
 
 #include <stdlib.h>
 #include <string.h>

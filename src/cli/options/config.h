@@ -4,7 +4,7 @@
 #define CDUL_CLI_OPTIONS_CONFIG_H
 
 #include "cdul/strings.h"
-#include "cli/options/table.h"
+#include "table.h"
 
 typedef struct cdul_values {
     const cdul_program *program; /* NULL ends an array */

@@ -1,7 +1,7 @@
 /* --help. Text is set to fit 79 columns on any terminal. */
-#include "cli/options/common.h"
-#include "cli/options/pages.h"
-#include "cli/options/value.h"
+#include "common.h"
+#include "pages.h"
+#include "value.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The man page, in troff with the man macros. */
-#include "cli/options/common.h"
-#include "cli/options/pages.h"
+#include "common.h"
+#include "pages.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef CDUL_CLI_OPTIONS_PAGES_H
 #define CDUL_CLI_OPTIONS_PAGES_H
 
-#include "cli/options/table.h"
+#include "table.h"
 
 /* --help, set to fit 79 columns. */
 cdul_status cdul_help_write(const cdul_program *program, FILE *out,

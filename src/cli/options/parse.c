@@ -1,10 +1,10 @@
 /* The command line: what stands on it, and in which order it and the config files count. */
-#include "cli/options/parse.h"
+#include "parse.h"
 
-#include "cli/options/common.h"
-#include "cli/options/config.h"
-#include "cli/options/pages.h"
-#include "cli/options/value.h"
+#include "common.h"
+#include "config.h"
+#include "pages.h"
+#include "value.h"
 
 #include <cjson/cJSON.h>
 #include <sched.h>

@@ -5,9 +5,9 @@
 #ifndef CDUL_CLI_OPTIONS_PARSE_H
 #define CDUL_CLI_OPTIONS_PARSE_H
 
+#include "../reporter.h"
 #include "cdul/strings.h"
-#include "cli/options/table.h"
-#include "cli/reporter.h"
+#include "table.h"
 
 struct cdul_values;
 

@@ -1,5 +1,5 @@
 /* Names and counts of a table's options. */
-#include "cli/options/table.h"
+#include "table.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Values of options: text and JSON to fields and back. */
-#include "cli/options/value.h"
+#include "value.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #define CDUL_CLI_OPTIONS_VALUE_H
 
 #include "cdul/strings.h"
-#include "cli/options/table.h"
+#include "table.h"
 
 struct cJSON;
 
