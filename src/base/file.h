@@ -4,6 +4,7 @@
 #define CDUL_BASE_FILE_H
 
 #include "cdul/error.h"
+#include "cdul/file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,13 +47,8 @@ void cdul_lock_release(int *lock);
 
 /* --- Whole-file input --- */
 
-/* Reads all of `path` ("-": standard input). *data is the caller's to free and ends in an extra NUL
- * byte. */
-cdul_status cdul_file_read_all(const char *path, char **data, size_t *size,
-                               cdul_error *err) CDUL_MUST_CHECK;
-
-/* The same for a file that somebody else named, in a folder or a document: CDUL_ERR_INPUT for
- * anything but a regular file (a pipe might never begin, a device never end) and for more than
+/* cdul_file_read_all for a file that somebody else named, in a folder or a document: CDUL_ERR_INPUT
+ * for anything but a regular file (a pipe might never begin, a device never end) and for more than
  * CDUL_REGULAR_BYTES. */
 #define CDUL_REGULAR_BYTES ((size_t)256 << 20)
 cdul_status cdul_file_read_regular(const char *path, char **data, size_t *size,

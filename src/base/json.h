@@ -1,23 +1,19 @@
-/* Access to JSON with errors that name the file and the key. cJSON does the parsing. Beyond it,
- * numbers must be finite, keys must not occur twice, NUL characters are refused, and so is a text
- * of more than 2^24 values, which cJSON would make into gigabytes. Strings are bytes: a file name
+/* Access to JSON with errors that name the file and the key; texts are parsed by cdul_json_parse
+ * (cdul/file.h). Strings are bytes: a file name
  * that is no valid UTF-8 passes in both directions unchanged (the file is then no valid JSON to
  * strict readers). */
 #ifndef CDUL_BASE_JSON_H
 #define CDUL_BASE_JSON_H
 
 #include "cdul/error.h"
+#include "cdul/file.h"
 #include "cdul/strings.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Parses a whole text; `where` (a file name) goes into errors with the line of the mistake.
- * Trailing text other than white space is an error. Free with cJSON_Delete. */
-cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJSON **out,
-                            cdul_error *err) CDUL_MUST_CHECK;
-/* Of a regular file, as cdul_file_read_regular takes it. */
+/* Parses a regular file, as cdul_file_read_regular takes it. */
 cdul_status cdul_json_read(const char *path, cJSON **out, cdul_error *err) CDUL_MUST_CHECK;
 /* Indented, with a final newline, written atomically. NaN and infinity are CDUL_ERR_INPUT: JSON has
  * none. */

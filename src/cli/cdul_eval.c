@@ -23,7 +23,7 @@ static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
     if (options->plots) {
         cdul_status status = cdul_curves_write(options->plots, context, evaluations, count, err);
         if (status != CDUL_OK) return status;
-        cdul_say(cli->callbacks, "curves: %s/precision-recall.svg", options->plots);
+        cdul_cli_say(cli, "curves: %s/precision-recall.svg", options->plots);
     }
     if (options->json) return cdul_evaluation_print_json(stdout, context, evaluations, count, err);
     cdul_evaluation_print(stdout, context, evaluations, count,

@@ -101,8 +101,8 @@ static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli,
     if (!status && o->csv) status = cdul_labels_write_csv(o->csv, labels, err);
     if (!status) status = cdul_label_report(cli->callbacks, result, took, err);
     if (status) return status;
-    cdul_say(cli->callbacks, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/",
-             o->output, o->output);
+    cdul_cli_say(cli, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/", o->output,
+                 o->output);
     return CDUL_OK;
 }
 
@@ -110,7 +110,7 @@ static cdul_status write_skipped(const cdul_label_options *o, cdul_cli *cli,
                                  const cdul_skipped *skipped, cdul_error *err) {
     char *list = NULL;
     cdul_status status = cdul_skipped_write(skipped, o->output, &list, err);
-    if (list) cdul_warn(cli->callbacks, "%zu images skipped: see %s", skipped->paths.count, list);
+    if (list) cdul_cli_warn(cli, "%zu images skipped: see %s", skipped->paths.count, list);
     cli->skipped = list != NULL;
     free(list);
     return status;
@@ -183,7 +183,7 @@ static cdul_status open_tower(const cdul_label_options *o, cdul_cli *cli,
                              ? cdul_encoder_choose(o->encoder, &options, &r->paths, decode,
                                                    o->cache, &r->encoder, note, sizeof note, err)
                              : cdul_encoder_open(o->encoder, &options, &r->encoder, err);
-    if (status == CDUL_OK && note[0]) cdul_say(cli->callbacks, "precision: %s", note);
+    if (status == CDUL_OK && note[0]) cdul_cli_say(cli, "precision: %s", note);
     return status;
 }
 
@@ -191,9 +191,9 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli,
                                 const cdul_decode_options *decode, label_run *r, cdul_error *err) {
     cdul_status status = open_tower(o, cli, decode, r, err);
     for (size_t i = 0; !status && i < cdul_encoder_notes(r->encoder)->count; i++)
-        cdul_warn(cli->callbacks, "%s: %s", o->encoder, cdul_encoder_notes(r->encoder)->items[i]);
+        cdul_cli_warn(cli, "%s: %s", o->encoder, cdul_encoder_notes(r->encoder)->items[i]);
     if (!status && strcmp(cdul_encoder_placement(r->encoder), "CPU") != 0)
-        cdul_say(cli->callbacks, "provider: %s", cdul_encoder_placement(r->encoder));
+        cdul_cli_say(cli, "provider: %s", cdul_encoder_placement(r->encoder));
     if (!status) status = read_classes(o, &r->classes, err);
     const cdul_strings *templates = &o->template;
     if (!status && o->templates != CDUL_CHOICE_NONE) {
@@ -204,13 +204,13 @@ static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli,
     if (!status)
         status = cdul_encoder_text(r->encoder, &r->classes, templates, o->text, &r->text, err);
     if (!status && r->text.prompts == 0 && !o->text)
-        cdul_say(cli->callbacks, "class vectors: text.safetensors in %s", o->encoder);
+        cdul_cli_say(cli, "class vectors: text.safetensors in %s", o->encoder);
     if (!status && r->text.prompts == 0 && templates->count > 0)
-        cdul_warn(cli->callbacks,
-                  "class vectors come from a file: --template and --templates have no use");
+        cdul_cli_warn(cli,
+                      "class vectors come from a file: --template and --templates have no use");
     if (!status && r->text.cut_prompts)
-        cdul_warn(cli->callbacks, "%zu prompts are longer than the encoder's context and were cut",
-                  r->text.cut_prompts);
+        cdul_cli_warn(cli, "%zu prompts are longer than the encoder's context and were cut",
+                      r->text.cut_prompts);
     return status;
 }
 
@@ -254,7 +254,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     cdul_embed_options embed = {
         .mirror = o->mirror, .decode = cdul_decode_defaults(), .threads = cli->parsed->threads};
     cdul_label_settings settings = settings_of(o);
-    double start = cdul_seconds();
+    double start = cdul_clock();
     embed.decode.exif = o->exif;
     embed.reduce = o->reduce;
     embed.decode.max_pixels = o->max_pixels > 0 ? o->max_pixels : cdul_decode_most_pixels();
@@ -290,7 +290,7 @@ static cdul_status label_images(const cdul_label_options *o, cdul_cli *cli, labe
     if (!(r->result.labels.config = cdul_options_json(cli->program, &made)))
         return cdul_fail_memory(err, "options");
     status = write_skipped(o, cli, &r->skipped, err);
-    return status ? status : write_labels(o, cli, &r->result, cdul_seconds() - start, err);
+    return status ? status : write_labels(o, cli, &r->result, cdul_clock() - start, err);
 }
 
 /* --- The other work --- */
@@ -359,10 +359,10 @@ static cdul_status check_idle(const cdul_label_options *o, const cdul_cli *cli, 
 /* A config may hold what only some aggregators read: no mistake, but worth a word. */
 static void warn_unread(const cdul_label_options *o, const cdul_cli *cli) {
     if (o->zeta != 0 && o->aggregate != CDUL_AGGREGATE_CDUL)
-        cdul_warn(cli->callbacks, "--zeta %g has no use: only --aggregate cdul reads it", o->zeta);
+        cdul_cli_warn(cli, "--zeta %g has no use: only --aggregate cdul reads it", o->zeta);
     if (o->lambda != 0 && o->aggregate == CDUL_AGGREGATE_GLOBAL)
-        cdul_warn(cli->callbacks, "--lambda %g has no use: --aggregate global leaves the crops out",
-                  o->lambda);
+        cdul_cli_warn(cli, "--lambda %g has no use: --aggregate global leaves the crops out",
+                      o->lambda);
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
@@ -385,10 +385,10 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     label_run r = {0};
     status = label_images(o, cli, &r, err);
     if (status == CDUL_ERR_CANCELLED)
-        cdul_say(cli->callbacks,
-                 o->cache ? "finished images are in %s: run the same command again to go on"
-                          : "nothing was kept: with --cache DIR an interrupted run goes on%s",
-                 o->cache ? o->cache : "");
+        cdul_cli_say(cli,
+                     o->cache ? "finished images are in %s: run the same command again to go on"
+                              : "nothing was kept: with --cache DIR an interrupted run goes on%s",
+                     o->cache ? o->cache : "");
     close_run(&r);
     return status;
 }

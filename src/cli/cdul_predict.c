@@ -52,7 +52,7 @@ static cdul_status add(void *user, size_t i, const float *scores, void *kept, cd
 
 static void pass_over(void *user, size_t i, const char *reason) {
     job *j = user;
-    if (to_stdout(j)) cdul_warn(j->cli->callbacks, "skipped: %s", reason);
+    if (to_stdout(j)) cdul_cli_warn(j->cli, "skipped: %s", reason);
     if (j->noted == CDUL_OK)
         j->noted = cdul_skipped_add(&j->skipped, j->paths.items[i], reason, &j->note_failure);
 }
@@ -101,10 +101,10 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
                                                       &j->classifier, note, sizeof note, err)
                              : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
-    if (note[0]) cdul_say(j->cli->callbacks, "precision: %s", note);
+    if (note[0]) cdul_cli_say(j->cli, "precision: %s", note);
     j->classes = cdul_classifier_classes(j->classifier);
     if (strcmp(cdul_classifier_placement(j->classifier), "CPU") != 0)
-        cdul_say(j->cli->callbacks, "provider: %s", cdul_classifier_placement(j->classifier));
+        cdul_cli_say(j->cli, "provider: %s", cdul_classifier_placement(j->classifier));
     return CDUL_OK;
 }
 
@@ -223,23 +223,23 @@ static cdul_status report_skipped(job *j, cdul_error *err) {
     size_t count = j->skipped.paths.count;
     if (!to_stdout(j)) status = cdul_skipped_write(&j->skipped, j->options->output, &list, err);
     if (status == CDUL_OK && count > 0)
-        cdul_warn(j->cli->callbacks, "%zu of %zu images skipped%s%s", count, j->paths.count,
-                  list ? ": see " : "", list ? list : "");
+        cdul_cli_warn(j->cli, "%zu of %zu images skipped%s%s", count, j->paths.count,
+                      list ? ": see " : "", list ? list : "");
     j->cli->skipped = count > 0;
     free(list);
     return status;
 }
 
 static void summarise(const job *j, double seconds) {
-    const cdul_callbacks *callbacks = j->cli->callbacks;
+    const cdul_cli *cli = j->cli;
     const cdul_predict_options *o = j->options;
-    cdul_say(callbacks, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted,
-             j->labels, j->predicted ? (double)j->labels / (double)j->predicted : 0,
-             seconds > 0 ? (double)j->predicted / seconds : 0);
-    if (o->html) cdul_say(callbacks, "report: %s", o->html);
+    cdul_cli_say(cli, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted,
+                 j->labels, j->predicted ? (double)j->labels / (double)j->predicted : 0,
+                 seconds > 0 ? (double)j->predicted / seconds : 0);
+    if (o->html) cdul_cli_say(cli, "report: %s", o->html);
     if (to_stdout(j)) return;
-    cdul_say(callbacks, "predictions: %s\nnext: cdul-eval --truth truth.csv %s", o->output,
-             o->output);
+    cdul_cli_say(cli, "predictions: %s\nnext: cdul-eval --truth truth.csv %s", o->output,
+                 o->output);
 }
 
 static void close_job(job *j) {
@@ -260,12 +260,12 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     if (status == CDUL_OK) status = list_images(&j, err);
     if (status == CDUL_OK) status = open_classifier(&j, err);
     if (status == CDUL_OK) status = open_outputs(&j, err);
-    start = cdul_seconds();
+    start = cdul_clock();
     if (status == CDUL_OK) status = predict(&j, err);
     if (status == CDUL_OK && j.predicted == 0) status = cdul_skipped_fail(&j.skipped, err);
     if (status == CDUL_OK) status = commit(&j, err);
     if (status == CDUL_OK) status = report_skipped(&j, err);
-    if (status == CDUL_OK) summarise(&j, cdul_seconds() - start);
+    if (status == CDUL_OK) summarise(&j, cdul_clock() - start);
     close_job(&j);
     return status;
 }

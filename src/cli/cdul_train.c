@@ -43,11 +43,11 @@ static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
 static void summarise(const cdul_train_options *options, const cdul_train_result *result,
                       cdul_cli *cli) {
     if (result->skipped > 0)
-        cdul_warn(cli->callbacks, "%zu of %zu images skipped: see %s", result->skipped,
-                  result->images, result->skipped_list);
-    cdul_say(cli->callbacks,
-             "model of %zu classes: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
-             result->classes, options->output, options->output);
+        cdul_cli_warn(cli, "%zu of %zu images skipped: see %s", result->skipped, result->images,
+                      result->skipped_list);
+    cdul_cli_say(cli,
+                 "model of %zu classes: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
+                 result->classes, options->output, options->output);
 }
 
 /* `folder` is a run folder, or a model file itself. */
@@ -62,8 +62,8 @@ static cdul_status export_model(const char *folder, const char *output, cdul_cli
     cdul_status status = cdul_model_read(path, &net, &card, err);
     if (status == CDUL_OK) status = cdul_export_onnx(output, net, &card, NULL, err);
     if (status == CDUL_OK)
-        cdul_say(cli->callbacks, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl",
-                 output, output);
+        cdul_cli_say(cli, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl", output,
+                     output);
     cdul_card_free(&card);
     cdul_resnet_free(net);
     free(path);

@@ -1,13 +1,12 @@
 /* The reporter and the events that reach it: a line for each message, and the progress line. */
 #include "reporter.h"
 
-#include "base/progress.h"
-
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REDRAW_SECONDS 0.1 /* on a terminal */
@@ -38,6 +37,12 @@ struct cdul_reporter {
     sample samples[SAMPLES]; /* a ring */
     size_t n_samples; /* ever taken */
 };
+
+double cdul_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 cdul_status cdul_reporter_new(FILE *stream, cdul_level level, cdul_progress_mode mode,
                               cdul_reporter **out, cdul_error *err) {
@@ -191,7 +196,7 @@ static void begin(cdul_reporter *r, const char *verb, size_t total) {
     r->done = 0;
     r->total = total;
     r->n_samples = 0;
-    r->started = cdul_seconds();
+    r->started = cdul_clock();
     /* On a terminal the line appears at once; elsewhere the first one is due after the full
      * interval. */
     r->last_drawn = r->started;
@@ -201,7 +206,7 @@ static void begin(cdul_reporter *r, const char *verb, size_t total) {
 
 static void step(cdul_reporter *r, size_t done, const char *note) {
     if (!r->active) return;
-    double now = cdul_seconds();
+    double now = cdul_clock();
     r->done = done;
     set_text(r->note, sizeof r->note, note);
     take_sample(r, now);
@@ -212,7 +217,7 @@ static void step(cdul_reporter *r, size_t done, const char *note) {
 static void end(cdul_reporter *r) {
     if (r->active && r->shows) {
         char line[LINE_MAX_BYTES];
-        format_line(r, cdul_seconds(), true, line);
+        format_line(r, cdul_clock(), true, line);
         clear(r);
         fprintf(r->stream, "%s\n", line);
         fflush(r->stream);
@@ -235,7 +240,7 @@ static void message(cdul_reporter *r, cdul_level least, const char *prefix, cons
     fprintf(r->stream, "%s%s\n", prefix, safe);
     free(safe);
     if (r->active && r->shows && r->live)
-        draw(r, cdul_seconds());
+        draw(r, cdul_clock());
     else
         fflush(r->stream);
 }

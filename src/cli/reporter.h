@@ -28,4 +28,7 @@ void cdul_reporter_free(cdul_reporter *reporter);
  * pass, or the begin of another, leaves the last state as a line of its own. Thread-safe. */
 void cdul_reporter_event(cdul_reporter *reporter, const cdul_event *event);
 
+/* Seconds of a clock that never goes back: for durations. */
+double cdul_clock(void);
+
 #endif

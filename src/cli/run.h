@@ -2,7 +2,6 @@
 #ifndef CDUL_CLI_RUN_H
 #define CDUL_CLI_RUN_H
 
-#include "base/progress.h"
 #include "interrupt.h"
 #include "options/parse.h"
 
@@ -14,6 +13,10 @@ typedef struct cdul_cli {
     /* set by the work: done, but some inputs were passed over. The exit code is then 3 */
     bool skipped;
 } cdul_cli;
+
+/* A line for everybody, and one that should be mended. */
+void cdul_cli_say(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
+void cdul_cli_warn(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
 
 /* The work: `options` is the program's own struct. */
 typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error *err);

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "base/progress.h"
 #include "cli/programs.h"
 #include "cli/run.h"
 
@@ -11,7 +12,7 @@
 static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
     const cdul_eval_options *eval = options;
     const char *what = cli->parsed->positional.items[0];
-    cdul_say(cli->callbacks, "threshold %g", eval->threshold);
+    cdul_cli_say(cli, "threshold %g", eval->threshold);
     if (strcmp(what, "skip") == 0) cli->skipped = true;
     if (strcmp(what, "fail") == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "x.csv: line 3: no number");

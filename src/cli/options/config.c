@@ -1,10 +1,10 @@
 /* Options from config files and from --set. */
 #include "config.h"
 
-#include "base/file.h"
-#include "base/json.h"
+#include "cdul/file.h"
 #include "value.h"
 
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,0 +1,30 @@
+/* Reading small files whole: configs, lists. */
+#ifndef CDUL_FILE_H
+#define CDUL_FILE_H
+
+#include "cdul/error.h"
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Reads all of `path` ("-": standard input). *data is the caller's to free and ends in an extra NUL
+ * byte. */
+cdul_status cdul_file_read_all(const char *path, char **data, size_t *size,
+                               cdul_error *err) CDUL_MUST_CHECK;
+
+/* Parses a whole text of JSON, stricter than cJSON: numbers must be finite, keys must not occur
+ * twice, NUL characters and text after the value are refused, and so are more than 2^24 values,
+ * which would take gigabytes.
+ * `where` (a file name) goes into errors with the line of the mistake. Free *out with
+ * cJSON_Delete. */
+struct cJSON;
+cdul_status cdul_json_parse(const char *text, size_t size, const char *where, struct cJSON **out,
+                            cdul_error *err) CDUL_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
