@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include "base/file.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,33 +16,30 @@ static size_t line_of(const char *text, const char *position) {
     return line;
 }
 
-/* cJSON's strings end at NUL: one that holds a NUL byte or \u0000 would silently lose its rest. */
-static const char *find_nul(const char *text, size_t size) {
-    const char *end = text + size, *nul = memchr(text, '\0', size);
-    if (nul) return nul;
-    for (const char *c = text; (c = memchr(c, '\\', (size_t)(end - c))) != NULL; c += 2) {
-        if (end - c >= 6 && memcmp(c, "\\u0000", 6) == 0) return c;
-        if (end - c < 2) break;
-    }
-    return NULL;
-}
-
 /* cJSON makes 64 bytes and more of a value that may be two bytes of text. */
 #define MAX_VALUES ((size_t)1 << 24)
 
-/* More values than that: each but the first stands behind a comma or a bracket. */
-static bool has_too_many_values(const char *text, size_t size) {
-    size_t count = 0;
+/* What cJSON would not tell: a NUL byte or \u0000, at which its strings end and silently lose their
+ * rest, and more values than fit in memory. Each value but the first stands behind a comma or a
+ * bracket. */
+static cdul_status check_text(const char *text, size_t size, const char *where, cdul_error *err) {
+    size_t values = 1;
     bool inside = false; /* of a string */
     for (size_t i = 0; i < size; i++) {
+        const bool escape = text[i] == '\\';
+        if (!text[i] || (escape && size - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL character is not allowed",
+                             where, line_of(text, text + i));
         if (text[i] == '"')
             inside = !inside;
-        else if (inside)
-            i += text[i] == '\\';
+        else if (escape)
+            i++;
         else
-            count += text[i] == ',' || text[i] == '[' || text[i] == '{';
+            values += !inside && (text[i] == ',' || text[i] == '[' || text[i] == '{');
     }
-    return count >= MAX_VALUES;
+    return values <= MAX_VALUES ? CDUL_OK
+                                : cdul_fail(err, CDUL_ERR_INPUT, "%s: JSON of more than %zu values",
+                                            where, MAX_VALUES);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -80,14 +78,9 @@ static cdul_status check_values(const cJSON *json, const char *where, cdul_error
 
 cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJSON **out,
                             cdul_error *err) {
-    const char *nul = find_nul(text, size);
     if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: is empty; expected JSON", where);
-    if (nul)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL character is not allowed", where,
-                         line_of(text, nul));
-    if (has_too_many_values(text, size))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: JSON of more than %zu values", where,
-                         MAX_VALUES);
+    cdul_status status = check_text(text, size, where, err);
+    if (status != CDUL_OK) return status;
     /* with a NUL behind it: cJSON before 1.7.18 reads a byte too far in text that is cut off */
     char *copy = strndup(text, size);
     if (!copy) return cdul_fail_memory(err, where);
@@ -106,7 +99,7 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJ
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: not JSON here: %.*s", where,
                          line_of(text, end), shown, end);
     }
-    cdul_status status = check_values(json, where, err);
+    status = check_values(json, where, err);
     if (status == CDUL_OK)
         *out = json;
     else
@@ -141,23 +134,33 @@ cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err
     return status;
 }
 
-void cdul_json_write_string(FILE *stream, const char *text) {
+/* Stands in a JSON string with a backslash before it; `in_script`: or is better not read by HTML.
+ */
+static bool is_special(char c, bool in_script) {
+    if ((unsigned char)c < 0x20 || c == '"' || c == '\\') return true;
+    return in_script && (c == '<' || c == '>' || c == '&' || c == 0x7f);
+}
+
+void cdul_json_write_string(FILE *stream, const char *text, bool in_script) {
     static const char letters[] = "\bb\ff\nn\rr\tt\"\"\\\\";
     fputc('"', stream);
-    for (const char *rest = text;;) {
-        const char *special = rest;
-        while ((unsigned char)*special >= 0x20 && *special != '"' && *special != '\\') special++;
-        fwrite(rest, 1, (size_t)(special - rest), stream);
-        if (!*special) break;
-        const char *letter = letters;
-        while (*letter && *letter != *special) letter += 2;
-        if (*letter) {
-            fputc('\\', stream);
-            fputc(letter[1], stream);
-        } else {
-            fprintf(stream, "\\u%04x", (unsigned)*special);
+    for (const char *at = text;; at++) {
+        const char *start = at;
+        size_t n = 1;
+        for (; !is_special(*at, in_script); at += n) {
+            if (in_script) n = cdul_utf8_char(at, 4);
+            if (n == 0) break;
         }
-        rest = special + 1;
+        fwrite(start, 1, (size_t)(at - start), stream);
+        if (!*at) break;
+        const char *letter = letters;
+        while (*letter && *letter != *at) letter += 2;
+        if (n == 0)
+            fputs(CDUL_UTF8_REPLACEMENT, stream);
+        else if (*letter && !in_script)
+            fprintf(stream, "\\%c", letter[1]);
+        else
+            fprintf(stream, "\\u%04x", (unsigned)*at);
     }
     fputc('"', stream);
 }
@@ -214,6 +217,21 @@ cdul_status cdul_json_string(const cJSON *object, const char *key, const char *w
     return CDUL_OK;
 }
 
+cdul_status cdul_json_numbers(const cJSON *list, const char *name, const char *where, size_t count,
+                              float *out, cdul_error *err) {
+    if (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != count)
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected a list of %zu numbers", where, name,
+                         count);
+    const cJSON *item = list->child;
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        out[i] = (float)item->valuedouble;
+        if (!cJSON_IsNumber(item) || !isfinite(out[i]))
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: item %zu is not a number", where, name,
+                             i);
+    }
+    return CDUL_OK;
+}
+
 /* --- Lists of strings --- */
 
 cdul_status cdul_json_to_strings(const char *text, size_t size, const char *where,
@@ -250,7 +268,7 @@ cdul_status cdul_json_from_strings(const cdul_strings *list, char **out, cdul_er
     fputc('[', stream);
     for (size_t i = 0; i < list->count; i++) {
         if (i) fputc(',', stream);
-        cdul_json_write_string(stream, list->items[i]);
+        cdul_json_write_string(stream, list->items[i], false);
     }
     fputc(']', stream);
     bool failed = ferror(stream) != 0;

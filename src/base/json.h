@@ -19,8 +19,10 @@ cdul_status cdul_json_read(const char *path, cJSON **out, cdul_error *err) CDUL_
  * none. */
 cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Writes `text` as a JSON string with its quotes. Write errors surface at commit. */
-void cdul_json_write_string(FILE *stream, const char *text);
+/* Writes `text` as a JSON string with its quotes. Write errors surface at commit. `in_script`: it
+ * may stand inside <script>; '<', '>' and '&' are escaped too, so that neither "</script>" nor
+ * "<!--" can occur, and what is not UTF-8 becomes U+FFFD. */
+void cdul_json_write_string(FILE *stream, const char *text, bool in_script);
 
 /* Typed members of an object. A wrong type is CDUL_ERR_INPUT ("config.json: logit_scale: expected a
  * number"). A missing member leaves *out as it is and sets *found (may be NULL, then a missing
@@ -32,6 +34,10 @@ cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *whe
 /* *out points into `object`. */
 cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where,
                              const char **out, bool *found, cdul_error *err) CDUL_MUST_CHECK;
+
+/* A list of just so many numbers, which are finite as floats. `name` is the list's, in errors. */
+cdul_status cdul_json_numbers(const cJSON *list, const char *name, const char *where, size_t count,
+                              float *out, cdul_error *err) CDUL_MUST_CHECK;
 
 /* A JSON array of strings, as text (safetensors metadata) to and from a list. `where` names it in
  * errors. *out is replaced. */

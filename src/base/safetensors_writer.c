@@ -47,9 +47,9 @@ static void write_metadata(FILE *stream, const cdul_metadata *metadata, size_t n
     fputs("\"" CDUL_METADATA_KEY "\":{", stream);
     for (size_t i = 0; i < n; i++) {
         if (i) fputc(',', stream);
-        cdul_json_write_string(stream, metadata[i].key);
+        cdul_json_write_string(stream, metadata[i].key, false);
         fputc(':', stream);
-        cdul_json_write_string(stream, metadata[i].value);
+        cdul_json_write_string(stream, metadata[i].value, false);
     }
     fputc('}', stream);
 }
@@ -63,7 +63,7 @@ static cdul_status write_entry(FILE *stream, const cdul_tensor_decl *tensor, siz
     if (!cdul_tensor_bytes(tensor->dtype, tensor->rank, tensor->shape, &elements, &bytes) ||
         __builtin_add_overflow(*offset, bytes, &end) || end > LARGEST_OFFSET)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": too large", path, tensor->name);
-    cdul_json_write_string(stream, tensor->name);
+    cdul_json_write_string(stream, tensor->name, false);
     fprintf(stream, ":{\"dtype\":\"%s\",\"shape\":[", cdul_dtype_name(tensor->dtype));
     for (size_t i = 0; i < tensor->rank; i++) fprintf(stream, i ? ",%zu" : "%zu", tensor->shape[i]);
     fprintf(stream, "],\"data_offsets\":[%zu,%zu]}", *offset, end);

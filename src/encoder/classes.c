@@ -1,6 +1,7 @@
 /* Class lists: one class a line, its words behind the name, and the background words. */
 #include "base/file.h"
 #include "base/map.h"
+#include "base/utf8.h"
 #include "cdul/encoder.h"
 #include "encoder/tokenizer/unicode.h"
 

@@ -40,18 +40,9 @@ static cdul_status get_numbers(const reader *r, const char *key, size_t count, f
                                cdul_error *err) {
     cJSON *list = NULL;
     cdul_status status = get_json(r, key, &list, err);
-    if (status == CDUL_OK && (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != count))
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\": expected a list of %zu numbers",
-                      r->where, key, count);
-    size_t i = 0;
-    const cJSON *item = status == CDUL_OK ? list->child : NULL;
-    for (; item && status == CDUL_OK; item = item->next, i++) {
-        out[i] = (float)item->valuedouble;
-        if (!cJSON_IsNumber(item) || !isfinite(out[i]))
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\": item %zu is not a number",
-                               r->where, key, i);
-    }
+    char name[64];
+    snprintf(name, sizeof name, "metadata \"%s\"", key);
+    if (status == CDUL_OK) status = cdul_json_numbers(list, name, r->where, count, out, err);
     cJSON_Delete(list);
     return status;
 }

@@ -1,5 +1,7 @@
 #include "report/evaluation.h"
 
+#include "base/utf8.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -15,35 +17,18 @@ static size_t columns_that_fit(size_t count, int margin, int *width) {
     return fit;
 }
 
-/* Bytes of the first `cells` characters of UTF-8 text. */
-static size_t prefix_bytes(const char *text, size_t cells) {
-    size_t i = 0;
-    while (text[i] && cells > 0) {
-        i++;
-        while (((unsigned char)text[i] & 0xc0) == 0x80) i++;
-        cells--;
-    }
-    return i;
-}
-
-static size_t count_cells(const char *text) {
-    size_t cells = 0;
-    for (; *text; text++) cells += ((unsigned char)*text & 0xc0) != 0x80;
-    return cells;
-}
-
 /* `text` in `width` cells; what does not fit loses its middle, where file names differ least. */
 static void print_fitted(FILE *stream, const char *text, int width, bool left) {
-    size_t cells = count_cells(text), room = (size_t)width;
+    size_t cells = cdul_utf8_cells(text), room = (size_t)width;
     int padding = cells < room ? (int)(room - cells) : 0;
     if (!left) fprintf(stream, "%*s", padding, "");
     if (cells <= room) {
         fputs(text, stream);
     } else {
         size_t head = (room - 2) / 2, tail = room - 2 - head;
-        fwrite(text, 1, prefix_bytes(text, head), stream);
+        fwrite(text, 1, cdul_utf8_prefix(text, head), stream);
         fputs("..", stream);
-        fputs(text + prefix_bytes(text, cells - tail), stream);
+        fputs(text + cdul_utf8_prefix(text, cells - tail), stream);
     }
     if (left) fprintf(stream, "%*s", padding, "");
 }

@@ -1,6 +1,7 @@
 #include "report/html.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "report/markup.h"
 #include "report/page.h"
 
@@ -137,7 +138,7 @@ static void write_image(cdul_html *html, const char *image, const cdul_thumbnail
                         const float *scores, const bool *picked) {
     FILE *stream = html->stream;
     fputs(html->shown ? ",\n[" : "[", stream);
-    cdul_markup_json(stream, image);
+    cdul_json_write_string(stream, image, true);
     write_thumbnail(stream, thumbnail);
     fprintf(stream, ",%.3f,[", uncertainty(scores, html->classes->count));
     size_t count = choose_classes(html, scores, picked);
@@ -172,7 +173,7 @@ static void write_summary(cdul_html *html) {
             html->added, html->shown, html->labels);
     for (size_t c = 0; c < html->classes->count; c++) {
         fputs(c ? ",\n{\"name\":" : "{\"name\":", stream);
-        cdul_markup_json(stream, html->classes->items[c]);
+        cdul_json_write_string(stream, html->classes->items[c], true);
         fprintf(stream, ",\"picked\":%zu", html->picked[c]);
         if (html->options.thresholds)
             fprintf(stream, ",\"threshold\":%.4f", (double)html->options.thresholds[c]);

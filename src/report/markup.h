@@ -1,4 +1,4 @@
-/* Untrusted text inside XML, HTML and scripts. */
+/* Untrusted text inside XML and HTML. */
 #ifndef CDUL_REPORT_MARKUP_H
 #define CDUL_REPORT_MARKUP_H
 
@@ -9,10 +9,6 @@
  * forbids become U+FFFD; text of more than `cells` characters is cut and ends in an ellipsis
  * ((size_t)-1: never). */
 void cdul_markup_text(FILE *stream, const char *text, size_t cells);
-
-/* As a JSON string that may stand inside <script>: '<', '>' and '&' are escaped too, so that
- * neither "</script>" nor "<!--" can occur; what is not UTF-8 becomes U+FFFD. */
-void cdul_markup_json(FILE *stream, const char *text);
 
 /* Base64 (RFC 4648), for data: addresses. */
 void cdul_markup_base64(FILE *stream, const unsigned char *data, size_t size);

@@ -67,12 +67,12 @@ static void add_jsonl(cdul_predictions *predictions, const char *image, const fl
     FILE *stream = cdul_file_stream(predictions->file);
     size_t count = rank(predictions, scores, picked);
     fputs("{\"image\":", stream);
-    cdul_json_write_string(stream, image);
+    cdul_json_write_string(stream, image, false);
     fputs(",\"labels\":[", stream);
     for (size_t i = 0; i < count; i++) {
         size_t c = predictions->order[i];
         fputs(i ? ",{\"name\":" : "{\"name\":", stream);
-        cdul_json_write_string(stream, predictions->classes->items[c]);
+        cdul_json_write_string(stream, predictions->classes->items[c], false);
         fputs(",\"score\":", stream);
         cdul_labels_write_value(stream, scores[c]);
         putc('}', stream);

@@ -91,16 +91,9 @@ static cdul_status read_triple(const cdul_safetensors *file, const char *name, f
     cJSON *list = NULL;
     cdul_status status =
         cdul_json_parse(text, strlen(text), cdul_safetensors_path(file), &list, err);
-    bool good = status == CDUL_OK && cJSON_IsArray(list) && cJSON_GetArraySize(list) == 3;
-    for (int i = 0; good && i < 3; i++) {
-        const cJSON *item = cJSON_GetArrayItem(list, i);
-        good = cJSON_IsNumber(item);
-        if (good) out[i] = (float)item->valuedouble;
-    }
+    if (status == CDUL_OK)
+        status = cdul_json_numbers(list, name, cdul_safetensors_path(file), 3, out, err);
     cJSON_Delete(list);
-    if (status == CDUL_OK && !good)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata %s is not a list of three numbers",
-                         cdul_safetensors_path(file), name);
     return status;
 }
 

@@ -2,6 +2,7 @@
  * PropList.txt. */
 #include "test.h"
 
+#include "base/utf8.h"
 #include "encoder/tokenizer/unicode.h"
 
 static cdul_error err;

@@ -1,5 +1,7 @@
 /* Text to token ids. */
 #include "encoder/tokenizer/tokenizer.h"
+
+#include "base/utf8.h"
 #include "encoder/tokenizer/unicode.h"
 
 #include <stdlib.h>

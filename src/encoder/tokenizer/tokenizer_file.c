@@ -1,6 +1,7 @@
 /* CLIP's tokenizer from tokenizer.json, or from vocab.json and merges.txt. */
 #include "base/file.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "encoder/tokenizer/tokenizer.h"
 #include "encoder/tokenizer/unicode.h"
 

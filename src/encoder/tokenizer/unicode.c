@@ -5,20 +5,6 @@
 
 #include <stdlib.h>
 
-bool cdul_utf8_valid(const char *text, size_t size, size_t *bad) {
-    const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
-    for (size_t at = 0; at < size;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(bytes + at, (utf8proc_ssize_t)(size - at), &c);
-        if (n <= 0) {
-            *bad = at;
-            return false;
-        }
-        at += (size_t)n;
-    }
-    return true;
-}
-
 cdul_status cdul_unicode_nfc(const char *text, size_t size, int32_t **out, size_t *count,
                              cdul_error *err) {
     const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;

@@ -8,10 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* False if the text is not UTF-8 (overlong forms and surrogates are not); *bad is the offset of the
- * first byte of the first faulty sequence. */
-bool cdul_utf8_valid(const char *text, size_t size, size_t *bad);
-
 /* Canonical composition (NFC). *out [*count] is the caller's to free. The text must be valid
  * UTF-8. */
 cdul_status cdul_unicode_nfc(const char *text, size_t size, int32_t **out, size_t *count,
