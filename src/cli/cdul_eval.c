@@ -1,5 +1,5 @@
 /* cdul-eval: labels or predictions against ground truth. */
-#include "eval/versions.h"
+#include "cdul/versions.h"
 #include "programs.h"
 #include "report/curves.h"
 #include "report/evaluation.h"

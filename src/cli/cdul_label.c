@@ -1,13 +1,10 @@
 /* cdul-label: images and class names to pseudo-labels. */
 #include "base/file.h"
 #include "base/skipped.h"
-#include "encoder/versions.h"
-#include "image/versions.h"
+#include "cdul/versions.h"
 #include "label/pipeline.h"
 #include "label/shard.h"
 #include "label/summary.h"
-#include "label/versions.h"
-#include "onnx/session.h"
 #include "programs.h"
 #include "run.h"
 

@@ -1,8 +1,7 @@
 /* cdul-predict: images to the classes that are in them. */
 #include "base/skipped.h"
 #include "cdul/classifier.h"
-#include "image/versions.h"
-#include "onnx/session.h"
+#include "cdul/versions.h"
 #include "predict/thresholds.h"
 #include "programs.h"
 #include "report/html.h"

@@ -1,12 +1,10 @@
 /* cdul-train: pseudo-labels to a classifier. */
 #include "base/file.h"
-#include "eval/versions.h"
-#include "image/versions.h"
+#include "cdul/versions.h"
 #include "programs.h"
 #include "run.h"
 #include "train/export.h"
 #include "train/trainer.h"
-#include "train/versions.h"
 #include "train_options.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+#include "cdul/versions.h"
 #include "eval/truth_readers.h"
 
 #include <dirent.h>
@@ -181,4 +182,10 @@ cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth, cdul_erro
     cdul_strings_free(&files);
     free(inner);
     return status;
+}
+
+void cdul_eval_versions(FILE *out) {
+    const XML_Expat_Version expat = XML_ExpatVersionInfo();
+    fprintf(out, "expat %d.%d.%d\n", expat.major, expat.minor, expat.micro);
+    fprintf(out, "OpenMP %d\n", _OPENMP);
 }

@@ -2,10 +2,14 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "cdul/versions.h"
 
+#include <jpeglib.h>
+#include <png.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <webp/decode.h>
 
 /* Pillow's Image.MAX_IMAGE_PIXELS is 1024^3 / 4 / 3; beyond twice that it refuses. */
 #define DEFAULT_MAX_PIXELS ((size_t)2 * (1024 * 1024 * 1024 / 4 / 3))
@@ -170,4 +174,13 @@ cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *
     if (status != CDUL_OK) cdul_error_prefix(err, "%s", path);
     free(data);
     return status;
+}
+
+void cdul_image_versions(FILE *out) {
+    const int jpeg = LIBJPEG_TURBO_VERSION_NUMBER; /* of the header: the library does not tell */
+    const int webp = WebPGetDecoderVersion();
+    fprintf(out, "libjpeg-turbo %d.%d.%d\n", jpeg / 1000000, jpeg / 1000 % 1000, jpeg % 1000);
+    fprintf(out, "libpng %s\n", png_get_libpng_ver(NULL));
+    fprintf(out, "libwebp %d.%d.%d\n", webp >> 16, webp >> 8 & 255, webp & 255);
+    fprintf(out, "stb_image %s\n", CDUL_STB_VERSION);
 }

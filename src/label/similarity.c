@@ -1,6 +1,7 @@
 #include "cdul/label.h"
 
 #include "base/processor.h"
+#include "cdul/versions.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -72,4 +73,8 @@ void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_
             to[class_of[r]] = first || from[r] > to[class_of[r]] ? from[r] : to[class_of[r]];
         }
     }
+}
+
+void cdul_label_versions(FILE *out) {
+    fprintf(out, "OpenMP %d\n", _OPENMP);
 }

@@ -1,6 +1,7 @@
 /* Execution providers that come as a library of their own, registered by path. */
 #include "base/file.h"
 #include "base/processor.h"
+#include "cdul/versions.h"
 #include "onnx/session_internal.h"
 
 #include <limits.h>

@@ -111,9 +111,5 @@ const char *cdul_session_runtime_version(void);
 /* Providers the library was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees.
  * NULL: no memory. */
 char *cdul_session_providers(void);
-/* Writes the version and the providers as lines for --version; with a plug-in's `library` (or NULL)
- * also what that brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". Errors
- * of the plug-in are those of cdul_session_open. */
-cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -1,9 +1,11 @@
 #include "train/export.h"
 
+#include "torch/torch.h"
 #include "train/onnx_graph.h"
 #include "train/quantise.h"
 
 #include <math.h>
+#include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -214,4 +216,9 @@ cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdu
     if (scope.tensors || scope.status) (void)!cdul_scope_close(&scope, NULL);
     onnx_graph_free(e.graph);
     return status;
+}
+
+void cdul_train_versions(FILE *out) {
+    fprintf(out, "protobuf-c %s\n", protobuf_c_version());
+    fprintf(out, "libtorch %s\n", cdul_torch_version());
 }

@@ -2,6 +2,7 @@
 #include "test.h"
 #include "watcher.h"
 
+#include "cdul/versions.h"
 #include "onnx/session.h"
 
 #include <unistd.h>

@@ -1,6 +1,8 @@
 /* Unicode of texts and class names, over utf8proc. */
 #include "encoder/tokenizer/unicode.h"
 
+#include "cdul/versions.h"
+
 #include <utf8proc.h>
 
 #include <stdlib.h>
@@ -94,4 +96,8 @@ size_t cdul_utf8_get(const char *text, size_t length, int32_t *c) {
 
 size_t cdul_utf8_put(int32_t c, unsigned char out[4]) {
     return (size_t)utf8proc_encode_char(c, out);
+}
+
+void cdul_encoder_versions(FILE *out) {
+    fprintf(out, "utf8proc %s\n", utf8proc_version());
 }

@@ -1,0 +1,30 @@
+/* Versions of the libraries that libcdul stands on: a line "name 1.2.3" each, as the programs'
+ * --version prints them. A function for each part, so that a program names what it uses. */
+#ifndef CDUL_VERSIONS_H
+#define CDUL_VERSIONS_H
+
+#include "cdul/error.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What decodes pictures: libjpeg-turbo, libpng, libwebp, stb_image. */
+void cdul_image_versions(FILE *out);
+/* What reads prompts: utf8proc. */
+void cdul_encoder_versions(FILE *out);
+/* What compares vectors: OpenMP, by year and month of its specification, which is all it tells. */
+void cdul_label_versions(FILE *out);
+/* What reads ground truth and measures: expat, OpenMP. */
+void cdul_eval_versions(FILE *out);
+/* ONNX Runtime and the providers it was built with; with a plug-in's `library` (or NULL) also what
+ * that brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". CDUL_ERR_IO: no
+ * such file; CDUL_ERR_USAGE: no plug-in. */
+cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) CDUL_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
