@@ -85,6 +85,27 @@ static cdul_decode_options decode_options(const cdul_predict_options *o) {
     return options;
 }
 
+/* What is not as everywhere, is said; with -v all of it. */
+static void introduce(const job *j, cdul_inference asked, const char *note) {
+    static const char *const precisions[] = {[CDUL_INFERENCE_AUTO] = "fp32",
+                                             [CDUL_INFERENCE_FP32] = "fp32",
+                                             [CDUL_INFERENCE_BF16] = "bf16",
+                                             [CDUL_INFERENCE_INT8] = "int8"};
+    const char *placement = cdul_classifier_placement(j->classifier);
+    size_t width, height;
+    cdul_classifier_size(j->classifier, &width, &height);
+    cdul_cli_detail(j->cli, "model: %s: %zu classes, %zu x %zu pixels",
+                    cdul_classifier_path(j->classifier), j->classes->count, width, height);
+    if (note[0])
+        cdul_cli_say(j->cli, "precision: %s", note);
+    else
+        cdul_cli_detail(j->cli, "precision: %s", precisions[asked]);
+    if (strcmp(placement, "CPU") != 0)
+        cdul_cli_say(j->cli, "provider: %s", placement);
+    else
+        cdul_cli_detail(j->cli, "provider: %s", placement);
+}
+
 static cdul_status open_classifier(job *j, cdul_error *err) {
     cdul_classifier_options options = cdul_classifier_defaults();
     options.threads = j->cli->parsed->threads;
@@ -100,10 +121,8 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
                                                       &j->classifier, note, sizeof note, err)
                              : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
-    if (note[0]) cdul_cli_say(j->cli, "precision: %s", note);
     j->classes = cdul_classifier_classes(j->classifier);
-    if (strcmp(cdul_classifier_placement(j->classifier), "CPU") != 0)
-        cdul_cli_say(j->cli, "provider: %s", cdul_classifier_placement(j->classifier));
+    introduce(j, options.precision, note);
     return CDUL_OK;
 }
 

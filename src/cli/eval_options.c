@@ -62,4 +62,5 @@ const cdul_program cdul_program_eval = {
     .options = table,
     .defaults = defaults,
     .options_size = sizeof(cdul_eval_options),
+    .no_progress = true,
 };

@@ -31,6 +31,13 @@ void cdul_cli_say(const cdul_cli *cli, const char *format, ...) {
     va_end(args);
 }
 
+void cdul_cli_detail(const cdul_cli *cli, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    tell(cli, CDUL_EVENT_DETAIL, format, args);
+    va_end(args);
+}
+
 void cdul_cli_warn(const cdul_cli *cli, const char *format, ...) {
     va_list args;
     va_start(args, format);

@@ -14,8 +14,9 @@ typedef struct cdul_cli {
     bool skipped;
 } cdul_cli;
 
-/* A line for everybody, and one that should be mended. */
+/* A line for everybody, one for -v alone, and one about what should be mended. */
 void cdul_cli_say(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
+void cdul_cli_detail(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
 void cdul_cli_warn(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
 
 /* The work: `options` is the program's own struct. */

@@ -57,12 +57,14 @@ train=(train -l labels.csv --arch resnet18 --size 32 --epochs 1)
 
 # --- What all programs share ---
 
+bad 2 "unknown option --progress" eval --progress always # it has no pass over images
+
 for program in label train predict eval; do
     bad 2 "--nonsense" $program --nonsense
     bad 2 "did you mean --version?" $program --versoin
     bad 2 "--threads" $program -j 0
     bad 2 "--threads" $program -j many
-    bad 2 "auto, always" $program --progress sometimes
+    [ $program = eval ] || bad 2 "auto, always" $program --progress sometimes
     bad 2 "$program.nonsense" $program --set $program.nonsense=1
     bad 2 "key" $program --set nonsense
     bad 1 "nowhere.json" $program -c nowhere.json

@@ -71,6 +71,14 @@ for views in flip grid; do
     ! cmp -s out all.jsonl || fail "--views $views changed nothing"
 done
 
+# -v tells how the model runs, and without it what is as everywhere is not said.
+expect_exit 0 "$predict" run photos -v
+says err "model: run/model.onnx: 5 classes"
+says err "precision: fp32"
+says err "provider: CPU"
+expect_exit 0 "$predict" run photos
+says_not err "provider:"
+
 # A table of all scores, a report, and the way on.
 expect_exit 0 "$predict" run photos -f csv -o scores.csv --html report.html
 [ ! -s out ] || fail "results on standard output as well"

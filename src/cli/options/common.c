@@ -3,9 +3,13 @@
 
 #define OPTIONS cdul_common_options
 
+/* --progress leads: programs without progress begin with the row after it. */
 static const cdul_option table[] = {
-    {.group = "General",
-     STRINGS("config", 'c', config, "FILE",
+    {CHOICE("progress", 0, progress, "WHEN", ONE_OF("auto", "always", "never"),
+            "show progress on standard error; auto rewrites one line on a terminal and writes a "
+            "line every 30 seconds elsewhere"),
+     .command_only = true},
+    {STRINGS("config", 'c', config, "FILE",
              "read options from a JSON config; may be repeated, later files win"),
      .command_only = true},
     {STRINGS("set", 0, set, "KEY=VALUE",
@@ -15,10 +19,6 @@ static const cdul_option table[] = {
      .command_only = true},
     {SIZE("threads", 'j', threads, "N", 1, 4096,
           "number of threads, by default as many as there are processors for this process"),
-     .command_only = true},
-    {CHOICE("progress", 0, progress, "WHEN", ONE_OF("auto", "always", "never"),
-            "show progress on standard error; auto rewrites one line on a terminal and writes a "
-            "line every 30 seconds elsewhere"),
      .command_only = true},
     {FLAG("verbose", 'v', verbose, "say more on standard error"), .command_only = true},
     {FLAG("quiet", 'q', quiet, "say nothing but warnings and errors"), .command_only = true},
@@ -36,11 +36,13 @@ static void defaults(void *common) {
     *(cdul_common_options *)common = (cdul_common_options){.generate = CDUL_GENERATE_NOTHING};
 }
 
-const cdul_program cdul_common_program = {
-    .options = table,
-    .options_size = sizeof(cdul_common_options),
-    .defaults = defaults,
-};
+const cdul_program *cdul_common_of(const cdul_program *program) {
+    static const cdul_program all = {
+        .options = table, .options_size = sizeof(cdul_common_options), .defaults = defaults};
+    static const cdul_program fewer = {
+        .options = table + 1, .options_size = sizeof(cdul_common_options), .defaults = defaults};
+    return program->no_progress ? &fewer : &all;
+}
 
 const cdul_exit_meaning cdul_exit_meanings[] = {
     {0, "done", ""},

@@ -22,8 +22,8 @@ typedef struct cdul_common_options {
     size_t threads; /* 0: as many as there are processors */
 } cdul_common_options;
 
-/* Only `options`, `options_size` and `defaults`. */
-extern const cdul_program cdul_common_program;
+/* Those that have a use in `program`: only `options`, `options_size` and `defaults`. */
+const cdul_program *cdul_common_of(const cdul_program *program);
 
 /* How a program ends. */
 typedef struct cdul_exit_meaning {

@@ -10,7 +10,7 @@ typedef void write_one(const cdul_program *program, const cdul_option *option, F
 static void each(const cdul_program *program, write_one *write, FILE *out) {
     for (const cdul_option *option = program->options; option->name; option++)
         write(program, option, out);
-    for (const cdul_option *option = cdul_common_program.options; option->name; option++)
+    for (const cdul_option *option = cdul_common_of(program)->options; option->name; option++)
         write(program, option, out);
 }
 

@@ -148,7 +148,8 @@ cdul_status cdul_help_write(const cdul_program *program, FILE *out, cdul_error *
     wrap(program->summary + 1, 1, 0, "", out);
     write_paragraphs(program->description, out);
     cdul_status status = write_options(program, out, err);
-    if (status == CDUL_OK) status = write_options(&cdul_common_program, out, err);
+    fputs("\nGeneral:\n", out);
+    if (status == CDUL_OK) status = write_options(cdul_common_of(program), out, err);
 
     char key[64], text[400];
     const cdul_option *sample = sample_key(program);

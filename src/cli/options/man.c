@@ -206,7 +206,8 @@ cdul_status cdul_man_write(const cdul_program *program, FILE *out, cdul_error *e
     paragraphs(program->description, out);
     section("Options", out);
     cdul_status status = write_options(program, out, err);
-    if (status == CDUL_OK) status = write_options(&cdul_common_program, out, err);
+    fputs(".SS General\n", out);
+    if (status == CDUL_OK) status = write_options(cdul_common_of(program), out, err);
     write_config(program, out);
     write_exit_status(out);
     if (program->examples[0]) section("Examples", out);

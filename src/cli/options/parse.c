@@ -52,13 +52,13 @@ static cdul_status add_names(parser *p, const cdul_option *options, cdul_error *
 }
 
 static cdul_status parser_open(parser *p, cdul_error *err) {
-    size_t n = cdul_options_count(p->program->options);
-    n += cdul_options_count(cdul_common_program.options);
+    const cdul_program *common = cdul_common_of(p->program);
+    size_t n = cdul_options_count(p->program->options) + cdul_options_count(common->options);
     p->forms = calloc(2 * n, sizeof *p->forms);
     if (!p->forms) return cdul_fail_memory(err, "options");
     cdul_status status = add_names(p, p->program->options, err);
-    if (status == CDUL_OK) status = add_names(p, cdul_common_program.options, err);
-    cdul_common_program.defaults(&p->common);
+    if (status == CDUL_OK) status = add_names(p, common->options, err);
+    common->defaults(&p->common);
     return status;
 }
 
@@ -165,8 +165,8 @@ static cdul_status scan(parser *p, visitor *visit, cdul_error *err) {
 
 /* --- What happens to the words --- */
 
-static bool is_common(const word *found) {
-    const cdul_option *option = cdul_common_program.options;
+static bool is_common(const parser *p, const word *found) {
+    const cdul_option *option = cdul_common_of(p->program)->options;
     while (option->name && option != found->option) option++;
     return option->name != NULL;
 }
@@ -174,7 +174,7 @@ static bool is_common(const word *found) {
 /* First, every mistake in the names is found, if no --help stands before it. */
 static cdul_status look(parser *p, const word *found, cdul_error *err) {
     (void)err;
-    if (is_common(found) && found->option->letter == 'h') p->common.help = true;
+    if (is_common(p, found) && found->option->letter == 'h') p->common.help = true;
     return CDUL_OK;
 }
 
@@ -183,7 +183,7 @@ static cdul_status store_common(parser *p, const word *found, cdul_error *err) {
     const cdul_option *option = found->option;
     char where[80];
     if (!option) return cdul_strings_add(&p->out->positional, found->value, err);
-    if (!is_common(found)) return CDUL_OK;
+    if (!is_common(p, found)) return CDUL_OK;
     /* The last of -v and -q wins. */
     if (option->letter == 'v') p->common.quiet = false;
     if (option->letter == 'q') p->common.verbose = false;
@@ -196,7 +196,7 @@ static cdul_status store_common(parser *p, const word *found, cdul_error *err) {
 static cdul_status store_own(parser *p, const word *found, cdul_error *err) {
     const char *flag = found->negated ? "false" : "true";
     if (!found->option) return CDUL_OK;
-    if (!is_common(found))
+    if (!is_common(p, found))
         return cdul_values_give(p->out->own, found->option, found->value ? found->value : flag,
                                 err);
     if (strcmp(found->option->name, "set") != 0) return CDUL_OK;

@@ -53,6 +53,7 @@ typedef struct cdul_program {
     const char *const *examples; /* pairs: what it does, the command; NULL-terminated */
     const cdul_option *options;
     size_t options_size; /* sizeof the options struct */
+    bool no_progress; /* it has no passes over images to show */
     /* Fills the options struct, all zeros before, with the library's defaults. */
     void (*defaults)(void *options);
     /* More lines for --version, of linked libraries. `options` is the program's struct. May be
