@@ -1,3 +1,4 @@
+/* Ground truth laid beside scores: images by name or base name, classes by name. */
 #include "base/file.h"
 #include "cdul/eval.h"
 
@@ -5,11 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
-void cdul_aligned_free(cdul_aligned *aligned) {
-    if (!aligned) return;
-    free(aligned->rows);
-    free(aligned->values);
-    *aligned = (cdul_aligned){0};
+void cdul_matched_free(cdul_matched *matched) {
+    if (!matched) return;
+    free(matched->rows);
+    free(matched->values);
+    *matched = (cdul_matched){0};
 }
 
 /* --- Base names --- */
@@ -126,7 +127,7 @@ static cdul_status match_classes(const cdul_strings *scored, const cdul_strings 
 /* --- Both --- */
 
 static cdul_status lay_out(const cdul_truth *truth, const size_t *row_of, size_t n_scored,
-                           const size_t *column_of, cdul_aligned *out, cdul_error *err) {
+                           const size_t *column_of, cdul_matched *out, cdul_error *err) {
     size_t classes = out->classes;
     for (size_t i = 0; i < n_scored; i++) out->images += row_of[i] != CDUL_NOT_FOUND;
     if (out->images == 0)
@@ -135,10 +136,10 @@ static cdul_status lay_out(const cdul_truth *truth, const size_t *row_of, size_t
             "none of the %zu scored images is among the %zu of the ground truth (there: \"%s\")",
             n_scored, truth->images.count, truth->images.count ? truth->images.items[0] : "");
     if (classes != 0 && out->images > SIZE_MAX / classes)
-        return cdul_fail_memory(err, "aligned ground truth");
+        return cdul_fail_memory(err, "matched ground truth");
     out->rows = calloc(out->images, sizeof *out->rows);
     out->values = calloc(out->images, classes ? classes : 1);
-    if (!out->rows || !out->values) return cdul_fail_memory(err, "aligned ground truth");
+    if (!out->rows || !out->values) return cdul_fail_memory(err, "matched ground truth");
     size_t n = 0;
     for (size_t i = 0; i < n_scored; i++) {
         if (row_of[i] == CDUL_NOT_FOUND) continue;
@@ -152,36 +153,36 @@ static cdul_status lay_out(const cdul_truth *truth, const size_t *row_of, size_t
     return CDUL_OK;
 }
 
-cdul_status cdul_truth_align(const cdul_truth *truth, const cdul_strings *images,
-                             const cdul_strings *classes, cdul_aligned *out, cdul_error *err) {
-    cdul_aligned aligned = {.classes = classes->count};
+cdul_status cdul_truth_match(const cdul_truth *truth, const cdul_strings *images,
+                             const cdul_strings *classes, cdul_matched *out, cdul_error *err) {
+    cdul_matched matched = {.classes = classes->count};
     size_t *row_of = calloc(images->count ? images->count : 1, sizeof *row_of);
     size_t *column_of = calloc(classes->count ? classes->count : 1, sizeof *column_of);
     cdul_status status =
-        row_of && column_of ? CDUL_OK : cdul_fail_memory(err, "aligned ground truth");
+        row_of && column_of ? CDUL_OK : cdul_fail_memory(err, "matched ground truth");
     if (status == CDUL_OK) status = match_classes(classes, &truth->classes, column_of, err);
     if (status == CDUL_OK)
-        status = match_images(images, &truth->images, row_of, &aligned.ambiguous, err);
-    if (status == CDUL_OK) status = lay_out(truth, row_of, images->count, column_of, &aligned, err);
+        status = match_images(images, &truth->images, row_of, &matched.ambiguous, err);
+    if (status == CDUL_OK) status = lay_out(truth, row_of, images->count, column_of, &matched, err);
     free(row_of);
     free(column_of);
     if (status != CDUL_OK) {
-        cdul_aligned_free(&aligned);
+        cdul_matched_free(&matched);
         return status;
     }
-    *out = aligned;
+    *out = matched;
     return CDUL_OK;
 }
 
-void cdul_aligned_drop_empty(cdul_aligned *aligned) {
-    size_t classes = aligned->classes, kept = 0;
-    for (size_t i = 0; i < aligned->images; i++) {
-        const uint8_t *row = aligned->values + i * classes;
+void cdul_matched_drop_empty(cdul_matched *matched) {
+    size_t classes = matched->classes, kept = 0;
+    for (size_t i = 0; i < matched->images; i++) {
+        const uint8_t *row = matched->values + i * classes;
         bool empty = true;
         for (size_t c = 0; c < classes && empty; c++) empty = row[c] == CDUL_ABSENT;
         if (empty) continue;
-        memmove(aligned->values + kept * classes, row, classes);
-        aligned->rows[kept++] = aligned->rows[i];
+        memmove(matched->values + kept * classes, row, classes);
+        matched->rows[kept++] = matched->rows[i];
     }
-    aligned->images = kept;
+    matched->images = kept;
 }

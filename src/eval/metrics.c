@@ -1,3 +1,4 @@
+/* The measures of multi-label classification, class by class and over all. */
 #include "eval/ranking.h"
 
 #include <math.h>
@@ -23,16 +24,16 @@ static judgement judge(uint8_t truth, cdul_difficult difficult) {
 
 typedef struct problem {
     const float *scores;
-    const cdul_aligned *aligned;
+    const cdul_matched *matched;
     const cdul_metrics_options *options;
 } problem;
 
 static float score_at(const problem *p, size_t i, size_t c) {
-    return p->scores[p->aligned->rows[i] * p->aligned->classes + c];
+    return p->scores[p->matched->rows[i] * p->matched->classes + c];
 }
 
 static judgement judgement_at(const problem *p, size_t i, size_t c) {
-    return judge(p->aligned->values[i * p->aligned->classes + c], p->options->difficult);
+    return judge(p->matched->values[i * p->matched->classes + c], p->options->difficult);
 }
 
 /* --- One class --- */
@@ -94,16 +95,15 @@ static void finish_class(const problem *p, const running *sums, cdul_entry *scra
                          cdul_class_metrics *out) {
     out->bce = (sums->logs.sum - log(sums->logs.product)) / (double)out->entries;
     out->brier = sums->squares / (double)out->entries;
-    out->mass = sums->total / (double)p->aligned->images;
+    out->mass = sums->total / (double)p->matched->images;
     cdul_entries_sort(sums->entries, scratch, out->entries);
-    out->ap = cdul_average_precision(sums->entries, out->entries, out->positives, p->options->ap,
-                                     scratch);
+    out->ap = cdul_average_precision(sums->entries, out->entries, out->positives, p->options->ap);
 }
 
 /* Classes first .. end - 1. `memory` holds (BLOCK + 1) x n entries. */
 static bool measure_block(const problem *p, size_t first, size_t end, cdul_entry *memory,
                           cdul_class_metrics *per_class) {
-    size_t n = p->aligned->images;
+    size_t n = p->matched->images;
     running sums[BLOCK];
     for (size_t k = 0; k < BLOCK; k++)
         sums[k] = (running){.entries = memory + k * n, .logs = {0, 1}};
@@ -119,7 +119,7 @@ static bool measure_block(const problem *p, size_t first, size_t end, cdul_entry
 
 static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_class,
                                    cdul_error *err) {
-    size_t n = p->aligned->images, classes = p->aligned->classes, threads = p->options->threads;
+    size_t n = p->matched->images, classes = p->matched->classes, threads = p->options->threads;
     if (n > UINT32_MAX) return cdul_fail(err, CDUL_ERR_INPUT, "more than 2^32 images");
     if (n > SIZE_MAX / sizeof(cdul_entry) / (BLOCK + 1) / threads)
         return cdul_fail_memory(err, "ranking");
@@ -139,7 +139,7 @@ static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_cla
             if (!(score_at(p, i, c) >= 0.0f && score_at(p, i, c) <= 1.0f))
                 return cdul_fail(err, CDUL_ERR_INPUT,
                                  "score %g of image %zu, class %zu is not a number in [0, 1]",
-                                 (double)score_at(p, i, c), p->aligned->rows[i] + 1, c + 1);
+                                 (double)score_at(p, i, c), p->matched->rows[i] + 1, c + 1);
     return CDUL_OK;
 }
 
@@ -162,7 +162,7 @@ static void select_top(const float *scores, size_t classes, size_t k, uint32_t *
 }
 
 static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cdul_error *err) {
-    size_t n = p->aligned->images, classes = p->aligned->classes;
+    size_t n = p->matched->images, classes = p->matched->classes;
     size_t k = p->options->top < classes ? p->options->top : classes;
     if (k == 0) return CDUL_OK;
     if (n > SIZE_MAX / sizeof(uint32_t) / k)
@@ -171,7 +171,7 @@ static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cd
     if (!best) return cdul_fail_memory(err, "best classes of each image");
 #pragma omp parallel for num_threads((int)p->options->threads)
     for (size_t i = 0; i < n; i++)
-        select_top(p->scores + p->aligned->rows[i] * classes, classes, k, best + i * k);
+        select_top(p->scores + p->matched->rows[i] * classes, classes, k, best + i * k);
     for (size_t i = 0; i < n * k; i++) {
         if (best[i] == NONE) continue;
         judgement is = judgement_at(p, i / k, best[i]);
@@ -258,15 +258,15 @@ static void summarise(cdul_metrics *m) {
     m->at_top = summarise_f1(m->per_class, m->classes, true);
 }
 
-cdul_status cdul_metrics_compute(const float *scores, const cdul_aligned *aligned,
+cdul_status cdul_metrics_compute(const float *scores, const cdul_matched *matched,
                                  const cdul_metrics_options *options, cdul_metrics *out,
                                  cdul_error *err) {
-    if (aligned->images == 0 || aligned->classes == 0)
+    if (matched->images == 0 || matched->classes == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "nothing to evaluate: %zu images, %zu classes",
-                         aligned->images, aligned->classes);
-    const problem p = {scores, aligned, options};
-    cdul_metrics metrics = {.images = aligned->images, .classes = aligned->classes};
-    metrics.per_class = calloc(aligned->classes, sizeof *metrics.per_class);
+                         matched->images, matched->classes);
+    const problem p = {scores, matched, options};
+    cdul_metrics metrics = {.images = matched->images, .classes = matched->classes};
+    metrics.per_class = calloc(matched->classes, sizeof *metrics.per_class);
     cdul_status status =
         metrics.per_class ? CDUL_OK : cdul_fail_memory(err, "measures of each class");
     if (status == CDUL_OK) status = measure_classes(&p, metrics.per_class, err);
@@ -300,12 +300,12 @@ static void trace(const cdul_entry *entries, size_t count, size_t positives, cdu
     }
 }
 
-cdul_status cdul_curve_compute(const float *scores, const cdul_aligned *aligned, size_t class_index,
+cdul_status cdul_curve_compute(const float *scores, const cdul_matched *matched, size_t class_index,
                                cdul_difficult difficult, cdul_curve *out, cdul_error *err) {
     cdul_metrics_options options = cdul_metrics_defaults();
     options.difficult = difficult;
-    const problem p = {scores, aligned, &options};
-    size_t n = aligned->images, count = 0, positives = 0;
+    const problem p = {scores, matched, &options};
+    size_t n = matched->images, count = 0, positives = 0;
     cdul_curve curve = {0};
     cdul_entry *entries = calloc(n ? n : 1, 2 * sizeof *entries);
     curve.points = calloc(n ? n : 1, sizeof *curve.points);

@@ -1,3 +1,4 @@
+/* Sorting by score, and average precision along the ranking. */
 #include "eval/ranking.h"
 
 #include <math.h>
@@ -41,67 +42,43 @@ void cdul_entries_sort(cdul_entry *entries, cdul_entry *scratch, size_t count) {
     memcpy(entries, from, count * sizeof *entries);
 }
 
-/* First entry after `i` with another score; adds the positives passed to *hits. */
-static size_t next_step(const cdul_entry *entries, size_t count, size_t i, size_t *hits) {
-    cdul_entry score = entries[i] >> 1;
-    while (i < count && entries[i] >> 1 == score) *hits += entries[i++] & 1u;
-    return i;
-}
-
 /* AP = sum_n (R_n - R_{n-1}) P_n over the distinct scores n. */
 static double area(const cdul_entry *entries, size_t count, size_t positives) {
     double sum = 0;
     size_t hits = 0;
     for (size_t i = 0; i < count && hits < positives;) {
         size_t before = hits;
-        i = next_step(entries, count, i, &hits);
+        cdul_entry score = entries[i] >> 1;
+        while (i < count && entries[i] >> 1 == score) hits += entries[i++] & 1u;
         sum += (double)(hits - before) * ((double)hits / (double)i);
     }
     return sum / (double)positives;
 }
 
-/* The best precision at this recall or any higher one, met while walking the steps backwards.
- * `ends[k]` is the number of entries ranked up to step k, `steps` their count. */
-static size_t step_ends(const cdul_entry *entries, size_t count, size_t positives, cdul_entry *ends,
-                        size_t *all_hits) {
-    size_t steps = 0, hits = 0;
-    for (size_t i = 0; i < count && hits < positives;) {
-        i = next_step(entries, count, i, &hits);
-        ends[steps++] = (cdul_entry)i;
-    }
-    *all_hits = hits;
-    return steps;
-}
-
-static size_t hits_between(const cdul_entry *entries, size_t first, size_t end) {
-    size_t hits = 0;
-    for (size_t i = first; i < end; i++) hits += entries[i] & 1u;
-    return hits;
-}
-
-/* Interpolated precision at a recall is the best at that recall or any higher one: steps are walked
- * backwards, `best` holds it. */
-static double interpolated(const cdul_entry *entries, size_t count, size_t positives, bool eleven,
-                           cdul_entry *ends) {
-    size_t hits, steps = step_ends(entries, count, positives, ends, &hits);
+/* Interpolated precision at a recall is the best at that recall or any higher one: the distinct
+ * scores are walked from the lowest up, `best` holds it. */
+static double interpolated(const cdul_entry *entries, size_t count, size_t positives, bool eleven) {
     double best = 0, sum = 0;
-    size_t point = 11; /* recall points point/10 .. 1 are settled */
-    for (size_t k = steps; k-- > 0;) {
-        size_t first = k ? ends[k - 1] : 0, gained = hits_between(entries, first, ends[k]);
-        /* Points above this step's recall take the best of the steps behind it. Whole numbers: 3/10
-         * must not miss the point 0.3 by a rounding error. */
+    size_t point = 11, hits = positives; /* recall points point/10 .. 1 are settled */
+    for (size_t end = count; end > 0;) {
+        size_t first = end, gained = 0;
+        cdul_entry score = entries[end - 1] >> 1;
+        while (first > 0 && entries[first - 1] >> 1 == score) gained += entries[--first] & 1u;
+        /* Points above this recall take the best of the higher ones. Whole numbers: 3/10 must not
+         * miss the point 0.3 by a rounding error. */
         for (; eleven && point > 0 && (point - 1) * positives > hits * 10; point--) sum += best;
-        best = fmax(best, (double)hits / (double)ends[k]);
+        best = fmax(best, (double)hits / (double)end);
         if (!eleven) sum += (double)gained * best;
         hits -= gained;
+        end = first;
     }
     if (!eleven) return sum / (double)positives;
     return (sum + (double)point * best) / 11.0;
 }
 
-double cdul_average_precision(const cdul_entry *entries, size_t count, size_t positives, cdul_ap ap,
-                              cdul_entry *scratch) {
+double cdul_average_precision(const cdul_entry *entries, size_t count, size_t positives,
+                              cdul_ap ap) {
     if (positives == 0) return NAN;
     if (ap == CDUL_AP_AREA) return area(entries, count, positives);
-    return interpolated(entries, count, positives, ap == CDUL_AP_11POINT, scratch);
+    return interpolated(entries, count, positives, ap == CDUL_AP_11POINT);
 }

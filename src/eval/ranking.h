@@ -18,8 +18,8 @@ float cdul_entry_score(cdul_entry entry);
 void cdul_entries_sort(cdul_entry *entries, cdul_entry *scratch, size_t count);
 
 /* Average precision in [0, 1] of sorted entries; NaN if none is positive. Equal scores count as one
- * step. `scratch` [count] is overwritten by the variants that interpolate. */
-double cdul_average_precision(const cdul_entry *entries, size_t count, size_t positives, cdul_ap ap,
-                              cdul_entry *scratch);
+ * step. */
+double cdul_average_precision(const cdul_entry *entries, size_t count, size_t positives,
+                              cdul_ap ap);
 
 #endif

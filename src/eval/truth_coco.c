@@ -1,3 +1,4 @@
+/* Ground truth from COCO "instances" JSON. */
 #include "eval/truth_readers.h"
 
 #include "base/json.h"

@@ -1,5 +1,5 @@
-/* One reader for each kind of ground truth; cdul_truth_read picks. Each fills an empty
- * cdul_truth. */
+/* One reader for each kind of ground truth: cdul_truth_read picks it, and it fills an empty
+ * cdul_truth by the facts below. */
 #ifndef CDUL_EVAL_TRUTH_READERS_H
 #define CDUL_EVAL_TRUTH_READERS_H
 

@@ -1,3 +1,4 @@
+/* Ground truth from a folder of PASCAL VOC annotations. */
 #include "cdul/versions.h"
 #include "eval/truth_readers.h"
 

@@ -15,7 +15,7 @@ static cdul_status sample_class(const cdul_evaluation *e, size_t c, cdul_difficu
                                 double *precision, cdul_error *err) {
     cdul_curve curve = {0};
     cdul_status status =
-        cdul_curve_compute(e->scores.values, &e->aligned, c, difficult, &curve, err);
+        cdul_curve_compute(e->scores.values, &e->matched, c, difficult, &curve, err);
     if (status != CDUL_OK) return status;
     double best = 0;
     size_t i = curve.count;

@@ -12,11 +12,11 @@ cdul_status cdul_evaluation_run(const cdul_evaluation_context *context, const ch
     cdul_status status = cdul_predictions_read(path, &context->truth->classes, &evaluation.scores,
                                                &evaluation.given, err);
     if (status != CDUL_OK) return status;
-    status = cdul_truth_align(context->truth, &evaluation.scores.images, &evaluation.scores.classes,
-                              &evaluation.aligned, err);
-    if (status == CDUL_OK && context->drop_empty) cdul_aligned_drop_empty(&evaluation.aligned);
+    status = cdul_truth_match(context->truth, &evaluation.scores.images, &evaluation.scores.classes,
+                              &evaluation.matched, err);
+    if (status == CDUL_OK && context->drop_empty) cdul_matched_drop_empty(&evaluation.matched);
     if (status == CDUL_OK)
-        status = cdul_metrics_compute(evaluation.scores.values, &evaluation.aligned,
+        status = cdul_metrics_compute(evaluation.scores.values, &evaluation.matched,
                                       &context->options, &evaluation.metrics, err);
     if (status != CDUL_OK) {
         cdul_error_prefix(err, "%s", path);
@@ -30,7 +30,7 @@ cdul_status cdul_evaluation_run(const cdul_evaluation_context *context, const ch
 void cdul_evaluation_free(cdul_evaluation *evaluation) {
     if (!evaluation) return;
     cdul_labels_free(&evaluation->scores);
-    cdul_aligned_free(&evaluation->aligned);
+    cdul_matched_free(&evaluation->matched);
     cdul_metrics_free(&evaluation->metrics);
     *evaluation = (cdul_evaluation){0};
 }
@@ -94,16 +94,16 @@ static void add_classes(cJSON *object, const cdul_evaluation *evaluation) {
 
 static cJSON *describe_input(const cdul_evaluation *evaluation) {
     const cdul_metrics *m = &evaluation->metrics;
-    const cdul_aligned *aligned = &evaluation->aligned;
+    const cdul_matched *matched = &evaluation->matched;
     cJSON *out = cJSON_CreateObject();
     cJSON_AddStringToObject(out, "path", evaluation->path);
     cJSON_AddNumberToObject(out, "images", (double)m->images);
     cJSON_AddNumberToObject(out, "classes", (double)m->classes);
     cJSON_AddNumberToObject(out, "classes_with_positives", (double)m->classes_with_positives);
     cJSON_AddNumberToObject(out, "ignored_entries", (double)m->ignored);
-    cJSON_AddNumberToObject(out, "images_without_truth", (double)aligned->without_truth);
-    cJSON_AddNumberToObject(out, "images_without_scores", (double)aligned->without_scores);
-    cJSON_AddNumberToObject(out, "images_ambiguous", (double)aligned->ambiguous);
+    cJSON_AddNumberToObject(out, "images_without_truth", (double)matched->without_truth);
+    cJSON_AddNumberToObject(out, "images_without_scores", (double)matched->without_scores);
+    cJSON_AddNumberToObject(out, "images_ambiguous", (double)matched->ambiguous);
     cJSON_AddNumberToObject(out, "scores_given", (double)evaluation->given);
     cJSON_AddNumberToObject(out, "map", m->map);
     add_f1(out, "at_threshold", &m->at_threshold);

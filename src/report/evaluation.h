@@ -13,7 +13,7 @@ typedef struct cdul_evaluation {
     const char *path; /* borrowed */
     cdul_labels scores; /* as read: label file or predictions */
     size_t given; /* scores that the file states; N x C unless it holds picked classes only */
-    cdul_aligned aligned; /* the truth beside them */
+    cdul_matched matched; /* the truth beside them */
     cdul_metrics metrics;
 } cdul_evaluation;
 

@@ -159,7 +159,7 @@ static void print_classes(FILE *stream, const cdul_evaluation *evaluations, size
 /* --- What the reader must know --- */
 
 static void print_notes(FILE *stream, const cdul_evaluation *e, const char *name) {
-    const cdul_aligned *a = &e->aligned;
+    const cdul_matched *a = &e->matched;
     size_t all = e->scores.images.count * e->scores.classes.count;
     const struct {
         size_t count;
@@ -186,10 +186,10 @@ static void print_notes(FILE *stream, const cdul_evaluation *e, const char *name
 }
 
 static bool same_images(const cdul_evaluation *a, const cdul_evaluation *b) {
-    if (a->aligned.images != b->aligned.images) return false;
+    if (a->matched.images != b->matched.images) return false;
     return cdul_strings_equal(&a->scores.images, &b->scores.images) ||
-           (a->aligned.without_scores == b->aligned.without_scores &&
-            a->aligned.without_scores == 0);
+           (a->matched.without_scores == b->matched.without_scores &&
+            a->matched.without_scores == 0);
 }
 
 static void print_truth(FILE *stream, const cdul_evaluation_context *context,
@@ -201,8 +201,8 @@ static void print_truth(FILE *stream, const cdul_evaluation_context *context,
                                              "counted as negative"};
     const cdul_truth *truth = context->truth;
     size_t difficult = 0;
-    for (size_t i = 0; i < first->aligned.images * first->aligned.classes; i++)
-        difficult += first->aligned.values[i] == CDUL_DIFFICULT;
+    for (size_t i = 0; i < first->matched.images * first->matched.classes; i++)
+        difficult += first->matched.values[i] == CDUL_DIFFICULT;
     fprintf(stream, "truth  %s\n       %s; %zu images, %zu classes\n", context->truth_path,
             cdul_truth_describe(truth->kind), truth->images.count, truth->classes.count);
     if (difficult)

@@ -33,7 +33,7 @@ typedef struct cdul_trainer {
     float *logits;
     float *scratch; /* [max(batch, C), C] */
     bool truth_given;
-    cdul_aligned truth;
+    cdul_matched truth;
 
     cdul_resnet *net;
     /* [entry_count] moving average of what changes, else NULL; NULL without EMA */

@@ -56,7 +56,7 @@ static void watch_held(cdul_trainer *t, const cdul_epoch_record *record) {
 /* --- Ground truth, for evaluation only --- */
 
 /* Leaves out the images that have no predictions. */
-static void drop_skipped(cdul_aligned *truth, const bool *skipped) {
+static void drop_skipped(cdul_matched *truth, const bool *skipped) {
     size_t kept = 0;
     for (size_t i = 0; i < truth->images; i++) {
         if (skipped[truth->rows[i]]) continue;

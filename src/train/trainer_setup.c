@@ -46,7 +46,7 @@ static cdul_status open_truth(cdul_trainer *t, cdul_error *err) {
     cdul_truth truth = {0};
     cdul_status status = cdul_truth_read(path, &truth, err);
     if (status == CDUL_OK)
-        status = cdul_truth_align(&truth, &t->data.labels.images, &t->data.labels.classes,
+        status = cdul_truth_match(&truth, &t->data.labels.images, &t->data.labels.classes,
                                   &t->truth, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "--eval-labels");
     t->truth_given = status == CDUL_OK;
@@ -302,7 +302,7 @@ void cdul_trainer_free(cdul_trainer *t) {
     free(t->average);
     cdul_decode_gate_free(t->plain.decode.gate);
     cdul_resnet_free(t->net);
-    cdul_aligned_free(&t->truth);
+    cdul_matched_free(&t->truth);
     cdul_dataset_free(&t->data);
     free(t->rows);
     free(t->latent);

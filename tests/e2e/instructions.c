@@ -88,7 +88,7 @@ static void rank(void) {
         entries[i] = cdul_entry_make(draw_unit(), positive);
     }
     cdul_entries_sort(entries, scratch, COUNT);
-    if (!(cdul_average_precision(entries, COUNT, positives, CDUL_AP_AREA, scratch) > 0)) abort();
+    if (!(cdul_average_precision(entries, COUNT, positives, CDUL_AP_AREA) > 0)) abort();
     free(entries);
     free(scratch);
 }

@@ -12,7 +12,7 @@ static void fill(cdul_strings *list, const char *const *names) {
 typedef struct fixture {
     cdul_truth truth;
     cdul_strings images, classes;
-    cdul_aligned aligned;
+    cdul_matched matched;
 } fixture;
 
 /* truth->values[i, c] = (i + c) % 3: every row can be told from its neighbours. */
@@ -34,7 +34,7 @@ static void drop(fixture *f) {
     cdul_truth_free(&f->truth);
     cdul_strings_free(&f->images);
     cdul_strings_free(&f->classes);
-    cdul_aligned_free(&f->aligned);
+    cdul_matched_free(&f->matched);
 }
 
 #define LIST(...)                                                                                  \
@@ -43,7 +43,7 @@ static void drop(fixture *f) {
     }
 
 static cdul_status align(fixture *f) {
-    return cdul_truth_align(&f->truth, &f->images, &f->classes, &f->aligned, &err);
+    return cdul_truth_match(&f->truth, &f->images, &f->classes, &f->matched, &err);
 }
 
 static void the_intersection_is_kept_and_the_rest_counted(void **state) {
@@ -51,15 +51,15 @@ static void the_intersection_is_kept_and_the_rest_counted(void **state) {
     fixture f = make(LIST("a.jpg", "b.jpg", "c.jpg"), LIST("cat", "dog", "cow"),
                      LIST("x.jpg", "c.jpg", "a.jpg"), LIST("cow", "cat"));
     assert_ok(align(&f));
-    assert_int_equal(f.aligned.images, 2);
-    assert_int_equal(f.aligned.rows[0], 1);
-    assert_int_equal(f.aligned.rows[1], 2);
+    assert_int_equal(f.matched.images, 2);
+    assert_int_equal(f.matched.rows[0], 1);
+    assert_int_equal(f.matched.rows[1], 2);
     const uint8_t expected[] = {(2 + 2) % 3, 2, 2, 0}; /* c: cow, cat; a: cow, cat */
-    assert_memory_equal(f.aligned.values, expected, sizeof expected);
-    assert_int_equal(f.aligned.without_truth, 1);
-    assert_int_equal(f.aligned.without_scores, 1);
-    assert_int_equal(f.aligned.unused_classes, 1);
-    assert_int_equal(f.aligned.ambiguous, 0);
+    assert_memory_equal(f.matched.values, expected, sizeof expected);
+    assert_int_equal(f.matched.without_truth, 1);
+    assert_int_equal(f.matched.without_scores, 1);
+    assert_int_equal(f.matched.unused_classes, 1);
+    assert_int_equal(f.matched.ambiguous, 0);
     drop(&f);
 }
 
@@ -68,10 +68,10 @@ static void base_names_match_where_whole_names_do_not(void **state) {
     fixture f = make(LIST("000005", "v1.5", "train/7.png"), LIST("cat"),
                      LIST("images/000005.JPG", "v1.5.jpeg", "7.jpg", "v1.jpg"), LIST("cat"));
     assert_ok(align(&f));
-    assert_int_equal(f.aligned.images, 3);
+    assert_int_equal(f.matched.images, 3);
     const uint8_t expected[] = {0, 1, 2};
-    assert_memory_equal(f.aligned.values, expected, sizeof expected);
-    assert_int_equal(f.aligned.without_truth, 1);
+    assert_memory_equal(f.matched.values, expected, sizeof expected);
+    assert_int_equal(f.matched.without_truth, 1);
     drop(&f);
 }
 
@@ -80,11 +80,11 @@ static void ambiguous_base_names_match_nothing(void **state) {
     fixture f = make(LIST("a/1.jpg", "b/1.jpg", "c/2.jpg", "3"), LIST("cat"),
                      LIST("1.jpg", "x/2.jpg", "y/2.jpg", "a/1.jpg", "z/3.jpg"), LIST("cat"));
     assert_ok(align(&f));
-    assert_int_equal(f.aligned.images, 2); /* a/1.jpg by its whole name, 3 by its base name */
-    assert_int_equal(f.aligned.rows[0], 3);
-    assert_int_equal(f.aligned.rows[1], 4);
-    assert_int_equal(f.aligned.ambiguous, 3);
-    assert_int_equal(f.aligned.without_truth, 0);
+    assert_int_equal(f.matched.images, 2); /* a/1.jpg by its whole name, 3 by its base name */
+    assert_int_equal(f.matched.rows[0], 3);
+    assert_int_equal(f.matched.rows[1], 4);
+    assert_int_equal(f.matched.ambiguous, 3);
+    assert_int_equal(f.matched.without_truth, 0);
     drop(&f);
 }
 
@@ -107,12 +107,12 @@ static void empty_images_are_dropped_on_request(void **state) {
     (void)state;
     fixture f = make(LIST("a", "b", "c", "d"), LIST("dog"), LIST("d", "c", "b", "a"), LIST("dog"));
     assert_ok(align(&f)); /* a and d are absent */
-    cdul_aligned_drop_empty(&f.aligned);
-    assert_int_equal(f.aligned.images, 2);
-    assert_int_equal(f.aligned.rows[0], 1);
-    assert_int_equal(f.aligned.rows[1], 2);
+    cdul_matched_drop_empty(&f.matched);
+    assert_int_equal(f.matched.images, 2);
+    assert_int_equal(f.matched.rows[0], 1);
+    assert_int_equal(f.matched.rows[1], 2);
     const uint8_t expected[] = {2, 1};
-    assert_memory_equal(f.aligned.values, expected, sizeof expected);
+    assert_memory_equal(f.matched.values, expected, sizeof expected);
     drop(&f);
 }
 
@@ -124,12 +124,12 @@ static void rows_that_stay_keep_all_their_classes(void **state) {
                      LIST("dog", "cat"));
     f.truth.values[3 * 2] = f.truth.values[3 * 2 + 1] = CDUL_ABSENT;
     assert_ok(align(&f));
-    cdul_aligned_drop_empty(&f.aligned);
-    assert_int_equal(f.aligned.images, 3); /* a is (absent, present) and stays */
+    cdul_matched_drop_empty(&f.matched);
+    assert_int_equal(f.matched.images, 3); /* a is (absent, present) and stays */
     const size_t rows[] = {1, 2, 3};
-    assert_memory_equal(f.aligned.rows, rows, sizeof rows);
+    assert_memory_equal(f.matched.rows, rows, sizeof rows);
     const uint8_t expected[] = {2, 0, 1, 2, 0, 1};
-    assert_memory_equal(f.aligned.values, expected, sizeof expected);
+    assert_memory_equal(f.matched.values, expected, sizeof expected);
     drop(&f);
 }
 

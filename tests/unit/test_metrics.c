@@ -12,7 +12,7 @@ static cdul_error err;
 typedef struct golden {
     cJSON *expected;
     float *scores;
-    cdul_aligned aligned;
+    cdul_matched matched;
 } golden;
 
 static int set_up(void **state) {
@@ -20,16 +20,16 @@ static int set_up(void **state) {
     char *bytes;
     size_t size;
     assert_ok(cdul_json_read(CDUL_GOLDEN "/eval/expected.json", &g.expected, &err));
-    g.aligned.images = (size_t)cJSON_GetObjectItem(g.expected, "images")->valueint;
-    g.aligned.classes = (size_t)cJSON_GetObjectItem(g.expected, "classes")->valueint;
+    g.matched.images = (size_t)cJSON_GetObjectItem(g.expected, "images")->valueint;
+    g.matched.classes = (size_t)cJSON_GetObjectItem(g.expected, "classes")->valueint;
     assert_ok(cdul_file_read_all(CDUL_GOLDEN "/eval/scores.f32", &bytes, &size, &err));
-    assert_int_equal(size, g.aligned.images * g.aligned.classes * sizeof(float));
+    assert_int_equal(size, g.matched.images * g.matched.classes * sizeof(float));
     g.scores = (float *)(void *)bytes;
     assert_ok(cdul_file_read_all(CDUL_GOLDEN "/eval/truth.u8", &bytes, &size, &err));
-    assert_int_equal(size, g.aligned.images * g.aligned.classes);
-    g.aligned.values = (uint8_t *)bytes;
-    g.aligned.rows = calloc(g.aligned.images, sizeof *g.aligned.rows);
-    for (size_t i = 0; i < g.aligned.images; i++) g.aligned.rows[i] = i;
+    assert_int_equal(size, g.matched.images * g.matched.classes);
+    g.matched.values = (uint8_t *)bytes;
+    g.matched.rows = calloc(g.matched.images, sizeof *g.matched.rows);
+    for (size_t i = 0; i < g.matched.images; i++) g.matched.rows[i] = i;
     *state = &g;
     return 0;
 }
@@ -38,7 +38,7 @@ static int tear_down(void **state) {
     golden *g = *state;
     cJSON_Delete(g->expected);
     free(g->scores);
-    cdul_aligned_free(&g->aligned);
+    cdul_matched_free(&g->matched);
     return 0;
 }
 
@@ -64,7 +64,7 @@ static void average_precision_equals_the_references(void **state) {
             options.difficult = (cdul_difficult)d;
             options.ap = (cdul_ap)a;
             cdul_metrics metrics;
-            assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &metrics, &err));
+            assert_ok(cdul_metrics_compute(g->scores, &g->matched, &options, &metrics, &err));
             near(expected, ap_names[a], metrics.map);
             size_t c = 0;
             cJSON_ArrayForEach(one, cJSON_GetObjectItem(expected, "per_class")) {
@@ -94,7 +94,7 @@ static void scalar_measures_equal_the_references(void **state) {
         cdul_metrics_options options = cdul_metrics_defaults();
         options.difficult = (cdul_difficult)d;
         cdul_metrics metrics;
-        assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &metrics, &err));
+        assert_ok(cdul_metrics_compute(g->scores, &g->matched, &options, &metrics, &err));
         near(expected, "bce", metrics.bce);
         near(expected, "brier", metrics.brier);
         near(expected, "ece", metrics.ece);
@@ -110,9 +110,9 @@ static void result_does_not_depend_on_threads(void **state) {
     const golden *g = *state;
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics one, three;
-    assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &one, &err));
+    assert_ok(cdul_metrics_compute(g->scores, &g->matched, &options, &one, &err));
     options.threads = 3;
-    assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &three, &err));
+    assert_ok(cdul_metrics_compute(g->scores, &g->matched, &options, &three, &err));
     assert_true(one.map == three.map && one.bce == three.bce && one.ece == three.ece &&
                 one.mass == three.mass);
     assert_memory_equal(one.per_class, three.per_class, one.classes * sizeof *one.per_class);
@@ -124,10 +124,10 @@ static void curve_contains_the_average_precision(void **state) {
     const golden *g = *state;
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics metrics;
-    assert_ok(cdul_metrics_compute(g->scores, &g->aligned, &options, &metrics, &err));
+    assert_ok(cdul_metrics_compute(g->scores, &g->matched, &options, &metrics, &err));
     for (size_t c = 0; c < metrics.classes; c++) {
         cdul_curve curve;
-        assert_ok(cdul_curve_compute(g->scores, &g->aligned, c, options.difficult, &curve, &err));
+        assert_ok(cdul_curve_compute(g->scores, &g->matched, c, options.difficult, &curve, &err));
         double area = 0, recall = 0;
         for (size_t i = 0; i < curve.count; i++) {
             area += (curve.points[i].recall - recall) * curve.points[i].precision;
@@ -148,10 +148,10 @@ static void rows_pick_the_images_to_judge(void **state) {
     const float scores[] = {0.1f, 0.7f, 0.3f, 0.9f, 0.8f};
     size_t rows[] = {1, 3, 4};
     uint8_t values[] = {CDUL_PRESENT, CDUL_PRESENT, CDUL_ABSENT};
-    const cdul_aligned aligned = {.images = 3, .classes = 1, .rows = rows, .values = values};
+    const cdul_matched matched = {.images = 3, .classes = 1, .rows = rows, .values = values};
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics metrics;
-    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_ok(cdul_metrics_compute(scores, &matched, &options, &metrics, &err));
     assert_float_equal(metrics.map, (1.0 + 2.0 / 3.0) / 2, 1e-12);
     assert_float_equal(metrics.mass, (0.7 + 0.9 + 0.8) / 3, 1e-7);
     assert_float_equal(metrics.bce, -(log(0.7) + log(0.9) + log(0.2)) / 3, 1e-7);
@@ -164,10 +164,10 @@ static void f1_where_precision_is_below_recall(void **state) {
     const float scores[] = {0.9f, 0.8f, 0.7f};
     size_t rows[] = {0, 1, 2};
     uint8_t values[] = {CDUL_PRESENT, CDUL_ABSENT, CDUL_ABSENT};
-    const cdul_aligned aligned = {.images = 3, .classes = 1, .rows = rows, .values = values};
+    const cdul_matched matched = {.images = 3, .classes = 1, .rows = rows, .values = values};
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics metrics;
-    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_ok(cdul_metrics_compute(scores, &matched, &options, &metrics, &err));
     assert_float_equal(metrics.at_threshold.cp, 1.0 / 3, 1e-12);
     assert_float_equal(metrics.at_threshold.cr, 1, 1e-12);
     assert_float_equal(metrics.at_threshold.cf1, 0.5, 1e-12);
@@ -181,10 +181,10 @@ static void f1_of_nothing_right_is_0(void **state) {
     const float scores[] = {0.1f, 0.8f};
     size_t rows[] = {0, 1};
     uint8_t values[] = {CDUL_PRESENT, CDUL_ABSENT};
-    const cdul_aligned aligned = {.images = 2, .classes = 1, .rows = rows, .values = values};
+    const cdul_matched matched = {.images = 2, .classes = 1, .rows = rows, .values = values};
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics metrics;
-    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_ok(cdul_metrics_compute(scores, &matched, &options, &metrics, &err));
     assert_true(metrics.at_threshold.cf1 == 0 && metrics.at_threshold.of1 == 0);
     cdul_metrics_free(&metrics);
 }
@@ -195,10 +195,10 @@ static void ignored_entries_of_all_classes_are_counted(void **state) {
     size_t rows[] = {0, 1};
     uint8_t values[] = {CDUL_PRESENT, CDUL_DIFFICULT, CDUL_ABSENT,
                         CDUL_ABSENT,  CDUL_PRESENT,   CDUL_DIFFICULT};
-    const cdul_aligned aligned = {.images = 2, .classes = 3, .rows = rows, .values = values};
+    const cdul_matched matched = {.images = 2, .classes = 3, .rows = rows, .values = values};
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics metrics;
-    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_ok(cdul_metrics_compute(scores, &matched, &options, &metrics, &err));
     assert_int_equal(metrics.ignored, 2);
     assert_int_equal(metrics.entries, 4);
     cdul_metrics_free(&metrics);
@@ -209,13 +209,13 @@ static void a_score_that_is_no_probability_is_named(void **state) {
     float scores[] = {0.1f, 0.7f, NAN, 0.9f};
     size_t rows[] = {0, 1};
     uint8_t values[4] = {0};
-    const cdul_aligned aligned = {.images = 2, .classes = 2, .rows = rows, .values = values};
+    const cdul_matched matched = {.images = 2, .classes = 2, .rows = rows, .values = values};
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics metrics;
-    assert_fails(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err), CDUL_ERR_INPUT,
+    assert_fails(cdul_metrics_compute(scores, &matched, &options, &metrics, &err), CDUL_ERR_INPUT,
                  "image 2, class 1");
     scores[2] = 1.5f;
-    assert_fails(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err), CDUL_ERR_INPUT,
+    assert_fails(cdul_metrics_compute(scores, &matched, &options, &metrics, &err), CDUL_ERR_INPUT,
                  "1.5");
 }
 
@@ -224,10 +224,10 @@ static void truth_without_positives_has_no_map(void **state) {
     const float scores[] = {0.25f, 0.75f};
     size_t rows[] = {0, 1};
     uint8_t values[] = {CDUL_ABSENT, CDUL_DIFFICULT};
-    const cdul_aligned aligned = {.images = 2, .classes = 1, .rows = rows, .values = values};
+    const cdul_matched matched = {.images = 2, .classes = 1, .rows = rows, .values = values};
     cdul_metrics_options options = cdul_metrics_defaults();
     cdul_metrics metrics;
-    assert_ok(cdul_metrics_compute(scores, &aligned, &options, &metrics, &err));
+    assert_ok(cdul_metrics_compute(scores, &matched, &options, &metrics, &err));
     assert_true(isnan(metrics.map));
     assert_int_equal(metrics.classes_with_positives, 0);
     assert_int_equal(metrics.ignored, 1);
