@@ -1,11 +1,10 @@
 /* cdul-predict: images to the classes that are in them. */
 #include "base/skipped.h"
 #include "cdul/classifier.h"
+#include "cdul/report.h"
 #include "cdul/versions.h"
 #include "predict/thresholds.h"
 #include "programs.h"
-#include "report/html.h"
-#include "report/predictions.h"
 #include "run.h"
 
 #include <stdio.h>
@@ -22,7 +21,6 @@ typedef struct job {
     bool *picked; /* [C] of the image in hand */
     cdul_strings paths, names;
     cdul_predictions *predictions;
-    cdul_html_options page;
     cdul_html *html; /* NULL: no report */
     char subtitle[400];
     cdul_skipped skipped;
@@ -59,20 +57,14 @@ static void pass_over(void *user, size_t i, const char *reason) {
 static cdul_status make_thumbnail(void *user, size_t i, const cdul_image *image, void **kept,
                                   cdul_error *err) {
     const job *j = user;
-    if (!cdul_html_shows(j->html, i)) return CDUL_OK;
-    cdul_thumbnail *thumbnail = calloc(1, sizeof *thumbnail);
-    if (!thumbnail) return cdul_fail_memory(err, "thumbnail");
-    cdul_status status = cdul_thumbnail_make(image, j->page.side, j->page.quality, thumbnail, err);
-    if (status == CDUL_OK)
-        *kept = thumbnail;
-    else
-        free(thumbnail);
+    cdul_thumbnail *thumbnail = NULL;
+    cdul_status status = cdul_html_thumbnail(j->html, i, image, &thumbnail, err);
+    *kept = thumbnail;
     return status;
 }
 
 static void drop_thumbnail(void *kept) {
     cdul_thumbnail_free(kept);
-    free(kept);
 }
 
 /* --- From options --- */
@@ -186,19 +178,19 @@ static cdul_status open_outputs(job *j, cdul_error *err) {
     j->picked = calloc(c, sizeof *j->picked);
     j->common = calloc(c, sizeof *j->common);
     if (!j->picked || !j->common) return cdul_fail_memory(err, "predictions");
-    cdul_status status = cdul_predictions_create(
+    cdul_status status = cdul_predictions_open(
         o->output, o->format == CDUL_FORMAT_CSV ? CDUL_PREDICTIONS_CSV : CDUL_PREDICTIONS_JSONL,
         j->classes, &j->predictions, err);
     if (status != CDUL_OK || !o->html) return status;
     describe(j, threshold, sizeof threshold);
     snprintf(j->subtitle, sizeof j->subtitle, "%.180s: %s", cdul_classifier_path(j->classifier),
              threshold);
-    j->page = cdul_html_defaults();
-    j->page.title = "Predictions";
-    j->page.subtitle = j->subtitle;
-    j->page.thresholds = shown_thresholds(j);
-    j->page.images = j->paths.count;
-    return cdul_html_create(o->html, &j->page, j->classes, &j->html, err);
+    cdul_html_options page = cdul_html_defaults();
+    page.title = "Predictions";
+    page.subtitle = j->subtitle;
+    page.thresholds = shown_thresholds(j);
+    page.images = j->paths.count;
+    return cdul_html_open(o->html, &page, j->classes, &j->html, err);
 }
 
 /* --- The run --- */

@@ -1,17 +1,17 @@
-#include "report/curves.h"
-
+/* The curves of an evaluation as self-contained SVG files. */
 #include "base/file.h"
+#include "report/evaluation.h"
 #include "report/svg.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define STEPS 101 /* recall 0, 0.01, ... 1, as COCO samples its curves */
 
 /* Interpolated precision (the best at that recall or a higher one) of class c at the recalls t /
  * 100. */
-static cdul_status sample_class(const cdul_evaluation *e, size_t c, cdul_difficult difficult,
+static cdul_status sample_class(const cdul_judged *e, size_t c, cdul_difficult difficult,
                                 double *precision, cdul_error *err) {
     cdul_curve curve = {0};
     cdul_status status =
@@ -32,34 +32,25 @@ static cdul_status sample_class(const cdul_evaluation *e, size_t c, cdul_difficu
 /* --- A drawing of several files --- */
 
 typedef struct drawing {
-    const cdul_evaluation_context *context;
-    const cdul_evaluation *evaluations;
-    size_t count;
+    const cdul_evaluation *e;
     double recall[STEPS];
 } drawing;
 
-/* One line of the legend for each file, below the plot; `format` gets the name's number. */
+/* One line of the legend for each file, below the plot, with a number of its metrics. */
 static void legend(const drawing *d, FILE *stream, double left, double top, const char *measure,
-                   double (*value)(const cdul_evaluation *)) {
-    for (size_t i = 0; i < d->count; i++) {
+                   size_t offset, double factor) {
+    for (size_t i = 0; i < d->e->count; i++) {
         const double x[] = {0, 1}, y[] = {1, 1};
         const cdul_plot mark = {stream, left, top + 20 * (double)i - 4, 26};
+        const char *metrics = (const char *)&d->e->files[i].metrics;
+        double value = factor * *(const double *)(metrics + offset);
         char number[32];
         cdul_plot_line(&mark, x, y, 2, i, "");
         cdul_svg_text(stream, left + 34, top + 20 * (double)i, "start", "", 44,
-                      cdul_evaluation_name(d->evaluations, d->count, i));
-        snprintf(number, sizeof number, "%s %.*f", measure, value(&d->evaluations[i]) < 1 ? 4 : 1,
-                 value(&d->evaluations[i]));
+                      cdul_evaluation_name(d->e, i));
+        snprintf(number, sizeof number, "%s %.*f", measure, value < 1 ? 4 : 1, value);
         cdul_svg_text(stream, left + 420, top + 20 * (double)i, "end", "quiet", 30, number);
     }
-}
-
-static double map_percent(const cdul_evaluation *e) {
-    return 100 * e->metrics.map;
-}
-
-static double ece(const cdul_evaluation *e) {
-    return e->metrics.ece;
 }
 
 static void axis_titles(FILE *stream, const cdul_plot *plot, const char *x, const char *y) {
@@ -75,24 +66,24 @@ static void axis_titles(FILE *stream, const cdul_plot *plot, const char *x, cons
 
 static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
     const cdul_plot plot = {stream, 60, 50, 420};
-    cdul_svg_begin(stream, 500, 540 + 20 * (double)d->count,
+    cdul_svg_begin(stream, 500, 540 + 20 * (double)d->e->count,
                    "Precision and recall, mean over classes");
     cdul_svg_text(stream, 60, 30, "start", "title", 60, "Precision and recall, mean over classes");
     cdul_plot_axes(&plot, 0.2, 1);
     axis_titles(stream, &plot, "recall", "precision (interpolated)");
-    for (size_t i = 0; i < d->count; i++) {
-        const cdul_evaluation *e = &d->evaluations[i];
+    for (size_t i = 0; i < d->e->count; i++) {
+        const cdul_judged *e = &d->e->files[i];
         double mean[STEPS] = {0}, one[STEPS];
         for (size_t c = 0; c < e->metrics.classes; c++) {
             if (e->metrics.per_class[c].positives == 0) continue;
-            cdul_status status = sample_class(e, c, d->context->options.difficult, one, err);
+            cdul_status status = sample_class(e, c, d->e->options.metrics.difficult, one, err);
             if (status != CDUL_OK) return status;
             for (size_t t = 0; t < STEPS; t++)
                 mean[t] += one[t] / (double)e->metrics.classes_with_positives;
         }
         cdul_plot_line(&plot, d->recall, mean, STEPS, i, "");
     }
-    legend(d, stream, 60, 530, "mAP", map_percent);
+    legend(d, stream, 60, 530, "mAP", offsetof(cdul_metrics, map), 100);
     cdul_svg_end(stream);
     return CDUL_OK;
 }
@@ -105,7 +96,7 @@ static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
 
 static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const cdul_plot *plot,
                               cdul_error *err) {
-    const cdul_evaluation *lead = &d->evaluations[0];
+    const cdul_judged *lead = &d->e->files[0];
     const char *name = lead->scores.classes.items[c];
     char text[64];
     cdul_svg_text(stream, plot->left, plot->top - 6, "start", "", 15, name);
@@ -119,13 +110,12 @@ static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const cd
     cdul_svg_text(stream, plot->left, plot->top + plot->size + 13, "start", "small quiet", 20,
                   text);
     cdul_plot_axes(plot, 0.5, 0);
-    for (size_t i = 0; i < d->count; i++) {
-        const cdul_evaluation *e = &d->evaluations[i];
-        size_t at = 0;
+    for (size_t i = 0; i < d->e->count; i++) {
+        const cdul_judged *e = &d->e->files[i];
+        size_t at = cdul_judged_class(e, name, c);
         double precision[STEPS];
-        while (at < e->scores.classes.count && strcmp(e->scores.classes.items[at], name) != 0) at++;
-        if (at == e->scores.classes.count || e->metrics.per_class[at].positives == 0) continue;
-        cdul_status status = sample_class(e, at, d->context->options.difficult, precision, err);
+        if (at == CDUL_NOT_FOUND || e->metrics.per_class[at].positives == 0) continue;
+        cdul_status status = sample_class(e, at, d->e->options.metrics.difficult, precision, err);
         if (status != CDUL_OK) return status;
         cdul_plot_line(plot, d->recall, precision, STEPS, i, "thin");
     }
@@ -133,14 +123,14 @@ static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const cd
 }
 
 static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err) {
-    size_t classes = d->evaluations[0].metrics.classes, columns = classes < 6 ? classes : 6;
+    size_t classes = d->e->files[0].metrics.classes, columns = classes < 6 ? classes : 6;
     if (columns < 3) columns = 3; /* room for the title and the legend */
     size_t rows = (classes + columns - 1) / columns;
-    double head = 70 + 20 * (double)d->count;
+    double head = 70 + 20 * (double)d->e->count;
     cdul_svg_begin(stream, 30 + PITCH_X * (double)columns, head + PITCH_Y * (double)rows + 10,
                    "Precision and recall of each class");
     cdul_svg_text(stream, 20, 30, "start", "title", 60, "Precision and recall of each class");
-    legend(d, stream, 20, 56, "mAP", map_percent);
+    legend(d, stream, 20, 56, "mAP", offsetof(cdul_metrics, map), 100);
     for (size_t c = 0; c < classes; c++) {
         const cdul_plot plot = {stream, 20 + PITCH_X * (double)(c % columns),
                                 head + PITCH_Y * (double)(c / columns), PANEL};
@@ -160,10 +150,10 @@ static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err)
  * first. */
 static void draw_counts(const drawing *d, FILE *stream, const cdul_plot *plot, double top,
                         double height) {
-    double slot = plot->size / CDUL_ECE_BINS, bar = slot * 0.8 / (double)d->count;
-    for (size_t i = 0; i < d->count; i++)
+    double slot = plot->size / CDUL_ECE_BINS, bar = slot * 0.8 / (double)d->e->count;
+    for (size_t i = 0; i < d->e->count; i++)
         for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
-            const cdul_metrics *m = &d->evaluations[i].metrics;
+            const cdul_metrics *m = &d->e->files[i].metrics;
             double part = log10(1 + (double)m->bins[b].count) / log10(1 + (double)m->entries);
             fprintf(
                 stream,
@@ -180,17 +170,17 @@ static void draw_counts(const drawing *d, FILE *stream, const cdul_plot *plot, d
 static cdul_status draw_reliability(const drawing *d, FILE *stream, cdul_error *err) {
     (void)err;
     const cdul_plot plot = {stream, 60, 50, 420};
-    cdul_svg_begin(stream, 500, 640 + 20 * (double)d->count, "Reliability");
+    cdul_svg_begin(stream, 500, 640 + 20 * (double)d->e->count, "Reliability");
     cdul_svg_text(stream, 60, 30, "start", "title", 60, "Reliability: how often a score is right");
     cdul_plot_axes(&plot, 0.2, 1);
     axis_titles(stream, &plot, "mean score", "share of positives");
     fprintf(stream, "<path class=\"diagonal\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", plot.left,
             plot.top + plot.size, plot.left + plot.size, plot.top);
-    for (size_t i = 0; i < d->count; i++) {
+    for (size_t i = 0; i < d->e->count; i++) {
         double x[CDUL_ECE_BINS], y[CDUL_ECE_BINS];
         size_t n = 0;
         for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
-            const cdul_bin *bin = &d->evaluations[i].metrics.bins[b];
+            const cdul_bin *bin = &d->e->files[i].metrics.bins[b];
             if (bin->count == 0) continue;
             x[n] = bin->score_sum / (double)bin->count;
             y[n++] = (double)bin->positives / (double)bin->count;
@@ -201,7 +191,7 @@ static cdul_status draw_reliability(const drawing *d, FILE *stream, cdul_error *
                     plot.left + x[k] * plot.size, plot.top + (1 - y[k]) * plot.size);
     }
     draw_counts(d, stream, &plot, 526, 70);
-    legend(d, stream, 60, 634, "ECE", ece);
+    legend(d, stream, 60, 634, "ECE", offsetof(cdul_metrics, ece), 1);
     cdul_svg_end(stream);
     return CDUL_OK;
 }
@@ -223,9 +213,8 @@ static cdul_status write_file(const drawing *d, const char *folder, const char *
     return status;
 }
 
-cdul_status cdul_curves_write(const char *folder, const cdul_evaluation_context *context,
-                              const cdul_evaluation *evaluations, size_t count, cdul_error *err) {
-    drawing d = {context, evaluations, count, {0}};
+cdul_status cdul_evaluation_draw(const cdul_evaluation *e, const char *folder, cdul_error *err) {
+    drawing d = {.e = e};
     for (size_t t = 0; t < STEPS; t++) d.recall[t] = (double)t / (STEPS - 1);
     cdul_status status = cdul_path_make_folder(folder, err);
     if (status == CDUL_OK) status = write_file(&d, folder, "precision-recall.svg", draw_mean, err);

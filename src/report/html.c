@@ -1,9 +1,9 @@
-#include "report/html.h"
-
+/* The page: what the user sees of it is in page/. */
 #include "base/file.h"
 #include "base/json.h"
 #include "report/markup.h"
 #include "report/page.h"
+#include "report/thumbnail.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -58,8 +58,8 @@ static void write_head(cdul_html *html) {
     fputs("<script type=\"application/json\" id=\"images\">[\n", stream);
 }
 
-cdul_status cdul_html_create(const char *path, const cdul_html_options *options,
-                             const cdul_strings *classes, cdul_html **out, cdul_error *err) {
+cdul_status cdul_html_open(const char *path, const cdul_html_options *options,
+                           const cdul_strings *classes, cdul_html **out, cdul_error *err) {
     size_t c = classes->count ? classes->count : 1;
     cdul_html *html = calloc(1, sizeof *html);
     if (!html) return cdul_fail_memory(err, path);
@@ -83,13 +83,21 @@ cdul_status cdul_html_create(const char *path, const cdul_html_options *options,
 
 /* --- Images --- */
 
-bool cdul_html_shows(const cdul_html *html, size_t i) {
+/* Whether image i will be in the page: only then are its pixels wanted. */
+static bool shows(const cdul_html *html, size_t i) {
     size_t n = html->options.images, most = html->options.most_shown;
     if (n <= most) return true;
     /* One of each stride: where i * most / n takes a new whole value. In floating point, as i *
      * most may overflow. */
     double step = (double)most / (double)n;
     return floor((double)(i + 1) * step) > floor((double)i * step);
+}
+
+cdul_status cdul_html_thumbnail(const cdul_html *html, size_t i, const cdul_image *image,
+                                cdul_thumbnail **out, cdul_error *err) {
+    const cdul_html_options *o = &html->options;
+    *out = NULL;
+    return shows(html, i) ? cdul_thumbnail_make(image, o->side, o->quality, out, err) : CDUL_OK;
 }
 
 /* Doubt about an image: binary entropy of its scores, summed over classes, in bits. */
@@ -159,7 +167,7 @@ void cdul_html_add(cdul_html *html, size_t i, const char *image, const cdul_thum
         html->labels += picked[c];
     }
     html->added++;
-    if (cdul_html_shows(html, i)) write_image(html, image, thumbnail, scores, picked);
+    if (shows(html, i)) write_image(html, image, thumbnail, scores, picked);
 }
 
 /* --- End --- */

@@ -1,4 +1,5 @@
-#include "report/predictions.h"
+/* Predictions as JSON lines and CSV. */
+#include "cdul/report.h"
 
 #include "base/csv.h"
 #include "base/file.h"
@@ -30,9 +31,9 @@ static void write_header(cdul_predictions *predictions) {
     putc('\n', stream);
 }
 
-cdul_status cdul_predictions_create(const char *path, cdul_predictions_format format,
-                                    const cdul_strings *classes, cdul_predictions **out,
-                                    cdul_error *err) {
+cdul_status cdul_predictions_open(const char *path, cdul_predictions_format format,
+                                  const cdul_strings *classes, cdul_predictions **out,
+                                  cdul_error *err) {
     cdul_predictions *predictions = calloc(1, sizeof *predictions);
     if (!predictions) return cdul_fail_memory(err, path);
     predictions->format = format;

@@ -1,3 +1,4 @@
+/* Small JPEGs of images. */
 #include "report/thumbnail.h"
 
 #include <setjmp.h>
@@ -66,26 +67,27 @@ static void fit(const cdul_image *image, size_t side, cdul_thumbnail *out) {
 }
 
 cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality,
-                                cdul_thumbnail *out, cdul_error *err) {
-    cdul_thumbnail thumbnail = {0};
-    fit(image, side, &thumbnail);
+                                cdul_thumbnail **out, cdul_error *err) {
+    cdul_thumbnail *thumbnail = calloc(1, sizeof *thumbnail);
+    if (!thumbnail) return cdul_fail_memory(err, "thumbnail");
+    fit(image, side, thumbnail);
     /* at most side x side x 3 */
-    unsigned char *pixels = malloc(thumbnail.width * thumbnail.height * 3);
-    if (!pixels) return cdul_fail_memory(err, "thumbnail");
-    cdul_status status = cdul_image_resize(image, NULL, thumbnail.width, thumbnail.height,
-                                           CDUL_BICUBIC, pixels, err);
-    if (status == CDUL_OK) status = encode(pixels, quality, &thumbnail, err);
+    unsigned char *pixels = malloc(thumbnail->width * thumbnail->height * 3);
+    cdul_status status = pixels ? CDUL_OK : cdul_fail_memory(err, "thumbnail");
+    if (status == CDUL_OK)
+        status = cdul_image_resize(image, NULL, thumbnail->width, thumbnail->height, CDUL_BICUBIC,
+                                   pixels, err);
+    if (status == CDUL_OK) status = encode(pixels, quality, thumbnail, err);
     free(pixels);
-    if (status != CDUL_OK) {
-        cdul_thumbnail_free(&thumbnail);
-        return status;
-    }
-    *out = thumbnail;
-    return CDUL_OK;
+    if (status == CDUL_OK)
+        *out = thumbnail;
+    else
+        cdul_thumbnail_free(thumbnail);
+    return status;
 }
 
 void cdul_thumbnail_free(cdul_thumbnail *thumbnail) {
     if (!thumbnail) return;
     free(thumbnail->jpeg);
-    *thumbnail = (cdul_thumbnail){0};
+    free(thumbnail);
 }

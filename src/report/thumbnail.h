@@ -2,18 +2,17 @@
 #ifndef CDUL_REPORT_THUMBNAIL_H
 #define CDUL_REPORT_THUMBNAIL_H
 
-#include "cdul/image.h"
+#include "cdul/report.h"
 
-typedef struct cdul_thumbnail {
+struct cdul_thumbnail {
     size_t width, height; /* pixels */
     unsigned char *jpeg;
     size_t size; /* of jpeg, bytes */
-} cdul_thumbnail;
+};
 
 /* Shrinks `image` so that its longer side is `side` (smaller images keep their size) and encodes it
  * at `quality` (1 .. 100). The caller frees with cdul_thumbnail_free. */
 cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality,
-                                cdul_thumbnail *out, cdul_error *err) CDUL_MUST_CHECK;
-void cdul_thumbnail_free(cdul_thumbnail *thumbnail);
+                                cdul_thumbnail **out, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

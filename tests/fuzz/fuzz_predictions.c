@@ -1,7 +1,7 @@
 /* Any bytes as what cdul-eval judges: JSON lines, or labels as CSV. */
 #include "input.h"
 
-#include "report/predictions.h"
+#include "cdul/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char cat[] = "cat", dog[] = "dog", other[] = "caf\xc3\xa9", *names[] = {cat, dog, other},

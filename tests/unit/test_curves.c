@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "report/curves.h"
+#include "cdul/report.h"
 
 #include <expat.h>
 
@@ -51,14 +51,11 @@ static void curves_are_well_formed_and_complete(void **state) {
         "image,<cat> & \"dog\",\xe7\x8a\xac,never\na,0.9,0.1,0\nb,0.95,0.8,0\nc,0.8,0.7,0.5\n";
     assert_ok(cdul_file_write_all("t.csv", truth_text, strlen(truth_text), &err));
     assert_ok(cdul_file_write_all("a&b.csv", labels_text, strlen(labels_text), &err));
-    cdul_truth truth = {0};
-    cdul_evaluation evaluations[2];
-    assert_ok(cdul_truth_read("t.csv", &truth, &err));
-    const cdul_evaluation_context context = {
-        .truth_path = "t.csv", .truth = &truth, .options = cdul_metrics_defaults()};
-    for (int i = 0; i < 2; i++)
-        assert_ok(cdul_evaluation_run(&context, "a&b.csv", &evaluations[i], &err));
-    assert_ok(cdul_curves_write("plots/new", &context, evaluations, 2, &err));
+    const cdul_evaluation_options options = cdul_evaluation_defaults();
+    cdul_evaluation *e = NULL;
+    assert_ok(cdul_evaluation_open("t.csv", &options, &e, &err));
+    for (int i = 0; i < 2; i++) assert_ok(cdul_evaluation_add(e, "a&b.csv", &err));
+    assert_ok(cdul_evaluation_draw(e, "plots/new", &err));
 
     counts mean = parse("plots/new/precision-recall.svg");
     assert_int_equal(mean.lines, 2 + 2); /* a curve and its mark in the legend, for each file */
@@ -68,8 +65,7 @@ static void curves_are_well_formed_and_complete(void **state) {
     assert_int_equal(reliability.lines, 2 + 2);
     assert_int_equal(reliability.circles, 2 * 7); /* bins of 0, 0.1, 0.5, 0.7, 0.8, 0.9, 0.95 */
 
-    for (int i = 0; i < 2; i++) cdul_evaluation_free(&evaluations[i]);
-    cdul_truth_free(&truth);
+    cdul_evaluation_close(e);
 }
 
 /* Ranked: wrong, right, right of 2: precision 1/2 and 2/3. Interpolated, all recalls have 2/3. */
@@ -79,19 +75,16 @@ static void precision_is_interpolated_at_each_recall(void **state) {
                       *const labels_text = "image,cat\na,0.9\nb,0.95\nc,0.8\n";
     assert_ok(cdul_file_write_all("t.csv", truth_text, strlen(truth_text), &err));
     assert_ok(cdul_file_write_all("l.csv", labels_text, strlen(labels_text), &err));
-    cdul_truth truth = {0};
-    cdul_evaluation evaluation;
-    assert_ok(cdul_truth_read("t.csv", &truth, &err));
-    const cdul_evaluation_context context = {
-        .truth_path = "t.csv", .truth = &truth, .options = cdul_metrics_defaults()};
-    assert_ok(cdul_evaluation_run(&context, "l.csv", &evaluation, &err));
-    assert_ok(cdul_curves_write("plots", &context, &evaluation, 1, &err));
+    const cdul_evaluation_options options = cdul_evaluation_defaults();
+    cdul_evaluation *e = NULL;
+    assert_ok(cdul_evaluation_open("t.csv", &options, &e, &err));
+    assert_ok(cdul_evaluation_add(e, "l.csv", &err));
+    assert_ok(cdul_evaluation_draw(e, "plots", &err));
     counts panel = parse("plots/precision-recall-classes.svg");
     /* A panel of 130 units at 20, 90: y = 90 + 130 / 3. */
     assert_memory_equal(panel.path, "M20.0 133.3L21.3 133.3", 22);
     assert_non_null(strstr(panel.path, "L150.0 133.3"));
-    cdul_evaluation_free(&evaluation);
-    cdul_truth_free(&truth);
+    cdul_evaluation_close(e);
 }
 
 int main(void) {

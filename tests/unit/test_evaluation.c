@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "report/evaluation.h"
+#include "cdul/report.h"
 
 #include <math.h>
 
@@ -14,14 +14,11 @@ static void write_file(const char *path, const char *text) {
 }
 
 typedef struct fixture {
-    cdul_truth truth;
-    cdul_evaluation_context context;
-    cdul_evaluation evaluations[6];
-    size_t count;
+    cdul_evaluation *evaluation;
 } fixture;
 
 static void judge(fixture *f, const char *path) {
-    assert_ok(cdul_evaluation_run(&f->context, path, &f->evaluations[f->count++], &err));
+    assert_ok(cdul_evaluation_add(f->evaluation, path, &err));
 }
 
 /* Truth: a has cat, b has dog and a difficult cat, c nothing. "cow" never occurs. */
@@ -36,17 +33,15 @@ static int set_up(void **state) {
     write_file("part.jsonl",
                "{\"image\":\"a.jpg\",\"labels\":[{\"name\":\"cat\",\"score\":0.9}]}\n"
                "{\"image\":\"b.jpg\",\"labels\":[]}\n{\"image\":\"c.jpg\",\"labels\":[]}\n");
-    assert_ok(cdul_truth_read("truth.csv", &f.truth, &err));
-    f.context = (cdul_evaluation_context){
-        .truth_path = "truth.csv", .truth = &f.truth, .options = cdul_metrics_defaults()};
+    const cdul_evaluation_options options = cdul_evaluation_defaults();
+    assert_ok(cdul_evaluation_open("truth.csv", &options, &f.evaluation, &err));
     *state = &f;
     return 0;
 }
 
 static int tear_down(void **state) {
     fixture *f = *state;
-    for (size_t i = 0; i < f->count; i++) cdul_evaluation_free(&f->evaluations[i]);
-    cdul_truth_free(&f->truth);
+    cdul_evaluation_close(f->evaluation);
     return 0;
 }
 
@@ -54,7 +49,7 @@ static char *print(const fixture *f, bool per_class) {
     char *text = NULL;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
-    cdul_evaluation_print(stream, &f->context, f->evaluations, f->count, per_class);
+    cdul_evaluation_print(f->evaluation, per_class, stream);
     fclose(stream);
     return text;
 }
@@ -102,11 +97,11 @@ static void json_holds_the_same_figures(void **state) {
     cJSON *json = NULL;
     judge(f, "labels.csv");
     FILE *stream = open_memstream(&text, &size);
-    assert_ok(cdul_evaluation_print_json(stream, &f->context, f->evaluations, f->count, &err));
+    assert_ok(cdul_evaluation_print_json(f->evaluation, stream, &err));
     fclose(stream);
     assert_ok(cdul_json_parse(text, size, "json", &json, &err));
     const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "inputs"), 0);
-    const cdul_metrics *metrics = &f->evaluations[0].metrics;
+    const cdul_metrics *metrics = cdul_evaluation_metrics(f->evaluation, 0);
     assert_true(cJSON_GetObjectItem(input, "map")->valuedouble == metrics->map);
     assert_true(cJSON_GetObjectItem(input, "bce")->valuedouble == metrics->bce);
     assert_true(cJSON_GetObjectItem(cJSON_GetObjectItem(input, "at_top"), "of1")->valuedouble ==
@@ -120,9 +115,12 @@ static void json_holds_the_same_figures(void **state) {
 
 static void empty_images_are_left_out_on_request(void **state) {
     fixture *f = *state;
-    f->context.drop_empty = true;
+    cdul_evaluation_options options = cdul_evaluation_defaults();
+    options.drop_empty = true;
+    cdul_evaluation_close(f->evaluation);
+    assert_ok(cdul_evaluation_open("truth.csv", &options, &f->evaluation, &err));
     judge(f, "labels.csv");
-    assert_int_equal(f->evaluations[0].metrics.images, 2);
+    assert_int_equal(cdul_evaluation_metrics(f->evaluation, 0)->images, 2);
     char *text = print(f, false);
     contains(text, "images without any class left out\n");
     free(text);
@@ -130,12 +128,11 @@ static void empty_images_are_left_out_on_request(void **state) {
 
 static void a_failure_names_the_file(void **state) {
     fixture *f = *state;
-    cdul_evaluation evaluation;
     write_file("other.csv", "image,cat\nz.jpg,1\n");
-    assert_fails(cdul_evaluation_run(&f->context, "other.csv", &evaluation, &err), CDUL_ERR_INPUT,
+    assert_fails(cdul_evaluation_add(f->evaluation, "other.csv", &err), CDUL_ERR_INPUT,
                  "other.csv: none of the 1 scored images");
     write_file("names.csv", "image,kat\na.jpg,1\n");
-    assert_fails(cdul_evaluation_run(&f->context, "names.csv", &evaluation, &err), CDUL_ERR_INPUT,
+    assert_fails(cdul_evaluation_add(f->evaluation, "names.csv", &err), CDUL_ERR_INPUT,
                  "names.csv: class \"kat\"");
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "report/html.h"
+#include "report/thumbnail.h"
 
 static cdul_error err;
 
@@ -61,7 +61,7 @@ static void the_page_holds_what_was_added(void **state) {
     cdul_html *html;
     options.images = 2;
     options.thresholds = thresholds;
-    assert_ok(cdul_html_create("page.html", &options, &classes, &html, &err));
+    assert_ok(cdul_html_open("page.html", &options, &classes, &html, &err));
     cdul_html_add(html, 0, "a.jpg", &thumbnail, scores, picked);
     cdul_html_add(html, 1, "b.jpg", NULL, scores, picked);
     assert_ok(cdul_html_commit(&html, &err));
@@ -97,7 +97,7 @@ static void names_cannot_break_out_of_the_page(void **state) {
     options.images = 1;
     options.title = hostile;
     options.subtitle = hostile;
-    assert_ok(cdul_html_create("hostile.html", &options, &classes, &html, &err));
+    assert_ok(cdul_html_open("hostile.html", &options, &classes, &html, &err));
     cdul_html_add(html, 0, hostile, NULL, scores, picked);
     assert_ok(cdul_html_commit(&html, &err));
     char *page = read_page("hostile.html");
@@ -132,13 +132,18 @@ static void many_images_are_sampled_evenly_and_all_counted(void **state) {
     cdul_html *html;
     options.images = 1000;
     options.most_shown = 70;
-    assert_ok(cdul_html_create("many.html", &options, &classes, &html, &err));
+    uint8_t pixel[3] = {0};
+    const cdul_image image = {1, 1, pixel, NULL};
+    assert_ok(cdul_html_open("many.html", &options, &classes, &html, &err));
     size_t last = 0, widest = 0;
     for (size_t i = 0; i < 1000; i++) {
-        if (cdul_html_shows(html, i)) {
+        cdul_thumbnail *thumbnail = NULL;
+        assert_ok(cdul_html_thumbnail(html, i, &image, &thumbnail, &err));
+        if (thumbnail) { /* it is shown */
             if (i - last > widest) widest = i - last;
             last = i;
         }
+        cdul_thumbnail_free(thumbnail);
         cdul_html_add(html, i, "x.jpg", NULL, scores, picked);
     }
     assert_true(widest <= 15); /* 1000 / 70 = 14.3 */
@@ -172,7 +177,7 @@ static void of_many_classes_the_best_are_told(void **state) {
     cdul_html_options options = cdul_html_defaults();
     cdul_html *html;
     options.images = 1;
-    assert_ok(cdul_html_create("wide.html", &options, &classes, &html, &err));
+    assert_ok(cdul_html_open("wide.html", &options, &classes, &html, &err));
     cdul_html_add(html, 0, "x.jpg", NULL, many, chosen);
     assert_ok(cdul_html_commit(&html, &err));
     char *page = read_page("wide.html");
@@ -210,10 +215,10 @@ static void a_page_for_the_browser_is_written(void **state) {
     options.images = N;
     options.thresholds = thresholds;
     options.title = "</title><script>injected = 1</script>";
-    assert_ok(cdul_html_create("browser.html", &options, &classes, &html, &err));
+    assert_ok(cdul_html_open("browser.html", &options, &classes, &html, &err));
     for (size_t i = 0; i < N; i++) {
         cdul_image image = {40 + i, 90, calloc((40 + i) * 90, 3), NULL};
-        cdul_thumbnail thumbnail = {0};
+        cdul_thumbnail *thumbnail = NULL;
         memset(image.pixels, (int)(i * 2), image.width * image.height);
         assert_ok(cdul_thumbnail_make(&image, 120, 80, &thumbnail, &err));
         for (size_t c = 0; c < C; c++) {
@@ -221,8 +226,8 @@ static void a_page_for_the_browser_is_written(void **state) {
             chosen[c] = i % 5 != 0 && all[c] >= thresholds[c];
         }
         snprintf(name, sizeof name, "folder/</script><script>injected=1</script>%zu \"'&.jpg", i);
-        cdul_html_add(html, i, name, i % 10 == 9 ? NULL : &thumbnail, all, chosen);
-        cdul_thumbnail_free(&thumbnail);
+        cdul_html_add(html, i, name, i % 10 == 9 ? NULL : thumbnail, all, chosen);
+        cdul_thumbnail_free(thumbnail);
         cdul_image_free(&image);
     }
     assert_ok(cdul_html_commit(&html, &err));
@@ -234,12 +239,12 @@ static void discarding_leaves_nothing(void **state) {
     cdul_strings classes = make_classes("cat", "dog", "cow");
     cdul_html_options options = cdul_html_defaults();
     cdul_html *html;
-    assert_ok(cdul_html_create("gone.html", &options, &classes, &html, &err));
+    assert_ok(cdul_html_open("gone.html", &options, &classes, &html, &err));
     cdul_html_discard(&html);
     cdul_html_discard(&html);
     assert_false(cdul_path_exists("gone.html"));
-    assert_fails(cdul_html_create("nowhere/page.html", &options, &classes, &html, &err),
-                 CDUL_ERR_IO, "nowhere");
+    assert_fails(cdul_html_open("nowhere/page.html", &options, &classes, &html, &err), CDUL_ERR_IO,
+                 "nowhere");
     cdul_strings_free(&classes);
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "report/predictions.h"
+#include "cdul/report.h"
 
 static cdul_error err;
 
@@ -21,7 +21,7 @@ static const bool picked[2][3] = {{true, false, true}, {false, false, false}};
 static void write_both(const char *path, cdul_predictions_format format,
                        const cdul_strings *classes, bool all) {
     cdul_predictions *predictions;
-    assert_ok(cdul_predictions_create(path, format, classes, &predictions, &err));
+    assert_ok(cdul_predictions_open(path, format, classes, &predictions, &err));
     cdul_predictions_add(predictions, "a\n\"b\".jpg", scores[0], all ? NULL : picked[0]);
     cdul_predictions_add(predictions, "c.jpg", scores[1], all ? NULL : picked[1]);
     assert_ok(cdul_predictions_commit(&predictions, &err));
@@ -91,8 +91,8 @@ static void discarding_leaves_nothing(void **state) {
     (void)state;
     cdul_strings classes = three_classes();
     cdul_predictions *predictions;
-    assert_ok(cdul_predictions_create("gone.jsonl", CDUL_PREDICTIONS_JSONL, &classes, &predictions,
-                                      &err));
+    assert_ok(
+        cdul_predictions_open("gone.jsonl", CDUL_PREDICTIONS_JSONL, &classes, &predictions, &err));
     cdul_predictions_add(predictions, "a", scores[0], NULL);
     cdul_predictions_discard(&predictions);
     cdul_predictions_discard(&predictions);
