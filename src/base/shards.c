@@ -10,6 +10,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define XXH_STATIC_LINKING_ONLY    /* a hash's state as a type: without memory, a shard is not     \
+                                      damaged */
 #include <xxhash.h>
 
 #define MAX_METADATA 4 /* of a shard, the checksum included */
@@ -132,12 +135,26 @@ cdul_status cdul_shard_open(const cdul_shards *shards, const char *name, cdul_sh
     return status;
 }
 
+/* XXH3-64 of arrays, one after the other. */
+static uint64_t hash_of(const void *const *data, const size_t *bytes, size_t count) {
+    XXH3_state_t state;
+    XXH3_INITSTATE(&state);
+    XXH3_64bits_reset(&state);
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i]) XXH3_64bits_update(&state, data[i], bytes[i]);
+    return XXH3_64bits_digest(&state);
+}
+
+/* The tensors in the order of the form: other writers may have them in another in the file. */
 static bool matches(const cdul_shard *shard) {
+    const void *data[CDUL_SHARD_TENSORS];
+    size_t bytes[CDUL_SHARD_TENSORS];
     if (shard->sealed) return cdul_safetensors_check(shard->file, NULL) == CDUL_OK;
-    size_t bytes = 0; /* tensors lie one behind the other */
-    for (size_t i = 0; i < CDUL_SHARD_TENSORS; i++)
-        bytes += shard->tensors[i].elements * cdul_dtype_size(shard->tensors[i].dtype);
-    return shard->checksum == XXH3_64bits(cdul_safetensors_at(shard->file, 0).data, bytes);
+    for (size_t i = 0; i < CDUL_SHARD_TENSORS; i++) {
+        data[i] = shard->tensors[i].data;
+        bytes[i] = shard->tensors[i].elements * cdul_dtype_size(shard->tensors[i].dtype);
+    }
+    return shard->checksum == hash_of(data, bytes, CDUL_SHARD_TENSORS);
 }
 
 cdul_status cdul_shard_check(cdul_shard *shard, cdul_error *err) {
@@ -154,18 +171,6 @@ void cdul_shard_close(cdul_shard *shard) {
 }
 
 /* --- Writing --- */
-
-/* XXH3-64 of the arrays, one after the other, in hexadecimal. */
-static cdul_status sum_text(const void *const *data, const size_t *bytes, size_t count,
-                            char text[20], cdul_error *err) {
-    XXH3_state_t *state = XXH3_createState();
-    if (!state) return cdul_fail_memory(err, "checksum");
-    XXH3_64bits_reset(state);
-    for (size_t i = 0; i < count; i++) XXH3_64bits_update(state, data[i], bytes[i]);
-    snprintf(text, 20, "%016" PRIx64, (uint64_t)XXH3_64bits_digest(state));
-    XXH3_freeState(state);
-    return CDUL_OK;
-}
 
 cdul_status cdul_shard_write(const cdul_shards *shards, const char *name, size_t rows,
                              const void *const *data, const cdul_metadata *metadata,
@@ -187,7 +192,7 @@ cdul_status cdul_shard_write(const cdul_shards *shards, const char *name, size_t
     tensors[count] = CDUL_SEAL;
     if (n_metadata) memcpy(all, metadata, n_metadata * sizeof *all);
     all[n_metadata] = (cdul_metadata){"checksum", sum};
-    if (status == CDUL_OK && !sealed) status = sum_text(data, bytes, count, sum, err);
+    if (!sealed) snprintf(sum, sizeof sum, "%016" PRIx64, hash_of(data, bytes, count));
     if (status == CDUL_OK)
         status = cdul_safetensors_create(path, all, n_metadata + !sealed, tensors, count + sealed,
                                          &writer, err);

@@ -19,7 +19,7 @@ typedef struct cdul_shard_form {
     size_t tensor_count;
     cdul_tensor_decl tensors[CDUL_SHARD_TENSORS];
     /* Where the checksum is. True: CDUL_SEAL, of all bytes before it. False: metadata "checksum",
-     * of the tensors' bytes, in hexadecimal. */
+     * of the tensors' bytes in this order, in hexadecimal. */
     bool sealed;
 } cdul_shard_form;
 

@@ -165,11 +165,10 @@ static size_t rows_of(const cdul_activations *cache, size_t shard, size_t *first
 
 /* "plain-00012.safetensors", "copy0-00012.safetensors". */
 static void name_of(const cdul_activations *cache, size_t shard, char name[NAME_BYTES]) {
-    size_t copies = shard / cache->shard_count, number = shard % cache->shard_count;
-    if (copies == 0)
-        snprintf(name, NAME_BYTES, "plain-%05zu.safetensors", number);
-    else
-        snprintf(name, NAME_BYTES, "copy%zu-%05zu.safetensors", copies - 1, number);
+    char pass_name[24] = "plain";
+    const size_t copies = shard / cache->shard_count;
+    if (copies > 0) snprintf(pass_name, sizeof pass_name, "copy%zu", copies - 1);
+    snprintf(name, NAME_BYTES, "%s-%05zu.safetensors", pass_name, shard % cache->shard_count);
 }
 
 /* Metadata "skipped": the numbers of unreadable rows and the reasons, in turn. */
@@ -213,8 +212,8 @@ static cdul_status open_shard(cdul_activations *cache, cdul_dataset *data, size_
 /* Opens what is there; what is damaged counts as missing, and the new shard takes its place. */
 static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data,
                                const cdul_callbacks *callbacks, size_t *missing, cdul_error *err) {
-    cdul_status status = CDUL_OK;
-    for (size_t shard = 0; status == CDUL_OK && shard < cache->total; shard++) {
+    for (size_t shard = 0; shard < cache->total; shard++) {
+        cdul_status status = CDUL_OK;
         char name[NAME_BYTES];
         name_of(cache, shard, name);
         char *path = cdul_path_join(cache->folder.folder, name);
@@ -223,15 +222,14 @@ static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data,
         if (!path) return cdul_fail_memory(err, "a path");
         if (cdul_path_exists(path)) status = open_shard(cache, data, shard, &why);
         free(path);
-        if (status == CDUL_ERR_INPUT) {
+        if (status == CDUL_ERR_INPUT)
             cdul_warn(callbacks, "%s; it is computed again", why.message);
-            status = CDUL_OK;
-        }
-        if (status != CDUL_OK) return cdul_fail(err, status, "%s", why.message);
+        else if (status != CDUL_OK)
+            return cdul_fail(err, status, "%s", why.message);
         if (!cache->shards[shard].file) *missing += rows_of(cache, shard, &first);
-        if (cdul_stopped(callbacks)) status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     }
-    return status;
+    return CDUL_OK;
 }
 
 /* --- Computing what is missing --- */

@@ -71,6 +71,30 @@ static void damage_is_found_in_shards_of_both_forms(void **state) {
     assert_no_flipped_bit_passes(false);
 }
 
+static void the_order_of_tensors_in_the_file_does_not_matter(void **state) {
+    (void)state;
+    cdul_shards shards = open_folder(false);
+    cdul_shard shard;
+    cdul_safetensors_writer *writer;
+    assert_ok(cdul_shard_write(&shards, "a.safetensors", 2, data, NULL, 0, &err));
+    assert_ok(cdul_shard_open(&shards, "a.safetensors", &shard, &err));
+    /* As Python's safetensors would have it: by name. */
+    const cdul_metadata metadata = {"checksum", cdul_safetensors_metadata(shard.file, "checksum")};
+    const cdul_tensor_decl tensors[] = {{"parts", CDUL_F16, 2, {2, 3}},
+                                        {"whole", CDUL_F16, 2, {2, 2}}};
+    assert_ok(
+        cdul_safetensors_create("shards/b.safetensors", &metadata, 1, tensors, 2, &writer, &err));
+    assert_ok(cdul_safetensors_append(writer, parts, sizeof parts, &err));
+    assert_ok(cdul_safetensors_append(writer, whole, sizeof whole, &err));
+    assert_ok(cdul_safetensors_commit(&writer, &err));
+    cdul_shard_close(&shard);
+    assert_ok(cdul_shard_open(&shards, "b.safetensors", &shard, &err));
+    assert_ok(cdul_shard_check(&shard, &err));
+    assert_memory_equal(shard.tensors[0].data, whole, sizeof whole);
+    cdul_shard_close(&shard);
+    cdul_shards_close(&shards);
+}
+
 static void a_shard_of_another_form_is_refused(void **state) {
     (void)state;
     cdul_shards shards = open_folder(true);
@@ -146,6 +170,7 @@ static void one_at_a_time_holds_the_lock(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(damage_is_found_in_shards_of_both_forms, start),
+        cmocka_unit_test_setup(the_order_of_tensors_in_the_file_does_not_matter, start),
         cmocka_unit_test_setup(a_shard_of_another_form_is_refused, start),
         cmocka_unit_test_setup(a_folder_with_another_key_names_the_part, start),
         cmocka_unit_test_setup(numbered_shards_are_listed_in_order_those_set_aside_too, start),
