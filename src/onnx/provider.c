@@ -1,3 +1,4 @@
+/* Execution providers: found by name, given their options, asked what they took. */
 #include "base/processor.h"
 #include "onnx/session_internal.h"
 
@@ -80,8 +81,8 @@ static cdul_status find_provider(const cdul_session *s, const char *wanted, size
 
 /* --- Options of a provider --- */
 
-cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out,
-                                     cdul_error *err) {
+static cdul_status read_pairs(const cdul_strings *options, cdul_provider_pairs *out,
+                              cdul_error *err) {
     *out = (cdul_provider_pairs){0};
     out->keys = calloc(options->count + 1, sizeof *out->keys);
     out->values = calloc(options->count + 1, sizeof *out->values);
@@ -100,7 +101,7 @@ cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_
     return status;
 }
 
-void cdul_provider_pairs_free(cdul_provider_pairs *pairs) {
+static void free_pairs(cdul_provider_pairs *pairs) {
     free(pairs->keys);
     free(pairs->values);
     cdul_strings_free(&pairs->text);
@@ -202,14 +203,14 @@ cdul_status cdul_provider_refuse_bfloat16(const cdul_session *s, cdul_error *err
 static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
                                    const cdul_provider *from, int threads, cdul_error *err) {
     cdul_provider_pairs pairs;
-    cdul_status status = cdul_provider_pairs_read(&from->options, &pairs, err);
+    cdul_status status = read_pairs(&from->options, &pairs, err);
     if (status == CDUL_OK && from->bfloat16 && !from->library)
         status = cdul_provider_refuse_bfloat16(s, err);
     if (status == CDUL_OK)
         status = from->library
                      ? cdul_plugin_append(s, options, from, &pairs, threads, err)
                      : append_builtin(s, options, from->name ? from->name : "cpu", &pairs, err);
-    cdul_provider_pairs_free(&pairs);
+    free_pairs(&pairs);
     if (status != CDUL_OK || !s->provider[0]) return status;
     return cdul_session_check(
         s, s->api->AddSessionConfigEntry(options, "session.record_ep_graph_assignment_info", "1"),

@@ -1,3 +1,4 @@
+/* One run of a graph: inputs in, outputs out, in the number types that the graph wants. */
 #include "base/progress.h"
 #include "onnx/session_internal.h"
 #include "onnx/values.h"

@@ -1,3 +1,4 @@
+/* Opening a graph in ONNX Runtime, and what it says of itself. */
 #include "base/file.h"
 #include "onnx/session_internal.h"
 

@@ -65,9 +65,6 @@ typedef struct cdul_provider_pairs {
     cdul_strings text;
 } cdul_provider_pairs;
 
-cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out,
-                                     cdul_error *err);
-void cdul_provider_pairs_free(cdul_provider_pairs *pairs);
 /* NULL if the user did not give the key. */
 const char *cdul_provider_pairs_get(const cdul_provider_pairs *pairs, const char *key);
 /* For keys that the user did not give; `key` and `value` are borrowed. Only once. */

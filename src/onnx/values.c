@@ -1,3 +1,4 @@
+/* Numbers to and from the types of a graph. */
 #include "onnx/values.h"
 
 #include "base/safetensors.h"

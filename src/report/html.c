@@ -1,4 +1,4 @@
-/* The page: what the user sees of it is in page/. */
+/* The HTML report: data of images and classes around the style, body and script in page/. */
 #include "base/file.h"
 #include "base/json.h"
 #include "report/markup.h"
