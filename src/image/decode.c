@@ -1,3 +1,5 @@
+/* Images from files: limits of size and memory, transparent parts, and the choice of the decoder by
+ * a file's first bytes. */
 #include "image/decode.h"
 
 #include "base/file.h"
@@ -6,6 +8,7 @@
 
 #include <jpeglib.h>
 #include <png.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,9 +39,65 @@ size_t cdul_decode_most_pixels(void) {
     return pixels < DEFAULT_MAX_PIXELS ? pixels : DEFAULT_MAX_PIXELS;
 }
 
+cdul_status cdul_colour_parse(const char *text, uint8_t out[3], cdul_error *err) {
+    if (strlen(text) != 6 || strspn(text, "0123456789abcdefABCDEF") != 6)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "colour \"%s\": expected six hexadecimal digits, as in ffffff", text);
+    unsigned long value = strtoul(text, NULL, 16);
+    for (int c = 0; c < 3; c++) out[c] = (uint8_t)(value >> (16 - 8 * c));
+    return CDUL_OK;
+}
+
+/* --- The gate --- */
+
+/* Threads that decode at once share a number of pixels: each takes those of its image before they
+ * are allocated, and waits while there are too few. An image that is larger than all of them goes
+ * alone. */
+struct cdul_decode_gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t freed;
+    size_t limit, taken;
+};
+
+cdul_status cdul_decode_gate_of(size_t pixels, cdul_decode_gate **out, cdul_error *err) {
+    cdul_decode_gate *gate = calloc(1, sizeof *gate);
+    *out = gate;
+    if (!gate) return cdul_fail_memory(err, "decoding");
+    pthread_mutex_init(&gate->mutex, NULL);
+    pthread_cond_init(&gate->freed, NULL);
+    gate->limit = pixels;
+    return CDUL_OK;
+}
+
 cdul_status cdul_decode_gate_new(cdul_decode_gate **out, cdul_error *err) {
     return cdul_decode_gate_of(pixels_in_memory(), out, err);
 }
+
+void cdul_decode_gate_free(cdul_decode_gate *gate) {
+    if (!gate) return;
+    pthread_cond_destroy(&gate->freed);
+    pthread_mutex_destroy(&gate->mutex);
+    free(gate);
+}
+
+void cdul_decode_gate_take(cdul_decode_gate *gate, size_t pixels) {
+    if (!gate) return;
+    pthread_mutex_lock(&gate->mutex);
+    while (gate->taken > 0 && (gate->taken >= gate->limit || pixels > gate->limit - gate->taken))
+        pthread_cond_wait(&gate->freed, &gate->mutex);
+    gate->taken += pixels;
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+void cdul_decode_gate_give(cdul_decode_gate *gate, size_t pixels) {
+    if (!gate) return;
+    pthread_mutex_lock(&gate->mutex);
+    gate->taken -= pixels;
+    pthread_cond_broadcast(&gate->freed);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+/* --- Images --- */
 
 void cdul_image_free(cdul_image *image) {
     if (!image) return;

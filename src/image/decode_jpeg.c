@@ -4,7 +4,6 @@
 
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h>
@@ -70,24 +69,9 @@ static void count_scans(j_common_ptr jpeg) {
 static void find_orientation(reader *r) {
     for (jpeg_saved_marker_ptr m = r->jpeg.marker_list; m; m = m->next) {
         if (m->data_length < 6 || memcmp(m->data, "Exif\0\0", 6) != 0) continue;
-        int orientation = cdul_exif_orientation(m->data, m->data_length);
-        if (orientation) *r->orientation = orientation;
+        *r->orientation = cdul_exif_orientation(m->data, m->data_length);
         return;
     }
-}
-
-/* CMYK as Photoshop stores it: inverted, so that 255 is no ink. Pillow takes every CMYK JPEG for
- * that, marked by Adobe or not, and so do we. [H, W, 4] to [H, W, 3] in place. */
-static void cmyk_to_rgb(cdul_image *image) {
-    size_t count = image->width * image->height;
-    const uint8_t *in = image->pixels;
-    uint8_t *out = image->pixels;
-    for (size_t i = 0; i < count; i++, in += 4, out += 3) {
-        unsigned black = in[3];
-        for (size_t c = 0; c < 3; c++) out[c] = (uint8_t)((in[c] * black + 127) / 255);
-    }
-    uint8_t *smaller = realloc(image->pixels, count * 3);
-    if (smaller) image->pixels = smaller;
 }
 
 /* By how much the picture may be smaller, 1 to 8. */
@@ -133,7 +117,9 @@ static bool read_pixels(reader *r) {
         jpeg_read_scanlines(jpeg, &row, 1);
     }
     jpeg_finish_decompress(jpeg);
-    if (cmyk) cmyk_to_rgb(r->out);
+    /* As Photoshop stores CMYK: inverted, so that 255 is no ink, and black is like alpha over
+     * black. Pillow takes every CMYK JPEG for that, marked by Adobe or not, and so do we. */
+    if (cmyk) cdul_image_composite(r->out, (const uint8_t[3]){0, 0, 0});
     return true;
 }
 

@@ -57,9 +57,8 @@ static bool choose_transforms(png_structp png, png_infop info) {
 static void find_orientation(reader *r) {
     png_bytep exif = NULL;
     png_uint_32 size = 0;
-    if (!png_get_eXIf_1(r->png, r->info, &size, &exif)) return;
-    int orientation = cdul_exif_orientation(exif, size);
-    if (orientation) *r->orientation = orientation;
+    if (png_get_eXIf_1(r->png, r->info, &size, &exif))
+        *r->orientation = cdul_exif_orientation(exif, size);
 }
 
 /* Everything that may longjmp. Locals are not used after a jump. */

@@ -6,22 +6,13 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
-static const char *status_text(VP8StatusCode code) {
-    switch (code) {
-    case VP8_STATUS_NOT_ENOUGH_DATA:
-        return "file is truncated";
-    case VP8_STATUS_UNSUPPORTED_FEATURE:
-        return "unsupported feature";
-    case VP8_STATUS_BITSTREAM_ERROR:
-        return "damaged data";
-    default:
-        return "cannot be decoded";
-    }
-}
-
 static cdul_status fail_webp(VP8StatusCode code, cdul_error *err) {
+    const char *text = code == VP8_STATUS_NOT_ENOUGH_DATA       ? "file is truncated"
+                       : code == VP8_STATUS_UNSUPPORTED_FEATURE ? "unsupported feature"
+                       : code == VP8_STATUS_BITSTREAM_ERROR     ? "damaged data"
+                                                                : "cannot be decoded";
     if (code == VP8_STATUS_OUT_OF_MEMORY) return cdul_fail_memory(err, "WebP decoder");
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s", status_text(code));
+    return cdul_fail(err, CDUL_ERR_INPUT, "%s", text);
 }
 
 static void find_orientation(const WebPData *file, int *orientation) {
@@ -29,8 +20,7 @@ static void find_orientation(const WebPData *file, int *orientation) {
     WebPChunkIterator chunk;
     if (!demuxer) return;
     if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
-        int found = cdul_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
-        if (found) *orientation = found;
+        *orientation = cdul_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
         WebPDemuxReleaseChunkIterator(&chunk);
     }
     WebPDemuxDelete(demuxer);

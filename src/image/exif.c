@@ -38,48 +38,24 @@ int cdul_exif_orientation(const uint8_t *data, size_t size) {
     return 0;
 }
 
-/* Where the upright image's pixel (0, 0) lies in the stored one, and the steps, in pixels, from
- * there to its next column and row. */
-typedef struct path {
-    ptrdiff_t start, column, row;
-} path;
-
-static path find_path(ptrdiff_t w, ptrdiff_t h, int orientation) {
-    switch (orientation) {
-    case 2:
-        return (path){w - 1, -1, w};
-    case 3:
-        return (path){w * h - 1, -1, -w};
-    case 4:
-        return (path){w * (h - 1), 1, -w};
-    case 5:
-        return (path){0, w, 1};
-    case 6:
-        return (path){w * (h - 1), -w, 1};
-    case 7:
-        return (path){w * h - 1, -w, -1};
-    case 8:
-        return (path){w - 1, w, -1};
-    default:
-        return (path){0, 1, w};
-    }
-}
-
 cdul_status cdul_image_orient(cdul_image *image, int orientation, cdul_error *err) {
     if (orientation < 2 || orientation > 8) return CDUL_OK;
     size_t width = orientation >= 5 ? image->height : image->width;
     size_t height = orientation >= 5 ? image->width : image->height;
     uint8_t *upright = malloc(width * height * 3);
     if (!upright) return cdul_fail_memory(err, "rotated image");
-    path p = find_path((ptrdiff_t)image->width, (ptrdiff_t)image->height, orientation);
+    /* Where the upright image's pixel (0, 0) lies in the stored one, and the steps, in pixels, from
+     * there to its next column and row. */
+    ptrdiff_t w = (ptrdiff_t)image->width, h = (ptrdiff_t)image->height;
+    bool right = orientation == 2 || orientation == 3 || orientation >= 7;
+    bool bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    ptrdiff_t start = (right ? w - 1 : 0) + (bottom ? w * (h - 1) : 0);
+    ptrdiff_t across = right ? -1 : 1, down = bottom ? -w : w;
+    ptrdiff_t column = orientation >= 5 ? down : across, row = orientation >= 5 ? across : down;
     uint8_t *to = upright;
     for (size_t y = 0; y < height; y++) {
-        const uint8_t *from = image->pixels + (p.start + (ptrdiff_t)y * p.row) * 3;
-        for (size_t x = 0; x < width; x++, from += p.column * 3, to += 3) {
-            to[0] = from[0];
-            to[1] = from[1];
-            to[2] = from[2];
-        }
+        const uint8_t *from = image->pixels + (start + (ptrdiff_t)y * row) * 3;
+        for (size_t x = 0; x < width; x++, from += column * 3, to += 3) memcpy(to, from, 3);
     }
     free(image->pixels);
     image->width = width;

@@ -72,10 +72,10 @@ static cdul_status fill_pixels(const cdul_preprocess *p, const cdul_image *image
         const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : black;
         for (size_t i = 0; i < p->width * p->height; i++) memcpy(pixels + 3 * i, fill, 3);
     }
-    cdul_rect window = {across.first, down.first, across.count, down.count};
-    return cdul_image_resize_window(image, NULL, width, height, p->filter, &window,
-                                    pixels + (down.offset * p->width + across.offset) * 3,
-                                    p->width * 3, err);
+    cdul_window window = {{across.first, down.first, across.count, down.count},
+                          pixels + (down.offset * p->width + across.offset) * 3,
+                          p->width * 3};
+    return cdul_image_resize_window(image, NULL, width, height, p->filter, &window, err);
 }
 
 static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
@@ -95,7 +95,7 @@ static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
 cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul_image *image,
                                    const cdul_rect *rect, uint8_t *pixels, cdul_error *err) {
     cdul_status status = check(preprocess, err);
-    return status ? status : fill_pixels(preprocess, image, rect, pixels, err);
+    return status == CDUL_OK ? fill_pixels(preprocess, image, rect, pixels, err) : status;
 }
 
 /* All three channels in one loop, or compilers do not see that the bytes are neighbours. */

@@ -2,14 +2,93 @@
  * src/libImaging/Resample.c (separable, fixed-point coefficients, rounded to 8 bits between the
  * passes) and Geometry.c (nearest).
  *
- * Both passes run over long rows of neighbouring bytes with one coefficient: resize_sums.h. */
+ * Both passes run over long rows of neighbouring bytes with one coefficient. */
 #include "image/resize.h"
-
-#include "image/resize_sums.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+/* --- The inner loop: sums of samples, each times a coefficient, rounded to samples --- */
+
+/* Coefficients are scaled by 2^22: 8 bits are the sample's, 2 are room for overshoot of the sum. */
+#define PRECISION_BITS (32 - 8 - 2)
+#define ONE_HALF       (1 << (PRECISION_BITS - 1))
+
+static inline uint8_t clip8(int32_t sum) {
+    sum >>= PRECISION_BITS;
+    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+}
+
+void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients,
+                               size_t count, size_t bytes, uint8_t *out) {
+    for (size_t j = 0; j < bytes; j++) {
+        int32_t sum = ONE_HALF;
+        for (size_t t = 0; t < count; t++) sum += coefficients[t] * from[t * stride + j];
+        out[j] = clip8(sum);
+    }
+}
+
+#ifdef __x86_64__
+#define STEP 16 /* samples: two registers of sums, one of clipped bytes */
+
+__attribute__((target("avx2"))) static inline __m256i widen(const uint8_t *from) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
+}
+
+/* Sixteen sums to sixteen bytes; the packing instructions clip. */
+__attribute__((target("avx2"))) static inline void store(__m256i low, __m256i high, uint8_t *out) {
+    low = _mm256_srai_epi32(low, PRECISION_BITS);
+    high = _mm256_srai_epi32(high, PRECISION_BITS);
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
+    __m128i packed =
+        _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i *)out, packed);
+}
+
+/* `step` samples at once, 16 or 48: what stays in registers from tap to tap. */
+#define SUMS_OF(name, registers)                                                                   \
+    __attribute__((target("avx2"))) static inline void name(const uint8_t *from, size_t stride,    \
+                                                            const int32_t *coefficients,           \
+                                                            size_t count, uint8_t *out) {          \
+        __m256i sum[registers];                                                                    \
+        for (int r = 0; r < registers; r++) sum[r] = _mm256_set1_epi32(ONE_HALF);                  \
+        for (size_t t = 0; t < count; t++, from += stride) {                                       \
+            const __m256i coefficient = _mm256_set1_epi32(coefficients[t]);                        \
+            for (int r = 0; r < registers; r++)                                                    \
+                sum[r] = _mm256_add_epi32(sum[r],                                                  \
+                                          _mm256_mullo_epi32(coefficient, widen(from + 8 * r)));   \
+        }                                                                                          \
+        for (int r = 0; r < registers; r += 2) store(sum[r], sum[r + 1], out + 8 * r);             \
+    }
+
+SUMS_OF(sums_of_48, 6)
+SUMS_OF(sums_of_16, 2)
+
+__attribute__((target("avx2"))) static void sums_avx2(const uint8_t *from, size_t stride,
+                                                      const int32_t *coefficients, size_t count,
+                                                      size_t bytes, uint8_t *out) {
+    size_t j = 0;
+    for (; j + 48 <= bytes; j += 48) sums_of_48(from + j, stride, coefficients, count, out + j);
+    for (; j + STEP <= bytes; j += STEP) sums_of_16(from + j, stride, coefficients, count, out + j);
+    cdul_resize_sums_portable(from + j, stride, coefficients, count, bytes - j, out + j);
+}
+#endif
+
+void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coefficients, size_t count,
+                      size_t bytes, uint8_t *out) {
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        sums_avx2(from, stride, coefficients, count, bytes, out);
+        return;
+    }
+#endif
+    cdul_resize_sums_portable(from, stride, coefficients, count, bytes, out);
+}
 
 /* --- Filters: Pillow's, in its order of operations, since the last bit depends on it --- */
 
@@ -99,7 +178,7 @@ static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double sc
     }
     int32_t *to = a->coefficients + at * a->stride;
     for (size_t t = 0; t < count; t++) {
-        double w = (sum != 0 ? weights[t] / sum : weights[t]) * (1 << CDUL_PRECISION_BITS);
+        double w = (sum != 0 ? weights[t] / sum : weights[t]) * (1 << PRECISION_BITS);
         to[t] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
     }
     a->spans[at] = (span){first, count};
@@ -153,10 +232,13 @@ static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t c
     }
 }
 
-/* from: first row and first needed column, [rows, *, 3]. out [rows, a->count, 3]. */
-static void resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a,
-                           uint8_t *block, uint8_t *out, size_t out_stride) {
+/* from: first row and first column that `a` reaches, [rows, *, 3]. out [rows, a->count, 3]. */
+static cdul_status resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a,
+                                  uint8_t *out, size_t out_stride, cdul_error *err) {
     span needed = reach(a);
+    /* zeros: lanes beyond the last row are summed, not used */
+    uint8_t *block = calloc(needed.count, LANES);
+    if (!block) return cdul_fail_memory(err, "resize");
     for (size_t y = 0; y < rows; y += ROWS) {
         size_t n = rows - y < ROWS ? rows - y : ROWS;
         load_block(from + y * stride, stride, n, needed.count, block);
@@ -172,6 +254,8 @@ static void resize_columns(const uint8_t *from, size_t stride, size_t rows, cons
             }
         }
     }
+    free(block);
+    return CDUL_OK;
 }
 
 /* --- Rows --- */
@@ -232,18 +316,6 @@ static bool rows_first(const job *j) {
     return j->width >= j->in_width || lost > 2 * (j->in_width - j->width);
 }
 
-/* resize_columns with its block. `from` lies at the first column that `a` reaches. */
-static cdul_status pass_across(const uint8_t *from, size_t stride, size_t rows, const axis *a,
-                               uint8_t *out, size_t out_stride, cdul_error *err) {
-    span needed = reach(a);
-    /* zeros: lanes beyond the last row are summed, not used */
-    uint8_t *block = calloc(needed.count, LANES);
-    if (!block) return cdul_fail_memory(err, "resize");
-    resize_columns(from, stride, rows, a, block, out, out_stride);
-    free(block);
-    return CDUL_OK;
-}
-
 /* Both passes; the first is done only where the second looks. */
 static cdul_status resize_both(const job *j, const axis *across, const axis *down,
                                cdul_error *err) {
@@ -257,9 +329,9 @@ static cdul_status resize_both(const job *j, const axis *across, const axis *dow
     cdul_status status = CDUL_OK;
     if (swap) {
         resize_rows(from, j->stride, stride, down, middle, stride);
-        status = pass_across(middle, stride, down->count, across, j->out, j->out_stride, err);
+        status = resize_columns(middle, stride, down->count, across, j->out, j->out_stride, err);
     } else {
-        status = pass_across(from, j->stride, rows.count, across, middle, stride, err);
+        status = resize_columns(from, j->stride, rows.count, across, middle, stride, err);
         if (status == CDUL_OK) resize_rows(middle, stride, stride, down, j->out, j->out_stride);
     }
     free(middle);
@@ -279,8 +351,8 @@ static cdul_status resize_smooth(const job *j, const kernel *k, cdul_error *err)
     if (columns && rows)
         status = resize_both(j, &across, &down, err);
     else if (columns)
-        status = pass_across(j->pixels + w->y * j->stride + reach(&across).first * 3, j->stride,
-                             w->height, &across, j->out, j->out_stride, err);
+        status = resize_columns(j->pixels + w->y * j->stride + reach(&across).first * 3, j->stride,
+                                w->height, &across, j->out, j->out_stride, err);
     else if (rows)
         resize_rows(j->pixels + reach(&down).first * j->stride + w->x * 3, j->stride, w->width * 3,
                     &down, j->out, j->out_stride);
@@ -300,15 +372,15 @@ static bool inside(const cdul_rect *r, size_t width, size_t height) {
 }
 
 cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *rect, size_t width,
-                                     size_t height, cdul_filter filter, const cdul_rect *window,
-                                     uint8_t *out, size_t stride, cdul_error *err) {
+                                     size_t height, cdul_filter filter, const cdul_window *window,
+                                     cdul_error *err) {
     cdul_rect all = {0, 0, image->width, image->height};
     const cdul_rect *part = rect ? rect : &all;
     if (!inside(part, image->width, image->height))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "resize: crop %zu x %zu at %zu, %zu is not inside %zu x %zu", part->width,
                          part->height, part->x, part->y, image->width, image->height);
-    if (width == 0 || height == 0 || !inside(window, width, height))
+    if (width == 0 || height == 0 || !inside(&window->rect, width, height))
         return cdul_fail(err, CDUL_ERR_USAGE, "resize: impossible output of %zu x %zu", width,
                          height);
     if ((int)filter < CDUL_NEAREST || (int)filter > CDUL_HAMMING)
@@ -319,16 +391,15 @@ cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *r
              .in_height = part->height,
              .width = width,
              .height = height,
-             .window = *window,
-             .out = out,
-             .out_stride = stride};
+             .window = window->rect,
+             .out = window->out,
+             .out_stride = window->stride};
     return filter == CDUL_NEAREST ? resize_nearest(&j, err)
                                   : resize_smooth(&j, &kernels[filter], err);
 }
 
 cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width,
                               size_t height, cdul_filter filter, uint8_t *out, cdul_error *err) {
-    cdul_rect window = {0, 0, width, height};
-    return cdul_image_resize_window(image, rect, width, height, filter, &window, out, width * 3,
-                                    err);
+    cdul_window whole = {{0, 0, width, height}, out, width * 3};
+    return cdul_image_resize_window(image, rect, width, height, filter, &whole, err);
 }

@@ -1,3 +1,4 @@
+/* Images to views to rows of a network: decoding in worker threads, batches in the caller's. */
 #include "image/views.h"
 
 #include "base/prefetch.h"
@@ -47,8 +48,8 @@ static size_t least_side(size_t side, double share) {
     return (size_t)ceil(MARGIN * (double)side / share);
 }
 
-void cdul_views_reduce(const cdul_preprocess *p, const cdul_crops *crops,
-                       cdul_decode_options *out) {
+/* Sets the least size that images may be decoded at. */
+static void reduce(const cdul_preprocess *p, const cdul_crops *crops, cdul_decode_options *out) {
     double across = 1, down = 1; /* the smallest share of the picture that is a view's */
     for (size_t s = 0; crops && s < crops->count; s++) {
         const double *box = crops->boxes + 4 * s;
@@ -238,7 +239,7 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
                 .views = cdul_views_count(options),
                 .view_size = 3 * options->preprocess->height * options->preprocess->width};
     cdul_prefetch *prefetch = NULL;
-    if (options->reduce) cdul_views_reduce(options->preprocess, options->crops, &r.decode);
+    if (options->reduce) reduce(options->preprocess, options->crops, &r.decode);
     /* enough images ahead to fill the next batch while this one runs */
     r.depth = options->threads + 1 + options->batch / r.views;
     cdul_status status = cdul_decode_gate_new(&r.decode.gate, err);

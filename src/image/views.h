@@ -16,7 +16,10 @@ typedef struct cdul_view_options {
     const cdul_crops *crops; /* S crops besides the whole image; NULL = none */
     bool mirror;
     cdul_decode_options decode; /* its least sizes are set here */
-    bool reduce; /* decode large JPEGs at a part of their size: see cdul_views_reduce */
+    /* Decode large JPEGs at 1/2, 1/4 or 1/8 of their size, where every view still has twice the
+     * pixels that it needs in both directions. Resizing halves them at least, which hides what the
+     * decoder did. */
+    bool reduce;
     size_t threads; /* that decode and resize; 0 = in the caller's thread */
     size_t batch; /* B, at least 1 */
     size_t width; /* D: numbers the network gives a view */
@@ -45,12 +48,6 @@ typedef struct cdul_view_calls {
 } cdul_view_calls;
 
 size_t cdul_views_count(const cdul_view_options *options); /* V */
-
-/* Lets JPEGs be decoded at 1/2, 1/4 or 1/8 of their size where every view still has twice the
- * pixels that it needs in both directions: resizing halves them at least, and hides what the
- * decoder did. */
-void cdul_views_reduce(const cdul_preprocess *preprocess, const cdul_crops *crops,
-                       cdul_decode_options *out);
 
 /* Runs over the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes
  * `paths`. CDUL_ERR_CANCELLED if should_stop says so, when all images whose rows are computed have

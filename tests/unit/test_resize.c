@@ -42,7 +42,7 @@ static void a_window_is_that_part_of_the_whole_result(void **state) {
                 cdul_image_resize(&image, NULL, width, height, (cdul_filter)filter, whole, &err));
             memset(part, 1, width * height * 3);
             assert_ok(cdul_image_resize_window(&image, NULL, width, height, (cdul_filter)filter,
-                                               &window, part, width * 3, &err));
+                                               &(cdul_window){window, part, width * 3}, &err));
             for (size_t y = 0; y < window.height; y++)
                 assert_memory_equal(part + y * width * 3,
                                     whole + ((window.y + y) * width + window.x) * 3,

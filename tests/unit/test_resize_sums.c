@@ -1,7 +1,7 @@
 /* What runs here, with AVX2 or without, against the plain loop. */
 #include "test.h"
 
-#include "image/resize_sums.h"
+#include "image/resize.h"
 
 static void every_length_is_the_plain_loops(void **state) {
     (void)state;
