@@ -211,10 +211,9 @@ static cdul_status check_psd(reader *r) {
     if (r->size < 26) return fail_truncated(r);
     size_t channels = get16_big(p + 12), bits = get16_big(p + 22), at = 26;
     if (get16_big(p + 4) != 1) return fail_kind(r, "PSB");
-    if (get16_big(p + 24) != 3) return fail_kind(r, "Photoshop file of other colours than RGB");
-    /* Of these stb_image takes a white ground out, with numbers beyond what C defines. */
-    if (channels != 3) return fail_kind(r, "Photoshop file with other channels than R, G, B");
-    if (bits != 8 && bits != 16) return fail_kind(r, "Photoshop file of other than 8 or 16 bits");
+    /* Where there is alpha, stb_image takes a white ground out, beyond what C defines. */
+    if (get16_big(p + 24) != 3 || channels != 3 || (bits != 8 && bits != 16))
+        return fail_kind(r, "Photoshop file that is not RGB of 8 or 16 bits without alpha");
     cdul_status status = check_size(r, get32_big(p + 18), get32_big(p + 14));
     if (status != CDUL_OK) return status;
     for (int section = 0; section < 3; section++) { /* colours, resources, layers */

@@ -2,6 +2,7 @@
 #include "cdul/image.h"
 
 #include "base/file.h"
+#include "base/map.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -191,28 +192,19 @@ static cdul_status add_argument(gatherer *g, const char *argument) {
 
 /* --- Names are keys in every output: no two alike --- */
 
-static int by_name(const void *a, const void *b, void *names) {
-    const cdul_strings *list = names;
-    size_t i = *(const size_t *)a, j = *(const size_t *)b;
-    int order = strcmp(list->items[i], list->items[j]);
-    return order ? order : (i > j) - (i < j);
-}
-
 static cdul_status check_names(const gatherer *g) {
-    const cdul_strings *names = g->names;
-    size_t *order = malloc(names->count * sizeof *order);
-    if (!order) return cdul_fail_memory(g->err, "image list");
-    for (size_t i = 0; i < names->count; i++) order[i] = i;
-    qsort_r(order, names->count, sizeof *order, by_name, g->names);
+    cdul_names seen = {0};
     cdul_status status = CDUL_OK;
-    for (size_t i = 1; i < names->count && status == CDUL_OK; i++)
-        if (strcmp(names->items[order[i - 1]], names->items[order[i]]) == 0)
+    for (size_t i = 0, first = 0; i < g->names->count && status == CDUL_OK; i++) {
+        status = cdul_names_get(&seen, g->names->items[i], &first, g->err);
+        if (status == CDUL_OK && first != i)
             status = cdul_fail(
                 g->err, CDUL_ERR_INPUT,
                 "two images have the name %s (%s and %s): name each file once, or the folder "
                 "above both",
-                names->items[order[i]], g->paths->items[order[i - 1]], g->paths->items[order[i]]);
-    free(order);
+                g->names->items[i], g->paths->items[first], g->paths->items[i]);
+    }
+    cdul_names_free(&seen);
     return status;
 }
 

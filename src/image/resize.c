@@ -135,8 +135,8 @@ typedef struct kernel {
 } kernel;
 
 static const kernel kernels[] = {
-    [CDUL_LANCZOS] = {lanczos, 3}, [CDUL_BILINEAR] = {triangle, 1}, [CDUL_BICUBIC] = {cubic, 2},
-    [CDUL_BOX] = {box, 0.5},       [CDUL_HAMMING] = {hamming, 1},
+    [CDUL_NEAREST] = {NULL, 0},  [CDUL_LANCZOS] = {lanczos, 3}, [CDUL_BILINEAR] = {triangle, 1},
+    [CDUL_BICUBIC] = {cubic, 2}, [CDUL_BOX] = {box, 0.5},       [CDUL_HAMMING] = {hamming, 1},
 };
 
 /* --- Coefficients of one axis --- */
@@ -184,8 +184,22 @@ static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double sc
     a->spans[at] = (span){first, count};
 }
 
-static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, const kernel *k,
+/* One input pixel each. Pillow adds the step up instead of multiplying: the rounding is part of the
+ * result. */
+static void fill_nearest(axis *a, size_t in, double scale, size_t first) {
+    double at = scale * 0.5;
+    for (size_t i = 0; i < first; i++) at += scale;
+    for (size_t i = 0; i < a->count; i++, at += scale) {
+        a->spans[i] = (span){(size_t)at < in ? (size_t)at : in - 1, 1};
+        a->coefficients[i] = 1 << PRECISION_BITS;
+    }
+}
+
+/* Output pixels first .. first + count - 1 of `out`. Where the size stays, pixels stay as they
+ * are. */
+static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, cdul_filter filter,
                              axis *a, cdul_error *err) {
+    const kernel *k = &kernels[in == out ? CDUL_NEAREST : filter];
     double scale = (double)in / (double)out;
     double support = k->support * (scale < 1 ? 1 : scale);
     a->count = count;
@@ -198,6 +212,8 @@ static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, 
     cdul_status status = CDUL_OK;
     if (!a->spans || !a->coefficients || !weights)
         status = cdul_fail_memory(err, "resize");
+    else if (!k->value)
+        fill_nearest(a, in, scale, first);
     else
         for (size_t i = 0; i < count; i++)
             fill_pixel(a, i, k, (double)in, scale, first + i, weights);
@@ -272,97 +288,33 @@ static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const 
 
 /* --- Both --- */
 
-/* One call's sizes: `part` of the image becomes width x height, of which `window` is wanted. */
-typedef struct job {
-    const uint8_t *pixels; /* the part's first pixel */
-    size_t stride; /* bytes from row to row of the image */
-    size_t in_width, in_height, width, height;
-    cdul_rect window;
-    uint8_t *out;
-    size_t out_stride;
-} job;
-
-/* Pillow adds the step up instead of multiplying: the rounding is part of the result. */
-static size_t *nearest_positions(size_t in, size_t out, size_t first, size_t count) {
-    size_t *positions = malloc(count * sizeof *positions);
-    if (!positions) return NULL;
-    double step = (double)in / (double)out, at = step * 0.5;
-    for (size_t i = 0; i < first; i++) at += step;
-    for (size_t i = 0; i < count; i++, at += step)
-        positions[i] = (size_t)at < in ? (size_t)at : in - 1;
-    return positions;
-}
-
-static cdul_status resize_nearest(const job *j, cdul_error *err) {
-    size_t *columns = nearest_positions(j->in_width, j->width, j->window.x, j->window.width);
-    size_t *rows = nearest_positions(j->in_height, j->height, j->window.y, j->window.height);
-    cdul_status status = columns && rows ? CDUL_OK : cdul_fail_memory(err, "resize");
-    for (size_t y = 0; status == CDUL_OK && y < j->window.height; y++) {
-        const uint8_t *from = j->pixels + rows[y] * j->stride;
-        uint8_t *to = j->out + y * j->out_stride;
-        for (size_t x = 0; x < j->window.width; x++) memcpy(to + 3 * x, from + 3 * columns[x], 3);
-    }
-    free(columns);
-    free(rows);
-    return status;
-}
-
 /* Pillow 13's choice of order, which shows in the last bits since values are rounded and clipped
  * between the passes: rows first if the height loses more than twice as many pixels as the width.
  * Pillow up to 12 always takes columns first. */
-static bool rows_first(const job *j) {
-    if (j->height >= j->in_height) return false;
-    size_t lost = j->in_height - j->height;
-    return j->width >= j->in_width || lost > 2 * (j->in_width - j->width);
+static bool rows_first(const cdul_rect *part, size_t width, size_t height) {
+    if (height >= part->height) return false;
+    size_t lost = part->height - height;
+    return width >= part->width || lost > 2 * (part->width - width);
 }
 
-/* Both passes; the first is done only where the second looks. */
-static cdul_status resize_both(const job *j, const axis *across, const axis *down,
-                               cdul_error *err) {
-    bool swap = rows_first(j);
+/* `pixels` is the part's first. The first pass is done only where the second looks. */
+static cdul_status resize(const uint8_t *pixels, size_t in_stride, const axis *across,
+                          const axis *down, bool swap, const cdul_window *to, cdul_error *err) {
     span columns = reach(across), rows = reach(down);
     size_t stride = (swap ? columns.count : across->count) * 3;
     size_t lines = swap ? down->count : rows.count;
     uint8_t *middle = lines <= SIZE_MAX / stride ? malloc(stride * lines) : NULL;
     if (!middle) return cdul_fail_memory(err, "resize");
-    const uint8_t *from = j->pixels + rows.first * j->stride + columns.first * 3;
+    const uint8_t *from = pixels + rows.first * in_stride + columns.first * 3;
     cdul_status status = CDUL_OK;
     if (swap) {
-        resize_rows(from, j->stride, stride, down, middle, stride);
-        status = resize_columns(middle, stride, down->count, across, j->out, j->out_stride, err);
+        resize_rows(from, in_stride, stride, down, middle, stride);
+        status = resize_columns(middle, stride, down->count, across, to->out, to->stride, err);
     } else {
-        status = resize_columns(from, j->stride, rows.count, across, middle, stride, err);
-        if (status == CDUL_OK) resize_rows(middle, stride, stride, down, j->out, j->out_stride);
+        status = resize_columns(from, in_stride, rows.count, across, middle, stride, err);
+        if (status == CDUL_OK) resize_rows(middle, stride, stride, down, to->out, to->stride);
     }
     free(middle);
-    return status;
-}
-
-/* A side that keeps its size has no pass. */
-static cdul_status resize_smooth(const job *j, const kernel *k, cdul_error *err) {
-    axis across = {0}, down = {0};
-    bool columns = j->in_width != j->width, rows = j->in_height != j->height;
-    const cdul_rect *w = &j->window;
-    cdul_status status = CDUL_OK;
-    if (columns) status = make_axis(j->in_width, j->width, w->x, w->width, k, &across, err);
-    if (status == CDUL_OK && rows)
-        status = make_axis(j->in_height, j->height, w->y, w->height, k, &down, err);
-    if (status != CDUL_OK) goto done;
-    if (columns && rows)
-        status = resize_both(j, &across, &down, err);
-    else if (columns)
-        status = resize_columns(j->pixels + w->y * j->stride + reach(&across).first * 3, j->stride,
-                                w->height, &across, j->out, j->out_stride, err);
-    else if (rows)
-        resize_rows(j->pixels + reach(&down).first * j->stride + w->x * 3, j->stride, w->width * 3,
-                    &down, j->out, j->out_stride);
-    else
-        for (size_t y = 0; y < w->height; y++)
-            memcpy(j->out + y * j->out_stride, j->pixels + (w->y + y) * j->stride + w->x * 3,
-                   w->width * 3);
-done:
-    free_axis(&across);
-    free_axis(&down);
     return status;
 }
 
@@ -385,17 +337,17 @@ cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *r
                          height);
     if ((int)filter < CDUL_NEAREST || (int)filter > CDUL_HAMMING)
         return cdul_fail(err, CDUL_ERR_USAGE, "resize: no filter %d: 0 to 5", (int)filter);
-    job j = {.pixels = image->pixels + (part->y * image->width + part->x) * 3,
-             .stride = image->width * 3,
-             .in_width = part->width,
-             .in_height = part->height,
-             .width = width,
-             .height = height,
-             .window = window->rect,
-             .out = window->out,
-             .out_stride = window->stride};
-    return filter == CDUL_NEAREST ? resize_nearest(&j, err)
-                                  : resize_smooth(&j, &kernels[filter], err);
+    axis across = {0}, down = {0};
+    const cdul_rect *w = &window->rect;
+    cdul_status status = make_axis(part->width, width, w->x, w->width, filter, &across, err);
+    if (status == CDUL_OK)
+        status = make_axis(part->height, height, w->y, w->height, filter, &down, err);
+    if (status == CDUL_OK)
+        status = resize(image->pixels + (part->y * image->width + part->x) * 3, image->width * 3,
+                        &across, &down, rows_first(part, width, height), window, err);
+    free_axis(&across);
+    free_axis(&down);
+    return status;
 }
 
 cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width,
