@@ -1,6 +1,6 @@
-/* Images: finding, decoding, resizing, cropping, and turning pixels into a network's input. The
- * same functions serve label, train and predict, so that a picture looks the same to every
- * network. */
+/* Images: finding, decoding, resizing, cropping, and turning pixels into a network's input.
+ * Labelling, training and prediction share these functions, so that a picture looks the same to
+ * every network. */
 #ifndef CDUL_IMAGE_H
 #define CDUL_IMAGE_H
 
@@ -24,47 +24,64 @@ typedef struct cdul_decode_gate cdul_decode_gate;
 typedef struct cdul_image {
     size_t width, height;
     uint8_t *pixels;
-    cdul_decode_gate *gate; /* of which it has width x height pixels, or NULL */
+    /* Where width x height pixels are to be given back; NULL = nowhere. */
+    cdul_decode_gate *gate;
 } cdul_image;
 
 typedef struct cdul_decode_options {
-    bool exif; /* apply EXIF orientation (tag 0x0112); default true */
-    uint8_t background[3]; /* RGB under transparent pixels; default white */
-    size_t max_pixels; /* larger images are refused before decoding; 0 = 179 million, as Pillow */
-    /* A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as it is still
-     * this wide and high as it will be shown. 0, the default: in full. */
+    /* Apply the EXIF orientation (tag 0x0112). Default true. */
+    bool exif;
+    /* RGB under transparent pixels. Default white. */
+    uint8_t background[3];
+    /* Larger images are refused before they are decoded. 0 = 179 million, as in Pillow. */
+    size_t max_pixels;
+    /* A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as the upright
+     * image is still this wide and high. 0 (default) = at its full size. */
     size_t least_width, least_height;
-    cdul_decode_gate *gate; /* shared by threads, borrowed; NULL = each takes what it needs */
+    /* Shared by threads, borrowed. NULL = each thread takes the memory that it needs. */
+    cdul_decode_gate *gate;
 } cdul_decode_options;
 
 cdul_decode_options cdul_decode_defaults(void);
-/* A max_pixels from memory: what half of that which this process may have holds of the worst files.
- * Not above 179 million, nor below 25 million. */
+
+/* A max_pixels that fits the memory: half of what this process may use, at 24 bytes a pixel, which
+ * is more than any file needs. At least 25 million, at most 179 million. */
 size_t cdul_decode_most_pixels(void);
-/* A gate for the images of all threads together: half of the memory likewise, without a limit
- * above. An image waits until there is room, or until it is the only one. Free it after the
- * images. */
+
+/* A gate for all threads together. It lets pixels pass up to the same half of the memory, without
+ * an upper bound. An image waits until there is room, or until it is the only one. Free the gate
+ * after the images. */
 cdul_status cdul_decode_gate_new(cdul_decode_gate **out, cdul_error *err) CDUL_MUST_CHECK;
+/* Takes NULL. */
 void cdul_decode_gate_free(cdul_decode_gate *gate);
+
 /* "RRGGBB" in hexadecimal, for `background`. CDUL_ERR_USAGE for anything else. */
 cdul_status cdul_colour_parse(const char *text, uint8_t out[3], cdul_error *err) CDUL_MUST_CHECK;
 
-/* JPEG (grey, YCbCr, RGB, CMYK, YCCK), PNG (palette, 16-bit, alpha, interlaced), WebP and GIF
- * (first frame of an animation), BMP, TGA, PNM (P1 to P6). The kind is found from the content, not
- * from the name. Pixels are Pillow's, but that 16-bit grey keeps its high byte (Pillow clips it to
- * white). Colour profiles and gamma are ignored. A truncated or damaged file, one that is no image,
- * and one with more than max_pixels or a side over 1,000,000 are CDUL_ERR_INPUT. Nothing of the
- * image's size is allocated before these limits are checked. The caller frees with cdul_image_free.
- * `options` NULL: defaults. */
-cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *options,
-                                   cdul_image *out, cdul_error *err) CDUL_MUST_CHECK;
+/* Reads JPEG, PNG, WebP, GIF, BMP, TGA, PNM (P5, P6) and PSD; of animations the first frame. The
+ * kind is found from the content, not from the name. Colour profiles and gamma are ignored. Pixels
+ * are Pillow's; docs/formats.md lists the kinds of each format and the few differences.
+ *
+ * CDUL_ERR_INPUT: no image, or a kind that is not read; a damaged file; more than max_pixels, or a
+ * side over 1,000,000. These limits are checked before anything of the image's size is allocated.
+ * A truncated file is damaged too, but for GIF and for run-length TGA and PSD, where it counts as
+ * whole.
+ *
+ * `options` NULL = defaults. Free `out` with cdul_image_free. */
 cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_options *options,
                               cdul_image *out, cdul_error *err) CDUL_MUST_CHECK;
+
+/* The same of a file. CDUL_ERR_IO: it cannot be opened or read. CDUL_ERR_INPUT also: not a regular
+ * file; more bytes than 8 for each of max_pixels and 64 MiB. */
+cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *options,
+                                   cdul_image *out, cdul_error *err) CDUL_MUST_CHECK;
+
+/* Frees the pixels and gives them back to the gate. Takes NULL and an empty image. */
 void cdul_image_free(cdul_image *image);
 
 /* --- Resizing --- */
 
-/* Pillow's filters by Pillow's numbers (preprocessor_config.json "resample"). All but NEAREST
+/* Pillow's filters by Pillow's numbers (preprocessor_config.json: "resample"). All but NEAREST
  * antialias. */
 typedef enum cdul_filter {
     CDUL_NEAREST = 0,
@@ -80,84 +97,108 @@ typedef struct cdul_rect {
     size_t x, y, width, height;
 } cdul_rect;
 
-/* Resizes the part `rect` of `image` (NULL = all) to [height, width, 3] in `out`, which the caller
- * owns. Pixels outside rect are not looked at. Equal to Pillow 13's Image.crop(rect).resize((width,
- * height), filter) to the last bit. (Pillow up to 12 resizes the width first in every case, 13 the
- * height if that loses more than twice as many pixels: rounding and clipping between the passes
- * then differ.) CDUL_ERR_USAGE: rect not inside the image, size 0, no such filter. */
+/* Resizes the part `rect` of `image` (NULL = all of it) to [height, width, 3] in `out`, which the
+ * caller owns. Pixels outside rect are not looked at.
+ *
+ * Equal to Pillow 13's Image.crop(rect).resize((width, height), filter) to the last bit. Values are
+ * rounded and clipped between the two passes, so their order shows: Pillow up to 12 resizes the
+ * width first, Pillow 13 the height if that loses more than twice as many pixels.
+ *
+ * CDUL_ERR_USAGE: rect is not inside the image, the size is 0, no such filter. */
 cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width,
                               size_t height, cdul_filter filter, uint8_t *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- Crops: the local views of the method (section 3.1 of the paper: "snippets") --- */
 
-/* A list of views of an image besides the whole: "3x3" (R rows x C columns of tiles that cover it),
- * "3x3:0.5" (R x C windows of half the image's width and height, evenly spread, overlapping),
- * "1x1+2x2+3x3" (all of them). */
+/* The views of an image besides the whole. */
 typedef struct cdul_crops {
-    size_t count; /* S */
-    double *boxes; /* [S, 4]: left, top, right, bottom as fractions of width and height */
+    /* S */
+    size_t count;
+    /* [S, 4]: left, top, right, bottom as fractions of width and height. */
+    double *boxes;
 } cdul_crops;
 
+/* Reads a grid:
+ *     "3x3"          3 rows x 3 columns of tiles that cover the image
+ *     "3x3:0.5"      3 x 3 windows of half the image's width and height, evenly spread
+ *     "1x1+2x2+3x3"  all of these
+ * CDUL_ERR_USAGE for anything else, a side over 64, or more than 4,096 crops. */
 cdul_status cdul_crops_parse(const char *grid, cdul_crops *out, cdul_error *err) CDUL_MUST_CHECK;
+/* Takes NULL. */
 void cdul_crops_free(cdul_crops *crops);
-/* Crop s of a width x height image in pixels: edges rounded to the nearest pixel, at least 1 x
- * 1. */
+/* Crop s of a width x height image in pixels: edges rounded to the nearest pixel, at least
+ * 1 x 1. */
 cdul_rect cdul_crops_rect(const cdul_crops *crops, size_t s, size_t width, size_t height);
 
 /* --- Preprocessing: pixels to network input --- */
 
+/* How the whole image becomes the input. To squash is to resize both sides without keeping the
+ * aspect ratio. */
 typedef enum cdul_resize_mode {
-    CDUL_RESIZE_SHORTEST, /* shorter side to `shortest`, then centre crop (CLIP's) */
-    /* both sides, aspect ratio not kept; then centre crop, if squash_width is set */
+    /* The shorter side to `shortest`, then a centre crop (CLIP's way). */
+    CDUL_RESIZE_SHORTEST,
+    /* Squashed; then a centre crop, if squash_width is set. */
     CDUL_RESIZE_SQUASH,
-    /* the whole image inside the input, centred, padded with `fill` (open_clip's) */
+    /* The whole image inside the input, centred, padded with `fill` (open_clip's way). */
     CDUL_RESIZE_LONGEST,
 } cdul_resize_mode;
 
 typedef struct cdul_preprocess {
-    size_t width, height; /* of the network's input, pixels */
-    /* SHORTEST: the side before the centre crop (an image that is then smaller than the input is
-     * padded with black); 0 = as small as covers the input */
+    /* W and H of the network's input, pixels. */
+    size_t width, height;
+    /* SHORTEST: the shorter side before the centre crop. An image that is then smaller than the
+     * input is padded with black. 0 = as small as covers the input. */
     size_t shortest;
-    /* SQUASH: the size before a centre crop, likewise; 0 = the input's */
+    /* SQUASH: the size before the centre crop, padded likewise. 0 = the input's size, no crop. */
     size_t squash_width, squash_height;
     cdul_resize_mode mode;
     cdul_filter filter;
-    float scale; /* uint8 to float: 1/255 */
-    float mean[3], std[3]; /* RGB: out = (pixel * scale - mean) / std */
-    uint8_t fill[3]; /* LONGEST: padding */
-    /* a centre crop halves odd margins down and odd padding up (transformers with Pillow); false =
-     * margins to the even neighbour, padding down (torchvision, open_clip) */
+    /* uint8 to float, usually 1/255. */
+    float scale;
+    /* RGB: out = (pixel * scale - mean) / std. */
+    float mean[3], std[3];
+    /* LONGEST: the padding. */
+    uint8_t fill[3];
+    /* Odd margins of a centre crop. true: halved down, and padding up (transformers with Pillow).
+     * false: to the even neighbour, and padding down (torchvision, open_clip). */
     bool crop_floor;
 } cdul_preprocess;
 
-/* Writes one view as planes [3, height, width]. `rect` NULL: the whole image in the reference's own
- * way (`mode`). A rect is a crop: it is squashed to the input, whatever the mode, so that no part
- * of it is lost. `scratch` holds height x width x 3 bytes. */
+/* Writes one view as planes [3, H, W]. `rect` NULL: the whole image, by `mode`. A rect is a crop:
+ * it is squashed to the input, whatever the mode, so that no part of it is lost. `scratch` holds
+ * H x W x 3 bytes. CDUL_ERR_USAGE: the input's size is 0, scale, mean or std are not finite, or std
+ * is not over 0. */
 cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,
                                   const cdul_rect *rect, uint8_t *scratch, float *out,
                                   cdul_error *err) CDUL_MUST_CHECK;
-/* Its two steps, for who changes pixels in between: the view as pixels [height, width, 3], */
+/* The first of its two steps: the view as pixels [H, W, 3]. The caller may change them in
+ * between. */
 cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul_image *image,
                                    const cdul_rect *rect, uint8_t *pixels,
                                    cdul_error *err) CDUL_MUST_CHECK;
-/* and pixels to planes. */
+/* The second: pixels [H, W, 3] to planes [3, H, W]. */
 void cdul_preprocess_planes(const cdul_preprocess *preprocess, const uint8_t *pixels, float *out);
 
 /* --- Listing --- */
 
 typedef struct cdul_list_options {
-    const char *root; /* paths in lists are relative to it; NULL = current folder */
-    bool nul_separated; /* lists are separated by NUL instead of newline */
+    /* Paths in lists are relative to this folder. NULL = the current one. */
+    const char *root;
+    /* Entries of lists end in NUL instead of a newline. */
+    bool nul_separated;
 } cdul_list_options;
 
-/* Expands what the user named (files; folders, searched recursively, sorted by bytes; "@list.txt";
- * "-" = a list on standard input) into paths to open, and the names that outputs use for them
- * (relative to the folder or root they came from). Both lists have the same order and length.
- * Hidden files, symlink loops and files that are not images by extension are left out of folders;
- * files named directly are always kept. A path that does not exist, an empty result, or two files
- * with one name are errors. */
+/* Expands arguments into `paths` to open and `names` for outputs, in the same order. An argument is
+ *     a file       kept, whatever its extension
+ *     a folder     searched recursively, sorted by bytes; without hidden files, links back to a
+ *                  folder above, and files that are no images by their extension
+ *     @list.txt    a list of files, one a line
+ *     -            such a list on standard input
+ * A name is the path in the list, or the path below the folder.
+ *
+ * CDUL_ERR_IO: a path does not exist or cannot be read. CDUL_ERR_INPUT: no images, two files with
+ * one name, a folder in a list. Free both lists with cdul_strings_free. */
 cdul_status cdul_list_images(const char *const *arguments, size_t count,
                              const cdul_list_options *options, cdul_strings *paths,
                              cdul_strings *names, cdul_error *err) CDUL_MUST_CHECK;
