@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     cdul_align_to_latent(initial, n * c, latent);
 
     double start = now();
-    cdul_align_options options = cdul_align_defaults();
+    cdul_align_options options = cdul_train_defaults().alignment;
     cdul_align_step step;
     cdul_align_update(&options, logits, NULL, n, c, latent, &step);
     cdul_align_to_labels(latent, n * c, labels);

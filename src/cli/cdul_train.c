@@ -1,10 +1,8 @@
 /* cdul-train: pseudo-labels to a classifier. */
-#include "base/file.h"
+#include "cdul/train.h"
 #include "cdul/versions.h"
 #include "programs.h"
 #include "run.h"
-#include "train/export.h"
-#include "train/trainer.h"
 #include "train_options.h"
 
 #include <stdio.h>
@@ -38,7 +36,7 @@ static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
     return CDUL_OK;
 }
 
-static void summarise(const cdul_train_options *options, const cdul_train_result *result,
+static void summarise(const cdul_train_params *options, const cdul_train_result *result,
                       cdul_cli *cli) {
     if (result->skipped > 0)
         cdul_cli_warn(cli, "%zu of %zu images skipped: see %s", result->skipped, result->images,
@@ -48,23 +46,13 @@ static void summarise(const cdul_train_options *options, const cdul_train_result
                  result->classes, options->output, options->output);
 }
 
-/* `folder` is a run folder, or a model file itself. */
-static cdul_status export_model(const char *folder, const char *output, cdul_cli *cli,
+static cdul_status export_model(const char *model, const char *output, cdul_cli *cli,
                                 cdul_error *err) {
     if (!output) return cdul_fail(err, CDUL_ERR_USAGE, "--export needs -o: the ONNX file to write");
-    char *path =
-        cdul_path_is_folder(folder) ? cdul_path_join(folder, "model.safetensors") : strdup(folder);
-    if (!path) return cdul_fail_memory(err, "a path");
-    cdul_resnet *net = NULL;
-    cdul_card card = {0};
-    cdul_status status = cdul_model_read(path, &net, &card, err);
-    if (status == CDUL_OK) status = cdul_export_onnx(output, net, &card, NULL, err);
+    cdul_status status = cdul_train_export(model, output, err);
     if (status == CDUL_OK)
         cdul_cli_say(cli, "model: %s\nnext: cdul-predict %s IMAGES... -o predictions.jsonl", output,
                      output);
-    cdul_card_free(&card);
-    cdul_resnet_free(net);
-    free(path);
     return status;
 }
 
@@ -76,12 +64,17 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     cdul_interrupt_limit(INTERRUPT_SECONDS,
                          "cdul-train: interrupted in the middle of a step; the same command with "
                          "--resume goes on after the last complete epoch\n");
-    cdul_train_call call = {&cli->parsed->positional, cli->parsed->threads, config, cli->callbacks};
+    cdul_train_params params = options->train;
+    params.images = &cli->parsed->positional;
+    params.align = options->align;
+    params.threads = cli->parsed->threads;
+    params.config = config;
+    params.callbacks = cli->callbacks;
     cdul_train_result result = {0};
-    cdul_status status = cdul_train(&options->train, &call, &result, err);
+    cdul_status status = cdul_train(&params, &result, err);
     if (status == CDUL_OK) summarise(&options->train, &result, cli);
     cli->skipped = result.skipped > 0;
-    free(result.skipped_list);
+    cdul_train_result_free(&result);
     free(config);
     return status;
 }

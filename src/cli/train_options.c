@@ -10,10 +10,9 @@ static const cdul_option table[] = {
      STRING("labels", 'l', train.labels, "FILE",
             "pseudo-labels of the images: safetensors from cdul-label, or CSV")},
     {ROW_ROOT(train.root)},
-    {ROW_NULL(train.null)},
+    {ROW_NULL(train.nul_separated)},
     {ROW_EXIF(train.exif)},
-    {STRING("background", 0, train.background, "RRGGBB",
-            "colour under transparent pixels, in hexadecimal")},
+    {ROW_BACKGROUND(train.background)},
     {ROW_MAX_PIXELS(train.max_pixels)},
     {REAL("holdout", 0, train.holdout, "SHARE", 0, 0.9,
           "share of the images kept out of training, to watch the agreement with their "
@@ -66,17 +65,17 @@ static const cdul_option table[] = {
 
     {.group = "Alignment",
      CHOICE(
-         "align", 0, train.align, "WHEN", ONE_OF("off", "on"),
+         "align", 0, align, "WHEN", ONE_OF("off", "on"),
          "move the pseudo-labels by gradient alignment between epochs, or leave them as they are")},
     {SIZE("warmup", 0, train.warmup, "EPOCHS", 0, 100000, "epochs before the labels first move")},
     {SIZE("period", 0, train.period, "EPOCHS", 1, 100000,
           "epochs from one move of the labels to the next")},
-    {REAL("sigma", 0, train.sigma, "X", 1e-3, 1e3,
+    {REAL("sigma", 0, train.alignment.sigma, "X", 1e-3, 1e3,
           "width of the weight on uncertain labels: at 0.2 only labels near 0.5 move, from 0.4 on "
           "nearly all")},
-    {REAL("eta", 0, train.eta, "X", 0, 1e4,
+    {REAL("eta", 0, train.alignment.eta, "X", 0, 1e4,
           "step size of the labels; the largest step of a latent logit is about 0.4 eta / sigma")},
-    {CHOICE("target", 0, train.target, "LOSS", ONE_OF("bce", "kl"),
+    {CHOICE("target", 0, train.alignment.target, "LOSS", ONE_OF("bce", "kl"),
             "loss that the labels descend")},
 
     {.group = "Augmentation", FLAG("flip", 0, train.flip, "mirror half of the images")},
@@ -112,31 +111,9 @@ static const cdul_option table[] = {
 };
 
 static void defaults(void *options) {
-    *(cdul_train_cli_options *)options = (cdul_train_cli_options){.train = {
-                                                                      .exif = true,
-                                                                      .background = "ffffff",
-                                                                      .holdout = 0.1,
-                                                                      .size = 448,
-                                                                      .head_bias = true,
-                                                                      .epochs = 20,
-                                                                      .batch = 16,
-                                                                      .lr = 1e-5,
-                                                                      .head_lr_mult = 100,
-                                                                      .momentum = 0.9,
-                                                                      .weight_decay = 0.01,
-                                                                      .schedule = 1,
-                                                                      .seed = 42,
-                                                                      .align = 1,
-                                                                      .warmup = 2,
-                                                                      .period = 1,
-                                                                      .sigma = 1,
-                                                                      .eta = 5,
-                                                                      .flip = true,
-                                                                      .crop_scale_min = 0.5,
-                                                                      .device = "cpu",
-                                                                      .channels_last = true,
-                                                                      .activation_copies = 3,
-                                                                  }};
+    cdul_train_cli_options *o = options;
+    o->train = cdul_train_defaults();
+    o->align = o->train.align;
 }
 
 static const char *const usage[] = {

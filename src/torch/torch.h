@@ -26,7 +26,7 @@
 #define CDUL_TORCH_TORCH_H
 
 #include "base/safetensors.h"
-#include "cdul/error.h"
+#include "cdul/train.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -178,8 +178,6 @@ void cdul_tensor_backward(cdul_scope *scope, const cdul_tensor *loss);
 cdul_tensor *cdul_tensor_grad(cdul_scope *scope, const cdul_tensor *x);
 
 /* --- Optimisers: those of torch::optim --- */
-
-typedef enum cdul_optimizer_kind { CDUL_ADAMW, CDUL_SGD } cdul_optimizer_kind;
 
 typedef struct cdul_optimizer_options {
     cdul_optimizer_kind kind;

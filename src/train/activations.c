@@ -243,6 +243,8 @@ typedef struct maker {
     uint16_t *records; /* [shard_rows, record] */
     uint16_t *batch; /* [batch, record] */
     size_t *rows; /* [shard_rows]: those that have pixels */
+    cdul_image_views views; /* of this shard */
+    size_t first; /* row of the shard */
     size_t done, total; /* rows, of all passes */
 } maker;
 
@@ -280,10 +282,9 @@ static bool is_finite(const uint16_t *values, size_t count) {
     return true;
 }
 
-static cdul_status forward(maker *m, const cdul_image_views *views, const cdul_batch *batch,
-                           cdul_error *err) {
+static cdul_status forward(maker *m, const cdul_batch *batch, cdul_error *err) {
     cdul_scope s = {.no_grad = true};
-    size_t shape[4] = {batch->count, 3, views->preprocess.height, views->preprocess.width};
+    size_t shape[4] = {batch->count, 3, m->views.preprocess.height, m->views.preprocess.width};
     size_t count = batch->count * m->cache->record_bytes / sizeof(uint16_t);
     cdul_tensor *x = cdul_tensor_to(&s, cdul_tensor_from(&s, batch->data, CDUL_F32, 4, shape),
                                     m->net->options.device);
@@ -299,44 +300,39 @@ static cdul_status forward(maker *m, const cdul_image_views *views, const cdul_b
         m->data->labels.images.items[batch->rows[0]], batch->count - 1);
 }
 
-/* Computes the records of m->rows[0 .. count - 1] of the shard that begins with row `first`. */
-static cdul_status compute(maker *m, const cdul_image_views *views, size_t first, size_t count,
-                           cdul_error *err) {
+static cdul_status use_batch(void *user, const cdul_batch *batch, cdul_error *err) {
+    maker *m = user;
     const size_t bytes = m->cache->record_bytes, values = bytes / sizeof(uint16_t);
-    cdul_source source = cdul_image_views_source(views);
-    cdul_loader_options options = {m->cache->options.batch, m->cache->options.threads, skip_row, m};
-    cdul_loader *loader = NULL;
-    cdul_status status = cdul_loader_open(&source, m->rows, count, &options, &loader, err);
-    cdul_batch batch;
-    int end = 0;
-    while (status == CDUL_OK && !end) {
-        status = cdul_loader_next(loader, &batch, &end, err);
-        if (status != CDUL_OK || end || batch.count == 0) continue;
-        status = cdul_stopped(m->callbacks) ? cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted")
-                                            : forward(m, views, &batch, err);
-        for (size_t i = 0; status == CDUL_OK && i < batch.count; i++)
-            memcpy(m->records + (batch.rows[i] - first) * values, m->batch + i * values, bytes);
-        cdul_progress_update(m->callbacks, m->done + batch.passed, m->total, NULL);
-    }
-    cdul_loader_close(loader);
+    if (batch->count == 0) return CDUL_OK;
+    cdul_status status = forward(m, batch, err);
+    for (size_t i = 0; status == CDUL_OK && i < batch->count; i++)
+        memcpy(m->records + (batch->rows[i] - m->first) * values, m->batch + i * values, bytes);
+    cdul_progress_update(m->callbacks, m->done + batch->passed, m->total, NULL);
     return status;
 }
 
-static cdul_status make_shard(maker *m, const cdul_image_views *like, size_t shard,
-                              cdul_error *err) {
+static cdul_status make_shard(maker *m, size_t shard, cdul_error *err) {
     cdul_activations *cache = m->cache;
-    cdul_image_views views = *like;
     const size_t copies = shard / cache->shard_count; /* 0 = plain, 1 + k = copy k */
-    views.plain = copies == 0;
-    views.epoch = copies == 0 ? 0 : copies - 1;
-    size_t first, count = rows_of(cache, shard, &first), wanted = 0;
-    for (size_t row = first; row < first + count; row++)
+    m->views.plain = copies == 0;
+    m->views.epoch = copies == 0 ? 0 : copies - 1;
+    size_t count = rows_of(cache, shard, &m->first), wanted = 0;
+    for (size_t row = m->first; row < m->first + count; row++)
         if (!m->data->skipped[row]) m->rows[wanted++] = row;
     memset(m->records, 0, count * cache->record_bytes);
     char name[NAME_BYTES], *skipped = NULL;
     name_of(cache, shard, name);
-    cdul_status status = compute(m, &views, first, wanted, err);
-    if (status == CDUL_OK) status = list_skipped(m->data, first, count, &skipped, err);
+    const cdul_pass reading = {.source = cdul_image_views_source(&m->views),
+                               .rows = m->rows,
+                               .count = wanted,
+                               .batch = cache->options.batch,
+                               .threads = cache->options.threads,
+                               .skip = skip_row,
+                               .use = use_batch,
+                               .user = m,
+                               .callbacks = m->callbacks};
+    cdul_status status = cdul_pass_run(&reading, err);
+    if (status == CDUL_OK) status = list_skipped(m->data, m->first, count, &skipped, err);
     const cdul_metadata metadata = {"skipped", skipped};
     const void *const data[] = {m->records};
     if (status == CDUL_OK)
@@ -361,7 +357,7 @@ static cdul_status check_disk(const cdul_activations *cache, size_t rows, cdul_e
         folder, want / 1e9, have / 1e9);
 }
 
-static cdul_status make_shards(maker *m, const cdul_image_views *views, cdul_error *err) {
+static cdul_status make_shards(maker *m, cdul_error *err) {
     const cdul_activations *cache = m->cache;
     cdul_status status = check_disk(cache, m->total, err);
     if (status != CDUL_OK) return status;
@@ -373,7 +369,7 @@ static cdul_status make_shards(maker *m, const cdul_image_views *views, cdul_err
     if (status == CDUL_OK) {
         cdul_progress_begin(m->callbacks, "activations", m->total);
         for (size_t shard = 0; status == CDUL_OK && shard < cache->total; shard++)
-            if (!cache->shards[shard].file) status = make_shard(m, views, shard, err);
+            if (!cache->shards[shard].file) status = make_shard(m, shard, err);
         cdul_progress_end(m->callbacks);
     }
     free(m->rows);
@@ -444,14 +440,14 @@ cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_
     if (!cache) return cdul_fail_memory(err, "the activation cache");
     cache->options = *options;
     cache->folder.lock = -1;
-    maker m = {.cache = cache, .data = data, .net = net, .callbacks = callbacks};
+    maker m = {.cache = cache, .data = data, .net = net, .callbacks = callbacks, .views = *views};
     cdul_status status = make_key(data, net, views, &key, err);
     if (status == CDUL_OK) status = open_folder(cache, key, err);
     if (status == CDUL_OK) status = find_shape(cache, net, views, err);
     if (status == CDUL_OK) status = allocate(cache, data->labels.images.count, err);
     if (status == CDUL_OK) status = take_lock(cache, callbacks, err);
     if (status == CDUL_OK) status = open_shards(cache, data, callbacks, &m.total, err);
-    if (status == CDUL_OK && m.total > 0) status = make_shards(&m, views, err);
+    if (status == CDUL_OK && m.total > 0) status = make_shards(&m, err);
     cdul_lock_release(&cache->folder.lock);
     cJSON_Delete(key);
     if (status == CDUL_OK)

@@ -11,7 +11,7 @@
 #define CDUL_TRAIN_ACTIVATIONS_H
 
 #include "cdul/progress.h"
-#include "train/image_views.h"
+#include "train/augment.h"
 #include "train/resnet.h"
 
 typedef struct cdul_activations_options {

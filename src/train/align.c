@@ -1,3 +1,4 @@
+/* Equations (7) and (8), entry by entry and for the whole matrix. */
 #include "train/align.h"
 
 #include <math.h>
@@ -28,31 +29,15 @@ static double cross_entropy(double y, logistic p) {
     return y * p.minus_log_y + (1 - y) * p.minus_log_rest;
 }
 
-typedef struct entry {
-    double y, loss, gradient;
-} entry;
-
-static entry evaluate(cdul_align_target target, double u, double logit) {
+cdul_align_entry cdul_align_evaluate(cdul_align_target target, double u, double logit) {
     logistic label = logistic_of(u);
     double y = label.y;
     if (target == CDUL_ALIGN_BCE) {
         double p = sigmoid(logit);
-        return (entry){y, cross_entropy(p, label), y - p};
+        return (cdul_align_entry){y, cross_entropy(p, label), y - p};
     }
     double loss = cross_entropy(y, logistic_of(logit)) - cross_entropy(y, label);
-    return (entry){y, loss, y * (1 - y) * (u - logit)};
-}
-
-cdul_align_options cdul_align_defaults(void) {
-    return (cdul_align_options){.target = CDUL_ALIGN_BCE, .sigma = 1, .eta = 5};
-}
-
-cdul_status cdul_align_check(const cdul_align_options *options, cdul_error *err) {
-    if (!(options->sigma > 0) || !isfinite(options->sigma))
-        return cdul_fail(err, CDUL_ERR_USAGE, "sigma is %g: it must be above 0", options->sigma);
-    if (!(options->eta >= 0) || !isfinite(options->eta))
-        return cdul_fail(err, CDUL_ERR_USAGE, "eta is %g: it must be 0 or more", options->eta);
-    return CDUL_OK;
+    return (cdul_align_entry){y, loss, y * (1 - y) * (u - logit)};
 }
 
 void cdul_align_to_latent(const float *labels, size_t count, float *latent) {
@@ -72,14 +57,6 @@ double cdul_align_psi(double y, double sigma) {
     return exp(-z * z / 2) / (sigma * sqrt(2 * PI));
 }
 
-double cdul_align_loss(cdul_align_target target, double u, double logit) {
-    return evaluate(target, u, logit).loss;
-}
-
-double cdul_align_gradient(cdul_align_target target, double u, double logit) {
-    return evaluate(target, u, logit).gradient;
-}
-
 /* Sums over the matrix are of as many parts whatever the number of threads, so that they round
  * alike. */
 enum { PARTS = 64 };
@@ -93,7 +70,7 @@ static cdul_align_step update_row(const cdul_align_options *o, double half_peak,
     cdul_align_step sum = {0};
     for (size_t k = 0; k < c; k++) {
         double u = (double)latent[k];
-        entry e = evaluate(o->target, u, (double)logits[k]);
+        cdul_align_entry e = cdul_align_evaluate(o->target, u, (double)logits[k]);
         double psi = cdul_align_psi(e.y, o->sigma);
         latent[k] = (float)(u - o->eta * psi * e.gradient); /* (8) */
         sum.loss += e.loss;

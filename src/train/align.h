@@ -11,33 +11,14 @@
 #ifndef CDUL_TRAIN_ALIGN_H
 #define CDUL_TRAIN_ALIGN_H
 
-#include "cdul/error.h"
+#include "cdul/train.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Which loss L the label descends. */
-typedef enum cdul_align_target {
-    /* cross-entropy, the label as prediction and p as target: dL/du = y - p, bounded */
-    CDUL_ALIGN_BCE,
-    CDUL_ALIGN_KL, /* the training loss itself, KL(y || p): dL/du = y (1 - y) (u - logit p) */
-} cdul_align_target;
-
-typedef struct cdul_align_options {
-    cdul_align_target target;
-    double sigma; /* > 0: width of psi. At 0.2 only the uncertain move, from 0.4 on nearly all */
-    /* >= 0: step size; 0 = labels stay. The largest step of a latent logit is eta psi(0.5) under
-     * BCE */
-    double eta;
-} cdul_align_options;
-
 /* Labels of exactly 0 and 1 have no finite logit: they are clamped to [eps, 1 - eps] with this
  * eps. */
 #define CDUL_ALIGN_CLAMP 1e-4
-
-/* BCE, sigma 1, eta 5: the largest step is 2 (docs/results.md compares). */
-cdul_align_options cdul_align_defaults(void);
-cdul_status cdul_align_check(const cdul_align_options *options, cdul_error *err) CDUL_MUST_CHECK;
 
 /* u = logit(clamp(y)) and back, over `count` entries. */
 void cdul_align_to_latent(const float *labels, size_t count, float *latent);
@@ -45,9 +26,13 @@ void cdul_align_to_labels(const float *latent, size_t count, float *labels);
 
 /* psi(y) of equation (7). */
 double cdul_align_psi(double y, double sigma);
-/* L and dL/du of one entry. */
-double cdul_align_loss(cdul_align_target target, double u, double logit);
-double cdul_align_gradient(cdul_align_target target, double u, double logit);
+
+/* One label: y = sigmoid(u), L and dL/du. */
+typedef struct cdul_align_entry {
+    double y, loss, gradient;
+} cdul_align_entry;
+
+cdul_align_entry cdul_align_evaluate(cdul_align_target target, double u, double logit);
 
 typedef struct cdul_align_step {
     double loss; /* mean L before the step */

@@ -1,6 +1,10 @@
+/* How an image becomes a record: decoded, augmented (or not), resized, normalised. */
 #include "train/augment.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+/* --- Draws --- */
 
 /* torchvision's RandomResizedCrop: aspect ratios log-uniform between these, ten attempts. */
 #define RATIO_MIN (3.0 / 4)
@@ -47,6 +51,8 @@ cdul_augmentation cdul_augment_draw(const cdul_augment_options *options, cdul_ra
     return drawn;
 }
 
+/* --- Pixels --- */
+
 /* Pillow's convert("L"): ITU-R 601-2 luma in 16-bit fixed point, rounded. */
 static uint8_t luma(const uint8_t *rgb) {
     return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
@@ -67,8 +73,9 @@ static uint8_t mean_luma(const uint8_t *pixels, size_t count) {
     return (uint8_t)((double)sum / (double)count + 0.5);
 }
 
-void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height,
-                         const cdul_augmentation *drawn) {
+/* Pixels [height, width, 3] in place, as Pillow's ImageEnhance.{Brightness, Contrast, Color}. */
+static void change_colours(uint8_t *pixels, size_t width, size_t height,
+                           const cdul_augmentation *drawn) {
     size_t count = width * height;
     for (size_t step = 0; step < 3; step++) {
         size_t kind = drawn->order[step];
@@ -84,7 +91,8 @@ void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height,
     }
 }
 
-void cdul_augment_flip(uint8_t *pixels, size_t width, size_t height) {
+/* Mirrors pixels [height, width, 3] in place. */
+static void mirror(uint8_t *pixels, size_t width, size_t height) {
     for (size_t y = 0; y < height; y++) {
         uint8_t *left = pixels + y * width * 3, *right = left + (width - 1) * 3;
         for (; left < right; left += 3, right -= 3) {
@@ -103,8 +111,40 @@ cdul_status cdul_augment_apply(const cdul_augmentation *drawn, const cdul_prepro
     const cdul_rect *rect = drawn->rect.width ? &drawn->rect : NULL;
     cdul_status status = cdul_preprocess_pixels(preprocess, image, rect, scratch, err);
     if (status != CDUL_OK) return status;
-    if (drawn->flip) cdul_augment_flip(scratch, preprocess->width, preprocess->height);
-    cdul_augment_colour(scratch, preprocess->width, preprocess->height, drawn);
+    if (drawn->flip) mirror(scratch, preprocess->width, preprocess->height);
+    change_colours(scratch, preprocess->width, preprocess->height, drawn);
     cdul_preprocess_planes(preprocess, scratch, out);
     return CDUL_OK;
+}
+
+/* --- Records --- */
+
+static cdul_status render(const cdul_image_views *views, size_t row, const cdul_image *image,
+                          float *out, cdul_error *err) {
+    const cdul_preprocess *preprocess = &views->preprocess;
+    cdul_augmentation drawn = {.order = {0, 1, 2}, .factor = {1, 1, 1}}; /* the plain view */
+    if (!views->plain)
+        drawn = cdul_augment_draw(
+            &views->augment, cdul_random_seeded(views->seed, views->epoch, views->data->keys[row]),
+            image->width, image->height);
+    uint8_t *scratch = malloc(preprocess->width * preprocess->height * 3);
+    if (!scratch) return cdul_fail_memory(err, "a view");
+    cdul_status status = cdul_augment_apply(&drawn, preprocess, image, scratch, out, err);
+    free(scratch);
+    return status;
+}
+
+static cdul_status read_view(const void *user, size_t row, void *out, cdul_error *err) {
+    const cdul_image_views *views = user;
+    cdul_image image = {0};
+    cdul_status status =
+        cdul_image_decode_file(views->data->paths.items[row], &views->decode, &image, err);
+    if (status == CDUL_OK) status = render(views, row, &image, out, err);
+    cdul_image_free(&image);
+    return status;
+}
+
+cdul_source cdul_image_views_source(const cdul_image_views *views) {
+    size_t pixels = views->preprocess.width * views->preprocess.height;
+    return (cdul_source){pixels * 3 * sizeof(float), read_view, views};
 }

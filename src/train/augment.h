@@ -1,12 +1,15 @@
-/* The view of a training image that one epoch sees: random-resized-crop, horizontal flip, colour
- * jitter. Drawn from (seed, epoch, image) alone, so that the number of loader threads and the order
- * of work change nothing. Distributions are torchvision's (RandomResizedCrop, RandomHorizontalFlip,
- * ColorJitter without hue); pixels are Pillow's (resize, ImageEnhance). */
+/* Images as records: the plain view, for evaluation, or an augmented one, the view that one epoch
+ * trains on: random-resized-crop, horizontal flip, colour jitter. Drawn from (seed, epoch, image)
+ * alone, so that the number of loader threads and the order of work change nothing. Distributions
+ * are torchvision's (RandomResizedCrop, RandomHorizontalFlip, ColorJitter without hue); pixels are
+ * Pillow's (resize, ImageEnhance). */
 #ifndef CDUL_TRAIN_AUGMENT_H
 #define CDUL_TRAIN_AUGMENT_H
 
 #include "base/random.h"
 #include "cdul/image.h"
+#include "train/dataset.h"
+#include "train/loader.h"
 
 typedef struct cdul_augment_options {
     double scale; /* smallest share of the image's area that a crop may take, (0, 1]; 1 = no crop */
@@ -27,17 +30,25 @@ typedef struct cdul_augmentation {
 cdul_augmentation cdul_augment_draw(const cdul_augment_options *options, cdul_random random,
                                     size_t width, size_t height);
 
-/* Pixels [height, width, 3] in place, as Pillow's ImageEnhance.{Brightness, Contrast, Color} do
- * it. */
-void cdul_augment_colour(uint8_t *pixels, size_t width, size_t height,
-                         const cdul_augmentation *drawn);
-/* Mirrors [height, width, 3] in place. */
-void cdul_augment_flip(uint8_t *pixels, size_t width, size_t height);
-
 /* Writes the drawn view as planes [3, height, width], sized and normalised by `preprocess`.
  * `scratch` holds height x width x 3 bytes. */
 cdul_status cdul_augment_apply(const cdul_augmentation *drawn, const cdul_preprocess *preprocess,
                                const cdul_image *image, uint8_t *scratch, float *out,
                                cdul_error *err) CDUL_MUST_CHECK;
+
+/* One way of seeing the set: plain for evaluation (the whole image, resized as `preprocess` says),
+ * or augmented, a different draw for each `epoch`. */
+typedef struct cdul_image_views {
+    const cdul_dataset *data;
+    cdul_decode_options decode;
+    cdul_preprocess preprocess; /* of the whole */
+    cdul_augment_options augment;
+    bool plain;
+    uint64_t seed;
+    size_t epoch;
+} cdul_image_views;
+
+/* Records are float32 [3, height, width]. `views` must outlive the source. */
+cdul_source cdul_image_views_source(const cdul_image_views *views);
 
 #endif

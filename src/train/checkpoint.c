@@ -8,7 +8,7 @@
  *   - latent: u [N, C] of the labels
  *   - checksum: of all of it
  *   - as metadata: epoch, step, steps, config, label_hash, skipped, held-out losses */
-#include "train/trainer_internal.h"
+#include "train/trainer.h"
 
 #include "base/json.h"
 #include "train/model.h"
@@ -37,21 +37,21 @@ typedef struct entries {
 } entries;
 
 static cdul_status list_entries(const cdul_trainer *t, entries *out, cdul_error *err) {
-    const char *const *states = cdul_optimizer_state_names(t->optimizer);
+    const char *const *states = cdul_optimizer_state_names(t->learner.optimizer);
     size_t n_states = 0;
     while (states[n_states]) n_states++;
     out->count = 0;
-    out->items = calloc(t->net->entry_count * (2 + n_states), sizeof *out->items);
+    out->items = calloc(t->learner.net->entry_count * (2 + n_states), sizeof *out->items);
     if (!out->items) return cdul_fail_memory(err, "the checkpoint's list of tensors");
-    for (size_t i = 0; i < t->net->entry_count; i++) {
-        const cdul_resnet_entry *e = &t->net->entries[i];
+    for (size_t i = 0; i < t->learner.net->entry_count; i++) {
+        const cdul_resnet_entry *e = &t->learner.net->entries[i];
         entry *item = &out->items[out->count++];
         snprintf(item->name, NAME_SIZE, "model.%s", e->name);
         item->tensor = e->tensor;
-        if (t->average && t->average[i]) {
+        if (t->learner.average && t->learner.average[i]) {
             item = &out->items[out->count++];
             snprintf(item->name, NAME_SIZE, "average.%s", e->name);
-            item->tensor = t->average[i];
+            item->tensor = t->learner.average[i];
         }
         for (size_t k = 0; k < n_states && e->trained; k++) {
             item = &out->items[out->count++];
@@ -65,19 +65,19 @@ static cdul_status list_entries(const cdul_trainer *t, entries *out, cdul_error 
 
 static cdul_tensor *entry_tensor(cdul_scope *s, const cdul_trainer *t, const entry *item) {
     if (item->tensor) return item->tensor;
-    return cdul_optimizer_state(s, t->optimizer, item->parameter, item->state);
+    return cdul_optimizer_state(s, t->learner.optimizer, item->parameter, item->state);
 }
 
 /* --- Metadata --- */
 
 /* What the labels were when the run began: names and values. */
 static unsigned long long hash_labels(const cdul_trainer *t) {
-    const cdul_labels *labels = &t->data.labels;
+    const cdul_labels *labels = &t->feed.data.labels;
     unsigned long long hash =
-        cdul_hash(CDUL_HASH_START, labels->values, t->n * t->c * sizeof(float));
-    for (size_t i = 0; i < t->n; i++)
+        cdul_hash(CDUL_HASH_START, labels->values, t->targets.n * t->targets.c * sizeof(float));
+    for (size_t i = 0; i < t->targets.n; i++)
         hash = cdul_hash(hash, labels->images.items[i], strlen(labels->images.items[i]) + 1);
-    for (size_t k = 0; k < t->c; k++)
+    for (size_t k = 0; k < t->targets.c; k++)
         hash = cdul_hash(hash, labels->classes.items[k], strlen(labels->classes.items[k]) + 1);
     return hash;
 }
@@ -86,9 +86,10 @@ static unsigned long long hash_labels(const cdul_trainer *t) {
 static cdul_status skipped_text(const cdul_trainer *t, char **out, cdul_error *err) {
     cdul_strings list = {0};
     cdul_status status = CDUL_OK;
-    for (size_t i = 0; i < t->data.list.paths.count && status == CDUL_OK; i++) {
-        status = cdul_strings_add(&list, t->data.list.paths.items[i], err);
-        if (status == CDUL_OK) status = cdul_strings_add(&list, t->data.list.reasons.items[i], err);
+    for (size_t i = 0; i < t->feed.data.list.paths.count && status == CDUL_OK; i++) {
+        status = cdul_strings_add(&list, t->feed.data.list.paths.items[i], err);
+        if (status == CDUL_OK)
+            status = cdul_strings_add(&list, t->feed.data.list.reasons.items[i], err);
     }
     if (status == CDUL_OK) status = cdul_json_from_strings(&list, out, err);
     cdul_strings_free(&list);
@@ -97,7 +98,7 @@ static cdul_status skipped_text(const cdul_trainer *t, char **out, cdul_error *e
 
 /* --- Saving --- */
 
-static cdul_status write_tensors(cdul_trainer *t, const entries *list,
+static cdul_status write_tensors(const cdul_trainer *t, const entries *list,
                                  cdul_safetensors_writer *writer, cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < list->count && status == CDUL_OK; i++) {
@@ -108,32 +109,33 @@ static cdul_status write_tensors(cdul_trainer *t, const entries *list,
         if (status == CDUL_OK) status = closed;
     }
     if (status == CDUL_OK)
-        status = cdul_safetensors_append(writer, t->latent, t->n * t->c * sizeof(float), err);
+        status = cdul_safetensors_append(writer, t->targets.latent,
+                                         t->targets.n * t->targets.c * sizeof(float), err);
     if (status == CDUL_OK) status = cdul_safetensors_seal(writer, err);
     return status;
 }
 
-static cdul_status declare_all(cdul_trainer *t, const entries *list, cdul_tensor_decl *out,
+static cdul_status declare_all(const cdul_trainer *t, const entries *list, cdul_tensor_decl *out,
                                cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     for (size_t i = 0; i < list->count; i++)
         out[i] = cdul_model_declare(entry_tensor(&s, t, &list->items[i]), list->items[i].name);
-    out[list->count] = (cdul_tensor_decl){"latent", CDUL_F32, 2, {t->n, t->c}};
+    out[list->count] = (cdul_tensor_decl){"latent", CDUL_F32, 2, {t->targets.n, t->targets.c}};
     out[list->count + 1] = CDUL_SEAL;
     return cdul_scope_close(&s, err);
 }
 
-cdul_status cdul_checkpoint_save(cdul_trainer *t, const char *path, cdul_error *err) {
+cdul_status cdul_checkpoint_save(const cdul_trainer *t, const char *path, cdul_error *err) {
     entries list = {0};
     cdul_tensor_decl *decls = NULL;
     cdul_safetensors_writer *writer = NULL;
     char *skipped = NULL, epoch[24], step[24], steps[24], hash[24], best[32], worse[24];
     snprintf(epoch, sizeof epoch, "%zu", t->epoch);
-    snprintf(step, sizeof step, "%zu", t->step);
-    snprintf(steps, sizeof steps, "%zu", t->schedule.steps);
+    snprintf(step, sizeof step, "%zu", t->learner.step);
+    snprintf(steps, sizeof steps, "%zu", t->learner.schedule.steps);
     snprintf(hash, sizeof hash, "%016llx", hash_labels(t));
-    snprintf(best, sizeof best, "%.17g", t->best_held_loss);
-    snprintf(worse, sizeof worse, "%zu", t->worse_epochs);
+    snprintf(best, sizeof best, "%.17g", t->record.best_held_loss);
+    snprintf(worse, sizeof worse, "%zu", t->record.worse_epochs);
     cdul_status status = skipped_text(t, &skipped, err);
     if (status == CDUL_OK) status = list_entries(t, &list, err);
     if (status != CDUL_OK) goto done;
@@ -143,7 +145,7 @@ cdul_status cdul_checkpoint_save(cdul_trainer *t, const char *path, cdul_error *
                                       {"label_hash", hash},
                                       {"best_held_loss", best},
                                       {"worse_epochs", worse},
-                                      {"config", t->call->config},
+                                      {"config", t->params->config ? t->params->config : "{}"},
                                       {"skipped", skipped}};
     decls = calloc(list.count + 2, sizeof *decls);
     status = decls ? declare_all(t, &list, decls, err)
@@ -191,11 +193,12 @@ static cdul_status compare_config(const cdul_trainer *t, const cdul_safetensors 
                                   cdul_error *err) {
     const char *path = cdul_safetensors_path(file),
                *text = cdul_safetensors_metadata(file, "config");
+    if (!t->params->config) return CDUL_OK;
     if (!text) return cdul_fail(err, CDUL_ERR_INPUT, "%s: no metadata \"config\"", path);
     cJSON *was = NULL, *is = NULL;
     cdul_status status = cdul_json_parse(text, strlen(text), path, &was, err);
     if (status == CDUL_OK)
-        status = cdul_json_parse(t->call->config, strlen(t->call->config), "options", &is, err);
+        status = cdul_json_parse(t->params->config, strlen(t->params->config), "options", &is, err);
     const cJSON *before = cJSON_GetObjectItemCaseSensitive(was, "train"), *option = NULL;
     if (status == CDUL_OK) {
         cJSON_ArrayForEach(option, cJSON_GetObjectItemCaseSensitive(is, "train")) {
@@ -230,22 +233,22 @@ static cdul_status load_metadata(cdul_trainer *t, const cdul_safetensors *file, 
     if (status != CDUL_OK) return status;
     if (hash != hash_labels(t))
         return cdul_fail(err, CDUL_ERR_USAGE, "%s: the run was started on other labels than %s",
-                         cdul_safetensors_path(file), t->options->labels);
-    size_t epochs = (size_t)t->options->epochs;
-    if (epoch > epochs || step > steps || steps > t->n * epochs)
+                         cdul_safetensors_path(file), t->params->labels);
+    const size_t epochs = t->params->epochs;
+    if (epoch > epochs || step > steps || steps > t->targets.n * epochs)
         return cdul_fail(
             err, CDUL_ERR_INPUT,
             "%s: epoch %llu, step %llu of %llu: not those of a run of %zu epochs on %zu images",
-            cdul_safetensors_path(file), epoch, step, steps, epochs, t->n);
+            cdul_safetensors_path(file), epoch, step, steps, epochs, t->targets.n);
     const char *best = cdul_safetensors_metadata(file, "best_held_loss");
-    if (best) t->best_held_loss = strtod(best, NULL);
-    if (isnan(t->best_held_loss))
+    if (best) t->record.best_held_loss = strtod(best, NULL);
+    if (isnan(t->record.best_held_loss))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"best_held_loss\" is not a number",
                          cdul_safetensors_path(file));
     t->epoch = (size_t)epoch;
-    t->step = (size_t)step;
-    t->schedule.steps = (size_t)steps;
-    t->worse_epochs = (size_t)worse;
+    t->learner.step = (size_t)step;
+    t->learner.schedule.steps = (size_t)steps;
+    t->record.worse_epochs = (size_t)worse;
     return CDUL_OK;
 }
 
@@ -253,13 +256,13 @@ static cdul_status load_skipped(cdul_trainer *t, const cdul_safetensors *file, c
     const char *text = cdul_safetensors_metadata(file, "skipped");
     cdul_strings list = {0};
     cdul_index *index = NULL;
-    cdul_status status = cdul_index_new(&t->data.labels.images, &index, err);
+    cdul_status status = cdul_index_new(&t->feed.data.labels.images, &index, err);
     if (status == CDUL_OK && text)
         status = cdul_json_to_strings(text, strlen(text), cdul_safetensors_path(file), &list, err);
     for (size_t i = 0; status == CDUL_OK && i + 1 < list.count; i += 2) {
         size_t row = cdul_index_find(index, list.items[i]);
         if (row != CDUL_NOT_FOUND)
-            status = cdul_dataset_skip(&t->data, row, list.items[i + 1], err);
+            status = cdul_dataset_skip(&t->feed.data, row, list.items[i + 1], err);
     }
     cdul_index_free(index);
     cdul_strings_free(&list);
@@ -291,9 +294,9 @@ static cdul_status check_numbers(const cdul_trainer *t, const cdul_safetensors *
     int64_t step = 0;
     if (view->dtype != CDUL_I64 || view->elements != 1) return CDUL_OK;
     memcpy(&step, view->data, sizeof step);
-    if (step >= 0 && (uint64_t)step <= t->schedule.steps) return CDUL_OK;
+    if (step >= 0 && (uint64_t)step <= t->learner.schedule.steps) return CDUL_OK;
     return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": step %lld of a run of %zu", path,
-                     view->name, (long long)step, t->schedule.steps);
+                     view->name, (long long)step, t->learner.schedule.steps);
 }
 
 static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, const entry *item,
@@ -310,23 +313,22 @@ static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, con
     if (item->tensor)
         cdul_tensor_copy_(&s, item->tensor, value);
     else
-        cdul_optimizer_set_state(&s, t->optimizer, item->parameter, item->state, value);
+        cdul_optimizer_set_state(&s, t->learner.optimizer, item->parameter, item->state, value);
     return cdul_scope_close(&s, err);
 }
 
 static cdul_status load_latent(cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
-    cdul_tensor_decl like = {"latent", CDUL_F32, 2, {t->n, t->c}};
+    cdul_tensor_decl like = {"latent", CDUL_F32, 2, {t->targets.n, t->targets.c}};
     cdul_tensor_view view;
     cdul_status status = find_like(file, "latent", &like, &view, err);
     if (status != CDUL_OK) return status;
     size_t bad = cdul_tensor_first_bad(&view);
     if (bad < view.elements)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: tensor \"latent\": image %s, class %s: not a finite number",
-                         cdul_safetensors_path(file), t->data.labels.images.items[bad / t->c],
-                         t->data.labels.classes.items[bad % t->c]);
-    memcpy(t->latent, view.data, t->n * t->c * sizeof(float));
-    if (cdul_trainer_has_aligned(t)) cdul_align_to_labels(t->latent, t->n * t->c, t->labels);
+        return cdul_fail(
+            err, CDUL_ERR_INPUT, "%s: tensor \"latent\": image %s, class %s: not a finite number",
+            cdul_safetensors_path(file), t->feed.data.labels.images.items[bad / t->targets.c],
+            t->feed.data.labels.classes.items[bad % t->targets.c]);
+    cdul_targets_restore(&t->targets, view.data, cdul_targets_moved(t->params, t->epoch));
     return CDUL_OK;
 }
 

@@ -1,3 +1,4 @@
+/* From a label file to the files of its images, and to the rows of an epoch. */
 #include "train/dataset.h"
 
 #include "base/file.h"
@@ -140,7 +141,9 @@ size_t cdul_dataset_rows(const cdul_dataset *data, cdul_subset subset, size_t *r
     size_t count = 0;
     for (size_t i = 0; i < data->labels.images.count; i++) {
         bool wanted = subset == CDUL_SUBSET_ALL || data->held[i] == (subset == CDUL_SUBSET_HELD);
-        if (wanted && !data->skipped[i]) rows[count++] = i;
+        if (!wanted || data->skipped[i]) continue;
+        if (rows) rows[count] = i;
+        count++;
     }
     return count;
 }

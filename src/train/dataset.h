@@ -43,8 +43,8 @@ cdul_status cdul_dataset_skip(cdul_dataset *data, size_t i, const char *reason,
 
 typedef enum cdul_subset { CDUL_SUBSET_ALL, CDUL_SUBSET_TRAIN, CDUL_SUBSET_HELD } cdul_subset;
 
-/* Rows of the subset that are not skipped, ascending. `rows` has room for N. Returns their
- * number. */
+/* Rows of the subset that are not skipped, ascending. `rows` has room for N, or is NULL. Returns
+ * their number. */
 size_t cdul_dataset_rows(const cdul_dataset *data, cdul_subset subset, size_t *rows);
 
 /* The same rows in the order of an epoch: shuffled by (seed, epoch). */

@@ -1,13 +1,110 @@
+/* The network as nodes of an ONNX graph: in float32, or, given the ranges of its activations, in
+ * eight bits. */
 #include "train/export.h"
 
-#include "torch/torch.h"
+#include "base/file.h"
+#include "cdul/train.h"
 #include "train/onnx_graph.h"
-#include "train/quantise.h"
 
 #include <math.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* --- Eight bits --- */
+
+/* As pairs of QuantizeLinear and DequantizeLinear, which runtimes turn into integer arithmetic.
+ * Source: Jacob et al., arXiv 1712.05877.
+ *
+ * Activations are uint8, one scale and zero point a tensor. Weights are int8, one scale an output
+ * channel, and use seven of their bits: eight would overflow in processors without VNNI, so that
+ * the same file would give other scores there. */
+
+#define LARGEST_WEIGHT 64 /* 2 * 255 * 64 fits into 16 bits */
+#define LARGEST_BIAS   1e9 /* of a 32-bit sum: room for the products */
+
+/* Rounds x, whose elements are in low .. high, and returns what it has become. What lies
+ * outside is cut off: a low of 0 is a ReLU. *scale is that of one step. */
+static char *quantised(onnx_graph *g, char *x, double low, double high, float *scale) {
+    low = fmin(low, 0); /* padding is 0, which must be exact */
+    high = fmax(high, 0);
+    *scale = high > low ? (float)((high - low) / 255) : 1;
+    const uint8_t zero = (uint8_t)fmin(255, round(-low / (double)*scale));
+    char *step = onnx_constant(g, onnx_name(g, "%s.scale", x), 0, NULL, scale);
+    char *origin =
+        onnx_typed_constant(g, onnx_name(g, "%s.zero", x), ONNX_UINT8, 0, NULL, &zero, sizeof zero);
+    char *rounded = onnx_node(g, "QuantizeLinear", onnx_name(g, "%s.uint8", x),
+                              (char *[]){x, step, origin, NULL});
+    return onnx_node(g, "DequantizeLinear", onnx_name(g, "%s.float", x),
+                     (char *[]){rounded, step, origin, NULL});
+}
+
+/* An int8 or int32 constant with a scale for each element of its first axis, as float32. */
+static char *dequantised(onnx_graph *g, char *name, onnx_type type, size_t rank,
+                         const int64_t *dims, const void *values, size_t size, const float *scales,
+                         const void *zeros) {
+    char *rounded =
+        onnx_typed_constant(g, onnx_name(g, "%s.rounded", name), type, rank, dims, values, size);
+    char *steps = onnx_constant(g, onnx_name(g, "%s.scale", name), 1, dims, scales);
+    char *origins =
+        onnx_typed_constant(g, onnx_name(g, "%s.zero", name), type, 1, dims, zeros, size);
+    char *out = onnx_node(g, "DequantizeLinear", name, (char *[]){rounded, steps, origins, NULL});
+    onnx_int(g, "axis", 0);
+    return out;
+}
+
+static float largest(const float *values, size_t count) {
+    float most = 0;
+    for (size_t i = 0; i < count; i++) most = fmaxf(most, fabsf(values[i]));
+    return most;
+}
+
+/* The step of one filter's weights. The bias counts in steps of the product: a filter of next to
+ * nothing is given coarser weights, rather than a bias that does not fit. */
+static float filter_scale(const float *weight, size_t count, float bias, float input_scale) {
+    float scale = largest(weight, count) / LARGEST_WEIGHT;
+    float least = (float)((double)fabsf(bias) / ((double)input_scale * LARGEST_BIAS));
+    scale = fmaxf(scale, least);
+    return scale > 0 ? scale : 1;
+}
+
+/* The constants `name`.weight [dims] and `name`.bias [dims[0]] of a convolution whose input has
+ * steps of `input_scale`, rounded. */
+static void quantised_filters(onnx_graph *g, const char *name, const int64_t dims[4],
+                              const float *weight, const float *bias, float input_scale,
+                              char **weight_out, char **bias_out) {
+    const size_t outputs = (size_t)dims[0], each = (size_t)(dims[1] * dims[2] * dims[3]);
+    int8_t *weights = malloc(outputs * each);
+    int32_t *biases = malloc(outputs * sizeof *biases);
+    void *zeros = calloc(outputs, sizeof(int32_t));
+    float *scales = malloc(outputs * sizeof *scales),
+          *products = malloc(outputs * sizeof *products);
+    *weight_out = *bias_out = NULL;
+    if (!weights || !biases || !zeros || !scales || !products) {
+        onnx_fail(g);
+        goto done;
+    }
+    for (size_t o = 0; o < outputs; o++) {
+        scales[o] = filter_scale(weight + o * each, each, bias[o], input_scale);
+        products[o] = scales[o] * input_scale;
+        for (size_t i = 0; i < each; i++)
+            weights[o * each + i] = (int8_t)roundf(weight[o * each + i] / scales[o]);
+        biases[o] = (int32_t)round((double)bias[o] / (double)products[o]);
+    }
+    *weight_out = dequantised(g, onnx_name(g, "%s.weight", name), ONNX_INT8, 4, dims, weights,
+                              sizeof *weights, scales, zeros);
+    *bias_out = dequantised(g, onnx_name(g, "%s.bias", name), ONNX_INT32, 1, dims, biases,
+                            sizeof *biases, products, zeros);
+done:
+    free(weights);
+    free(biases);
+    free(zeros);
+    free(scales);
+    free(products);
+}
+
+/* --- The network --- */
 
 typedef struct exporter {
     onnx_graph *graph;
@@ -28,7 +125,7 @@ static value rounded(exporter *e, char *name) {
     value x = {name, 0};
     if (!e->ranges) return x;
     size_t i = e->next++;
-    x.name = onnx_quantised(e->graph, name, e->ranges->low[i], e->ranges->high[i], &x.scale);
+    x.name = quantised(e->graph, name, e->ranges->low[i], e->ranges->high[i], &x.scale);
     return x;
 }
 
@@ -48,15 +145,15 @@ static float *read_tensor(const exporter *e, const cdul_tensor *tensor, size_t c
 /* Batch norm after a convolution is linear in its output channel o:
  *     bn(conv(x, w))[o] = g (conv(x, w)[o] - mean) / sqrt(var + eps) + b = conv(x, k w)[o] + (b - k
  * mean), k = g / sqrt(var + eps). */
-static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight, float *bias,
-                 cdul_error *err, cdul_status *status) {
+static cdul_status fold(const exporter *e, const cdul_resnet_unit *unit, float *weight, float *bias,
+                        cdul_error *err) {
     size_t outputs = unit->outputs, each = unit->inputs * unit->kernel * unit->kernel;
     float *g = read_tensor(e, unit->bn_weight, outputs),
           *b = read_tensor(e, unit->bn_bias, outputs);
     float *mean = read_tensor(e, unit->bn_mean, outputs),
           *var = read_tensor(e, unit->bn_var, outputs);
-    if (!g || !b || !mean || !var) *status = cdul_fail_memory(err, "folding batch norm");
-    for (size_t o = 0; o < outputs && !*status; o++) {
+    bool read = g && b && mean && var;
+    for (size_t o = 0; o < outputs && read; o++) {
         double k = g[o] / sqrt((double)var[o] + e->bn_eps);
         for (size_t i = 0; i < each; i++) weight[o * each + i] = (float)(k * weight[o * each + i]);
         bias[o] = (float)(b[o] - k * mean[o]);
@@ -65,6 +162,7 @@ static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight,
     free(b);
     free(mean);
     free(var);
+    return read ? CDUL_OK : cdul_fail_memory(err, "folding batch norm");
 }
 
 /* *out = conv(x) with batch norm folded in, under the name `name`. */
@@ -74,24 +172,20 @@ static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, con
     int64_t outputs = (int64_t)unit->outputs, k = (int64_t)unit->kernel, s = (int64_t)unit->stride,
             p = (k - 1) / 2;
     int64_t shape[] = {outputs, (int64_t)unit->inputs, k, k};
-    cdul_status status = CDUL_OK;
     float *weight =
         read_tensor(e, unit->weight, unit->outputs * unit->inputs * unit->kernel * unit->kernel);
     float *bias = malloc(unit->outputs * sizeof *bias);
-    if (!weight || !bias)
-        status = cdul_fail_memory(err, "exporting a convolution");
-    else
-        fold(e, unit, weight, bias, err, &status);
-    if (!status) {
+    cdul_status status = weight && bias ? fold(e, unit, weight, bias, err)
+                                        : cdul_fail_memory(err, "exporting a convolution");
+    if (status == CDUL_OK) {
         char *w, *b;
         if (e->ranges) {
-            onnx_quantised_filters(graph, name, shape, weight, bias, x.scale, &w, &b);
+            quantised_filters(graph, name, shape, weight, bias, x.scale, &w, &b);
         } else {
             w = onnx_constant(graph, onnx_name(graph, "%s.weight", name), 4, shape, weight);
             b = onnx_constant(graph, onnx_name(graph, "%s.bias", name), 1, &outputs, bias);
         }
-        *out =
-            onnx_node(graph, "Conv", onnx_name(graph, "%s", name), (char *[]){x.name, w, b, NULL});
+        *out = onnx_node(graph, "Conv", name, (char *[]){x.name, w, b, NULL});
         onnx_ints(graph, "kernel_shape", 2, (int64_t[]){k, k});
         onnx_ints(graph, "strides", 2, (int64_t[]){s, s});
         onnx_ints(graph, "pads", 4, (int64_t[]){p, p, p, p});
@@ -112,12 +206,12 @@ static cdul_status add_block(exporter *e, const cdul_resnet_block *block, size_t
         status = add_unit(e, &block->shortcut, name, shortcut, &out, err);
         shortcut = rounded(e, out);
     }
-    for (size_t i = 0; i < block->count && !status; i++) {
+    for (size_t i = 0; i < block->count && status == CDUL_OK; i++) {
         snprintf(name, sizeof name, "layer%zu.%zu.conv%zu", block->stage, index, i + 1);
         status = add_unit(e, &block->units[i], name, *x, &out, err);
         *x = i + 1 < block->count ? relu(e, out) : rounded(e, out);
     }
-    if (status) return status;
+    if (status != CDUL_OK) return status;
     char *sum = onnx_name(graph, "layer%zu.%zu", block->stage, index);
     *x = relu(e, onnx_node(graph, "Add", sum, (char *[]){x->name, shortcut.name, NULL}));
     return CDUL_OK;
@@ -127,14 +221,11 @@ static cdul_status add_block(exporter *e, const cdul_resnet_block *block, size_t
 static char *add_input(onnx_graph *graph, const cdul_preprocess *preprocess) {
     int64_t shape[] = {0, 3, (int64_t)preprocess->height, (int64_t)preprocess->width};
     int64_t channels[] = {1, 3, 1, 1};
-    char *image = onnx_name(graph, "image");
-    onnx_input(graph, image, 4, shape);
-    char *mean = onnx_constant(graph, onnx_name(graph, "mean"), 4, channels, preprocess->mean);
-    char *deviation = onnx_constant(graph, onnx_name(graph, "std"), 4, channels, preprocess->std);
-    char *centred =
-        onnx_node(graph, "Sub", onnx_name(graph, "centred"), (char *[]){image, mean, NULL});
-    return onnx_node(graph, "Div", onnx_name(graph, "normalised"),
-                     (char *[]){centred, deviation, NULL});
+    char *image = onnx_input(graph, "image", 4, shape);
+    char *mean = onnx_constant(graph, "mean", 4, channels, preprocess->mean);
+    char *deviation = onnx_constant(graph, "std", 4, channels, preprocess->std);
+    char *centred = onnx_node(graph, "Sub", "centred", (char *[]){image, mean, NULL});
+    return onnx_node(graph, "Div", "normalised", (char *[]){centred, deviation, NULL});
 }
 
 /* The largest of rounded numbers is one of them: the range of what goes in is that of what comes
@@ -142,8 +233,7 @@ static char *add_input(onnx_graph *graph, const cdul_preprocess *preprocess) {
 static value add_stem_pool(exporter *e, char *x) {
     onnx_graph *graph = e->graph;
     value in = relu(e, x);
-    value out = {
-        onnx_node(graph, "MaxPool", onnx_name(graph, "maxpool"), (char *[]){in.name, NULL}), 0};
+    value out = {onnx_node(graph, "MaxPool", "maxpool", (char *[]){in.name, NULL}), 0};
     onnx_ints(graph, "kernel_shape", 2, (int64_t[]){3, 3});
     onnx_ints(graph, "strides", 2, (int64_t[]){2, 2});
     onnx_ints(graph, "pads", 4, (int64_t[]){1, 1, 1, 1});
@@ -158,18 +248,14 @@ static cdul_status add_head(const exporter *e, const cdul_resnet *net, char *x, 
     float *weight = read_tensor(e, net->head_weight, net->options.classes * net->features);
     float *bias = read_tensor(e, net->head_bias, net->options.classes);
     cdul_status status = weight && bias ? CDUL_OK : cdul_fail_memory(err, "exporting the head");
-    if (!status) {
-        char *w = onnx_constant(graph, onnx_name(graph, "fc.weight"), 2, shape, weight);
-        char *b = onnx_constant(graph, onnx_name(graph, "fc.bias"), 1, &classes, bias);
-        char *pooled =
-            onnx_node(graph, "GlobalAveragePool", onnx_name(graph, "avgpool"), (char *[]){x, NULL});
-        char *flat =
-            onnx_node(graph, "Flatten", onnx_name(graph, "features"), (char *[]){pooled, NULL});
-        char *logits =
-            onnx_node(graph, "Gemm", onnx_name(graph, "logits"), (char *[]){flat, w, b, NULL});
+    if (status == CDUL_OK) {
+        char *w = onnx_constant(graph, "fc.weight", 2, shape, weight);
+        char *b = onnx_constant(graph, "fc.bias", 1, &classes, bias);
+        char *pooled = onnx_node(graph, "GlobalAveragePool", "avgpool", (char *[]){x, NULL});
+        char *flat = onnx_node(graph, "Flatten", "features", (char *[]){pooled, NULL});
+        char *logits = onnx_node(graph, "Gemm", "logits", (char *[]){flat, w, b, NULL});
         onnx_int(graph, "transB", 1);
-        char *scores =
-            onnx_node(graph, "Sigmoid", onnx_name(graph, "scores"), (char *[]){logits, NULL});
+        char *scores = onnx_node(graph, "Sigmoid", "scores", (char *[]){logits, NULL});
         onnx_output(graph, scores, 2, (int64_t[]){0, classes});
     }
     free(weight);
@@ -182,13 +268,13 @@ static cdul_status add_network(exporter *e, const cdul_resnet *net,
     char *stem = NULL;
     value x = rounded(e, add_input(e->graph, preprocess));
     cdul_status status = add_unit(e, &net->stem, "conv1", x, &stem, err);
-    if (status) return status;
+    if (status != CDUL_OK) return status;
     x = add_stem_pool(e, stem);
-    for (size_t i = 0, index = 0; i < net->block_count && !status; i++) {
+    for (size_t i = 0, index = 0; i < net->block_count && status == CDUL_OK; i++) {
         index = i && net->blocks[i].stage == net->blocks[i - 1].stage ? index + 1 : 0;
         status = add_block(e, &net->blocks[i], index, &x, err);
     }
-    return status ? status : add_head(e, net, x.name, err);
+    return status == CDUL_OK ? add_head(e, net, x.name, err) : status;
 }
 
 static cdul_status add_card(onnx_graph *graph, const cdul_card *card, cdul_error *err) {
@@ -209,11 +295,11 @@ cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdu
                   .ranges = ranges};
     if (!e.graph) return cdul_fail_memory(err, "ONNX graph");
     cdul_status status = add_network(&e, net, &card->preprocess, err);
-    /* says which tensor could not be read, if one could not */
-    if (status == CDUL_OK) status = cdul_scope_close(&scope, err);
+    /* A tensor that could not be read shows here. */
+    cdul_status read = cdul_scope_close(&scope, status == CDUL_OK ? err : NULL);
+    if (status == CDUL_OK) status = read;
     if (status == CDUL_OK) status = add_card(e.graph, card, err);
     if (status == CDUL_OK) status = onnx_graph_write(e.graph, path, CDUL_VERSION, err);
-    if (scope.tensors || scope.status) (void)!cdul_scope_close(&scope, NULL);
     onnx_graph_free(e.graph);
     return status;
 }
@@ -221,4 +307,18 @@ cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdu
 void cdul_train_versions(FILE *out) {
     fprintf(out, "protobuf-c %s\n", protobuf_c_version());
     fprintf(out, "libtorch %s\n", cdul_torch_version());
+}
+
+cdul_status cdul_train_export(const char *model, const char *output, cdul_error *err) {
+    char *path =
+        cdul_path_is_folder(model) ? cdul_path_join(model, "model.safetensors") : strdup(model);
+    if (!path) return cdul_fail_memory(err, "a path");
+    cdul_resnet *net = NULL;
+    cdul_card card = {0};
+    cdul_status status = cdul_model_read(path, &net, &card, err);
+    if (status == CDUL_OK) status = cdul_export_onnx(output, net, &card, NULL, err);
+    cdul_card_free(&card);
+    cdul_resnet_free(net);
+    free(path);
+    return status;
 }

@@ -1,6 +1,8 @@
+/* Records are made by a prefetcher, straight into the memory of the batch they belong to. */
 #include "train/loader.h"
 
 #include "base/prefetch.h"
+#include "base/progress.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,90 +11,78 @@
 /* Batches in flight: one with the consumer, the others being filled. */
 #define AHEAD 3
 
-struct cdul_loader {
-    cdul_source source;
-    cdul_loader_options options;
-    const size_t *rows;
-    size_t count, passed;
+typedef struct loader {
+    const cdul_pass *pass;
+    size_t batch; /* records in one */
+    size_t passed;
     cdul_prefetch *prefetch;
     /* [AHEAD * batch, bytes]: item i lies in slot i % (AHEAD * batch), so a batch is one piece of
      * memory */
     unsigned char *slots;
-    size_t held; /* slots that the batch given out still occupies */
-    size_t *batch_rows; /* [batch] */
-};
+    size_t *rows; /* [batch] of the batch given out */
+} loader;
 
 static cdul_status produce(void *user, size_t i, size_t slot, cdul_error *err) {
-    const cdul_loader *loader = user;
-    return loader->source.read(loader->source.user, loader->rows[i],
-                               loader->slots + slot * loader->source.bytes, err);
+    const loader *l = user;
+    const cdul_source *source = &l->pass->source;
+    return source->read(source->user, l->pass->rows[i], l->slots + slot * source->bytes, err);
 }
 
-cdul_status cdul_loader_open(const cdul_source *source, const size_t *rows, size_t count,
-                             const cdul_loader_options *options, cdul_loader **out,
-                             cdul_error *err) {
-    *out = NULL;
-    cdul_loader *loader = calloc(1, sizeof *loader);
-    if (!loader) return cdul_fail_memory(err, "the loader");
-    loader->source = *source;
-    loader->options = *options;
-    loader->rows = rows;
-    loader->count = count;
-    if (loader->options.batch > count && count > 0) loader->options.batch = count;
-    size_t batch = loader->options.batch, depth = AHEAD * batch;
-    loader->batch_rows = calloc(batch, sizeof *loader->batch_rows);
-    if (source->bytes <= SIZE_MAX / depth) loader->slots = malloc(depth * source->bytes);
-    if (!loader->batch_rows || !loader->slots) {
-        cdul_loader_close(loader);
+static cdul_status open_loader(loader *l, cdul_error *err) {
+    size_t bytes = l->pass->source.bytes, depth = AHEAD * l->batch;
+    l->rows = calloc(l->batch, sizeof *l->rows);
+    if (bytes <= SIZE_MAX / depth) l->slots = malloc(depth * bytes);
+    if (!l->rows || !l->slots)
         return cdul_fail(err, CDUL_ERR_MEMORY,
                          "out of memory for %d batches of %zu x %zu bytes; lower the batch", AHEAD,
-                         batch, source->bytes);
-    }
-    cdul_status status =
-        cdul_prefetch_open(count, options->threads, depth, produce, loader, &loader->prefetch, err);
-    if (status != CDUL_OK) {
-        cdul_loader_close(loader);
-        return status;
-    }
-    *out = loader;
-    return CDUL_OK;
+                         l->batch, bytes);
+    return cdul_prefetch_open(l->pass->count, l->pass->threads, depth, produce, l, &l->prefetch,
+                              err);
 }
 
-static void release(cdul_loader *loader) {
-    for (; loader->held > 0; loader->held--) cdul_prefetch_release(loader->prefetch);
+/* Of a record that could not be read, or *kept. */
+static cdul_status receive(const loader *l, const cdul_prefetched *item, bool *kept,
+                           cdul_error *err) {
+    *kept = item->status == CDUL_OK;
+    if (*kept) return CDUL_OK;
+    if (item->status == CDUL_ERR_INPUT || item->status == CDUL_ERR_IO)
+        return l->pass->skip(l->pass->user, l->pass->rows[item->i], item->error.message, err);
+    return cdul_fail(err, item->status, "%s", item->error.message);
 }
 
-cdul_status cdul_loader_next(cdul_loader *loader, cdul_batch *batch, int *end, cdul_error *err) {
-    size_t bytes = loader->source.bytes, count = 0;
+/* Fills one batch, has it used, and gives its slots back. */
+static cdul_status run_batch(loader *l, cdul_error *err) {
+    size_t bytes = l->pass->source.bytes, count = 0, held = 0;
     unsigned char *data = NULL;
-    release(loader);
-    *end = loader->passed == loader->count;
-    while (loader->held < loader->options.batch && loader->passed < loader->count) {
-        cdul_prefetched item;
-        if (!cdul_prefetch_next(loader->prefetch, &item)) break;
-        unsigned char *record = loader->slots + item.slot * bytes;
-        if (loader->held++ == 0) data = record;
-        loader->passed++;
-        size_t row = loader->rows[item.i];
-        if (item.status == CDUL_ERR_INPUT || item.status == CDUL_ERR_IO) {
-            cdul_status status =
-                loader->options.skip(loader->options.user, row, item.error.message, err);
-            if (status != CDUL_OK) return status;
-            continue;
-        }
-        if (item.status != CDUL_OK) return cdul_fail(err, item.status, "%s", item.error.message);
+    cdul_status status = CDUL_OK;
+    cdul_prefetched item;
+    while (status == CDUL_OK && held < l->batch && cdul_prefetch_next(l->prefetch, &item)) {
+        unsigned char *record = l->slots + item.slot * bytes;
+        if (held++ == 0) data = record;
+        l->passed++;
+        bool kept;
+        status = receive(l, &item, &kept, err);
+        if (!kept) continue;
         /* Close the gaps that skipped records leave. */
         if (record != data + count * bytes) memcpy(data + count * bytes, record, bytes);
-        loader->batch_rows[count++] = row;
+        l->rows[count++] = l->pass->rows[item.i];
     }
-    *batch = (cdul_batch){count, loader->passed, loader->batch_rows, data};
-    return CDUL_OK;
+    if (status == CDUL_OK && cdul_stopped(l->pass->callbacks))
+        status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+    if (status == CDUL_OK)
+        status = l->pass->use(l->pass->user, &(cdul_batch){count, l->passed, l->rows, data}, err);
+    for (; held > 0; held--) cdul_prefetch_release(l->prefetch);
+    return status;
 }
 
-void cdul_loader_close(cdul_loader *loader) {
-    if (!loader) return;
-    cdul_prefetch_close(loader->prefetch);
-    free(loader->slots);
-    free(loader->batch_rows);
-    free(loader);
+cdul_status cdul_pass_run(const cdul_pass *pass, cdul_error *err) {
+    loader l = {.pass = pass, .batch = pass->batch};
+    if (pass->count == 0) return CDUL_OK;
+    if (l.batch > pass->count) l.batch = pass->count;
+    cdul_status status = open_loader(&l, err);
+    while (status == CDUL_OK && l.passed < pass->count) status = run_batch(&l, err);
+    cdul_prefetch_close(l.prefetch);
+    free(l.slots);
+    free(l.rows);
+    return status;
 }

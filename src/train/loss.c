@@ -1,3 +1,4 @@
+/* Losses in terms of libtorch, with the constants that make a cross-entropy a divergence. */
 #include "train/loss.h"
 
 #include <math.h>

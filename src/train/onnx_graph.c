@@ -1,3 +1,4 @@
+/* Nodes, constants and metadata as messages of protobuf-c, in memory until they are written. */
 #include "train/onnx_graph.h"
 
 #include "base/file.h"
@@ -42,8 +43,9 @@ static void *copy(onnx_graph *g, const void *data, size_t size) {
     return out;
 }
 
+/* NULL, after a failure, stays NULL. */
 static char *copy_text(onnx_graph *g, const char *text) {
-    return copy(g, text, strlen(text) + 1);
+    return text ? copy(g, text, strlen(text) + 1) : NULL;
 }
 
 /* A protobuf message that starts from its initial value. */
@@ -124,8 +126,10 @@ static Onnx__ValueInfoProto *value_info(onnx_graph *g, char *name, size_t rank,
     return info;
 }
 
-void onnx_input(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
-    g->graph.input = append(g, g->graph.input, &g->graph.n_input, value_info(g, name, rank, dims));
+char *onnx_input(onnx_graph *g, const char *name, size_t rank, const int64_t *dims) {
+    char *input = copy_text(g, name);
+    g->graph.input = append(g, g->graph.input, &g->graph.n_input, value_info(g, input, rank, dims));
+    return input;
 }
 
 void onnx_output(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
@@ -133,7 +137,7 @@ void onnx_output(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
         append(g, g->graph.output, &g->graph.n_output, value_info(g, name, rank, dims));
 }
 
-char *onnx_typed_constant(onnx_graph *g, char *name, onnx_type type, size_t rank,
+char *onnx_typed_constant(onnx_graph *g, const char *name, onnx_type type, size_t rank,
                           const int64_t *dims, const void *values, size_t size) {
     size_t count = 1;
     for (size_t i = 0; i < rank; i++) count *= (size_t)dims[i];
@@ -142,8 +146,9 @@ char *onnx_typed_constant(onnx_graph *g, char *name, onnx_type type, size_t rank
     /* raw_data is little-endian, as this machine's memory is (base/safetensors.c relies on it
      * too). */
     uint8_t *bytes = copy(g, values, count * size);
+    char *constant = copy_text(g, name);
     if (g->failed) return NULL;
-    tensor->name = name;
+    tensor->name = constant;
     tensor->n_dims = rank;
     tensor->dims = shape;
     tensor->has_data_type = 1;
@@ -151,17 +156,17 @@ char *onnx_typed_constant(onnx_graph *g, char *name, onnx_type type, size_t rank
     tensor->has_raw_data = 1;
     tensor->raw_data = (ProtobufCBinaryData){.len = count * size, .data = bytes};
     g->graph.initializer = append(g, g->graph.initializer, &g->graph.n_initializer, tensor);
-    return name;
+    return constant;
 }
 
-char *onnx_constant(onnx_graph *g, char *name, size_t rank, const int64_t *dims,
+char *onnx_constant(onnx_graph *g, const char *name, size_t rank, const int64_t *dims,
                     const float *values) {
     return onnx_typed_constant(g, name, ONNX_FLOAT, rank, dims, values, sizeof *values);
 }
 
-char *onnx_node(onnx_graph *g, const char *op, char *output, char *const *inputs) {
+char *onnx_node(onnx_graph *g, const char *op, const char *name, char *const *inputs) {
     Onnx__NodeProto *node = NEW(g, Onnx__NodeProto, ONNX__NODE_PROTO__INIT);
-    char *type = copy_text(g, op);
+    char *type = copy_text(g, op), *output = copy_text(g, name);
     if (g->failed) return NULL;
     node->op_type = type;
     node->name = output;
@@ -241,7 +246,7 @@ cdul_status onnx_graph_write(onnx_graph *g, const char *path, const char *produc
 
     cdul_file *file = NULL;
     cdul_status status = cdul_file_create(path, &file, err);
-    if (status) return status;
+    if (status != CDUL_OK) return status;
     file_buffer buffer = {.base = {.append = append_to_file}, .stream = cdul_file_stream(file)};
     protobuf_c_message_pack_to_buffer(&g->model.base, &buffer.base);
     return cdul_file_commit(&file, err);

@@ -1,13 +1,18 @@
+/* The networks themselves: what a ResNet is built from, where its weights come from (random
+ * numbers, a file, the labels), and one pass through it. */
 #include "train/resnet.h"
-#include "train/resnet_internal.h"
 
+#include "base/random.h"
+
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BN_EPS    1e-5
-#define CAFFE_EPS 1e-3
+#define BN_EPS      1e-5
+#define CAFFE_EPS   1e-3
+#define BN_MOMENTUM 0.1 /* torchvision's: the share of the new batch in the running statistics */
 
 /* --- Architectures --- */
 
@@ -74,8 +79,7 @@ static void lay_out(cdul_resnet *net) {
     net->features = inputs;
 }
 
-/* --- Creation: every tensor is made once, under its name, in the order of torchvision's state_dict
- * --- */
+/* --- Tensors: each is made once, under its name, in the order of torchvision's state_dict --- */
 
 typedef struct builder {
     cdul_resnet *net;
@@ -155,6 +159,152 @@ static cdul_status create_tensors(cdul_resnet *net, cdul_error *err) {
     return cdul_scope_close(&b.scope, err);
 }
 
+/* Overwrites an entry's tensor with `values`, which it frees. */
+static cdul_status set_values(const cdul_resnet_entry *entry, float *values, cdul_error *err) {
+    size_t rank = cdul_tensor_rank(entry->tensor), shape[4] = {0};
+    for (size_t axis = 0; axis < rank; axis++) shape[axis] = cdul_tensor_size(entry->tensor, axis);
+    cdul_scope s = {0};
+    cdul_tensor_copy_(&s, entry->tensor, cdul_tensor_from(&s, values, CDUL_F32, rank, shape));
+    free(values);
+    return cdul_scope_close(&s, err);
+}
+
+/* --- Weights: random numbers --- */
+
+/* Two independent normal deviates of each pair of uniform ones (Box and Muller 1958). */
+static void fill_normal(cdul_random *random, double deviation, float *out, size_t n) {
+    for (size_t i = 0; i < n; i += 2) {
+        double radius = deviation * sqrt(-2 * log(1 - cdul_random_uniform(random)));
+        double angle = 2 * 3.14159265358979323846 * cdul_random_uniform(random);
+        out[i] = (float)(radius * cos(angle));
+        if (i + 1 < n) out[i + 1] = (float)(radius * sin(angle));
+    }
+}
+
+static void fill_uniform(cdul_random *random, double limit, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = (float)(limit * (2 * cdul_random_uniform(random) - 1));
+}
+
+/* kaiming_normal_(mode="fan_out") for convolutions, nn.Linear's own for the head. Each tensor draws
+ * from a sequence of its own, so that a new head is the same whatever the other weights come
+ * from. */
+static cdul_status randomize(cdul_resnet *net, size_t i, cdul_error *err) {
+    const cdul_resnet_entry *entry = &net->entries[i];
+    size_t n = cdul_tensor_elements(entry->tensor);
+    float *values = malloc(n * sizeof *values);
+    if (!values) return cdul_fail_memory(err, entry->name);
+    cdul_random random = cdul_random_seeded(net->options.seed, i, 0);
+    if (entry->kind == CDUL_CONV_WEIGHT) {
+        size_t fan_out = n / cdul_tensor_size(entry->tensor, 1); /* outputs x kernel x kernel */
+        fill_normal(&random, sqrt(2 / (double)fan_out), values, n);
+    } else {
+        fill_uniform(&random, 1 / sqrt((double)net->features), values, n);
+    }
+    return set_values(entry, values, err);
+}
+
+/* Random convolutions (unless head_only) and head. Batch norm is created in its initial state. */
+static cdul_status initialize(cdul_resnet *net, bool head_only, cdul_error *err) {
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++) {
+        bool head = net->entries[i].stage == CDUL_RESNET_HEAD;
+        if (head || (net->entries[i].kind == CDUL_CONV_WEIGHT && !head_only))
+            status = randomize(net, i, err);
+    }
+    return status;
+}
+
+/* --- Weights: a file --- */
+
+/* One bad weight makes every output NaN, and there nobody sees whose fault it is. */
+static cdul_status check_values(const cdul_resnet_entry *entry, const float *values, size_t count,
+                                const char *path, cdul_error *err) {
+    bool variance = entry->kind == CDUL_BN_VAR;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]) || (variance && values[i] < 0))
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: tensor \"%s\": element %zu is %g, expected a %s", path,
+                             entry->name, i, (double)values[i],
+                             variance ? "variance, 0 or more" : "finite number");
+    return CDUL_OK;
+}
+
+static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safetensors *file,
+                              cdul_error *err) {
+    size_t rank = cdul_tensor_rank(entry->tensor), shape[4] = {0};
+    for (size_t axis = 0; axis < rank; axis++) shape[axis] = cdul_tensor_size(entry->tensor, axis);
+    cdul_tensor_view view;
+    cdul_status status = cdul_safetensors_expect(file, entry->name, rank, shape, &view, err);
+    if (status != CDUL_OK) return status;
+    float *values = malloc(view.elements * sizeof *values);
+    if (!values) return cdul_fail_memory(err, entry->name);
+    cdul_tensor_to_f32(&view, 0, view.elements, values);
+    status = check_values(entry, values, view.elements, cdul_safetensors_path(file), err);
+    if (status == CDUL_OK) return set_values(entry, values, err);
+    free(values);
+    return status;
+}
+
+/* torchvision's files may hold a counter for each batch norm, which nothing reads once momentum is
+ * fixed. */
+static bool is_batch_counter(const char *name) {
+    static const char suffix[] = ".num_batches_tracked";
+    size_t length = strlen(name);
+    return length >= sizeof suffix && !strcmp(name + length - (sizeof suffix - 1), suffix);
+}
+
+static cdul_status refuse_unknown(const cdul_resnet *net, const cdul_safetensors *file,
+                                  cdul_error *err) {
+    for (size_t i = 0; i < cdul_safetensors_count(file); i++) {
+        cdul_tensor_view view = cdul_safetensors_at(file, i);
+        bool known = is_batch_counter(view.name);
+        for (size_t j = 0; j < net->entry_count && !known; j++)
+            known = !strcmp(view.name, net->entries[j].name);
+        if (!known)
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: tensor \"%s\" does not belong to a %s; is it another architecture?",
+                cdul_safetensors_path(file), view.name, net->options.arch->name);
+    }
+    return CDUL_OK;
+}
+
+/* A head for another number of classes, but of this network's features. */
+static bool is_foreign_head(const cdul_resnet *net, const cdul_safetensors *file) {
+    const cdul_tensor_view *view = cdul_safetensors_find(file, "fc.weight");
+    return view && view->rank == 2 && view->shape[1] == net->features &&
+           view->shape[0] != net->options.classes;
+}
+
+cdul_status cdul_resnet_load(cdul_resnet *net, const cdul_safetensors *file, bool *head_replaced,
+                             cdul_error *err) {
+    bool foreign = is_foreign_head(net, file);
+    cdul_status status = refuse_unknown(net, file, err);
+    for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++) {
+        if (net->entries[i].stage != CDUL_RESNET_HEAD || !foreign)
+            status = load_entry(&net->entries[i], file, err);
+    }
+    if (head_replaced) *head_replaced = foreign;
+    return status;
+}
+
+/* --- Weights: the labels --- */
+
+#define MEAN_CLAMP 1e-4
+
+cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *means, cdul_error *err) {
+    const cdul_resnet_entry *entry = &net->entries[net->entry_count - 1];
+    float *values = malloc(net->options.classes * sizeof *values);
+    if (!values) return cdul_fail_memory(err, entry->name);
+    for (size_t c = 0; c < net->options.classes; c++) {
+        double mean = fmin(fmax(means[c], MEAN_CLAMP), 1 - MEAN_CLAMP);
+        values[c] = (float)log(mean / (1 - mean));
+    }
+    return set_values(entry, values, err);
+}
+
+/* --- A network --- */
+
 cdul_resnet_options cdul_resnet_defaults(void) {
     return (cdul_resnet_options){.freeze_bn = true, .channels_last = true};
 }
@@ -172,7 +322,7 @@ cdul_status cdul_resnet_new(const cdul_resnet_options *options, const cdul_safet
     net->options = *options;
     lay_out(net);
     cdul_status status = create_tensors(net, err);
-    if (status == CDUL_OK) status = cdul_resnet_initialize(net, weights != NULL, err);
+    if (status == CDUL_OK) status = initialize(net, weights != NULL, err);
     if (status == CDUL_OK && weights) status = cdul_resnet_load(net, weights, head_replaced, err);
     if (status != CDUL_OK) {
         cdul_resnet_free(net);
@@ -187,4 +337,127 @@ void cdul_resnet_free(cdul_resnet *net) {
     for (size_t i = 0; i < net->entry_count; i++) cdul_tensor_free(net->entries[i].tensor);
     free(net->entries);
     free(net);
+}
+
+/* --- A pass --- */
+
+/* Widens the next range by the elements of x. `r` may be NULL. */
+static void observe(cdul_ranges *r, cdul_scope *scope, const cdul_tensor *x) {
+    if (!r || r->next >= CDUL_RANGES) return;
+    double low, high;
+    cdul_tensor_range(scope, x, &low, &high);
+    size_t i = r->next++;
+    bool first = i >= r->count;
+    r->low[i] = first ? low : fmin(low, r->low[i]);
+    r->high[i] = first ? high : fmax(high, r->high[i]);
+    if (first) r->count = i + 1;
+}
+
+/* How batch norm and convolution run in one stage of one pass. */
+typedef struct pass {
+    double eps;
+    bool batch_statistics;
+    cdul_dtype dtype; /* of activations */
+    cdul_ranges *ranges; /* that activations are reported to, or NULL */
+} pass;
+
+static pass pass_of(const cdul_resnet *net, size_t stage, bool training, cdul_ranges *ranges) {
+    return (pass){.eps = net->options.arch->bn_eps,
+                  .batch_statistics =
+                      training && !net->options.freeze_bn && stage > net->options.freeze,
+                  .dtype = net->options.bfloat16 ? CDUL_BF16 : CDUL_F32,
+                  .ranges = ranges};
+}
+
+static cdul_tensor *convolve(cdul_scope *s, const cdul_resnet_unit *u, pass p, const cdul_tensor *x,
+                             const cdul_tensor *weight, const cdul_tensor *bias) {
+    return cdul_tensor_conv2d(s, x, cdul_tensor_cast(s, weight, p.dtype),
+                              bias ? cdul_tensor_cast(s, bias, p.dtype) : NULL, u->stride,
+                              (u->kernel - 1) / 2);
+}
+
+/* Batch norm with fixed statistics is the affine map y = g x + (b - g mean), g = weight / sqrt(var
+ * + eps), of each channel. A convolution takes it in for nothing: conv(x, w) g = conv(x, g w).
+ * Gradients of w, weight and bias flow through g w as they would through the two layers. */
+static cdul_tensor *folded_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p,
+                                const cdul_tensor *x) {
+    cdul_tensor *g = cdul_tensor_mul(
+        s, u->bn_weight, cdul_tensor_rsqrt(s, cdul_tensor_affine(s, u->bn_var, 1, p.eps)));
+    cdul_tensor *per_filter = cdul_tensor_reshape(s, g, 4, (size_t[]){u->outputs, 1, 1, 1});
+    cdul_tensor *weight = cdul_tensor_mul(s, u->weight, per_filter);
+    cdul_tensor *bias = cdul_tensor_sub(s, u->bn_bias, cdul_tensor_mul(s, g, u->bn_mean));
+    return convolve(s, u, p, x, weight, bias);
+}
+
+/* A unit whose outputs are all that follows sees: y = unit(x), or max(0, unit(x)), or max(0,
+ * unit(x) + residual). */
+static cdul_tensor *pass_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p,
+                              const cdul_tensor *x, const cdul_tensor *residual, bool relu) {
+    if (p.batch_statistics)
+        return cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight,
+                                      u->bn_bias, u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps,
+                                      residual, relu);
+    cdul_tensor *y = folded_unit(s, u, p, x);
+    if (residual) observe(p.ranges, s, y);
+    if (relu) y = cdul_tensor_add_relu_(s, y, residual);
+    observe(p.ranges, s, y);
+    return y;
+}
+
+static cdul_tensor *stem(cdul_scope *outer, const cdul_resnet *net, pass p, const cdul_tensor *x) {
+    cdul_scope s = cdul_scope_inside(outer);
+    cdul_tensor *y = pass_unit(&s, &net->stem, p, x, NULL, true);
+    return cdul_scope_yield(&s, outer, cdul_tensor_max_pool2d(&s, y, 3, 2, 1), "stem");
+}
+
+static cdul_tensor *pass_block(cdul_scope *outer, const cdul_resnet_block *b, pass p,
+                               const cdul_tensor *x) {
+    cdul_scope s = cdul_scope_inside(outer);
+    const cdul_tensor *y = x, *shortcut = cdul_tensor_twin(&s, x);
+    if (b->projects) shortcut = pass_unit(&s, &b->shortcut, p, shortcut, NULL, false);
+    for (size_t i = 0; i + 1 < b->count; i++) y = pass_unit(&s, &b->units[i], p, y, NULL, true);
+    cdul_tensor *sum = pass_unit(&s, &b->units[b->count - 1], p, y, shortcut, true);
+    char where[32];
+    snprintf(where, sizeof where, "layer%zu", b->stage);
+    return cdul_scope_yield(&s, outer, sum, where);
+}
+
+/* Stages from + 1 .. upto. Each activation is dropped once the next is made: what backward needs,
+ * autograd holds itself. */
+static cdul_tensor *stages(cdul_scope *s, const cdul_resnet *net, const cdul_tensor *x, size_t from,
+                           size_t upto, bool training, cdul_ranges *ranges) {
+    pass p = pass_of(net, 1, training, ranges);
+    cdul_tensor *y = cdul_tensor_cast(s, cdul_tensor_to(s, x, net->options.device), p.dtype);
+    if (net->options.channels_last) y = cdul_tensor_channels_last(s, y);
+    observe(ranges, s, y);
+    if (from == 0) y = stem(s, net, p, y);
+    for (size_t i = 0; i < net->block_count; i++) {
+        const cdul_resnet_block *b = &net->blocks[i];
+        if (b->stage <= from || b->stage > upto) continue;
+        cdul_tensor *next = pass_block(s, b, pass_of(net, b->stage, training, ranges), y);
+        cdul_tensor_drop(s, y);
+        y = next;
+    }
+    return y;
+}
+
+cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *net,
+                                          const cdul_tensor *x, size_t upto) {
+    cdul_scope s = cdul_scope_inside(scope);
+    return cdul_scope_yield(&s, scope, stages(&s, net, x, 0, upto, false, NULL), "resnet");
+}
+
+cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, const cdul_resnet *net,
+                                      const cdul_tensor *x, size_t from, bool training) {
+    cdul_scope s = cdul_scope_inside(scope);
+    cdul_tensor *y =
+        cdul_tensor_mean_hw(&s, stages(&s, net, x, from, CDUL_RESNET_STAGES, training, NULL));
+    y = cdul_tensor_linear(&s, y, net->head_weight, net->head_bias);
+    return cdul_scope_yield(&s, scope, y, net->options.arch->name);
+}
+
+void cdul_resnet_observe(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
+                         cdul_ranges *ranges) {
+    ranges->next = 0;
+    cdul_tensor_drop(scope, stages(scope, net, x, 0, CDUL_RESNET_STAGES, false, ranges));
 }

@@ -7,7 +7,6 @@
 
 #include "base/safetensors.h"
 #include "torch/torch.h"
-#include "train/ranges.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -92,6 +91,18 @@ typedef struct cdul_resnet {
     cdul_resnet_entry *entries; /* every tensor above, in the order of torchvision's state_dict */
     size_t entry_count;
 } cdul_resnet;
+
+/* How large a network's activations become: what eight bits must span. In the order in which a pass
+ * comes by: the input, the stem, and of each block the outputs of its shortcut if that is a unit,
+ * of its units (the last before the addition), and of the whole. ReLU is inside, where one follows.
+ */
+#define CDUL_RANGES 256 /* ResNet-152 has 206 */
+
+typedef struct cdul_ranges {
+    double low[CDUL_RANGES], high[CDUL_RANGES];
+    size_t count; /* known */
+    size_t next; /* of the pass that is under way; a pass begins at 0 */
+} cdul_ranges;
 
 cdul_resnet_options cdul_resnet_defaults(void);
 

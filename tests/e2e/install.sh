@@ -99,6 +99,31 @@ cmake --build cmake >cmake.txt 2>&1 || fail "building with find_package: $(cat c
 cmake/client "$pictures" | cmp - client.txt || fail "the program built with find_package"
 grep -q '^0.png 97 x 61$' client.txt || fail "$(cat client.txt)"
 grep -q '^aggregated 0.825 0.375$' client.txt || fail "$(cat client.txt)"
+
+# Likewise a program that trains: the second library, and the package's component.
+if [ -e "$lib/libcdul_train.so" ]; then
+    printf 'image,cat,horse\n0.png,0.9,0.2\n1.png,0.1,0.8\n2.png,0.7,0.1\n3.jpg,0.2,0.9\n' >labels.csv
+    flags=$(pkg-config --cflags --libs cdul_train) || fail "pkg-config cdul_train"
+    cp "$here/train_client.c" .
+    read -ra words <<<"$flags"
+    # shellcheck disable=SC2086 # as above
+    "$compiler" -std=c11 -Wall -Wextra -Werror ${CDUL_SANITIZE:+-fsanitize=$CDUL_SANITIZE} train_client.c "${words[@]}" \
+        -o train_client || fail "building with pkg-config: $flags"
+    ./train_client labels.csv "$pictures" trained trained.onnx >trained.txt || fail "training through the library"
+    [ "$(cat trained.txt)" = "4 images, 2 classes, 0 skipped, steps: yes" ] || fail "$(cat trained.txt)"
+    cmp trained/model.onnx trained.onnx || fail "the exported model is not the run's"
+    cat >CMakeLists.txt <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(client C)
+find_package(cdul 0.1 REQUIRED COMPONENTS train)
+add_executable(train_client train_client.c)
+target_link_libraries(train_client cdul::train)
+CMAKE
+    cmake -S . -B cmake >cmake.txt 2>&1 || fail "find_package: $(cat cmake.txt)"
+    cmake --build cmake >cmake.txt 2>&1 || fail "building with find_package: $(cat cmake.txt)"
+else
+    [ ! -e "$prefix/include/cdul/train.h" ] || fail "the header of a library that is not there"
+fi
 if [ -n "$skipped" ]; then
     echo "install.sh: all good but for what was not tried: $skipped"
     exit 77

@@ -79,7 +79,7 @@ for folder in sorted(folders):
     if found := circle(graph):
         faults.append(f"src/{folder}: a circle of includes: {' -> '.join(found)}")
 
-graph = {folder: {table[u][0] for u in uses if u in table} for _, (folder, uses) in table.items()}
+graph = {folder: {table[u][0] for u in uses if u in table} - {folder} for _, (folder, uses) in table.items()}
 if found := circle(graph):
     faults.append(f"a circle of layers: {' -> '.join(found)}")
 for fault in faults:

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Which program links what, through however many libraries: cdul-train alone knows libtorch, cdul-label and cdul-predict
-# ONNX Runtime, cdul-eval neither. --version names them. And libcdul exports what its headers declare, no more.
-#   links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL
+# ONNX Runtime, cdul-eval neither. --version names them. And libcdul exports what its headers declare, no more;
+# libcdul_train, which alone of the two knows libtorch, what train.h declares.
+#   links.sh FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL [LIBCDUL_TRAIN]
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-takes "FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL" "$@"
-bin=$1 headers=$2 library=$3
+takes "FOLDER_OF_PROGRAMS FOLDER_OF_HEADERS LIBCDUL [LIBCDUL_TRAIN]" "$@"
+bin=$1 headers=$2 library=$3 training=${4:-}
 
 # links FILE WANTED NOT...: patterns of library names.
 links() {
@@ -25,6 +26,7 @@ links "$bin/cdul-predict" libonnxruntime libtorch libc10 libprotobuf
 links "$bin/cdul-eval" "" libonnxruntime libtorch libc10 libprotobuf
 [ -n "${CDUL_SANITIZE:-}" ] || links "$bin/cdul-eval" "" libstdc++ # sanitizers bring it
 links "$library" libonnxruntime libtorch libc10 libprotobuf
+[ -z "$training" ] || { links "$training" libtorch && links "$training" 'libcdul\.so'; }
 [ ! -e "$bin/cdul-train" ] || links "$bin/cdul-train" libtorch libonnxruntime
 
 # reports PROGRAM LIBRARY...: --version has a line with the version of each of these and of no other.
@@ -41,7 +43,16 @@ reports predict cJSON xxHash libjpeg-turbo libpng libwebp stb_image onnxruntime
 reports eval cJSON xxHash expat OpenMP
 reports train cJSON xxHash libjpeg-turbo libpng libwebp stb_image expat OpenMP protobuf-c libtorch
 
-exported=$(nm -D --defined-only "$library" | awk '{ print $3 }' | sort)
-declared=$(grep -hoE 'cdul_[a-z0-9_]+\(' "$headers"/*.h | tr -d '(' | sort -u)
-diff <(echo "$declared") <(echo "$exported") || fail "declared (<) and exported (>) functions differ"
+# exports LIBRARY HEADER...
+exports() {
+    local exported declared
+    exported=$(nm -D --defined-only "$1" | awk '{ print $3 }' | sort)
+    shift
+    declared=$(grep -hoE 'cdul_[a-z0-9_]+\(' "$@" | tr -d '(' | sort -u)
+    diff <(echo "$declared") <(echo "$exported") || fail "declared (<) and exported (>) functions differ"
+}
+
+mapfile -t others < <(find "$headers" -name '*.h' ! -name train.h)
+exports "$library" "${others[@]}"
+[ -z "$training" ] || exports "$training" "$headers/train.h"
 passed

@@ -1,7 +1,7 @@
 /* Any bytes as a checkpoint, of a run with a network of two small tensors in place of a ResNet. */
 #include "input.h"
 
-#include "train/trainer_internal.h"
+#include "train/trainer.h"
 
 #include <math.h>
 
@@ -11,8 +11,7 @@
 /* A new run, as it is before --resume. The optimiser's state and the network must not keep what an
  * earlier input left. */
 typedef struct run {
-    cdul_train_options options;
-    cdul_train_call call;
+    cdul_train_params params;
     cdul_trainer trainer;
     cdul_resnet net;
     cdul_resnet_entry entries[2];
@@ -32,7 +31,7 @@ static void open_network(run *r) {
             cdul_tensor_keep(&s, cdul_tensor_full(&s, 0.5, CDUL_F32, ranks[i], shapes[i]));
         e->trained = true;
         cdul_tensor_require_grad(&s, e->tensor, true);
-        cdul_optimizer_add_group(&s, r->trainer.optimizer, &e->tensor, 1, 0.1, 0);
+        cdul_optimizer_add_group(&s, r->trainer.learner.optimizer, &e->tensor, 1, 0.1, 0);
     }
     CLAIM(cdul_scope_close(&s, NULL) == CDUL_OK);
 }
@@ -41,33 +40,31 @@ static void open_run(run *r) {
     cdul_error err;
     cdul_trainer *t = &r->trainer;
     const cdul_optimizer_options adamw = cdul_optimizer_defaults(CDUL_ADAMW);
-    r->options.labels = "labels.csv";
-    r->options.epochs = 4;
-    r->options.align = 1;
-    r->call.config = "{\"train\": {\"lr\": 0.001}}";
-    *t = (cdul_trainer){
-        .options = &r->options, .call = &r->call, .n = IMAGES, .c = CLASSES, .net = &r->net};
+    r->params = cdul_train_defaults();
+    r->params.labels = "labels.csv";
+    r->params.epochs = 4;
+    r->params.config = "{\"train\": {\"lr\": 0.001}}";
     r->net.entries = r->entries;
     r->net.entry_count = 2;
-    t->average = r->average;
-    t->latent = r->latent;
-    t->labels = r->labels;
-    t->logits = r->logits;
-    cdul_labels *labels = &t->data.labels;
+    *t = (cdul_trainer){.params = &r->params};
+    t->learner.net = &r->net;
+    t->learner.average = r->average;
+    t->learner.schedule.steps = 8;
+    cdul_labels *labels = &t->feed.data.labels;
+    t->targets = (cdul_targets){labels, IMAGES, CLASSES, r->latent, r->labels, r->logits};
     for (size_t i = 0; i < IMAGES; i++)
         CLAIM(cdul_strings_add(&labels->images, (char[]){(char)('a' + i), 0}, &err) == CDUL_OK);
     for (size_t c = 0; c < CLASSES; c++)
         CLAIM(cdul_strings_add(&labels->classes, (char[]){(char)('x' + c), 0}, &err) == CDUL_OK);
     CLAIM(cdul_labels_allocate(labels, &err) == CDUL_OK);
-    CLAIM((t->data.skipped = calloc(IMAGES, sizeof *t->data.skipped)));
-    CLAIM(cdul_optimizer_new(&adamw, &t->optimizer, &err) == CDUL_OK);
+    CLAIM((t->feed.data.skipped = calloc(IMAGES, sizeof *t->feed.data.skipped)));
+    CLAIM(cdul_optimizer_new(&adamw, &t->learner.optimizer, &err) == CDUL_OK);
     open_network(r);
-    t->schedule.steps = 8;
 }
 
 static void close_run(run *r) {
-    cdul_optimizer_free(r->trainer.optimizer);
-    cdul_dataset_free(&r->trainer.data);
+    cdul_optimizer_free(r->trainer.learner.optimizer);
+    cdul_dataset_free(&r->trainer.feed.data);
     for (size_t i = 0; i < 2; i++) {
         cdul_tensor_free(r->entries[i].tensor);
         cdul_tensor_free(r->average[i]);
@@ -76,8 +73,8 @@ static void close_run(run *r) {
 
 /* What later epochs rely on. */
 static void check(const run *r) {
-    CLAIM(r->trainer.epoch <= (size_t)r->options.epochs &&
-          r->trainer.step <= r->trainer.schedule.steps);
+    CLAIM(r->trainer.epoch <= r->params.epochs &&
+          r->trainer.learner.step <= r->trainer.learner.schedule.steps);
     for (size_t i = 0; i < IMAGES * CLASSES; i++) CLAIM(isfinite(r->latent[i]));
     float values[6];
     cdul_scope s = {.no_grad = true};

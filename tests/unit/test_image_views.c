@@ -75,25 +75,29 @@ static cdul_status no_skip(void *user, size_t row, const char *reason, cdul_erro
     return cdul_fail(e, CDUL_ERR_INPUT, "row %zu is skipped: %s", row, reason);
 }
 
+/* Where the records of an epoch go. */
+typedef struct epoch {
+    const size_t *rows;
+    float *out;
+    size_t records;
+} epoch;
+
+static cdul_status keep(void *user, const cdul_batch *batch, cdul_error *e) {
+    (void)e;
+    epoch *to = user;
+    assert_memory_equal(batch->rows, to->rows + to->records, batch->count * sizeof *to->rows);
+    memcpy(to->out + to->records * RECORD, batch->data, batch->count * RECORD * sizeof(float));
+    to->records += batch->count;
+    return CDUL_OK;
+}
+
 /* All records of an epoch, in batches of 4, with so many threads of the loader. */
 static void read_epoch(const cdul_source *source, const size_t *rows, size_t count, size_t threads,
                        float *out) {
-    cdul_loader_options options = {4, threads, no_skip, NULL};
-    cdul_loader *loader = NULL;
-    assert_ok(cdul_loader_open(source, rows, count, &options, &loader, &err));
-    size_t records = 0;
-    for (;;) {
-        cdul_batch batch;
-        int end;
-        assert_ok(cdul_loader_next(loader, &batch, &end, &err));
-        if (end) break;
-        assert_true(records + batch.count <= count);
-        assert_memory_equal(batch.rows, rows + records, batch.count * sizeof *rows);
-        memcpy(out + records * RECORD, batch.data, batch.count * source->bytes);
-        records += batch.count;
-    }
-    assert_int_equal(records, count);
-    cdul_loader_close(loader);
+    epoch to = {rows, out, 0};
+    const cdul_pass pass = {*source, rows, count, 4, threads, no_skip, keep, &to, NULL};
+    assert_ok(cdul_pass_run(&pass, &err));
+    assert_int_equal(to.records, count);
 }
 
 /* Every chance that a view has: crop, mirror and colours. */

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "train/schedule.h"
+#include "train/trainer.h"
 
 #include <math.h>
 

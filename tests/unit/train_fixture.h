@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "train/activations.h"
+#include "train/augment.h"
 #include "train/dataset.h"
-#include "train/image_views.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-#include "train/trainer_internal.h"
+/* What a run leaves: the model in three forms, with its card, and the refined labels. */
+#include "train/trainer.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -21,13 +22,14 @@ static bool add_json(cJSON *object, const char *name, const char *text) {
 /* How the model, and the labels that it refined, came about: a JSON object. NULL: no memory. */
 static char *make_provenance(const cdul_trainer *t) {
     cJSON *p = cJSON_CreateObject();
-    const bool good = cJSON_AddStringToObject(p, "program", "cdul-train " CDUL_VERSION) &&
-                      cJSON_AddStringToObject(p, "libtorch", cdul_torch_version()) &&
-                      cJSON_AddNumberToObject(p, "images", (double)t->n) &&
-                      cJSON_AddNumberToObject(p, "skipped", (double)t->data.list.paths.count) &&
-                      cJSON_AddNumberToObject(p, "epochs", (double)t->epoch) &&
-                      add_json(p, "config", t->call->config) &&
-                      add_json(p, "labels", t->data.labels.config);
+    const bool good =
+        cJSON_AddStringToObject(p, "program", "cdul-train " CDUL_VERSION) &&
+        cJSON_AddStringToObject(p, "libtorch", cdul_torch_version()) &&
+        cJSON_AddNumberToObject(p, "images", (double)t->targets.n) &&
+        cJSON_AddNumberToObject(p, "skipped", (double)t->feed.data.list.paths.count) &&
+        cJSON_AddNumberToObject(p, "epochs", (double)t->epoch) &&
+        add_json(p, "config", t->params->config) &&
+        add_json(p, "labels", t->feed.data.labels.config);
     char *text = good ? cJSON_PrintUnformatted(p) : NULL;
     cJSON_Delete(p);
     return text;
@@ -35,48 +37,66 @@ static char *make_provenance(const cdul_trainer *t) {
 
 /* Scores of the last predictions, against the labels as they are now. */
 static cdul_status make_thresholds(const cdul_trainer *t, float *thresholds, cdul_error *err) {
-    float *scores = malloc(t->n * t->c * sizeof *scores);
+    float *scores = cdul_targets_scores(&t->targets);
     if (!scores) return cdul_fail_memory(err, "scores");
-    cdul_align_to_labels(t->logits, t->n * t->c, scores); /* sigmoid */
-    cdul_status status = cdul_thresholds_from_labels(scores, t->labels, t->data.skipped, t->n, t->c,
-                                                     thresholds, err);
+    cdul_status status =
+        cdul_thresholds_from_labels(scores, t->targets.labels, t->feed.data.skipped, t->targets.n,
+                                    t->targets.c, thresholds, err);
     free(scores);
     return status;
 }
 
+/* Images: with four times as many, the ranges of a ResNet-50 widen by a few per cent. */
+#define OBSERVED 64
+
+typedef struct observer {
+    const cdul_trainer *trainer;
+    cdul_ranges ranges;
+} observer;
+
+static cdul_status observe(void *user, const cdul_batch *batch, cdul_error *err) {
+    observer *o = user;
+    if (batch->count == 0) return CDUL_OK;
+    cdul_scope s = {.no_grad = true};
+    const cdul_resnet *net = o->trainer->learner.net;
+    cdul_tensor *x = cdul_feed_pixels(&s, &o->trainer->feed, batch, net->options.device);
+    cdul_resnet_observe(&s, net, x, &o->ranges);
+    return cdul_scope_close(&s, err);
+}
+
 /* model.onnx, and model_int8.onnx: the same in eight bits, for cdul-predict to choose. */
 static cdul_status write_graphs(cdul_trainer *t, const cdul_card *card, cdul_error *err) {
-    char *path = cdul_path_join(t->options->output, "model.onnx");
-    char *int8 = cdul_path_join(t->options->output, "model_int8.onnx");
-    cdul_ranges ranges;
+    char *path = cdul_path_join(t->params->output, "model.onnx");
+    char *int8 = cdul_path_join(t->params->output, "model_int8.onnx");
+    observer seen = {.trainer = t};
     cdul_status status = path && int8 ? CDUL_OK : cdul_fail_memory(err, "the model");
-    if (status == CDUL_OK) status = cdul_export_onnx(path, t->net, card, NULL, err);
-    if (status == CDUL_OK) status = cdul_trainer_observe(t, &ranges, err);
-    if (status == CDUL_OK && ranges.count > 0)
-        status = cdul_export_onnx(int8, t->net, card, &ranges, err);
+    if (status == CDUL_OK) status = cdul_export_onnx(path, t->learner.net, card, NULL, err);
+    if (status == CDUL_OK) status = cdul_feed_sample(&t->feed, OBSERVED, observe, &seen, err);
+    if (status == CDUL_OK && seen.ranges.count > 0)
+        status = cdul_export_onnx(int8, t->learner.net, card, &seen.ranges, err);
     free(path);
     free(int8);
     return status;
 }
 
 static cdul_status write_model(cdul_trainer *t, const char *provenance, cdul_error *err) {
-    char *model = cdul_path_join(t->options->output, "model.safetensors");
-    char *facts = cdul_path_join(t->options->output, "model.json");
-    float *thresholds = malloc(t->c * sizeof *thresholds);
+    char *model = cdul_path_join(t->params->output, "model.safetensors");
+    char *facts = cdul_path_join(t->params->output, "model.json");
+    float *thresholds = malloc(t->targets.c * sizeof *thresholds);
     cdul_status status = model && facts && thresholds ? make_thresholds(t, thresholds, err)
                                                       : cdul_fail_memory(err, "the model");
     const cdul_card card = {.version = "cdul " CDUL_VERSION,
-                            .arch = t->net->options.arch->name,
-                            .bn_eps = t->net->options.arch->bn_eps,
-                            .classes = t->data.labels.classes, /* borrowed */
+                            .arch = t->learner.net->options.arch->name,
+                            .bn_eps = t->learner.net->options.arch->bn_eps,
+                            .classes = t->feed.data.labels.classes, /* borrowed */
                             .thresholds = thresholds,
-                            .preprocess = t->plain.preprocess,
+                            .preprocess = t->feed.plain.preprocess,
                             .provenance = provenance};
     if (status == CDUL_OK) {
-        cdul_trainer_swap_average(t);
-        status = cdul_model_write(model, t->net, &card, err);
+        cdul_learner_swap_average(&t->learner);
+        status = cdul_model_write(model, t->learner.net, &card, err);
         if (status == CDUL_OK) status = write_graphs(t, &card, err);
-        cdul_trainer_swap_average(t);
+        cdul_learner_swap_average(&t->learner);
     }
     if (status == CDUL_OK) status = cdul_card_write(facts, &card, err);
     free(thresholds);
@@ -87,10 +107,10 @@ static cdul_status write_model(cdul_trainer *t, const char *provenance, cdul_err
 
 /* The labels as they are now, for all images. */
 static cdul_status write_labels(cdul_trainer *t, char *provenance, cdul_error *err) {
-    char *path = cdul_path_join(t->options->output, "labels.safetensors");
+    char *path = cdul_path_join(t->params->output, "labels.safetensors");
     cdul_status status = path ? CDUL_OK : cdul_fail_memory(err, "the refined labels");
-    cdul_labels refined = t->data.labels; /* borrowed */
-    refined.values = t->labels;
+    cdul_labels refined = t->feed.data.labels; /* borrowed */
+    refined.values = t->targets.labels;
     refined.config = provenance;
     if (status == CDUL_OK) status = cdul_labels_write(path, &refined, err);
     free(path);

@@ -1,7 +1,9 @@
-#include "train/trainer_internal.h"
+/* What an epoch is worth: held-out images, labels, ground truth; and where it is written. */
+#include "train/trainer.h"
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/progress.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +14,33 @@
  * about one per cent from chance alone. */
 #define WORSE_BY     1.03
 #define WORSE_EPOCHS 2
+
+/* --- Opening --- */
+
+cdul_status cdul_record_open(cdul_record *record, const cdul_train_params *params,
+                             const cdul_labels *labels, cdul_error *err) {
+    record->params = params;
+    record->best_held_loss = INFINITY;
+    if (!params->eval_labels) return CDUL_OK;
+    cdul_truth truth = {0};
+    cdul_status status = cdul_truth_read(params->eval_labels, &truth, err);
+    if (status == CDUL_OK)
+        status = cdul_truth_match(&truth, &labels->images, &labels->classes, &record->truth, err);
+    if (status != CDUL_OK) cdul_error_prefix(err, "--eval-labels");
+    record->truth_given = status == CDUL_OK;
+    cdul_truth_free(&truth);
+    return status;
+}
+
+cdul_status cdul_record_begin(cdul_record *record, cdul_error *err) {
+    return cdul_events_open(record->params->output, &record->events, err);
+}
+
+void cdul_record_free(cdul_record *record) {
+    cdul_events_close(record->events);
+    cdul_matched_free(&record->truth);
+    *record = (cdul_record){0};
+}
 
 /* --- Held-out images, against their initial labels --- */
 
@@ -24,33 +53,36 @@ static size_t top_class(const float *values, size_t c) {
 
 /* Cross-entropy of predictions with the soft labels, and the share of images whose first class is
  * the same. */
-static void measure_held(cdul_trainer *t, cdul_epoch_record *record) {
-    size_t count = cdul_dataset_rows(&t->data, CDUL_SUBSET_HELD, t->rows), agreed = 0;
+static void measure_held(const cdul_dataset *data, const cdul_targets *t,
+                         cdul_epoch_record *epoch) {
+    size_t count = 0, agreed = 0;
     double loss = 0;
-    for (size_t i = 0; i < count; i++) {
-        const float *initial = t->data.labels.values + t->rows[i] * t->c,
-                    *logits = t->logits + t->rows[i] * t->c;
+    for (size_t i = 0; i < t->n; i++) {
+        if (!data->held[i] || data->skipped[i]) continue;
+        const float *initial = t->initial->values + i * t->c, *logits = t->logits + i * t->c;
         for (size_t k = 0; k < t->c; k++) {
             double x = (double)logits[k];
             loss += fmax(x, 0) - x * (double)initial[k] + log1p(exp(-fabs(x)));
         }
         agreed += top_class(initial, t->c) == top_class(logits, t->c);
+        count++;
     }
-    record->held_loss = count ? loss / ((double)count * (double)t->c) : NAN;
-    record->held_agreement = count ? (double)agreed / (double)count : NAN;
+    if (count == 0) return;
+    epoch->held_loss = loss / ((double)count * (double)t->c);
+    epoch->held_agreement = (double)agreed / (double)count;
 }
 
-static void watch_held(cdul_trainer *t, const cdul_epoch_record *record) {
-    if (isnan(record->held_loss)) return;
-    t->worse_epochs = record->held_loss > t->best_held_loss * WORSE_BY ? t->worse_epochs + 1 : 0;
-    t->best_held_loss = fmin(t->best_held_loss, record->held_loss);
-    if (t->worse_epochs == WORSE_EPOCHS)
-        cdul_warn(t->call->callbacks,
+static void watch_held(cdul_record *record, double loss) {
+    if (isnan(loss)) return;
+    record->worse_epochs = loss > record->best_held_loss * WORSE_BY ? record->worse_epochs + 1 : 0;
+    record->best_held_loss = fmin(record->best_held_loss, loss);
+    if (record->worse_epochs == WORSE_EPOCHS)
+        cdul_warn(record->params->callbacks,
                   "cross-entropy of held-out images with their initial labels has risen from %.4f "
                   "to %.4f: the "
                   "classifier moves away from them; fewer epochs, a smaller lr or a smaller eta "
                   "may be better",
-                  t->best_held_loss, record->held_loss);
+                  record->best_held_loss, loss);
 }
 
 /* --- Ground truth, for evaluation only --- */
@@ -68,81 +100,52 @@ static void drop_skipped(cdul_matched *truth, const bool *skipped) {
     truth->images = kept;
 }
 
-static cdul_status judge(const cdul_trainer *t, const float *scores, double *map, double *bce,
+static cdul_status judge(const cdul_record *record, const float *scores, double *map, double *bce,
                          double *mass, cdul_error *err) {
     cdul_metrics_options options = cdul_metrics_defaults();
-    options.threads = t->call->threads;
+    options.threads = record->params->threads;
     cdul_metrics metrics = {0};
-    cdul_status status = cdul_metrics_compute(scores, &t->truth, &options, &metrics, err);
+    cdul_status status = cdul_metrics_compute(scores, &record->truth, &options, &metrics, err);
     *map = metrics.map;
     *bce = metrics.bce;
-    if (mass) *mass = metrics.mass;
+    *mass = metrics.mass;
     cdul_metrics_free(&metrics);
     return status;
 }
 
-static cdul_status measure_truth(cdul_trainer *t, cdul_epoch_record *record, cdul_error *err) {
-    if (!t->truth_given) return CDUL_OK;
-    drop_skipped(&t->truth, t->data.skipped);
-    if (t->truth.images == 0) return CDUL_OK;
-    float *scores = malloc(t->n * t->c * sizeof *scores);
+static cdul_status measure_truth(cdul_record *record, const bool *skipped, const cdul_targets *t,
+                                 cdul_epoch_record *e, cdul_error *err) {
+    if (!record->truth_given) return CDUL_OK;
+    drop_skipped(&record->truth, skipped);
+    if (record->truth.images == 0) return CDUL_OK;
+    float *scores = cdul_targets_scores(t);
     if (!scores) return cdul_fail_memory(err, "scores");
-    cdul_align_to_labels(t->logits, t->n * t->c, scores); /* sigmoid */
-    cdul_status status = judge(t, scores, &record->eval_predictions_map,
-                               &record->eval_predictions_bce, &record->eval_predictions_mass, err);
+    double labels_mass; /* is measured for all images, not for those of the truth alone */
+    cdul_status status = judge(record, scores, &e->eval_predictions_map, &e->eval_predictions_bce,
+                               &e->eval_predictions_mass, err);
     if (status == CDUL_OK)
-        status = judge(t, t->labels, &record->eval_labels_map, &record->eval_labels_bce, NULL, err);
+        status =
+            judge(record, t->labels, &e->eval_labels_map, &e->eval_labels_bce, &labels_mass, err);
     free(scores);
     return status;
 }
 
-/* --- The end of an epoch --- */
+const cdul_epoch_record cdul_nothing_measured = {.held_loss = NAN,
+                                                 .held_agreement = NAN,
+                                                 .eval_predictions_map = NAN,
+                                                 .eval_predictions_bce = NAN,
+                                                 .eval_predictions_mass = NAN,
+                                                 .eval_labels_map = NAN,
+                                                 .eval_labels_bce = NAN};
 
-/* After which epoch the labels first move: `warmup`, but not before there is anything to move
- * towards. */
-static size_t first_alignment(const cdul_trainer *t) {
-    return t->options->warmup > 1 ? (size_t)t->options->warmup : 1;
-}
-
-bool cdul_trainer_has_aligned(const cdul_trainer *t) {
-    return t->options->align && t->options->eta > 0 && t->epoch >= first_alignment(t);
-}
-
-static bool time_to_align(const cdul_trainer *t) {
-    return cdul_trainer_has_aligned(t) &&
-           (t->epoch - first_alignment(t)) % (size_t)t->options->period == 0;
-}
-
-static cdul_status check_labels(const cdul_trainer *t, cdul_error *err) {
-    for (size_t i = 0; i < t->n * t->c; i++)
-        if (!isfinite(t->latent[i]))
-            return cdul_fail(err, CDUL_ERR_RUNTIME,
-                             "alignment: the label of image %s, class %s is not finite: lower "
-                             "--eta, or raise --sigma",
-                             t->data.labels.images.items[i / t->c],
-                             t->data.labels.classes.items[i % t->c]);
-    return CDUL_OK;
-}
-
-cdul_status cdul_trainer_measure(cdul_trainer *t, cdul_epoch_record *record, cdul_error *err) {
-    record->aligned = time_to_align(t);
-    bool last = t->epoch == (size_t)t->options->epochs;
-    /* The last predictions become the model's thresholds. */
-    bool all = record->aligned || last || t->truth_given;
-    cdul_status status = cdul_trainer_predict(t, all ? CDUL_SUBSET_ALL : CDUL_SUBSET_HELD, err);
-    if (status != CDUL_OK) return status;
-    measure_held(t, record);
-    if (record->aligned) {
-        cdul_align_options align = {(cdul_align_target)t->options->target, t->options->sigma,
-                                    t->options->eta};
-        cdul_align_update(&align, t->logits, t->data.skipped, t->n, t->c, t->latent, &record->step);
-        status = check_labels(t, err);
-        if (status != CDUL_OK) return status;
-        cdul_align_to_labels(t->latent, t->n * t->c, t->labels);
-    }
-    record->labels = cdul_align_describe(t->labels, t->data.labels.values, t->n, t->c);
-    status = measure_truth(t, record, err);
-    if (status == CDUL_OK) watch_held(t, record);
+cdul_status cdul_record_measure(cdul_record *record, const cdul_dataset *data,
+                                const cdul_targets *targets, cdul_epoch_record *epoch,
+                                cdul_error *err) {
+    measure_held(data, targets, epoch);
+    epoch->labels =
+        cdul_align_describe(targets->labels, targets->initial->values, targets->n, targets->c);
+    cdul_status status = measure_truth(record, data->skipped, targets, epoch, err);
+    if (status == CDUL_OK) watch_held(record, epoch->held_loss);
     return status;
 }
 
@@ -154,9 +157,9 @@ static bool add(cJSON *line, const char *name, double value) {
 }
 
 static bool add_labels(cJSON *line, const cdul_epoch_record *r) {
-    bool moved = !r->aligned || (add(line, "labels_loss", r->step.loss) &&
-                                 add(line, "labels_moved", r->step.moved) &&
-                                 add(line, "labels_reached", r->step.reached));
+    bool moved = !r->aligned || (add(line, "labels_loss", r->move.loss) &&
+                                 add(line, "labels_moved", r->move.moved) &&
+                                 add(line, "labels_reached", r->move.reached));
     return moved && add(line, "labels_drift", r->labels.drift) &&
            add(line, "labels_mass", r->labels.mass) &&
            add(line, "labels_entropy", r->labels.entropy);
@@ -171,43 +174,42 @@ static bool add_truth(cJSON *line, const cdul_epoch_record *r) {
            add(line, "eval_labels_bce", r->eval_labels_bce);
 }
 
-static cJSON *log_line(const cdul_trainer *t, const cdul_epoch_record *r) {
+static cJSON *log_line(const cdul_epoch_record *r, bool truth_given) {
     cJSON *line = cJSON_CreateObject();
-    if (add(line, "epoch", (double)t->epoch) && add(line, "train_step", (double)t->step) &&
+    if (add(line, "epoch", (double)r->epoch) && add(line, "train_step", (double)r->step) &&
         add(line, "train_loss", r->loss) && add(line, "train_lr", r->lr) &&
         add(line, "train_seconds", r->seconds) &&
         add(line, "train_images_per_second", r->images_per_second) &&
         (!r->left_out || add(line, "train_bad_batches", (double)r->left_out)) &&
         add(line, "held_loss", r->held_loss) && add(line, "held_agreement", r->held_agreement) &&
         cJSON_AddBoolToObject(line, "aligned", r->aligned) && add_labels(line, r) &&
-        add(line, "train_skipped", (double)t->data.list.paths.count) &&
-        (!t->truth_given || add_truth(line, r)))
+        add(line, "train_skipped", (double)r->skipped) && (!truth_given || add_truth(line, r)))
         return line;
     cJSON_Delete(line);
     return NULL;
 }
 
-static void say_epoch(const cdul_trainer *t, const cdul_epoch_record *r) {
+static void say_epoch(const cdul_train_params *p, const cdul_epoch_record *r) {
     char text[512];
     size_t used = 0, room = sizeof text;
 #define APPEND(...)                                                                                \
     used += used < room ? (size_t)snprintf(text + used, room - used, __VA_ARGS__) : 0
-    APPEND("epoch %zu/%lld  loss %.4f", t->epoch, t->options->epochs, r->loss);
+    APPEND("epoch %zu/%zu  loss %.4f", r->epoch, p->epochs, r->loss);
     if (!isnan(r->held_loss))
         APPEND("  held-out %.4f, agreement %.1f %%", r->held_loss, 100 * r->held_agreement);
     if (r->aligned)
-        APPEND("  labels moved %.4f, reached %.0f %%, mass %.2f", r->step.moved,
-               100 * r->step.reached, r->labels.mass);
+        APPEND("  labels moved %.4f, reached %.0f %%, mass %.2f", r->move.moved,
+               100 * r->move.reached, r->labels.mass);
     if (!isnan(r->eval_predictions_map))
         APPEND("  | ground truth: predictions mAP %.1f BCE %.3f, labels mAP %.1f BCE %.3f",
                100 * r->eval_predictions_map, r->eval_predictions_bce, 100 * r->eval_labels_map,
                r->eval_labels_bce);
 #undef APPEND
-    cdul_say(t->call->callbacks, "%s", text);
+    cdul_say(p->callbacks, "%s", text);
 }
 
-static cdul_status append_line(const cdul_trainer *t, const char *text, cdul_error *err) {
-    char *path = cdul_path_join(t->options->output, "log.jsonl");
+static cdul_status append_line(const cdul_train_params *p, const char *text, cdul_error *err) {
+    char *path = cdul_path_join(p->output, "log.jsonl");
     if (!path) return cdul_fail_memory(err, "a path");
     FILE *log = fopen(path, "a");
     bool good = log && fprintf(log, "%s\n", text) > 0;
@@ -218,7 +220,8 @@ static cdul_status append_line(const cdul_trainer *t, const char *text, cdul_err
 }
 
 /* Every number of the line as a point of a curve: "train_loss" is train/loss. */
-static cdul_status add_events(const cdul_trainer *t, const cJSON *line, cdul_error *err) {
+static cdul_status add_events(cdul_events *events, size_t epoch, const cJSON *line,
+                              cdul_error *err) {
     cdul_status status = CDUL_OK;
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, line) {
@@ -227,18 +230,18 @@ static cdul_status add_events(const cdul_trainer *t, const cJSON *line, cdul_err
         snprintf(tag, sizeof tag, "%s", item->string);
         char *first = strchr(tag, '_');
         if (first) *first = '/';
-        status = cdul_events_scalar(t->events, (int64_t)t->epoch, tag, item->valuedouble, err);
+        status = cdul_events_scalar(events, (int64_t)epoch, tag, item->valuedouble, err);
     }
     return status;
 }
 
-cdul_status cdul_trainer_log(cdul_trainer *t, const cdul_epoch_record *record, cdul_error *err) {
-    say_epoch(t, record);
-    cJSON *line = log_line(t, record);
+cdul_status cdul_record_log(cdul_record *record, const cdul_epoch_record *epoch, cdul_error *err) {
+    say_epoch(record->params, epoch);
+    cJSON *line = log_line(epoch, record->truth_given);
     char *text = line ? cJSON_PrintUnformatted(line) : NULL;
     cdul_status status =
-        text ? append_line(t, text, err) : cdul_fail_memory(err, "a line of the log");
-    if (status == CDUL_OK) status = add_events(t, line, err);
+        text ? append_line(record->params, text, err) : cdul_fail_memory(err, "a line of the log");
+    if (status == CDUL_OK) status = add_events(record->events, epoch->epoch, line, err);
     cJSON_free(text);
     cJSON_Delete(line);
     return status;
@@ -257,8 +260,8 @@ static cdul_status line_epoch(const char *line, size_t length, double *epoch, cd
     return status == CDUL_ERR_INPUT ? CDUL_OK : status;
 }
 
-cdul_status cdul_trainer_trim_log(const cdul_trainer *t, cdul_error *err) {
-    char *path = cdul_path_join(t->options->output, "log.jsonl"), *text = NULL;
+cdul_status cdul_record_trim(const cdul_record *record, size_t epoch, cdul_error *err) {
+    char *path = cdul_path_join(record->params->output, "log.jsonl"), *text = NULL;
     if (!path) return cdul_fail_memory(err, "a path");
     size_t size = 0, kept = 0;
     cdul_status status = CDUL_OK;
@@ -266,9 +269,9 @@ cdul_status cdul_trainer_trim_log(const cdul_trainer *t, cdul_error *err) {
     for (const char *line = text, *end; status == CDUL_OK && line && *line; line = end + 1) {
         end = strchr(line, '\n');
         if (!end) break;
-        double epoch = 0;
-        status = line_epoch(line, (size_t)(end - line), &epoch, err);
-        if (status != CDUL_OK || epoch < 1 || epoch > (double)t->epoch) continue;
+        double number = 0;
+        status = line_epoch(line, (size_t)(end - line), &number, err);
+        if (status != CDUL_OK || number < 1 || number > (double)epoch) continue;
         memmove(text + kept, line, (size_t)(end - line) + 1);
         kept += (size_t)(end - line) + 1;
     }
