@@ -2,7 +2,7 @@
  * depend on the processor's rounding or denormal modes. */
 #include "base/safetensors.h"
 
-#include "base/processor.h"
+#include "base/machine.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-#include "base/processor.h"
+#include "base/machine.h"
 #include "cdul/encoder.h"
 #include "encoder/cache.h"
 #include "encoder/encoder_internal.h"

@@ -3,7 +3,7 @@
 #include "image/decode.h"
 
 #include "base/file.h"
-#include "base/memory.h"
+#include "base/machine.h"
 #include "cdul/versions.h"
 
 #include <jpeglib.h>

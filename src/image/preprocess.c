@@ -1,7 +1,7 @@
 /* Pixels to a network's input, as torchvision (Resize, CenterCrop, Pad, ToTensor, Normalize) and
  * open_clip (resize modes) do it. Sizes are whole numbers that those two round differently in
  * different places. */
-#include "base/processor.h"
+#include "base/machine.h"
 #include "image/resize.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 #include "cdul/label.h"
 
-#include "base/processor.h"
+#include "base/machine.h"
 #include "cdul/versions.h"
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* Execution providers that come as a library of their own, registered by path. */
 #include "base/file.h"
-#include "base/processor.h"
+#include "base/machine.h"
 #include "cdul/versions.h"
 #include "onnx/session_internal.h"
 

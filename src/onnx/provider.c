@@ -1,8 +1,7 @@
 /* Execution providers: found by name, given their options, asked what they took. */
-#include "base/processor.h"
+#include "base/machine.h"
 #include "onnx/session_internal.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,18 +216,14 @@ static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
         CDUL_ERR_RUNTIME, "session options", err);
 }
 
-static int processors(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 cdul_status cdul_session_prepare(cdul_session *s, const cdul_session_options *from,
                                  OrtSessionOptions **out, cdul_error *err) {
     const OrtApi *api = s->api;
     cdul_status status = cdul_session_check(s, api->CreateSessionOptions(out), CDUL_ERR_RUNTIME,
                                             "session options", err);
     if (status != CDUL_OK) return status;
-    int threads = from->threads > 0 && from->threads < 4096 ? (int)from->threads : processors();
+    const bool given = from->threads > 0 && from->threads < 4096;
+    const int threads = (int)(given ? from->threads : cdul_processors());
     OrtStatus *steps[] = {
         api->SetIntraOpNumThreads(*out, threads),
         api->SetInterOpNumThreads(*out, 1),

@@ -1,6 +1,7 @@
 #include "cdul/classifier.h"
 
 #include "base/file.h"
+#include "base/machine.h"
 #include "image/views.h"
 #include "labels/card.h"
 #include "onnx/session.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Views in a run by default: more are no faster and take more memory. */
 enum { BATCH_OF_THREAD = 2, SMALLEST_BATCH = 4 };
@@ -27,8 +27,7 @@ struct cdul_classifier {
 };
 
 static size_t default_batch(size_t threads) {
-    long online = threads ? (long)threads : sysconf(_SC_NPROCESSORS_ONLN);
-    size_t batch = online > 0 ? BATCH_OF_THREAD * (size_t)online : 0;
+    size_t batch = BATCH_OF_THREAD * (threads ? threads : cdul_processors());
     return batch < SMALLEST_BATCH ? SMALLEST_BATCH : batch;
 }
 

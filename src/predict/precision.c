@@ -1,7 +1,7 @@
 #include "predict/precision.h"
 
 #include "base/file.h"
-#include "base/processor.h"
+#include "base/machine.h"
 #include "cdul/classifier.h"
 #include "image/views.h"
 #include "onnx/session.h"

@@ -1,6 +1,6 @@
 #include "torch/adamw.h"
 
-#include "base/processor.h"
+#include "base/machine.h"
 
 #include <math.h>
 

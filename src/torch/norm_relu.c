@@ -1,6 +1,6 @@
 #include "torch/norm_relu.h"
 
-#include "base/processor.h"
+#include "base/machine.h"
 
 #include <math.h>
 #include <stdint.h>

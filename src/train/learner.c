@@ -2,7 +2,7 @@
  * weights, and which of its numbers are none. */
 #include "train/trainer.h"
 
-#include "base/processor.h"
+#include "base/machine.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,17 @@
-#include "base/memory.h"
+/* How many processors and how much memory there are for this process. */
+#include "base/machine.h"
 
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+size_t cdul_processors(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? (size_t)n : 1;
+}
 
 /* The number that a file of /sys consists of; SIZE_MAX if there is none, or "max" in its place. */
 static size_t read_limit(const char *path) {

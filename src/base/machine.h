@@ -1,16 +1,17 @@
-/* What the processor can do.
+/* What this process may use of the machine, and what the processor can do.
  *
  * FOR_AVX2_TOO compiles a function twice, and the copy that the processor can run is chosen while
  * the program loads: for loops that gain much from AVX2 and give the same without. Nothing but
  * speed may depend on it: no fused multiply-add is in it. ThreadSanitizer cannot bear a choice made
  * so early. */
-#ifndef CDUL_BASE_PROCESSOR_H
-#define CDUL_BASE_PROCESSOR_H
+#ifndef CDUL_BASE_MACHINE_H
+#define CDUL_BASE_MACHINE_H
 
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h> /* any header of the C library: they define __GLIBC__ */
 
 #if defined(__has_feature) /* clang */
@@ -28,6 +29,14 @@
 #define FOR_AVX2_TOO
 #define FOR_AVX512_TOO
 #endif
+
+/* Processors that this process may use, at least 1: in a container or under taskset fewer than the
+ * machine's. */
+size_t cdul_processors(void);
+/* Bytes that it may have at most: the machine's, its control group's limit, or that of its address
+ * space, whichever is least. Not what happens to be free: two runs on one machine are told the
+ * same. */
+size_t cdul_memory_limit(void);
 
 /* Conversion of halves, eight at a time. clang knows the name "f16c" of it only since version 15;
  * AVX says that the system keeps the wide registers. Asked once: a virtual machine leaves to its
