@@ -1,5 +1,7 @@
 #include "cdul/label.h"
 
+#include "base/maths.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -43,10 +45,9 @@ static void softmax(float *x, size_t c, double temperature) {
     for (size_t i = 0; i < c; i++) x[i] = (float)(x[i] / sum);
 }
 
-/* s = sigmoid(cos / T + bias), in place: Zhai et al. 2023 (SigLIP), algorithm 1. In double, where
- * e^710 is the first that is too large, and then the score is rightly 0. */
+/* s = sigmoid(cos / T + bias), in place: Zhai et al. 2023 (SigLIP), algorithm 1. */
 static void sigmoid(float *x, size_t c, double temperature, double bias) {
-    for (size_t i = 0; i < c; i++) x[i] = (float)(1 / (1 + exp(-(x[i] / temperature + bias))));
+    for (size_t i = 0; i < c; i++) x[i] = (float)cdul_sigmoid(x[i] / temperature + bias);
 }
 
 /* z = (cos - mean_c) / std_c, in place. A view that says the same of every class says nothing: z =
@@ -57,7 +58,7 @@ static void standardise(float *x, size_t c) {
     double mean = sum / (double)c;
     for (size_t i = 0; i < c; i++) squares += (x[i] - mean) * (x[i] - mean);
     double deviation = sqrt(squares / (double)c);
-    for (size_t i = 0; i < c; i++) x[i] = deviation > 0 ? (float)((x[i] - mean) / deviation) : 0;
+    for (size_t i = 0; i < c; i++) x[i] = (float)cdul_z_score(x[i], mean, deviation);
 }
 
 /* What the crops [S, C] say together of class i. */
@@ -105,6 +106,6 @@ void cdul_aggregate(const cdul_aggregate_options *o, const float *cosines, size_
     for (size_t i = 0; i < c - o->background; i++) {
         float s_agg = s ? aggregate_class(o, crops, s, c, i) : s_glob[i];
         double fused = 0.5 * (s_glob[i] + s_agg + o->lambda * fabs((double)s_glob[i] - s_agg));
-        y[i] = (float)(zscore ? 1 / (1 + exp(-fused)) : fused);
+        y[i] = (float)(zscore ? cdul_sigmoid(fused) : fused);
     }
 }

@@ -1,20 +1,17 @@
 #include "cdul/label.h"
 
+#include "base/maths.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 /* Labels of exactly 0 or 1 have no logit; this far from them they can still move. */
 static const double EPSILON = 1e-7;
 
-static double logit(double y) {
-    y = fmin(fmax(y, EPSILON), 1 - EPSILON);
-    return log(y / (1 - y));
-}
-
 static double mean_positives(const float *logits, size_t n, size_t c, double bias) {
     double sum = 0;
 #pragma omp parallel for reduction(+ : sum) schedule(static)
-    for (size_t i = 0; i < n * c; i++) sum += 1 / (1 + exp(-(logits[i] + bias)));
+    for (size_t i = 0; i < n * c; i++) sum += cdul_sigmoid(logits[i] + bias);
     return sum / (double)n;
 }
 
@@ -24,7 +21,7 @@ cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double p
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "expected positives %g: must lie between 0 and the %zu classes", positives,
                          c);
-    for (size_t i = 0; i < n * c; i++) labels[i] = (float)logit(labels[i]);
+    for (size_t i = 0; i < n * c; i++) labels[i] = (float)cdul_logit(labels[i], EPSILON);
     /* Any reachable mean lies within: logits are at most 16.2 in size. */
     double low = -64, high = 64;
     for (int step = 0; step < 60 && n; step++) {
@@ -35,7 +32,7 @@ cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double p
             high = middle;
     }
     double b = 0.5 * (low + high);
-    for (size_t i = 0; i < n * c; i++) labels[i] = (float)(1 / (1 + exp(-(labels[i] + b))));
+    for (size_t i = 0; i < n * c; i++) labels[i] = (float)cdul_sigmoid(labels[i] + b);
     if (bias) *bias = b;
     return CDUL_OK;
 }
@@ -43,10 +40,6 @@ cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double p
 static int by_value(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
-}
-
-static double entropy(double y) {
-    return y <= 0 || y >= 1 ? 0 : -(y * log(y) + (1 - y) * log1p(-y));
 }
 
 cdul_status cdul_label_summarise(const float *labels, size_t n, size_t c, cdul_label_summary *out,
@@ -62,7 +55,7 @@ cdul_status cdul_label_summarise(const float *labels, size_t n, size_t c, cdul_l
             double y = labels[i * c + j];
             sum += y;
             top = fmax(top, y);
-            total_entropy += entropy(y);
+            total_entropy += cdul_entropy(y);
         }
         mass += sum;
         contrast[i] = sum > 0 ? (float)(top * (double)c / sum) : 0;

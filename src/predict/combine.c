@@ -1,5 +1,7 @@
 #include "predict/combine.h"
 
+#include "base/maths.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -18,23 +20,17 @@ void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size
     }
 }
 
-static double logit(double p) {
-    p = fmin(fmax(p, EPSILON), 1 - EPSILON);
-    return log(p / (1 - p));
-}
-
 void cdul_standardise_scores(float *scores, size_t c) {
     double sum = 0, squares = 0;
-    for (size_t i = 0; i < c; i++) sum += logit(scores[i]);
+    for (size_t i = 0; i < c; i++) sum += cdul_logit(scores[i], EPSILON);
     double mean = sum / (double)c;
     for (size_t i = 0; i < c; i++) {
-        double difference = logit(scores[i]) - mean;
+        double difference = cdul_logit(scores[i], EPSILON) - mean;
         squares += difference * difference;
     }
     double deviation = sqrt(squares / (double)c);
     for (size_t i = 0; i < c; i++) {
-        /* equal logits differ from their mean by rounding alone */
-        double z = deviation > 1e-12 ? (logit(scores[i]) - mean) / deviation : 0;
-        scores[i] = (float)(1 / (1 + exp(-z)));
+        double z = cdul_z_score(cdul_logit(scores[i], EPSILON), mean, deviation);
+        scores[i] = (float)cdul_sigmoid(z);
     }
 }

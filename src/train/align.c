@@ -1,17 +1,11 @@
 /* Equations (7) and (8), entry by entry and for the whole matrix. */
 #include "train/align.h"
 
+#include "base/maths.h"
+
 #include <math.h>
 
 #define PI 3.14159265358979323846
-
-static double sigmoid(double x) {
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
-}
-
-static double x_log_x(double x) {
-    return x > 0 ? x * log(x) : 0;
-}
 
 /* y = sigmoid(x) with -log y and -log(1 - y): one exponential and one logarithm for all. */
 typedef struct logistic {
@@ -33,7 +27,7 @@ cdul_align_entry cdul_align_evaluate(cdul_align_target target, double u, double 
     logistic label = logistic_of(u);
     double y = label.y;
     if (target == CDUL_ALIGN_BCE) {
-        double p = sigmoid(logit);
+        double p = cdul_sigmoid(logit);
         return (cdul_align_entry){y, cross_entropy(p, label), y - p};
     }
     double loss = cross_entropy(y, logistic_of(logit)) - cross_entropy(y, label);
@@ -41,15 +35,13 @@ cdul_align_entry cdul_align_evaluate(cdul_align_target target, double u, double 
 }
 
 void cdul_align_to_latent(const float *labels, size_t count, float *latent) {
-    for (size_t i = 0; i < count; i++) {
-        double y = fmin(fmax((double)labels[i], CDUL_ALIGN_CLAMP), 1 - CDUL_ALIGN_CLAMP);
-        latent[i] = (float)log(y / (1 - y));
-    }
+    for (size_t i = 0; i < count; i++)
+        latent[i] = (float)cdul_logit((double)labels[i], CDUL_ALIGN_CLAMP);
 }
 
 void cdul_align_to_labels(const float *latent, size_t count, float *labels) {
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < count; i++) labels[i] = (float)sigmoid((double)latent[i]);
+    for (size_t i = 0; i < count; i++) labels[i] = (float)cdul_sigmoid((double)latent[i]);
 }
 
 double cdul_align_psi(double y, double sigma) {
@@ -74,7 +66,7 @@ static cdul_align_step update_row(const cdul_align_options *o, double half_peak,
         double psi = cdul_align_psi(e.y, o->sigma);
         latent[k] = (float)(u - o->eta * psi * e.gradient); /* (8) */
         sum.loss += e.loss;
-        sum.moved += fabs(sigmoid((double)latent[k]) - e.y);
+        sum.moved += fabs(cdul_sigmoid((double)latent[k]) - e.y);
         sum.reached += psi >= half_peak;
     }
     return sum;
@@ -115,7 +107,7 @@ cdul_align_state cdul_align_describe(const float *labels, const float *initial, 
             double y = (double)labels[k];
             parts[p].drift += fabs(y - (double)initial[k]);
             parts[p].mass += y;
-            parts[p].entropy -= x_log_x(y) + x_log_x(1 - y);
+            parts[p].entropy += cdul_entropy(y);
         }
     }
     for (int p = 0; p < PARTS; p++) {

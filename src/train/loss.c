@@ -1,19 +1,16 @@
 /* Losses in terms of libtorch, with the constants that make a cross-entropy a divergence. */
 #include "train/loss.h"
 
+#include "base/maths.h"
+
 #include <math.h>
 #include <stdlib.h>
-
-static double x_log_x(double x) {
-    return x > 0 ? x * log(x) : 0;
-}
 
 /* Mean over images and classes of the labels' Bernoulli entropy: what separates cross-entropy from
  * KL. */
 static double mean_entropy(const float *labels, size_t count) {
     double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum -= x_log_x((double)labels[i]) + x_log_x(1 - (double)labels[i]);
+    for (size_t i = 0; i < count; i++) sum += cdul_entropy((double)labels[i]);
     return sum / (double)count;
 }
 
@@ -26,7 +23,7 @@ static double normalise_rows(float *q, size_t b, size_t c) {
         for (size_t k = 0; k < c; k++) {
             double value = sum > 0 ? (double)q[i * c + k] / sum : 1 / (double)c;
             q[i * c + k] = (float)value;
-            negative_entropy += x_log_x(value);
+            negative_entropy += cdul_x_log_x(value);
         }
     }
     return negative_entropy;

@@ -2,6 +2,7 @@
  * numbers, a file, the labels), and one pass through it. */
 #include "train/resnet.h"
 
+#include "base/maths.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -296,10 +297,8 @@ cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *means, cdul
     const cdul_resnet_entry *entry = &net->entries[net->entry_count - 1];
     float *values = malloc(net->options.classes * sizeof *values);
     if (!values) return cdul_fail_memory(err, entry->name);
-    for (size_t c = 0; c < net->options.classes; c++) {
-        double mean = fmin(fmax(means[c], MEAN_CLAMP), 1 - MEAN_CLAMP);
-        values[c] = (float)log(mean / (1 - mean));
-    }
+    for (size_t c = 0; c < net->options.classes; c++)
+        values[c] = (float)cdul_logit(means[c], MEAN_CLAMP);
     return set_values(entry, values, err);
 }
 
