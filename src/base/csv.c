@@ -124,8 +124,10 @@ static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, 
                 "%s: line %zu: text after a closing quote; write a quote inside quotes twice",
                 csv->path, csv->line);
     }
-    for (; c != csv->separator && c != '\n' && c != '\r' && c != EOF; c = next(csv))
-        if ((status = put(csv, c, err)) != CDUL_OK) return status;
+    for (; status == CDUL_OK && c != csv->separator && c != '\n' && c != '\r' && c != EOF;
+         c = next(csv))
+        status = put(csv, c, err);
+    if (status != CDUL_OK) return status;
     *end_of_record = c != csv->separator;
     if (c == '\r') {
         c = next(csv);

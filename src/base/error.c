@@ -1,3 +1,4 @@
+/* Messages of errors, one line each. */
 #include "cdul/error.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Atomic output, locks, whole files as input, and paths. */
 #include "base/file.h"
 
 #include <dirent.h>
@@ -126,10 +127,15 @@ static int sync_descriptor(int fd) {
     return -1;
 }
 
+/* The caller's to free; NULL: no memory. */
+static char *folder_of(const char *path) {
+    size_t length = (size_t)(cdul_path_base(path) - path);
+    return length ? strndup(path, length) : strdup(".");
+}
+
 /* Makes the rename itself durable. */
 static int sync_folder_of(const char *path) {
-    size_t length = (size_t)(cdul_path_base(path) - path);
-    char *folder = length ? strndup(path, length) : strdup(".");
+    char *folder = folder_of(path);
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     /* A folder one may write but not read cannot be synced: the file itself is in place and
      * whole. */
@@ -199,8 +205,7 @@ static int open_unnamed(const char *folder) {
 }
 
 cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) {
-    size_t length = (size_t)(cdul_path_base(path) - path);
-    char *folder = length ? strndup(path, length) : strdup(".");
+    char *folder = folder_of(path);
     int fd = folder ? open_unnamed(folder) : -1;
     *out = fd >= 0 ? fdopen(fd, "w+b") : NULL;
     cdul_status status =
@@ -315,46 +320,43 @@ cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul
     return status;
 }
 
-/* O_NONBLOCK: opening a pipe must not wait for a writer. Regular files do not know it. */
-#define READ_REGULAR (O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+/* *fd is the caller's to close, also on failure; `otherwise`: the status of what is no regular
+ * file. O_NONBLOCK: opening a pipe must not wait for a writer. Regular files do not know it. */
+static cdul_status open_regular(const char *path, cdul_status otherwise, int *fd, struct stat *info,
+                                cdul_error *err) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
+    if (fstat(*fd, info) != 0) return cdul_fail_errno(err, "%s: cannot be read", path);
+    if (!S_ISREG(info->st_mode))
+        return cdul_fail(err, otherwise, "%s: is not a regular file", path);
+    return CDUL_OK;
+}
 
 cdul_status cdul_file_read_regular(const char *path, char **data, size_t *size, cdul_error *err) {
     struct stat info;
-    int fd = open(path, READ_REGULAR);
-    if (fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
-    cdul_status status;
-    if (fstat(fd, &info) != 0)
-        status = cdul_fail_errno(err, "%s: cannot be read", path);
-    else if (!S_ISREG(info.st_mode))
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a regular file", path);
-    else if ((uintmax_t)info.st_size > CDUL_REGULAR_BYTES)
+    int fd = -1;
+    cdul_status status = open_regular(path, CDUL_ERR_INPUT, &fd, &info, err);
+    if (status == CDUL_OK && (uintmax_t)info.st_size > CDUL_REGULAR_BYTES)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %jd bytes are too many: at most %zu are read",
                            path, (intmax_t)info.st_size, CDUL_REGULAR_BYTES);
-    else
-        status = read_descriptor(fd, path, data, size, err);
-    close(fd);
+    if (status == CDUL_OK) status = read_descriptor(fd, path, data, size, err);
+    if (fd >= 0) close(fd);
     return status;
 }
 
 cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *err) {
     struct stat info;
-    cdul_status status = CDUL_OK;
-    int fd = open(path, READ_REGULAR);
-    if (fd < 0) return cdul_fail_errno(err, "%s: cannot be opened", path);
-    if (fstat(fd, &info) != 0) {
-        status = cdul_fail_errno(err, "%s: cannot be read", path);
-    } else if (!S_ISREG(info.st_mode)) {
-        status = cdul_fail(err, CDUL_ERR_IO, "%s: is not a regular file", path);
-    } else if (info.st_size == 0) {
-        *map = (cdul_mapping){0}; /* mmap refuses length 0 */
-    } else {
+    int fd = -1;
+    *map = (cdul_mapping){0};
+    cdul_status status = open_regular(path, CDUL_ERR_IO, &fd, &info, err);
+    if (status == CDUL_OK && info.st_size > 0) { /* mmap refuses length 0 */
         void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
             status = cdul_fail_errno(err, "%s: cannot be mapped into memory", path);
         else
             *map = (cdul_mapping){.data = data, .size = (size_t)info.st_size};
     }
-    close(fd);
+    if (fd >= 0) close(fd);
     return status;
 }
 

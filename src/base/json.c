@@ -1,3 +1,4 @@
+/* Parsing with cJSON and what it lets pass, writing, and members by their types. */
 #include "base/json.h"
 
 #include "base/file.h"
@@ -167,54 +168,46 @@ void cdul_json_write_string(FILE *stream, const char *text, bool in_script) {
 
 /* --- Typed members --- */
 
-/* The member, or NULL: then *status says whether that is an error. */
-static const cJSON *member(const cJSON *object, const char *key, const char *where, bool *found,
-                           cdul_status *status, cdul_error *err) {
-    *status = CDUL_OK;
-    if (!cJSON_IsObject(object)) {
-        *status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected an object with \"%s\"", where, key);
-        return NULL;
-    }
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    if (found)
-        *found = item != NULL;
-    else if (!item)
-        *status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: missing", where, key);
-    return item;
-}
+typedef cJSON_bool is_of_type(const cJSON *item);
 
-static cdul_status expected(const char *what, const char *key, const char *where, cdul_error *err) {
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected %s", where, key, what);
+/* *out: the member, or NULL, which without `found` is an error. */
+static cdul_status member(const cJSON *object, const char *key, const char *where, bool *found,
+                          is_of_type *is, const char *type, const cJSON **out, cdul_error *err) {
+    *out = NULL;
+    if (!cJSON_IsObject(object))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: expected an object with \"%s\"", where, key);
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    if (found) *found = item != NULL;
+    if (!item && !found) return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: missing", where, key);
+    if (item && !is(item))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected %s", where, key, type);
+    *out = item;
+    return CDUL_OK;
 }
 
 cdul_status cdul_json_number(const cJSON *object, const char *key, const char *where, double *out,
                              bool *found, cdul_error *err) {
-    cdul_status status;
-    const cJSON *item = member(object, key, where, found, &status, err);
-    if (!item) return status;
-    if (!cJSON_IsNumber(item)) return expected("a number", key, where, err);
-    *out = item->valuedouble;
-    return CDUL_OK;
+    const cJSON *item;
+    cdul_status status = member(object, key, where, found, cJSON_IsNumber, "a number", &item, err);
+    if (item) *out = item->valuedouble;
+    return status;
 }
 
 cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out,
                            bool *found, cdul_error *err) {
-    cdul_status status;
-    const cJSON *item = member(object, key, where, found, &status, err);
-    if (!item) return status;
-    if (!cJSON_IsBool(item)) return expected("true or false", key, where, err);
-    *out = cJSON_IsTrue(item);
-    return CDUL_OK;
+    const cJSON *item;
+    cdul_status status =
+        member(object, key, where, found, cJSON_IsBool, "true or false", &item, err);
+    if (item) *out = cJSON_IsTrue(item);
+    return status;
 }
 
 cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where,
                              const char **out, bool *found, cdul_error *err) {
-    cdul_status status;
-    const cJSON *item = member(object, key, where, found, &status, err);
-    if (!item) return status;
-    if (!cJSON_IsString(item)) return expected("a string", key, where, err);
-    *out = item->valuestring;
-    return CDUL_OK;
+    const cJSON *item;
+    cdul_status status = member(object, key, where, found, cJSON_IsString, "a string", &item, err);
+    if (item) *out = item->valuestring;
+    return status;
 }
 
 cdul_status cdul_json_numbers(const cJSON *list, const char *name, const char *where, size_t count,

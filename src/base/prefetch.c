@@ -1,3 +1,4 @@
+/* Threads that produce items ahead of one consumer, which receives them in order. */
 #include "base/prefetch.h"
 
 #include <pthread.h>

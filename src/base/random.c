@@ -1,3 +1,4 @@
+/* Random numbers by counter: SplitMix64 with a key. */
 #include "base/random.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15ull /* 2^64 / golden ratio, odd */

@@ -1,3 +1,4 @@
+/* Reading safetensors: the header is checked whole before any tensor is given out. */
 #include "base/safetensors.h"
 
 #include "base/file.h"

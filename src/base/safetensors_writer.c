@@ -1,3 +1,4 @@
+/* Writing safetensors: the header first, then the data in the order declared. */
 #include "base/safetensors.h"
 
 #include "base/file.h"

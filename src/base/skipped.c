@@ -1,3 +1,4 @@
+/* The list of inputs that a run passed over. */
 #include "base/skipped.h"
 
 #include "base/csv.h"
@@ -15,7 +16,7 @@ cdul_status cdul_skipped_add(cdul_skipped *skipped, const char *path, const char
     if (strncmp(reason, path, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
         reason += length + 2;
     cdul_status status = cdul_strings_add(&skipped->paths, path, err);
-    if (!status) status = cdul_strings_add(&skipped->reasons, reason, err);
+    if (status == CDUL_OK) status = cdul_strings_add(&skipped->reasons, reason, err);
     return status;
 }
 
@@ -35,7 +36,8 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
             status = cdul_fail_errno(err, "%s: cannot be removed, and is of an earlier run", path);
         goto done;
     }
-    if ((status = cdul_file_create(path, &file, err))) goto done;
+    status = cdul_file_create(path, &file, err);
+    if (status != CDUL_OK) goto done;
     FILE *stream = cdul_file_stream(file);
     fputs("path,reason\n", stream);
     for (size_t i = 0; i < skipped->paths.count; i++) {
@@ -44,7 +46,8 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
         cdul_csv_write_field(stream, skipped->reasons.items[i]);
         fputc('\n', stream);
     }
-    if ((status = cdul_file_commit(&file, err))) goto done;
+    status = cdul_file_commit(&file, err);
+    if (status != CDUL_OK) goto done;
     *list = path;
     path = NULL;
 done:
