@@ -18,14 +18,15 @@ printf 'cat\ndining table\ttable, dining table\ncaf\303\251, "bright"\nhorse\n' 
 encode=("$label" -e "$golden/clip" -C "$scratch/classes.txt" -j 2)
 
 # 30 pictures in two folders, of sizes, colours and noise of their own.
-awk 'BEGIN {
+LC_ALL=C awk 'BEGIN { # %c is a byte
     srand(3)
     system("mkdir -p photos/sub")
     for (i = 0; i < 30; i++) {
         file = sprintf("photos/%s%02d.ppm", i % 3 ? "" : "sub/", i); width = 40 + i; height = 70 - 2 * i
-        print "P3\n" width " " height "\n255" > file
+        print "P6\n" width " " height "\n255" > file
         for (k = 0; k < width * height; k++)
-            print int(i * 7 + rand() * 40), int((i * 53) % 200 + rand() * 40), int(200 - i * 6 + rand() * 40) > file
+            printf "%c%c%c", int(i * 7 + rand() * 40), int((i * 53) % 200 + rand() * 40),
+                int(200 - i * 6 + rand() * 40) > file
         close(file)
     }
 }'

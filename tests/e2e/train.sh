@@ -31,16 +31,16 @@ lines() { if [ -e "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 
 # 48 pictures of 40 x 36: reddish ones show class "red", others "blue", a third of all also "bright".
 mkdir -p photos/sub
-awk 'BEGIN {
+LC_ALL=C awk 'BEGIN { # %c is a byte
     srand(1)
     print "image,red,blue,bright" > "labels.csv"
     for (i = 0; i < 48; i++) {
         name = sprintf("%s%02d.ppm", i % 2 ? "sub/" : "", i); red = i % 2; bright = i % 3 == 0
         file = "photos/" name
-        print "P3\n40 36\n255" > file
+        print "P6\n40 36\n255" > file
         for (k = 0; k < 40 * 36; k++)
-            printf "%d %d %d\n", (red ? 120 : 20) + bright * 90 + rand() * 30, bright * 90 + rand() * 30,
-                (red ? 20 : 120) + bright * 90 + rand() * 30 > file
+            printf "%c%c%c", int((red ? 120 : 20) + bright * 90 + rand() * 30), int(bright * 90 + rand() * 30),
+                int((red ? 20 : 120) + bright * 90 + rand() * 30) > file
         close(file)
         printf "%s,%.2f,%.2f,%.2f\n", name, red ? 0.8 : 0.3, red ? 0.2 : 0.7, bright ? 0.7 : 0.2 > "labels.csv"
     }
