@@ -82,13 +82,12 @@ cdul_predict_settings cdul_predict_defaults(void);
 
 /* Opens the model as cdul_classifier_open does, in the fastest precision whose scores differ from
  * float32's by CDUL_SCORE_BOUND at most on the first images: int8 on the CPU if the model has it,
- * bfloat16 on OpenVINO; else, and for too few images to be worth the trial, float32. `note`, for
- * the user, says what was found; empty if nothing was tried. options->precision is not read. */
+ * bfloat16 on OpenVINO; else, and for too few images to be worth the trial, float32. What a trial
+ * found is a note to options->callbacks. options->precision is not read. */
 #define CDUL_SCORE_BOUND 0.1
 cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
                                    const cdul_strings *paths, const cdul_decode_options *decode,
-                                   cdul_classifier **out, char *note, size_t size,
-                                   cdul_error *err) CDUL_MUST_CHECK;
+                                   cdul_classifier **out, cdul_error *err) CDUL_MUST_CHECK;
 
 /* What becomes of each image, in order. */
 typedef struct cdul_predict_sink {

@@ -142,11 +142,11 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
  * has it, bfloat16 on OpenVINO, if the vectors of the first images have a cosine of at least
  * CDUL_COSINE_BOUND to float32's. Else, and for too few images to be worth the trial, float32. If
  * the folder `cache` (or NULL) holds a cache, the precision in which it was made is taken instead.
- * `note` [size], for the user, says what was found; it is empty if nothing was tried.
- * options->precision is not read; options->variant settles it. */
+ * What a trial found is a note to options->callbacks. options->precision is not read;
+ * options->variant settles it. */
 cdul_status cdul_encoder_choose(const char *folder, const cdul_encoder_options *options,
                                 const cdul_strings *paths, const cdul_decode_options *decode,
-                                const char *cache, cdul_encoder **out, char *note, size_t size,
+                                const char *cache, cdul_encoder **out,
                                 cdul_error *err) CDUL_MUST_CHECK;
 void cdul_encoder_close(cdul_encoder *encoder);
 

@@ -170,18 +170,14 @@ static bool chooses(const cdul_label_options *o) {
 static cdul_status open_tower(const cdul_label_options *o, cdul_cli *cli,
                               const cdul_decode_options *decode, label_run *r, cdul_error *err) {
     const cdul_encoder_options options = encoder_options(o, cli);
-    char note[160] = "";
     if (o->variant && options.precision == CDUL_INFERENCE_INT8)
         return cdul_fail(
             err, CDUL_ERR_USAGE,
             "--variant %s says which graph, and --precision int8 another: leave one of them out",
             o->variant);
-    cdul_status status = chooses(o)
-                             ? cdul_encoder_choose(o->encoder, &options, &r->paths, decode,
-                                                   o->cache, &r->encoder, note, sizeof note, err)
-                             : cdul_encoder_open(o->encoder, &options, &r->encoder, err);
-    if (status == CDUL_OK && note[0]) cdul_cli_say(cli, "precision: %s", note);
-    return status;
+    return chooses(o) ? cdul_encoder_choose(o->encoder, &options, &r->paths, decode, o->cache,
+                                            &r->encoder, err)
+                      : cdul_encoder_open(o->encoder, &options, &r->encoder, err);
 }
 
 static cdul_status open_encoder(const cdul_label_options *o, cdul_cli *cli,

@@ -78,9 +78,8 @@ static cdul_decode_options decode_options(const cdul_predict_options *o) {
 }
 
 /* What is not as everywhere, is said; with -v all of it. */
-static void introduce(const job *j, cdul_inference asked, const char *note) {
-    static const char *const precisions[] = {[CDUL_INFERENCE_AUTO] = "fp32",
-                                             [CDUL_INFERENCE_FP32] = "fp32",
+static void introduce(const job *j, cdul_inference asked) {
+    static const char *const precisions[] = {[CDUL_INFERENCE_FP32] = "fp32",
                                              [CDUL_INFERENCE_BF16] = "bf16",
                                              [CDUL_INFERENCE_INT8] = "int8"};
     const char *placement = cdul_classifier_placement(j->classifier);
@@ -88,9 +87,7 @@ static void introduce(const job *j, cdul_inference asked, const char *note) {
     cdul_classifier_size(j->classifier, &width, &height);
     cdul_cli_detail(j->cli, "model: %s: %zu classes, %zu x %zu pixels",
                     cdul_classifier_path(j->classifier), j->classes->count, width, height);
-    if (note[0])
-        cdul_cli_say(j->cli, "precision: %s", note);
-    else
+    if (asked != CDUL_INFERENCE_AUTO) /* the choice says what it took */
         cdul_cli_detail(j->cli, "precision: %s", precisions[asked]);
     if (strcmp(placement, "CPU") != 0)
         cdul_cli_say(j->cli, "provider: %s", placement);
@@ -107,14 +104,13 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
     options.precision = (cdul_inference)j->options->precision;
     const cdul_decode_options decode = decode_options(j->options);
     const char *model = j->cli->parsed->positional.items[0];
-    char note[160] = "";
     cdul_status status = options.precision == CDUL_INFERENCE_AUTO
                              ? cdul_classifier_choose(model, &options, &j->paths, &decode,
-                                                      &j->classifier, note, sizeof note, err)
+                                                      &j->classifier, err)
                              : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
     j->classes = cdul_classifier_classes(j->classifier);
-    introduce(j, options.precision, note);
+    introduce(j, options.precision);
     return CDUL_OK;
 }
 

@@ -158,6 +158,14 @@ bool cdul_provider_is_cpu(const cdul_provider *provider) {
     return !provider->name || strcasecmp(provider->name, "cpu") == 0;
 }
 
+cdul_inference cdul_provider_reduced(const cdul_provider *provider) {
+    static const char openvino[] = "openvino";
+    if (provider->name && strncasecmp(provider->name, openvino, strlen(openvino)) == 0)
+        return cdul_processor_has_bfloat16() && provider->options.count == 0 ? CDUL_INFERENCE_BF16
+                                                                             : CDUL_INFERENCE_FP32;
+    return cdul_provider_is_cpu(provider) ? CDUL_INFERENCE_INT8 : CDUL_INFERENCE_FP32;
+}
+
 static cdul_status append_builtin(cdul_session *s, OrtSessionOptions *options, const char *wanted,
                                   cdul_provider_pairs *pairs, cdul_error *err) {
     size_t length = strcspn(wanted, ":");

@@ -24,6 +24,9 @@ typedef struct cdul_session_options {
 
 /* ONNX Runtime's own CPU provider. */
 bool cdul_provider_is_cpu(const cdul_provider *provider);
+/* In which precision it may compute faster than in FP32: INT8, if the graph has such a variant;
+ * BF16; FP32 if in none. */
+cdul_inference cdul_provider_reduced(const cdul_provider *provider);
 
 /* All processors, "cpu". */
 cdul_session_options cdul_session_defaults(void);

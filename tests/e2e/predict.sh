@@ -136,6 +136,9 @@ says err "precision: fp32, as int8's scores of the first images are off by up to
 same plain.csv fp32.csv
 expect_exit 0 "$predict" run photos -o few.jsonl
 ! grep -q "precision:" err || fail "a trial for four images: $(cat err)"
+echo "no graph" >run/model_int8.onnx
+expect_exit 1 "$predict" run dozens -f csv -o none.csv
+says err "run/model_int8.onnx"
 rm run/model_int8.onnx
 
 # Mistakes.
