@@ -3,7 +3,6 @@
 #include "cdul/classifier.h"
 #include "cdul/report.h"
 #include "cdul/versions.h"
-#include "predict/thresholds.h"
 #include "programs.h"
 #include "run.h"
 
@@ -104,10 +103,10 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
     options.precision = (cdul_inference)j->options->precision;
     const cdul_decode_options decode = decode_options(j->options);
     const char *model = j->cli->parsed->positional.items[0];
-    cdul_status status = options.precision == CDUL_INFERENCE_AUTO
-                             ? cdul_classifier_choose(model, &options, &j->paths, &decode,
-                                                      &j->classifier, err)
-                             : cdul_classifier_open(model, &options, &j->classifier, err);
+    cdul_status status =
+        options.precision == CDUL_INFERENCE_AUTO
+            ? cdul_classifier_choose(model, &options, &j->paths, &decode, &j->classifier, err)
+            : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
     j->classes = cdul_classifier_classes(j->classifier);
     introduce(j, options.precision);

@@ -2,6 +2,7 @@
 #include "programs.h"
 #include "shared_rows.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define OPTIONS cdul_predict_options
@@ -84,3 +85,21 @@ const cdul_program cdul_program_predict = {
     .defaults = defaults,
     .options_size = sizeof(cdul_predict_options),
 };
+
+cdul_status cdul_threshold_parse(const char *text, cdul_threshold *out, cdul_error *err) {
+    char *end;
+    double value = strtod(text, &end);
+    out->value = 0;
+    if (strcmp(text, "auto") == 0) {
+        out->kind = CDUL_THRESHOLD_AUTO;
+    } else if (strcmp(text, "relative") == 0) {
+        out->kind = CDUL_THRESHOLD_RELATIVE;
+    } else if (end != text && *end == '\0' && value >= 0 && value <= 1) {
+        out->kind = CDUL_THRESHOLD_FIXED;
+        out->value = (float)value;
+    } else {
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "threshold \"%s\": expected auto, relative or a number in 0 .. 1", text);
+    }
+    return CDUL_OK;
+}

@@ -4,6 +4,7 @@
 #ifndef CDUL_CLI_PROGRAMS_H
 #define CDUL_CLI_PROGRAMS_H
 
+#include "cdul/labels.h"
 #include "cdul/provider.h"
 #include "cdul/strings.h"
 #include "options/table.h"
@@ -92,7 +93,7 @@ typedef struct cdul_predict_options {
     size_t max_pixels; /* of an image; 0 = cdul_decode_most_pixels */
 
     /* Prediction */
-    const char *threshold; /* "auto", "relative" or a number: predict/thresholds.h */
+    const char *threshold; /* "auto", "relative" or a number: cdul_threshold_parse */
     size_t top_k; /* 0 = all above the threshold */
     int views; /* CDUL_VIEWS_... */
     bool standardise; /* logits of an image to mean 0, deviation 1 */
@@ -107,6 +108,11 @@ typedef struct cdul_predict_options {
     int precision; /* cdul_inference */
     size_t batch; /* views in one run; 0 = what suits the graph */
 } cdul_predict_options;
+
+/* "auto", "relative" or a number in 0 .. 1: sets kind and value. Anything else is
+ * CDUL_ERR_USAGE. */
+cdul_status cdul_threshold_parse(const char *text, cdul_threshold *out,
+                                 cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- cdul-eval --- */
 

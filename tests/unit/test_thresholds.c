@@ -1,7 +1,7 @@
 /* By hand. */
 #include "test.h"
 
-#include "predict/thresholds.h"
+#include "cli/programs.h"
 
 static cdul_error err;
 
@@ -86,6 +86,35 @@ static void other_thresholds_are_refused(void **state) {
                      "expected auto, relative or a number in 0 .. 1");
 }
 
+/* Labels expect 1.2 + 0.9 = about 2 positives of class 0, none of class 1, all of class 2. */
+static const float expected[4 * 3] = {0.9f, 0, 1, 0.8f, 0.1f, 1, 0.3f, 0, 1, 0.1f, 0.1f, 1};
+static const float seen[4 * 3] = {0.9f, 0.3f, 0.2f, 0.2f, 0.1f, 0.9f,
+                                  0.6f, 0.2f, 0.4f, 0.4f, 0.1f, 0.5f};
+
+static void a_class_is_found_as_often_as_the_labels_expect(void **state) {
+    (void)state;
+    float thresholds[3];
+    assert_ok(cdul_thresholds_from_labels(seen, expected, NULL, 4, 3, thresholds, &err));
+    assert_float_equal(thresholds[0], 0.5, 1e-6); /* between 0.6 and 0.4 */
+    assert_float_equal(thresholds[1], 0.65, 1e-6); /* never: between 1 and 0.3 */
+    assert_float_equal(thresholds[2], 0, 0); /* always */
+}
+
+static void skipped_rows_do_not_count(void **state) {
+    (void)state;
+    const bool skip[4] = {false, true, false, false};
+    float thresholds[3];
+    assert_ok(cdul_thresholds_from_labels(seen, expected, skip, 4, 3, thresholds, &err));
+    assert_float_equal(thresholds[0], 0.75, 1e-6); /* 1.3 expected of 0.9, 0.6, 0.4 */
+}
+
+static void without_images_the_threshold_is_one_half(void **state) {
+    (void)state;
+    float threshold;
+    assert_ok(cdul_thresholds_from_labels(NULL, NULL, NULL, 0, 1, &threshold, &err));
+    assert_float_equal(threshold, 0.5, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(auto_takes_the_models_thresholds_and_equal_scores_reach_them),
@@ -94,6 +123,9 @@ int main(void) {
         cmocka_unit_test(top_k_keeps_the_best_of_those_that_reach_the_threshold),
         cmocka_unit_test(of_equal_scores_the_earlier_class_is_the_better),
         cmocka_unit_test(other_thresholds_are_refused),
+        cmocka_unit_test(a_class_is_found_as_often_as_the_labels_expect),
+        cmocka_unit_test(skipped_rows_do_not_count),
+        cmocka_unit_test(without_images_the_threshold_is_one_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
