@@ -86,6 +86,12 @@ static void keep_memory(void) {
 #endif
 }
 
+/* ONNX Runtime reads this once, when a network is opened: see cdul/provider.h. There is no second
+ * thread yet. */
+static void report_nothing(void) {
+    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+}
+
 int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run,
                   int argc, char **argv) {
     cdul_program self = *program;
@@ -95,6 +101,7 @@ int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul
     cdul_cli cli = {.program = &self, .parsed = &parsed};
     cdul_status status;
     keep_memory();
+    report_nothing();
     if (argc < 2)
         status = cdul_fail(&err, CDUL_ERR_USAGE, "nothing to do: %s --help says how it is used",
                            self.name);

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/machine.h"
 #include "cdul/versions.h"
-#include "onnx/session_internal.h"
+#include "onnx/provider.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -36,48 +36,47 @@ typedef struct plugin_devices {
     size_t count;
 } plugin_devices;
 
-static cdul_status find_devices(const cdul_session *s, plugin_devices *plugin, cdul_error *err) {
+static cdul_status find_devices(const cdul_ort *ort, plugin_devices *plugin, cdul_error *err) {
     const OrtEpDevice *const *all = NULL;
     size_t n = 0;
-    cdul_status status = cdul_session_check(s, s->api->GetEpDevices(s->env, &all, &n),
-                                            CDUL_ERR_RUNTIME, "devices", err);
+    cdul_status status = cdul_ort_check(ort, ort->api->GetEpDevices(ort->env, &all, &n),
+                                        CDUL_ERR_RUNTIME, "devices", err);
     if (status != CDUL_OK) return status;
     free(plugin->devices);
     plugin->count = 0;
     plugin->devices = calloc(n + 1, sizeof *plugin->devices);
     if (!plugin->devices) return cdul_fail_memory(err, "devices");
     for (size_t i = 0; i < n; i++)
-        if (is_from(s->api, all[i], plugin->library)) plugin->devices[plugin->count++] = all[i];
+        if (is_from(ort->api, all[i], plugin->library)) plugin->devices[plugin->count++] = all[i];
     return CDUL_OK;
 }
 
 /* Another session of the process may have registered the library, or do so at this moment. */
-static cdul_status load(const cdul_session *s, const char *library, plugin_devices *plugin,
+static cdul_status load(const cdul_ort *ort, const char *library, plugin_devices *plugin,
                         cdul_error *err) {
     *plugin = (plugin_devices){.count = 0};
     if (!realpath(library, plugin->library))
         return cdul_fail_errno(err, "%s: the provider's library cannot be loaded", library);
-    cdul_status status = find_devices(s, plugin, err);
+    cdul_status status = find_devices(ort, plugin, err);
     if (status != CDUL_OK || plugin->count > 0) return status;
     OrtStatus *registered =
-        s->api->RegisterExecutionProviderLibrary(s->env, plugin->library, plugin->library);
-    status = find_devices(s, plugin, err);
+        ort->api->RegisterExecutionProviderLibrary(ort->env, plugin->library, plugin->library);
+    status = find_devices(ort, plugin, err);
     if (status == CDUL_OK && plugin->count == 0 && registered) {
-        const char *message = s->api->GetErrorMessage(registered);
+        const char *message = ort->api->GetErrorMessage(registered);
         status = cdul_fail(err, CDUL_ERR_USAGE,
                            "%s: not a plug-in with execution providers for ONNX Runtime %s: %.*s",
-                           library, cdul_session_runtime_version(), (int)strcspn(message, "\n"),
-                           message);
+                           library, cdul_ort_version(), (int)strcspn(message, "\n"), message);
     } else if (status == CDUL_OK && plugin->count == 0) {
-        OrtStatus *dropped = s->api->UnregisterExecutionProviderLibrary(s->env, plugin->library);
-        if (dropped) s->api->ReleaseStatus(dropped);
+        cdul_ort_drop(ort->api,
+                      ort->api->UnregisterExecutionProviderLibrary(ort->env, plugin->library));
         status = cdul_fail(
             err, CDUL_ERR_USAGE,
             "%s: this plug-in finds no device in this machine that it works on (OpenVINO's "
             "asks for one by Intel); take another provider",
             library);
     }
-    if (registered) s->api->ReleaseStatus(registered);
+    cdul_ort_drop(ort->api, registered);
     return status;
 }
 
@@ -131,16 +130,16 @@ static const OrtEpDevice *choose(const OrtApi *api, const plugin_devices *plugin
     return chosen;
 }
 
-cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options,
+cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
                                const cdul_provider *from, cdul_provider_pairs *pairs, int threads,
-                               cdul_error *err) {
+                               char *said, cdul_error *err) {
     plugin_devices plugin;
     char list[400], name[64], config[120];
     const OrtEpDevice *device = NULL;
-    cdul_status status = load(s, from->library, &plugin, err);
+    cdul_status status = load(ort, from->library, &plugin, err);
     if (status == CDUL_OK) {
-        device = choose(s->api, &plugin, from->name ? from->name : "cpu");
-        describe(s->api, &plugin, list, sizeof list);
+        device = choose(ort->api, &plugin, from->name ? from->name : "cpu");
+        describe(ort->api, &plugin, list, sizeof list);
         if (!device)
             status = cdul_fail(
                 err, CDUL_ERR_USAGE,
@@ -148,9 +147,9 @@ cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options,
                 from->library, from->name ? from->name : "cpu", list);
     }
     if (status == CDUL_OK) {
-        const char *kind = device_kind(s->api, device);
-        cdul_provider_short(s->api->EpDevice_EpName(device), name, sizeof name);
-        snprintf(s->provider, sizeof s->provider, "%s on %s", name, kind);
+        const char *kind = device_kind(ort->api, device);
+        cdul_provider_short(ort->api->EpDevice_EpName(device), name, sizeof name);
+        snprintf(said, CDUL_PROVIDER_NAME, "%s on %s", name, kind);
         /* OpenVINO does not see the session's number of threads, and on processors that have
          * bfloat16 it would silently compute in that. */
         snprintf(config, sizeof config,
@@ -158,39 +157,39 @@ cdul_status cdul_plugin_append(cdul_session *s, OrtSessionOptions *options,
                  from->bfloat16 ? "bf16" : "f32", threads);
         bool openvino = strcmp(name, "OpenVINO") == 0 && strcmp(kind, "CPU") == 0;
         if (from->bfloat16 && !(openvino && cdul_processor_has_bfloat16()))
-            status = cdul_provider_refuse_bfloat16(s, err);
+            status = cdul_provider_refuse_bfloat16(ort, err);
         else if (from->bfloat16 && cdul_provider_pairs_get(pairs, "load_config"))
             status =
                 cdul_fail(err, CDUL_ERR_USAGE,
                           "%s: the provider option load_config says the precision itself: leave "
                           "--precision bf16 out",
-                          s->path);
+                          ort->path);
         if (openvino) cdul_provider_pairs_default(pairs, "load_config", config);
     }
     if (status == CDUL_OK)
-        status = cdul_session_check(
-            s,
-            s->api->SessionOptionsAppendExecutionProvider_V2(
-                options, s->env, &device, 1, pairs->keys, pairs->values, pairs->count),
-            CDUL_ERR_USAGE, s->provider, err);
+        status = cdul_ort_check(
+            ort,
+            ort->api->SessionOptionsAppendExecutionProvider_V2(
+                options, ort->env, &device, 1, pairs->keys, pairs->values, pairs->count),
+            CDUL_ERR_USAGE, said, err);
     free(plugin.devices);
     return status;
 }
 
 cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) {
-    cdul_session s = {.path = (char *)(uintptr_t)library}; /* for messages */
+    cdul_ort ort = {.path = library};
     plugin_devices plugin = {.count = 0};
     char list[400] = "";
     cdul_status status = CDUL_OK;
-    if (library) status = cdul_session_start(&s, err);
-    if (library && status == CDUL_OK) status = load(&s, library, &plugin, err);
-    if (library && status == CDUL_OK) describe(s.api, &plugin, list, sizeof list);
+    if (library) status = cdul_ort_start(&ort, err);
+    if (library && status == CDUL_OK) status = load(&ort, library, &plugin, err);
+    if (library && status == CDUL_OK) describe(ort.api, &plugin, list, sizeof list);
     free(plugin.devices);
-    if (s.env) s.api->ReleaseEnv(s.env);
+    cdul_ort_end(&ort);
     if (status != CDUL_OK) return status;
-    char *built_in = cdul_session_providers();
+    char *built_in = cdul_provider_list();
     if (!built_in) return cdul_fail_memory(err, "versions");
-    fprintf(out, "onnxruntime %s\nproviders %s\n", cdul_session_runtime_version(), built_in);
+    fprintf(out, "onnxruntime %s\nproviders %s\n", cdul_ort_version(), built_in);
     if (library) fprintf(out, "plug-in providers %s\n", list);
     free(built_in);
     return CDUL_OK;

@@ -1,61 +1,8 @@
-/* One run of a graph: inputs in, outputs out, in the number types that the graph wants. */
+/* One run of a graph: inputs converted and wrapped, outputs copied out. */
 #include "base/progress.h"
 #include "onnx/session_internal.h"
-#include "onnx/values.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-static cdul_element element_of(ONNXTensorElementDataType type) {
-    switch (type) {
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
-        return CDUL_ELEMENT_F32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
-        return CDUL_ELEMENT_F16;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
-        return CDUL_ELEMENT_F64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
-        return CDUL_ELEMENT_I64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
-        return CDUL_ELEMENT_I32;
-    default:
-        return CDUL_ELEMENT_OTHER;
-    }
-}
-
-static ONNXTensorElementDataType type_of(cdul_element element) {
-    switch (element) {
-    case CDUL_ELEMENT_F32:
-        return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
-    case CDUL_ELEMENT_F16:
-        return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
-    case CDUL_ELEMENT_F64:
-        return ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE;
-    case CDUL_ELEMENT_I64:
-        return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
-    case CDUL_ELEMENT_I32:
-        return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
-    case CDUL_ELEMENT_OTHER:
-        break;
-    }
-    return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-}
-
-cdul_status cdul_session_shape(const cdul_session *s, const OrtTensorTypeAndShapeInfo *info,
-                               cdul_element *element, size_t *rank, int64_t *dims,
-                               cdul_error *err) {
-    ONNXTensorElementDataType type;
-    cdul_status status = cdul_session_check(s, s->api->GetTensorElementType(info, &type),
-                                            CDUL_ERR_RUNTIME, "type", err);
-    if (status == CDUL_OK)
-        status = cdul_session_check(s, s->api->GetDimensionsCount(info, rank), CDUL_ERR_RUNTIME,
-                                    "shape", err);
-    if (status != CDUL_OK) return status;
-    *element = *rank <= CDUL_PORT_RANK ? element_of(type) : CDUL_ELEMENT_OTHER;
-    if (*rank > CDUL_PORT_RANK) return CDUL_OK;
-    return cdul_session_check(s, s->api->GetDimensions(info, dims, *rank), CDUL_ERR_RUNTIME,
-                              "shape", err);
-}
 
 /* Elements of `dims`; false if a size is negative or the product overflows. */
 static bool count_elements(const int64_t *dims, size_t rank, size_t *count) {
@@ -75,13 +22,14 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
                                  cdul_error *err) {
     const cdul_port *port = cdul_session_input(s, feed->name);
     size_t count = 0, bytes = 0;
-    if (!port) return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: no input '%s'", s->path, feed->name);
+    if (!port)
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: no input '%s'", s->ort.path, feed->name);
     if (!cdul_element_accepts(port->element, feed->f32 != NULL))
-        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s takes %s", s->path, port->name,
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s takes %s", s->ort.path, port->name,
                          cdul_element_name(port->element));
     if (!count_elements(feed->dims, feed->rank, &count) ||
         __builtin_mul_overflow(count, cdul_element_size(port->element), &bytes))
-        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s: impossible shape", s->path,
+        return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s: impossible shape", s->ort.path,
                          port->name);
 
     /* ONNX Runtime declares the data mutable but only reads inputs */
@@ -91,14 +39,14 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
         if (!data) return cdul_fail_memory(err, "network input");
         cdul_status status = cdul_values_encode(port->element, feed, count, data, err);
         if (status != CDUL_OK) {
-            cdul_error_prefix(err, "%s", s->path);
+            cdul_error_prefix(err, "%s", s->ort.path);
             return status;
         }
     }
-    return cdul_session_check(
-        s,
-        s->api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes, feed->dims, feed->rank,
-                                               type_of(port->element), &out->value),
+    return cdul_ort_check(
+        &s->ort,
+        s->ort.api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes, feed->dims, feed->rank,
+                                                   cdul_ort_type(port->element), &out->value),
         CDUL_ERR_RUNTIME, port->name, err);
 }
 
@@ -107,19 +55,19 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
     OrtTensorTypeAndShapeInfo *info = NULL;
     cdul_element element = CDUL_ELEMENT_OTHER;
     void *data = NULL;
-    cdul_status status = cdul_session_check(s, s->api->GetTensorTypeAndShape(value, &info),
-                                            CDUL_ERR_RUNTIME, fetch->name, err);
+    cdul_status status = cdul_ort_check(&s->ort, s->ort.api->GetTensorTypeAndShape(value, &info),
+                                        CDUL_ERR_RUNTIME, fetch->name, err);
     if (status == CDUL_OK)
-        status = cdul_session_shape(s, info, &element, &fetch->rank, fetch->dims, err);
-    if (info) s->api->ReleaseTensorTypeAndShapeInfo(info);
+        status = cdul_ort_shape(&s->ort, info, &element, &fetch->rank, fetch->dims, err);
+    if (info) s->ort.api->ReleaseTensorTypeAndShapeInfo(info);
     if (status == CDUL_OK && (element == CDUL_ELEMENT_OTHER || fetch->rank > CDUL_PORT_RANK ||
                               !count_elements(fetch->dims, fetch->rank, &fetch->count)))
         status =
             cdul_fail(err, CDUL_ERR_RUNTIME, "%s: output %s: element type or shape cannot be read",
-                      s->path, fetch->name);
+                      s->ort.path, fetch->name);
     if (status == CDUL_OK)
-        status = cdul_session_check(s, s->api->GetTensorMutableData(value, &data), CDUL_ERR_RUNTIME,
-                                    fetch->name, err);
+        status = cdul_ort_check(&s->ort, s->ort.api->GetTensorMutableData(value, &data),
+                                CDUL_ERR_RUNTIME, fetch->name, err);
     if (status != CDUL_OK) return status;
     fetch->values = calloc(fetch->count ? fetch->count : 1, sizeof *fetch->values);
     if (!fetch->values) return cdul_fail_memory(err, "network output");
@@ -138,7 +86,7 @@ cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_f
     const char *input_names[MAX_PORTS] = {NULL}, *output_names[MAX_PORTS] = {NULL};
     if (n_feeds > MAX_PORTS || n_fetches > MAX_PORTS)
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: more than %d inputs or outputs in one run",
-                         s->path, MAX_PORTS);
+                         s->ort.path, MAX_PORTS);
 
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < n_fetches; i++) {
@@ -151,21 +99,21 @@ cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_f
         values[i] = inputs[i].value;
     }
     if (status == CDUL_OK)
-        status = cdul_session_check(s,
-                                    s->api->Run(s->session, cdul_stop_options(s), input_names,
+        status = cdul_ort_check(&s->ort,
+                                s->ort.api->Run(s->session, cdul_stop_options(s->stop), input_names,
                                                 values, n_feeds, output_names, n_fetches, results),
-                                    CDUL_ERR_RUNTIME, "running the network", err);
+                                CDUL_ERR_RUNTIME, "running the network", err);
     if (status == CDUL_ERR_RUNTIME && cdul_stopped(s->callbacks))
         status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     for (size_t i = 0; status == CDUL_OK && i < n_fetches; i++)
         status = fetch_output(s, results[i], &fetches[i], err);
 
     for (size_t i = 0; i < n_feeds; i++) {
-        if (inputs[i].value) s->api->ReleaseValue(inputs[i].value);
+        if (inputs[i].value) s->ort.api->ReleaseValue(inputs[i].value);
         free(inputs[i].converted);
     }
     for (size_t i = 0; i < n_fetches; i++) {
-        if (results[i]) s->api->ReleaseValue(results[i]);
+        if (results[i]) s->ort.api->ReleaseValue(results[i]);
         if (status == CDUL_OK) continue;
         free(fetches[i].values);
         fetches[i].values = NULL;

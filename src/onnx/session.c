@@ -1,8 +1,9 @@
-/* Opening a graph in ONNX Runtime, and what it says of itself. */
+/* A session: how it is opened, and what its graph says of itself. */
 #include "base/file.h"
+#include "base/machine.h"
 #include "onnx/session_internal.h"
+#include "onnx/weights.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,75 +12,134 @@ cdul_session_options cdul_session_defaults(void) {
     return (cdul_session_options){.threads = 0, .provider = {.name = "cpu"}};
 }
 
-cdul_status cdul_session_check(const cdul_session *s, OrtStatus *status, cdul_status failure,
-                               const char *doing, cdul_error *err) {
-    if (!status) return CDUL_OK;
-    if (s->api->GetErrorCode(status) == ORT_NO_SUCHFILE) failure = CDUL_ERR_IO;
-    const char *message = s->api->GetErrorMessage(status);
-    int line = (int)strcspn(message, "\n");
-    /* OpenVINO says first where and only then what: "Exception from file.cpp:54:" */
-    while (line > 0 && message[line - 1] == ':' && message[line] && message[line + 1]) {
-        message += line + 1;
-        line = (int)strcspn(message, "\n");
+/* --- Options --- */
+
+static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
+                                   const cdul_provider *from, int threads, cdul_error *err) {
+    cdul_provider_pairs pairs;
+    cdul_status status = cdul_provider_pairs_read(&from->options, &pairs, err);
+    if (status == CDUL_OK && from->bfloat16 && !from->library)
+        status = cdul_provider_refuse_bfloat16(&s->ort, err);
+    if (status == CDUL_OK)
+        status = from->library
+                     ? cdul_plugin_append(&s->ort, options, from, &pairs, threads, s->provider, err)
+                     : cdul_provider_append(&s->ort, options, from->name ? from->name : "cpu",
+                                            &pairs, s->provider, err);
+    cdul_provider_pairs_free(&pairs);
+    if (status != CDUL_OK || !s->provider[0]) return status;
+    return cdul_ort_check(
+        &s->ort,
+        s->ort.api->AddSessionConfigEntry(options, "session.record_ep_graph_assignment_info", "1"),
+        CDUL_ERR_RUNTIME, "session options", err);
+}
+
+/* ONNX Runtime's session options for ours, the provider among them. The caller releases *out, set
+ * on failure too. */
+static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
+                           OrtSessionOptions **out, cdul_error *err) {
+    const OrtApi *api = s->ort.api;
+    cdul_status status = cdul_ort_check(&s->ort, api->CreateSessionOptions(out), CDUL_ERR_RUNTIME,
+                                        "session options", err);
+    if (status != CDUL_OK) return status;
+    const bool given = from->threads > 0 && from->threads < 4096;
+    const int threads = (int)(given ? from->threads : cdul_processors());
+    OrtStatus *steps[] = {
+        api->SetIntraOpNumThreads(*out, threads),
+        api->SetInterOpNumThreads(*out, 1),
+        api->SetSessionExecutionMode(*out, ORT_SEQUENTIAL),
+        api->SetSessionGraphOptimizationLevel(*out,
+                                              from->unoptimised ? ORT_DISABLE_ALL : ORT_ENABLE_ALL),
+        api->AddSessionConfigEntry(*out, "session.disable_prepacking",
+                                   from->unoptimised ? "1" : "0"),
+        /* idle threads would take the cores of those that decode */
+        api->AddSessionConfigEntry(*out, "session.intra_op.allow_spinning", "0"),
+        /* With this step release 1.32 crashes on transformers that compute in float16. Graphs
+         * without float16 do not know it. */
+        api->AddSessionConfigEntry(*out, "optimization.disable_specified_optimizers",
+                                   "FuseFp16InitializerToFp32NodeTransformer"),
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        if (status == CDUL_OK)
+            status = cdul_ort_check(&s->ort, steps[i], CDUL_ERR_RUNTIME, "session options", err);
+        else
+            cdul_ort_drop(api, steps[i]);
     }
-    if (line > 700) line = 700; /* leaves room for the file's name */
-    cdul_fail(err, failure, "%s: %s: %.*s", s->path, doing, line, message);
-    s->api->ReleaseStatus(status);
-    return failure;
+    return status == CDUL_OK ? append_provider(s, *out, &from->provider, threads, err) : status;
 }
 
-const char *cdul_session_runtime_version(void) {
-    return OrtGetApiBase()->GetVersionString();
-}
+/* --- Who runs what --- */
 
-/* ONNX Runtime logs to stderr by itself; a library must not. What matters comes back as a
- * status. */
-static void ORT_API_CALL swallow_log(void *param, OrtLoggingLevel severity, const char *category,
-                                     const char *id, const char *location, const char *message) {
-    (void)param, (void)severity, (void)category, (void)id, (void)location, (void)message;
+/* After the session is created: counts the nodes that the provider took, and refuses one that took
+ * none. */
+static cdul_status place(cdul_session *s, cdul_error *err) {
+    const OrtEpAssignedSubgraph *const *parts = NULL;
+    size_t n_parts = 0, own = 0, all = 0;
+    snprintf(s->placement, sizeof s->placement, "CPU");
+    if (!s->provider[0]) return CDUL_OK;
+    cdul_status status = cdul_ort_check(
+        &s->ort, s->ort.api->Session_GetEpGraphAssignmentInfo(s->session, &parts, &n_parts),
+        CDUL_ERR_RUNTIME, "nodes", err);
+    for (size_t i = 0; status == CDUL_OK && i < n_parts; i++) {
+        const OrtEpAssignedNode *const *nodes = NULL;
+        const char *name = NULL;
+        size_t count = 0;
+        status = cdul_ort_check(&s->ort, s->ort.api->EpAssignedSubgraph_GetEpName(parts[i], &name),
+                                CDUL_ERR_RUNTIME, "nodes", err);
+        if (status == CDUL_OK)
+            status = cdul_ort_check(
+                &s->ort, s->ort.api->EpAssignedSubgraph_GetNodes(parts[i], &nodes, &count),
+                CDUL_ERR_RUNTIME, "nodes", err);
+        if (status == CDUL_OK && strcmp(name, "CPUExecutionProvider") != 0) own += count;
+        all += count;
+    }
+    if (status != CDUL_OK) return status;
+    if (own == 0)
+        return cdul_fail(
+            err, CDUL_ERR_RUNTIME,
+            "%s: %s can run none of the graph's %zu operations; run it with provider cpu",
+            s->ort.path, s->provider, all);
+    if (own == all)
+        snprintf(s->placement, sizeof s->placement, "%s: all %zu nodes", s->provider, all);
+    else
+        snprintf(s->placement, sizeof s->placement, "%s: %zu of %zu nodes, %zu on the CPU provider",
+                 s->provider, own, all, all - own);
+    return CDUL_OK;
 }
 
 /* --- Opening --- */
 
 static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_port *port,
                              cdul_error *err) {
-    const OrtApi *api = s->api;
+    const OrtApi *api = s->ort.api;
     char *name = NULL;
     OrtTypeInfo *type = NULL;
     const OrtTensorTypeAndShapeInfo *tensor = NULL;
-    cdul_status status =
-        cdul_session_check(s,
-                           input ? api->SessionGetInputName(s->session, i, s->allocator, &name)
-                                 : api->SessionGetOutputName(s->session, i, s->allocator, &name),
-                           CDUL_ERR_RUNTIME, "name", err);
+    OrtStatus *failed = input ? api->SessionGetInputName(s->session, i, s->allocator, &name)
+                              : api->SessionGetOutputName(s->session, i, s->allocator, &name);
+    cdul_status status = cdul_ort_check(&s->ort, failed, CDUL_ERR_RUNTIME, "name", err);
+    if (status != CDUL_OK) return status;
+    failed = input ? api->SessionGetInputTypeInfo(s->session, i, &type)
+                   : api->SessionGetOutputTypeInfo(s->session, i, &type);
+    status = cdul_ort_check(&s->ort, failed, CDUL_ERR_RUNTIME, "type", err);
     if (status == CDUL_OK)
-        status = cdul_session_check(s,
-                                    input ? api->SessionGetInputTypeInfo(s->session, i, &type)
-                                          : api->SessionGetOutputTypeInfo(s->session, i, &type),
-                                    CDUL_ERR_RUNTIME, "type", err);
-    if (status == CDUL_OK)
-        status = cdul_session_check(s, api->CastTypeInfoToTensorInfo(type, &tensor),
-                                    CDUL_ERR_RUNTIME, "type", err);
+        status = cdul_ort_check(&s->ort, api->CastTypeInfoToTensorInfo(type, &tensor),
+                                CDUL_ERR_RUNTIME, "type", err);
     port->element = CDUL_ELEMENT_OTHER;
     if (status == CDUL_OK && tensor)
-        status = cdul_session_shape(s, tensor, &port->element, &port->rank, port->dims, err);
-    if (status == CDUL_OK && !(port->name = strdup(name)))
-        status = cdul_fail_memory(err, "port name");
+        status = cdul_ort_shape(&s->ort, tensor, &port->element, &port->rank, port->dims, err);
+    port->name = strdup(name);
+    if (status == CDUL_OK && !port->name) status = cdul_fail_memory(err, "port name");
     if (type) api->ReleaseTypeInfo(type);
-    if (name) {
-        OrtStatus *freed = api->AllocatorFree(s->allocator, name);
-        if (freed) api->ReleaseStatus(freed);
-    }
+    s->allocator->Free(s->allocator, name);
     return status;
 }
 
 static cdul_status read_ports(const cdul_session *s, bool input, cdul_port **out, size_t *count,
                               cdul_error *err) {
-    cdul_status status =
-        cdul_session_check(s,
-                           input ? s->api->SessionGetInputCount(s->session, count)
-                                 : s->api->SessionGetOutputCount(s->session, count),
-                           CDUL_ERR_RUNTIME, "ports", err);
+    const OrtApi *api = s->ort.api;
+    OrtStatus *failed = input ? api->SessionGetInputCount(s->session, count)
+                              : api->SessionGetOutputCount(s->session, count);
+    cdul_status status = cdul_ort_check(&s->ort, failed, CDUL_ERR_RUNTIME, "ports", err);
     if (status != CDUL_OK) return status;
     *out = calloc(*count ? *count : 1, sizeof **out);
     if (!*out) {
@@ -91,84 +151,65 @@ static cdul_status read_ports(const cdul_session *s, bool input, cdul_port **out
     return status;
 }
 
-/* All custom properties, as key, value, key, value ...: read once, so that lookups need not
- * allocate. */
+/* All custom properties: read once, so that lookups need not allocate. */
 static cdul_status read_properties(cdul_session *s, cdul_error *err) {
-    const OrtApi *api = s->api;
+    const OrtApi *api = s->ort.api;
+    OrtAllocator *allocator = s->allocator;
     char **keys = NULL;
     int64_t count = 0;
     cdul_status status =
-        cdul_session_check(s, api->SessionGetModelMetadata(s->session, &s->metadata),
-                           CDUL_ERR_RUNTIME, "metadata", err);
+        cdul_ort_check(&s->ort, api->SessionGetModelMetadata(s->session, &s->metadata),
+                       CDUL_ERR_RUNTIME, "metadata", err);
     if (status == CDUL_OK)
-        status = cdul_session_check(
-            s, api->ModelMetadataGetCustomMetadataMapKeys(s->metadata, s->allocator, &keys, &count),
+        status = cdul_ort_check(
+            &s->ort,
+            api->ModelMetadataGetCustomMetadataMapKeys(s->metadata, allocator, &keys, &count),
             CDUL_ERR_RUNTIME, "metadata", err);
     if (status != CDUL_OK || count <= 0) return status;
-    s->properties = calloc(2 * (size_t)count, sizeof *s->properties);
-    if (!s->properties) status = cdul_fail_memory(err, "metadata");
     for (int64_t i = 0; i < count; i++) {
         char *value = NULL;
         if (status == CDUL_OK)
-            status = cdul_session_check(s,
-                                        api->ModelMetadataLookupCustomMetadataMap(
-                                            s->metadata, s->allocator, keys[i], &value),
-                                        CDUL_ERR_RUNTIME, "metadata", err);
-        if (status == CDUL_OK) {
-            s->properties[s->n_properties++] = strdup(keys[i]);
-            s->properties[s->n_properties++] = strdup(value ? value : "");
-            if (!s->properties[s->n_properties - 2] || !s->properties[s->n_properties - 1])
-                status = cdul_fail_memory(err, "metadata");
-        }
-        s->allocator->Free(s->allocator, value);
-        s->allocator->Free(s->allocator, keys[i]);
+            status = cdul_ort_check(
+                &s->ort,
+                api->ModelMetadataLookupCustomMetadataMap(s->metadata, allocator, keys[i], &value),
+                CDUL_ERR_RUNTIME, "metadata", err);
+        if (status == CDUL_OK) status = cdul_strings_add(&s->properties, keys[i], err);
+        if (status == CDUL_OK) status = cdul_strings_add(&s->properties, value ? value : "", err);
+        allocator->Free(allocator, value);
+        allocator->Free(allocator, keys[i]);
     }
-    s->allocator->Free(s->allocator, keys);
+    allocator->Free(allocator, keys);
     return status;
 }
 
-/* From 1.29 on Microsoft's builds keep a mark of the machine in the home folder and report what is
- * run, unless this is set before there is an environment: DisableTelemetryEvents comes after the
- * first report. */
-static void report_nothing(void) {
-    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
-}
-
-cdul_status cdul_session_start(cdul_session *s, cdul_error *err) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, report_nothing);
-    s->api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
-    if (!s->api)
-        return cdul_fail(err, CDUL_ERR_RUNTIME,
-                         "ONNX Runtime %s is older than the header cdul was built with (API %d)",
-                         cdul_session_runtime_version(), ORT_API_VERSION);
-    return cdul_session_check(s,
-                              s->api->CreateEnvWithCustomLogger(
-                                  swallow_log, NULL, ORT_LOGGING_LEVEL_ERROR, "cdul", &s->env),
-                              CDUL_ERR_RUNTIME, "ONNX Runtime", err);
+static cdul_status create(cdul_session *s, OrtSessionOptions *options, cdul_error *err) {
+    char doing[120];
+    snprintf(doing, sizeof doing, "ONNX Runtime cannot open it%s%s", s->provider[0] ? " for " : "",
+             s->provider);
+    cdul_status status = CDUL_OK;
+    if (!s->provider[0]) status = cdul_weights_open(&s->ort, options, doing, &s->session, err);
+    if (status != CDUL_OK || s->session) return status;
+    return cdul_ort_check(&s->ort,
+                          s->ort.api->CreateSession(s->ort.env, s->ort.path, options, &s->session),
+                          CDUL_ERR_INPUT, doing, err);
 }
 
 static cdul_status open_graph(cdul_session *s, const cdul_session_options *options,
                               cdul_error *err) {
     OrtSessionOptions *prepared = NULL;
-    cdul_status status = cdul_session_start(s, err);
+    cdul_status status = cdul_ort_start(&s->ort, err);
     if (status != CDUL_OK) return status;
-    const OrtApi *api = s->api;
-    status = cdul_session_prepare(s, options, &prepared, err);
-    if (status == CDUL_OK) {
-        char doing[120];
-        snprintf(doing, sizeof doing, "ONNX Runtime cannot open it%s%s",
-                 s->provider[0] ? " for " : "", s->provider);
-        status = cdul_session_create(s, prepared, doing, err);
-    }
+    const OrtApi *api = s->ort.api;
+    status = prepare(s, options, &prepared, err);
+    if (status == CDUL_OK) status = create(s, prepared, err);
     if (prepared) api->ReleaseSessionOptions(prepared);
-    if (status == CDUL_OK) status = cdul_session_place(s, err);
+    if (status == CDUL_OK) status = place(s, err);
     if (status == CDUL_OK)
-        status = cdul_session_check(s, api->GetAllocatorWithDefaultOptions(&s->allocator),
-                                    CDUL_ERR_RUNTIME, "allocator", err);
+        status = cdul_ort_check(&s->ort, api->GetAllocatorWithDefaultOptions(&s->allocator),
+                                CDUL_ERR_RUNTIME, "allocator", err);
     if (status == CDUL_OK)
-        status = cdul_session_check(
-            s, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &s->memory),
+        status = cdul_ort_check(
+            &s->ort, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &s->memory),
             CDUL_ERR_RUNTIME, "memory", err);
     return status;
 }
@@ -177,40 +218,38 @@ cdul_status cdul_session_open(const char *path, const cdul_session_options *opti
                               cdul_session **out, cdul_error *err) {
     *out = NULL;
     const cdul_session_options defaults = cdul_session_defaults();
+    if (!options) options = &defaults;
     if (!cdul_path_exists(path)) return cdul_fail(err, CDUL_ERR_IO, "%s: no such file", path);
     cdul_session *s = calloc(1, sizeof *s);
-    if (!s || !(s->path = strdup(path))) {
-        free(s);
-        return cdul_fail_memory(err, "session");
-    }
-    if (!options) options = &defaults;
+    if (!s) return cdul_fail_memory(err, "session");
     s->callbacks = options->callbacks;
-    cdul_status status = open_graph(s, options, err);
+    s->path = strdup(path);
+    s->ort.path = s->path;
+    cdul_status status = s->path ? open_graph(s, options, err) : cdul_fail_memory(err, "session");
     if (status == CDUL_OK) status = read_ports(s, true, &s->inputs, &s->n_inputs, err);
     if (status == CDUL_OK) status = read_ports(s, false, &s->outputs, &s->n_outputs, err);
     if (status == CDUL_OK) status = read_properties(s, err);
-    if (status == CDUL_OK) status = cdul_stop_open(s, err);
-    if (status != CDUL_OK) {
+    if (status == CDUL_OK) status = cdul_stop_open(&s->ort, s->callbacks, &s->stop, err);
+    if (status == CDUL_OK)
+        *out = s;
+    else
         cdul_session_close(s);
-        return status;
-    }
-    *out = s;
-    return CDUL_OK;
+    return status;
 }
 
 void cdul_session_close(cdul_session *s) {
     if (!s) return;
-    cdul_stop_close(s);
+    const OrtApi *api = s->ort.api;
+    cdul_stop_close(s->stop);
     for (size_t i = 0; i < s->n_inputs; i++) free(s->inputs[i].name);
     for (size_t i = 0; i < s->n_outputs; i++) free(s->outputs[i].name);
-    for (size_t i = 0; i < s->n_properties; i++) free(s->properties[i]);
     free(s->inputs);
     free(s->outputs);
-    free(s->properties);
-    if (s->metadata) s->api->ReleaseModelMetadata(s->metadata);
-    if (s->memory) s->api->ReleaseMemoryInfo(s->memory);
-    if (s->session) s->api->ReleaseSession(s->session);
-    if (s->env) s->api->ReleaseEnv(s->env);
+    cdul_strings_free(&s->properties);
+    if (s->metadata) api->ReleaseModelMetadata(s->metadata);
+    if (s->memory) api->ReleaseMemoryInfo(s->memory);
+    if (s->session) api->ReleaseSession(s->session);
+    cdul_ort_end(&s->ort);
     free(s->path);
     free(s);
 }
@@ -257,13 +296,14 @@ const char *cdul_port_describe(const cdul_port *port, char *text, size_t size) {
 }
 
 const char *cdul_session_metadata(const cdul_session *session, const char *key) {
-    for (size_t i = 0; i + 1 < session->n_properties; i += 2)
-        if (strcmp(session->properties[i], key) == 0) return session->properties[i + 1];
+    const cdul_strings *list = &session->properties;
+    for (size_t i = 0; i + 1 < list->count; i += 2)
+        if (strcmp(list->items[i], key) == 0) return list->items[i + 1];
     return NULL;
 }
 
 const char *cdul_session_path(const cdul_session *session) {
-    return session->path;
+    return session->ort.path;
 }
 
 const char *cdul_session_placement(const cdul_session *session) {

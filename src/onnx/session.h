@@ -9,11 +9,11 @@
 #include "cdul/error.h"
 #include "cdul/progress.h"
 #include "cdul/provider.h"
+#include "onnx/values.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 typedef struct cdul_session_options {
     size_t threads; /* that work inside an operator; 0 = one per processor */
@@ -21,12 +21,6 @@ typedef struct cdul_session_options {
     bool unoptimised; /* opens in a fraction of the time and memory, and runs slowly: to be asked */
     const cdul_callbacks *callbacks; /* borrowed until the session is closed */
 } cdul_session_options;
-
-/* ONNX Runtime's own CPU provider. */
-bool cdul_provider_is_cpu(const cdul_provider *provider);
-/* In which precision it may compute faster than in FP32: INT8, if the graph has such a variant;
- * BF16; FP32 if in none. */
-cdul_inference cdul_provider_reduced(const cdul_provider *provider);
 
 /* All processors, "cpu". */
 cdul_session_options cdul_session_defaults(void);
@@ -43,19 +37,6 @@ cdul_status cdul_session_open(const char *path, const cdul_session_options *opti
 void cdul_session_close(cdul_session *session);
 
 /* --- What the graph says of itself --- */
-
-#define CDUL_PORT_RANK 8
-
-typedef enum cdul_element {
-    CDUL_ELEMENT_F32,
-    CDUL_ELEMENT_F16,
-    CDUL_ELEMENT_F64,
-    CDUL_ELEMENT_I64,
-    CDUL_ELEMENT_I32,
-    CDUL_ELEMENT_OTHER, /* cannot be fed or read */
-} cdul_element;
-
-const char *cdul_element_name(cdul_element element); /* "float16" */
 
 /* An input or output. Lives as long as its session. */
 typedef struct cdul_port {
@@ -84,35 +65,11 @@ const char *cdul_session_placement(const cdul_session *session);
 
 /* A run that should_stop ends is CDUL_ERR_CANCELLED. */
 
-/* One input: exactly one of the two pointers is set. Data is read, never kept. */
-typedef struct cdul_feed {
-    const char *name;
-    const float *f32;
-    const int64_t *i64;
-    size_t rank;
-    int64_t dims[CDUL_PORT_RANK];
-} cdul_feed;
-
-/* One output. The caller sets `name`; the run fills the rest. */
-typedef struct cdul_fetch {
-    const char *name;
-    size_t rank;
-    int64_t dims[CDUL_PORT_RANK];
-    size_t count; /* elements: the product of dims */
-    float *values; /* the caller's to free */
-} cdul_fetch;
-
 /* Runs the graph once. ONNX Runtime computes all outputs, whichever are asked for. May be called
  * from several threads. On failure no `values` are left to free. CDUL_ERR_RUNTIME carries ONNX
  * Runtime's first line. */
 cdul_status cdul_session_run(cdul_session *session, const cdul_feed *feeds, size_t n_feeds,
                              cdul_fetch *fetches, size_t n_fetches,
                              cdul_error *err) CDUL_MUST_CHECK;
-
-/* Version of the ONNX Runtime library that is loaded: "1.32.0". */
-const char *cdul_session_runtime_version(void);
-/* Providers the library was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees.
- * NULL: no memory. */
-char *cdul_session_providers(void);
 
 #endif

@@ -1,8 +1,8 @@
-/* A batch of a large encoder takes longer than somebody who interrupts wants to wait. ONNX Runtime
- * ends a run between two nodes of the graph when its run options say so: a thread that asks the
- * caller's should_stop says it. */
+/* A batch of RN50x64 can take more than five seconds, longer than somebody who interrupts wants to
+ * wait. ONNX Runtime ends a run between two nodes of the graph when its run options say so: a
+ * thread that asks the caller's callback says it. */
+#include "onnx/stop.h"
 #include "base/progress.h"
-#include "onnx/session_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,37 +33,37 @@ static void *look(void *user) {
     }
     bool end = stop->end;
     pthread_mutex_unlock(&stop->lock);
-    OrtStatus *failed = end ? NULL : stop->api->RunOptionsSetTerminate(stop->options);
-    if (failed) stop->api->ReleaseStatus(failed);
+    if (!end) cdul_ort_drop(stop->api, stop->api->RunOptionsSetTerminate(stop->options));
     return NULL;
 }
 
-cdul_status cdul_stop_open(cdul_session *s, cdul_error *err) {
-    if (!s->callbacks || !s->callbacks->should_stop) return CDUL_OK;
+cdul_status cdul_stop_open(const cdul_ort *ort, const cdul_callbacks *callbacks, cdul_stop **out,
+                           cdul_error *err) {
+    *out = NULL;
+    if (!callbacks || !callbacks->should_stop) return CDUL_OK;
     cdul_stop *stop = calloc(1, sizeof *stop);
     if (!stop) return cdul_fail_memory(err, "session");
-    stop->api = s->api;
-    stop->callbacks = s->callbacks;
-    cdul_status status = cdul_session_check(s, s->api->CreateRunOptions(&stop->options),
-                                            CDUL_ERR_RUNTIME, "run options", err);
+    stop->api = ort->api;
+    stop->callbacks = callbacks;
+    cdul_status status = cdul_ort_check(ort, ort->api->CreateRunOptions(&stop->options),
+                                        CDUL_ERR_RUNTIME, "run options", err);
     pthread_mutex_init(&stop->lock, NULL);
     pthread_cond_init(&stop->ended, NULL);
     if (status == CDUL_OK && pthread_create(&stop->thread, NULL, look, stop) == 0) {
-        s->stop = stop;
+        *out = stop;
         return CDUL_OK;
     }
     /* without the thread an interrupt waits for the end of a batch */
-    if (stop->options) s->api->ReleaseRunOptions(stop->options);
+    if (stop->options) ort->api->ReleaseRunOptions(stop->options);
     free(stop);
     return status;
 }
 
-const OrtRunOptions *cdul_stop_options(const cdul_session *s) {
-    return s->stop ? s->stop->options : NULL;
+const OrtRunOptions *cdul_stop_options(const cdul_stop *stop) {
+    return stop ? stop->options : NULL;
 }
 
-void cdul_stop_close(cdul_session *s) {
-    cdul_stop *stop = s->stop;
+void cdul_stop_close(cdul_stop *stop) {
     if (!stop) return;
     pthread_mutex_lock(&stop->lock);
     stop->end = true;
@@ -72,7 +72,6 @@ void cdul_stop_close(cdul_session *s) {
     pthread_join(stop->thread, NULL);
     pthread_cond_destroy(&stop->ended);
     pthread_mutex_destroy(&stop->lock);
-    s->api->ReleaseRunOptions(stop->options);
+    stop->api->ReleaseRunOptions(stop->options);
     free(stop);
-    s->stop = NULL;
 }

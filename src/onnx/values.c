@@ -1,57 +1,30 @@
-/* Numbers to and from the types of a graph. */
+/* The element types that a graph may have, and numbers from and to them. */
 #include "onnx/values.h"
 
 #include "base/safetensors.h"
 
 #include <string.h>
 
+static const struct {
+    const char *name;
+    size_t size;
+    bool floating;
+} elements[] = {
+    [CDUL_ELEMENT_F32] = {"float32", 4, true}, [CDUL_ELEMENT_F16] = {"float16", 2, true},
+    [CDUL_ELEMENT_F64] = {"float64", 8, true}, [CDUL_ELEMENT_I64] = {"int64", 8, false},
+    [CDUL_ELEMENT_I32] = {"int32", 4, false},  [CDUL_ELEMENT_OTHER] = {"another type", 0, false},
+};
+
 const char *cdul_element_name(cdul_element element) {
-    switch (element) {
-    case CDUL_ELEMENT_F32:
-        return "float32";
-    case CDUL_ELEMENT_F16:
-        return "float16";
-    case CDUL_ELEMENT_F64:
-        return "float64";
-    case CDUL_ELEMENT_I64:
-        return "int64";
-    case CDUL_ELEMENT_I32:
-        return "int32";
-    case CDUL_ELEMENT_OTHER:
-        break;
-    }
-    return "another type";
+    return elements[element].name;
 }
 
 size_t cdul_element_size(cdul_element element) {
-    switch (element) {
-    case CDUL_ELEMENT_F16:
-        return 2;
-    case CDUL_ELEMENT_F32:
-    case CDUL_ELEMENT_I32:
-        return 4;
-    case CDUL_ELEMENT_F64:
-    case CDUL_ELEMENT_I64:
-        return 8;
-    case CDUL_ELEMENT_OTHER:
-        break;
-    }
-    return 0;
+    return elements[element].size;
 }
 
 bool cdul_element_accepts(cdul_element element, bool floating) {
-    switch (element) {
-    case CDUL_ELEMENT_F32:
-    case CDUL_ELEMENT_F16:
-    case CDUL_ELEMENT_F64:
-        return floating;
-    case CDUL_ELEMENT_I64:
-    case CDUL_ELEMENT_I32:
-        return !floating;
-    case CDUL_ELEMENT_OTHER:
-        break;
-    }
-    return false;
+    return element != CDUL_ELEMENT_OTHER && elements[element].floating == floating;
 }
 
 static cdul_status encode_i32(const cdul_feed *feed, size_t count, int32_t *out, cdul_error *err) {

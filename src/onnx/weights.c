@@ -4,9 +4,10 @@
  * file each of them lies.
  *
  * Of onnx.proto the little that this takes is read here. */
+#include "onnx/weights.h"
+
 #include "base/file.h"
 #include "base/proto.h"
-#include "onnx/session_internal.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -153,45 +154,38 @@ static bool is_same_file(const struct stat *a, const struct stat *b) {
 }
 
 /* `path` has no links in it: ONNX Runtime wants the weights below the folder that it is given. */
-static cdul_status create_mapped(cdul_session *s, OrtSessionOptions *options, const char *path,
-                                 const char *doing, cdul_error *err) {
+static cdul_status open_mapped(const cdul_ort *ort, OrtSessionOptions *options, const char *path,
+                               const char *doing, OrtSession **out, cdul_error *err) {
     static const char folder_key[] = "session.model_external_initializers_file_folder_path";
     char *graph = NULL, *folder = NULL;
     size_t size = 0;
     struct stat before, after;
     if (stat(path, &before) != 0) return cdul_fail_errno(err, "%s: cannot be read", path);
     cdul_status status = cdul_weights_outline(path, LEAST_BYTES, &graph, &size, err);
-    if (status == CDUL_OK && graph) {
-        folder = strndup(path, (size_t)(cdul_path_base(path) - path));
-        if (!folder) status = cdul_fail_memory(err, path);
-        if (status == CDUL_OK)
-            status =
-                cdul_session_check(s, s->api->AddSessionConfigEntry(options, folder_key, folder),
-                                   CDUL_ERR_RUNTIME, "session", err);
-        if (status == CDUL_OK)
-            status = cdul_session_check(
-                s, s->api->CreateSessionFromArray(s->env, graph, size, options, &s->session),
-                CDUL_ERR_INPUT, doing, err);
-        /* It opened the file anew, by its name. */
-        if (status == CDUL_OK && (stat(path, &after) != 0 || !is_same_file(&before, &after)))
-            status = cdul_fail(err, CDUL_ERR_IO, "%s: was changed while it was opened: run again",
-                               s->path);
-    }
+    if (status != CDUL_OK || !graph) return status;
+    folder = strndup(path, (size_t)(cdul_path_base(path) - path));
+    if (!folder) status = cdul_fail_memory(err, path);
+    if (status == CDUL_OK)
+        status = cdul_ort_check(ort, ort->api->AddSessionConfigEntry(options, folder_key, folder),
+                                CDUL_ERR_RUNTIME, "session", err);
+    if (status == CDUL_OK)
+        status = cdul_ort_check(
+            ort, ort->api->CreateSessionFromArray(ort->env, graph, size, options, out),
+            CDUL_ERR_INPUT, doing, err);
+    /* It opened the file anew, by its name. */
+    if (status == CDUL_OK && (stat(path, &after) != 0 || !is_same_file(&before, &after)))
+        status = cdul_fail(err, CDUL_ERR_IO, "%s: was changed while it was opened: run again",
+                           ort->path);
     free(folder);
     free(graph);
     return status;
 }
 
-cdul_status cdul_session_create(cdul_session *s, OrtSessionOptions *options, const char *doing,
-                                cdul_error *err) {
-    cdul_status status = CDUL_OK;
-    if (!s->provider[0]) {
-        char *path = realpath(s->path, NULL);
-        status = path ? create_mapped(s, options, path, doing, err)
-                      : cdul_fail_errno(err, "%s: cannot be opened", s->path);
-        free(path);
-    }
-    if (status != CDUL_OK || s->session) return status;
-    return cdul_session_check(s, s->api->CreateSession(s->env, s->path, options, &s->session),
-                              CDUL_ERR_INPUT, doing, err);
+cdul_status cdul_weights_open(const cdul_ort *ort, OrtSessionOptions *options, const char *doing,
+                              OrtSession **out, cdul_error *err) {
+    char *path = realpath(ort->path, NULL);
+    if (!path) return cdul_fail_errno(err, "%s: cannot be opened", ort->path);
+    cdul_status status = open_mapped(ort, options, path, doing, out, err);
+    free(path);
+    return status;
 }

@@ -55,4 +55,10 @@ exports() {
 mapfile -t others < <(find "$headers" -name '*.h' ! -name train.h)
 exports "$library" "${others[@]}"
 [ -z "$training" ] || exports "$training" "$headers/train.h"
+
+# The environment is the program's.
+for file in "$library" ${training:+"$training"}; do
+    ! nm -D --undefined-only "$file" | grep -wE 'getenv|secure_getenv|setenv|unsetenv|putenv' ||
+        fail "$file uses the environment"
+done
 passed

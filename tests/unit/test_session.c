@@ -3,6 +3,7 @@
 #include "watcher.h"
 
 #include "cdul/versions.h"
+#include "onnx/provider.h"
 #include "onnx/session.h"
 
 #include <unistd.h>
@@ -176,7 +177,7 @@ static void providers_are_found_by_name(void **state) {
     (void)state;
     cdul_session *s = NULL;
     cdul_session_options options = cdul_session_defaults();
-    char *list = cdul_session_providers();
+    char *list = cdul_provider_list();
     assert_non_null(list);
     assert_non_null(strstr(list, "CPU"));
     assert_null(strstr(list, "ExecutionProvider"));
@@ -205,7 +206,7 @@ static void providers_are_found_by_name(void **state) {
     assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
                  "built with ");
     assert_non_null(strstr(err.message, "CPU"));
-    assert_true(strlen(cdul_session_runtime_version()) >= 5);
+    assert_true(strlen(cdul_ort_version()) >= 5);
 }
 
 /* PyPI's library has one that runs no operator of a usual graph: a provider that does nothing must
@@ -215,7 +216,7 @@ static void a_provider_that_runs_nothing_is_refused(void **state) {
     cdul_session *s = NULL;
     cdul_session_options options = cdul_session_defaults();
     options.provider.name = "azure";
-    char *list = cdul_session_providers();
+    char *list = cdul_provider_list();
     bool there = list && strstr(list, "Azure");
     free(list);
     if (!there) skip();

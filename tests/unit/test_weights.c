@@ -4,7 +4,8 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "onnx/session_internal.h"
+#include "onnx/session.h"
+#include "onnx/weights.h"
 
 #include <fcntl.h>
 #include <signal.h>

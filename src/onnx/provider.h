@@ -1,0 +1,48 @@
+/* Execution providers: those built into ONNX Runtime (provider.c), and those of plug-ins
+ * (plugin.c). */
+#ifndef CDUL_ONNX_PROVIDER_H
+#define CDUL_ONNX_PROVIDER_H
+
+#include "cdul/provider.h"
+#include "onnx/ort.h"
+
+/* Bytes of a provider's name for people: "CUDA", "OpenVINO on CPU"; "" = the CPU alone. */
+#define CDUL_PROVIDER_NAME 80
+
+/* What this ONNX Runtime was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees.
+ * NULL: no memory. */
+char *cdul_provider_list(void);
+/* ONNX Runtime's name without "ExecutionProvider"; returns `text`. */
+const char *cdul_provider_short(const char *name, char *text, size_t size);
+
+/* The provider's options as ONNX Runtime takes them. */
+typedef struct cdul_provider_pairs {
+    const char **keys, **values; /* [count], with room for one more: both point into `text` */
+    size_t count;
+    cdul_strings text;
+} cdul_provider_pairs;
+
+/* Free after a failure as well. */
+cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_pairs *out,
+                                     cdul_error *err) CDUL_MUST_CHECK;
+void cdul_provider_pairs_free(cdul_provider_pairs *pairs);
+/* NULL if the user did not give the key. */
+const char *cdul_provider_pairs_get(const cdul_provider_pairs *pairs, const char *key);
+/* For keys that the user did not give; `key` and `value` are borrowed. Only once. */
+void cdul_provider_pairs_default(cdul_provider_pairs *pairs, const char *key, const char *value);
+
+/* Always a failure. */
+cdul_status cdul_provider_refuse_bfloat16(const cdul_ort *ort, cdul_error *err) CDUL_MUST_CHECK;
+
+/* Appends the built-in provider of that name; writes what people call it to said
+ * [CDUL_PROVIDER_NAME]. */
+cdul_status cdul_provider_append(const cdul_ort *ort, OrtSessionOptions *options,
+                                 const char *wanted, cdul_provider_pairs *pairs, char *said,
+                                 cdul_error *err) CDUL_MUST_CHECK;
+/* Appends the provider that `from` names, of its plug-in library. `threads` is for providers that
+ * do not see the session's. */
+cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
+                               const cdul_provider *from, cdul_provider_pairs *pairs, int threads,
+                               char *said, cdul_error *err) CDUL_MUST_CHECK;
+
+#endif
