@@ -82,10 +82,9 @@ static void introduce(const job *j, cdul_inference asked) {
                                              [CDUL_INFERENCE_BF16] = "bf16",
                                              [CDUL_INFERENCE_INT8] = "int8"};
     const char *placement = cdul_classifier_placement(j->classifier);
-    size_t width, height;
-    cdul_classifier_size(j->classifier, &width, &height);
+    const cdul_preprocess *p = cdul_classifier_preprocess(j->classifier);
     cdul_cli_detail(j->cli, "model: %s: %zu classes, %zu x %zu pixels",
-                    cdul_classifier_path(j->classifier), j->classes->count, width, height);
+                    cdul_classifier_path(j->classifier), j->classes->count, p->width, p->height);
     if (asked != CDUL_INFERENCE_AUTO) /* the choice says what it took */
         cdul_cli_detail(j->cli, "precision: %s", precisions[asked]);
     if (strcmp(placement, "CPU") != 0)
@@ -195,18 +194,20 @@ static cdul_status predict(job *j, cdul_error *err) {
     static const cdul_test_views views[] = {[CDUL_VIEWS_NONE] = CDUL_TEST_VIEWS_NONE,
                                             [CDUL_VIEWS_FLIP] = CDUL_TEST_VIEWS_FLIP,
                                             [CDUL_VIEWS_GRID] = CDUL_TEST_VIEWS_GRID};
-    cdul_predict_settings settings = cdul_predict_defaults();
-    settings.decode = decode_options(o);
-    settings.reduce = o->reduce;
-    settings.threads = j->cli->parsed->threads;
-    settings.views = views[o->views];
-    settings.standardise = o->standardise;
-    cdul_predict_sink sink = {.predicted = add, .skipped = pass_over, .user = j};
+    cdul_predict_params params = cdul_predict_defaults();
+    params.decode = decode_options(o);
+    params.reduce = o->reduce;
+    params.threads = j->cli->parsed->threads;
+    params.views = views[o->views];
+    params.standardise = o->standardise;
+    params.predicted = add;
+    params.skipped = pass_over;
+    params.user = j;
     if (j->html) {
-        sink.keep = make_thumbnail;
-        sink.drop = drop_thumbnail;
+        params.keep = make_thumbnail;
+        params.drop = drop_thumbnail;
     }
-    cdul_status status = cdul_classifier_predict(j->classifier, &j->paths, &settings, &sink, err);
+    cdul_status status = cdul_classifier_predict(j->classifier, &j->paths, &params, err);
     if (status == CDUL_OK && j->noted != CDUL_OK) {
         status = j->noted;
         *err = j->note_failure;

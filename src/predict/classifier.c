@@ -1,3 +1,4 @@
+/* A classifier: how it is opened, and images to scores. */
 #include "cdul/classifier.h"
 
 #include "base/file.h"
@@ -35,59 +36,41 @@ cdul_classifier_options cdul_classifier_defaults(void) {
     return (cdul_classifier_options){.provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_FP32};
 }
 
-cdul_predict_settings cdul_predict_defaults(void) {
-    return (cdul_predict_settings){.decode = cdul_decode_defaults()};
+cdul_predict_params cdul_predict_defaults(void) {
+    return (cdul_predict_params){.decode = cdul_decode_defaults()};
 }
 
 /* --- Opening --- */
 
-/* "run/model.onnx" -> "run/model_int8.onnx" */
-static char *int8_name(const char *path) {
-    static const char ending[] = ".onnx", int8[] = "_int8.onnx";
-    size_t length = strlen(path);
-    if (length >= sizeof ending && strcmp(path + length - (sizeof ending - 1), ending) == 0)
-        length -= sizeof ending - 1;
-    char *name = malloc(length + sizeof int8);
-    if (name) sprintf(name, "%.*s%s", (int)length, path, int8);
-    return name;
+/* The graph of a run folder, or the graph itself. NULL: no memory. */
+static char *graph_path(const char *path) {
+    return cdul_path_is_folder(path) ? cdul_path_join(path, "model.onnx") : strdup(path);
 }
 
+/* "run/model.onnx" -> "run/model_int8.onnx" */
 char *cdul_classifier_int8_path(const char *path) {
-    char *graph = cdul_path_is_folder(path) ? cdul_path_join(path, "model.onnx") : strdup(path);
-    char *name = graph ? int8_name(graph) : NULL;
+    static const char ending[] = ".onnx";
+    char *name = NULL, *graph = graph_path(path);
+    if (!graph) return NULL;
+    size_t length = strlen(graph), cut = sizeof ending - 1;
+    if (length > cut && strcmp(graph + length - cut, ending) == 0) graph[length - cut] = '\0';
+    if (asprintf(&name, "%s_int8.onnx", graph) < 0) name = NULL;
     free(graph);
     return name;
 }
 
-static cdul_status find_int8(const char *path, char **out, cdul_error *err) {
-    *out = cdul_classifier_int8_path(path);
+static cdul_status find_graph(const char *path, bool int8, char **out, cdul_error *err) {
+    static const char when[] = "cdul-train writes it when a run is finished";
+    *out = int8 ? cdul_classifier_int8_path(path) : graph_path(path);
     if (!*out) return cdul_fail_memory(err, "path");
     if (cdul_path_exists(*out)) return CDUL_OK;
-    cdul_status status = cdul_fail(
-        err, CDUL_ERR_INPUT,
-        "%s: no such file, so this model has no int8: cdul-train writes it when a run is finished; "
-        "or use --precision fp32",
-        *out);
-    free(*out);
-    *out = NULL;
-    return status;
-}
-
-static cdul_status find_graph(const char *path, char **out, cdul_error *err) {
-    bool is_folder = cdul_path_is_folder(path);
-    *out = is_folder ? cdul_path_join(path, "model.onnx") : strdup(path);
-    if (!*out) return cdul_fail_memory(err, "path");
-    if (cdul_path_exists(*out)) return CDUL_OK;
-    cdul_status status =
-        is_folder
-            ? cdul_fail(
-                  err, CDUL_ERR_INPUT,
-                  "%s: no model.onnx in this folder; cdul-train writes it when a run is finished",
-                  path)
-            : cdul_fail_errno(err, "%s", path);
-    free(*out);
-    *out = NULL;
-    return status;
+    if (int8)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: no such file, so this model has no int8: %s; or use --precision fp32",
+                         *out, when);
+    if (cdul_path_is_folder(path))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no model.onnx in this folder; %s", path, when);
+    return cdul_fail_errno(err, "%s", path);
 }
 
 static const char *metadata(const void *session, const char *key) {
@@ -153,23 +136,21 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
     session.callbacks = options->callbacks;
     session.provider = options->provider;
     session.provider.bfloat16 = options->precision == CDUL_INFERENCE_BF16;
-    bool int8 = options->precision == CDUL_INFERENCE_INT8;
+    const bool int8 = options->precision == CDUL_INFERENCE_INT8;
     char *graph = NULL;
     cdul_classifier *classifier = calloc(1, sizeof *classifier);
-    cdul_status status = !classifier ? cdul_fail_memory(err, "classifier")
-                         : int8      ? find_int8(path, &graph, err)
-                                     : find_graph(path, &graph, err);
+    if (!classifier) return cdul_fail_memory(err, "classifier");
+    classifier->callbacks = options->callbacks;
+    classifier->batch = options->batch ? options->batch : default_batch(options->threads);
+    cdul_status status = find_graph(path, int8, &graph, err);
     if (status == CDUL_OK) status = cdul_session_open(graph, &session, &classifier->session, err);
     if (status == CDUL_OK) status = read_card(classifier, err);
     free(graph);
-    if (status != CDUL_OK) {
+    if (status == CDUL_OK)
+        *out = classifier;
+    else
         cdul_classifier_close(classifier);
-        return status;
-    }
-    classifier->callbacks = options->callbacks;
-    classifier->batch = options->batch ? options->batch : default_batch(options->threads);
-    *out = classifier;
-    return CDUL_OK;
+    return status;
 }
 
 void cdul_classifier_close(cdul_classifier *classifier) {
@@ -201,11 +182,6 @@ const char *cdul_classifier_placement(const cdul_classifier *classifier) {
 
 const cdul_preprocess *cdul_classifier_preprocess(const cdul_classifier *classifier) {
     return &classifier->card.preprocess;
-}
-
-void cdul_classifier_size(const cdul_classifier *classifier, size_t *width, size_t *height) {
-    *width = classifier->card.preprocess.width;
-    *height = classifier->card.preprocess.height;
 }
 
 /* --- Views to scores --- */
@@ -260,8 +236,7 @@ cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixe
 
 typedef struct predictor {
     cdul_classifier *classifier;
-    const cdul_predict_settings *settings;
-    const cdul_predict_sink *sink;
+    const cdul_predict_params *params;
     size_t views, classes; /* V, C */
     float *scores; /* [C] */
 } predictor;
@@ -281,46 +256,44 @@ static const char *check_scores(void *user, float *rows) {
 
 static cdul_status hand_over(void *user, size_t i, const float *rows, void *kept, cdul_error *err) {
     predictor *p = user;
-    cdul_combine_views(p->settings->views, rows, p->views, p->classes, p->scores);
-    if (p->settings->standardise) cdul_standardise_scores(p->scores, p->classes);
-    return p->sink->predicted(p->sink->user, i, p->scores, kept, err);
+    cdul_combine_views(p->params->views, rows, p->views, p->classes, p->scores);
+    if (p->params->standardise) cdul_standardise_scores(p->scores, p->classes);
+    return p->params->predicted(p->params->user, i, p->scores, kept, err);
 }
 
 static void skip(void *user, size_t i, const char *reason) {
     predictor *p = user;
-    p->sink->skipped(p->sink->user, i, reason);
+    if (p->params->skipped) p->params->skipped(p->params->user, i, reason);
 }
 
 static cdul_status keep(void *user, size_t i, const cdul_image *image, void **kept,
                         cdul_error *err) {
     predictor *p = user;
-    return p->sink->keep(p->sink->user, i, image, kept, err);
+    return p->params->keep(p->params->user, i, image, kept, err);
 }
 
 cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_strings *paths,
-                                    const cdul_predict_settings *settings,
-                                    const cdul_predict_sink *sink, cdul_error *err) {
+                                    const cdul_predict_params *params, cdul_error *err) {
     cdul_crops crops = {0};
     cdul_view_options views = {.preprocess = &classifier->card.preprocess,
-                               .mirror = settings->views == CDUL_TEST_VIEWS_FLIP,
-                               .decode = settings->decode,
-                               .reduce = settings->reduce,
-                               .threads = settings->threads,
+                               .mirror = params->views == CDUL_TEST_VIEWS_FLIP,
+                               .decode = params->decode,
+                               .reduce = params->reduce,
+                               .threads = params->threads,
                                .batch = classifier->batch,
                                .width = classifier->card.classes.count,
                                .verb = "predict",
                                .callbacks = classifier->callbacks};
-    predictor p = {
-        .classifier = classifier, .settings = settings, .sink = sink, .classes = views.width};
+    predictor p = {.classifier = classifier, .params = params, .classes = views.width};
     const cdul_view_calls calls = {.network = score_views,
                                    .check = check_scores,
                                    .done = hand_over,
                                    .skipped = skip,
-                                   .keep = sink->keep ? keep : NULL,
-                                   .drop = sink->drop,
+                                   .keep = params->keep ? keep : NULL,
+                                   .drop = params->drop,
                                    .user = &p};
     cdul_status status = CDUL_OK;
-    if (settings->views == CDUL_TEST_VIEWS_GRID) {
+    if (params->views == CDUL_TEST_VIEWS_GRID) {
         status = cdul_crops_parse(GRID, &crops, err);
         views.crops = &crops;
     }

@@ -4,9 +4,6 @@
 
 #include "cdul/classifier.h"
 
-/* How an image becomes the graph's input. */
-const cdul_preprocess *cdul_classifier_preprocess(const cdul_classifier *classifier);
-
 /* Where it is if the model at `path` has one: model_int8.onnx beside model.onnx. The caller frees;
  * NULL: no memory. */
 char *cdul_classifier_int8_path(const char *path);

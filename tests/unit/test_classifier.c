@@ -75,15 +75,15 @@ static cdul_strings pictures(void) {
 }
 
 static cdul_status predict(const char *model, size_t batch, const cdul_strings *paths,
-                           const cdul_predict_settings *settings, bool keep, collected *out) {
+                           cdul_predict_params params, bool keep, collected *out) {
     cdul_classifier *classifier =
         open_classifier(model, batch, out->watcher ? &out->watcher->callbacks : NULL);
-    const cdul_predict_sink sink = {.predicted = collect,
-                                    .skipped = note_skipped,
-                                    .keep = keep ? keep_width : NULL,
-                                    .drop = free,
-                                    .user = out};
-    cdul_status status = cdul_classifier_predict(classifier, paths, settings, &sink, &err);
+    params.predicted = collect;
+    params.skipped = note_skipped;
+    params.keep = keep ? keep_width : NULL;
+    params.drop = free;
+    params.user = out;
+    cdul_status status = cdul_classifier_predict(classifier, paths, &params, &err);
     cdul_classifier_close(classifier);
     return status;
 }
@@ -123,11 +123,11 @@ static void scores_are_those_of_a_python_pipeline_for_all_views_batches_and_thre
         collected first = {0};
         for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
             collected got = {0};
-            cdul_predict_settings settings = cdul_predict_defaults();
-            settings.threads = b % 3;
-            settings.views = cases[k].views;
-            settings.standardise = cases[k].standardise;
-            assert_ok(predict("run", batches[b], &paths, &settings, false, &got));
+            cdul_predict_params params = cdul_predict_defaults();
+            params.threads = b % 3;
+            params.views = cases[k].views;
+            params.standardise = cases[k].standardise;
+            assert_ok(predict("run", batches[b], &paths, params, false, &got));
             check_against(cases[k].name, &got);
             if (b == 0) first = got;
             assert_memory_equal(got.scores, first.scores, sizeof got.scores); /* to the last bit */
@@ -140,13 +140,11 @@ static void the_card_says_classes_thresholds_size_and_provenance(void **state) {
     (void)state;
     cdul_classifier *classifier = open_classifier("run/model.onnx", 0, NULL);
     const cdul_strings *classes = cdul_classifier_classes(classifier);
-    size_t width, height;
     assert_int_equal(classes->count, CLASSES);
     assert_string_equal(classes->items[2], "caf\xc3\xa9");
     assert_float_equal(cdul_classifier_thresholds(classifier)[3], 0.55, 1e-6);
-    cdul_classifier_size(classifier, &width, &height);
-    assert_int_equal(width, 32);
-    assert_int_equal(height, 24);
+    assert_int_equal(cdul_classifier_preprocess(classifier)->width, 32);
+    assert_int_equal(cdul_classifier_preprocess(classifier)->height, 24);
     assert_string_equal(cdul_classifier_provenance(classifier),
                         "{\"made by\": \"make_classifier.py\"}");
     assert_string_equal(cdul_classifier_path(classifier), FOLDER "run/model.onnx");
@@ -196,10 +194,10 @@ static void images_that_cannot_be_read_are_skipped_and_the_others_keep_their_ord
     char *gone = paths.items[4];
     paths.items[4] = paths.items[1];
     paths.items[1] = gone;
-    const cdul_predict_settings settings = cdul_predict_defaults();
+    const cdul_predict_params params = cdul_predict_defaults();
     for (size_t batch = 1; batch < 5; batch++) {
         collected got = {0};
-        assert_ok(predict("run", batch, &paths, &settings, true, &got));
+        assert_ok(predict("run", batch, &paths, params, true, &got));
         assert_int_equal(got.predicted, 4);
         const size_t order[] = {0, 2, 3, 4};
         assert_memory_equal(got.order, order, sizeof order);
@@ -213,16 +211,16 @@ static void images_that_cannot_be_read_are_skipped_and_the_others_keep_their_ord
 static void what_is_kept_of_an_image_comes_with_its_scores_and_is_dropped(void **state) {
     (void)state;
     cdul_strings paths = pictures();
-    cdul_predict_settings settings = cdul_predict_defaults();
+    cdul_predict_params params = cdul_predict_defaults();
     for (size_t batch = 1; batch < 8; batch++) {
-        settings.threads = batch % 3;
-        settings.views = batch % 2 ? CDUL_TEST_VIEWS_FLIP : CDUL_TEST_VIEWS_GRID;
+        params.threads = batch % 3;
+        params.views = batch % 2 ? CDUL_TEST_VIEWS_FLIP : CDUL_TEST_VIEWS_GRID;
         collected got = {0};
-        assert_ok(predict("run", batch, &paths, &settings, true, &got));
+        assert_ok(predict("run", batch, &paths, params, true, &got));
         assert_int_equal(got.kept, 2);
         /* the rest is dropped: seen by the address sanitizer */
         collected ended = {.fail_after = 1};
-        assert_fails(predict("run", batch, &paths, &settings, true, &ended), CDUL_ERR_IO,
+        assert_fails(predict("run", batch, &paths, params, true, &ended), CDUL_ERR_IO,
                      "disk is full");
         assert_int_equal(ended.predicted, 1);
     }
@@ -232,9 +230,9 @@ static void what_is_kept_of_an_image_comes_with_its_scores_and_is_dropped(void *
 static void numbers_that_are_no_scores_are_not_handed_on(void **state) {
     (void)state;
     cdul_strings paths = pictures();
-    const cdul_predict_settings settings = cdul_predict_defaults();
+    const cdul_predict_params params = cdul_predict_defaults();
     collected got = {0};
-    assert_ok(predict("unbounded.onnx", 2, &paths, &settings, false, &got));
+    assert_ok(predict("unbounded.onnx", 2, &paths, params, false, &got));
     assert_int_equal(got.predicted, 0);
     assert_int_equal(got.skipped, PICTURES);
     assert_string_equal(got.reason, "the model's scores are not in 0 .. 1");
@@ -244,25 +242,25 @@ static void numbers_that_are_no_scores_are_not_handed_on(void **state) {
 static void no_images_give_no_scores(void **state) {
     (void)state;
     const cdul_strings none = {0};
-    const cdul_predict_settings settings = cdul_predict_defaults();
+    const cdul_predict_params params = cdul_predict_defaults();
     collected got = {0};
-    assert_ok(predict("run", 8, &none, &settings, false, &got));
+    assert_ok(predict("run", 8, &none, params, false, &got));
     assert_int_equal(got.predicted + got.skipped, 0);
 }
 
 static void the_caller_sees_progress_and_a_stop_keeps_what_is_computed(void **state) {
     (void)state;
     cdul_strings paths = pictures();
-    const cdul_predict_settings settings = cdul_predict_defaults();
+    const cdul_predict_params params = cdul_predict_defaults();
     static watcher w;
     watcher_start(&w);
     collected got = {.watcher = &w};
-    assert_ok(predict("run", 2, &paths, &settings, true, &got));
+    assert_ok(predict("run", 2, &paths, params, true, &got));
     assert_string_equal(w.verb, "predict");
     assert_int_equal(w.done, PICTURES);
     assert_int_equal(w.ended, 1);
     got = (collected){.watcher = &w, .stop_after = 2};
-    assert_fails(predict("run", 2, &paths, &settings, true, &got), CDUL_ERR_CANCELLED, "2 of 4");
+    assert_fails(predict("run", 2, &paths, params, true, &got), CDUL_ERR_CANCELLED, "2 of 4");
     assert_int_equal(got.predicted, 2);
     assert_int_equal(w.ended, 2);
     cdul_strings_free(&paths);
