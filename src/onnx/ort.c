@@ -5,8 +5,8 @@
 
 #define LONGEST_LINE 700 /* bytes: leaves room for the file's name */
 
-cdul_status cdul_ort_check(const cdul_ort *ort, OrtStatus *status, cdul_status failure,
-                           const char *doing, cdul_error *err) {
+cdul_status cdul_ort_check_as(const cdul_ort *ort, OrtStatus *status, cdul_status failure,
+                              const char *doing, cdul_error *err) {
     if (!status) return CDUL_OK;
     if (ort->api->GetErrorCode(status) == ORT_NO_SUCHFILE) failure = CDUL_ERR_IO;
     const char *message = ort->api->GetErrorMessage(status);
@@ -20,6 +20,11 @@ cdul_status cdul_ort_check(const cdul_ort *ort, OrtStatus *status, cdul_status f
     cdul_fail(err, failure, "%s: %s: %.*s", ort->path, doing, line, message);
     ort->api->ReleaseStatus(status);
     return failure;
+}
+
+cdul_status cdul_ort_check(const cdul_ort *ort, OrtStatus *status, const char *doing,
+                           cdul_error *err) {
+    return cdul_ort_check_as(ort, status, CDUL_ERR_RUNTIME, doing, err);
 }
 
 void cdul_ort_drop(const OrtApi *api, OrtStatus *status) {
@@ -49,10 +54,9 @@ cdul_status cdul_ort_start(cdul_ort *ort, cdul_error *err) {
         cdul_ort_check(ort,
                        ort->api->CreateEnvWithCustomLogger(
                            swallow_log, NULL, ORT_LOGGING_LEVEL_ERROR, "cdul", &ort->env),
-                       CDUL_ERR_RUNTIME, "ONNX Runtime", err);
+                       "ONNX Runtime", err);
     if (status != CDUL_OK) return status;
-    return cdul_ort_check(ort, ort->api->DisableTelemetryEvents(ort->env), CDUL_ERR_RUNTIME,
-                          "ONNX Runtime", err);
+    return cdul_ort_check(ort, ort->api->DisableTelemetryEvents(ort->env), "ONNX Runtime", err);
 }
 
 void cdul_ort_end(cdul_ort *ort) {
@@ -78,15 +82,13 @@ ONNXTensorElementDataType cdul_ort_type(cdul_element element) {
 cdul_status cdul_ort_shape(const cdul_ort *ort, const OrtTensorTypeAndShapeInfo *info,
                            cdul_element *element, size_t *rank, int64_t *dims, cdul_error *err) {
     ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-    cdul_status status = cdul_ort_check(ort, ort->api->GetTensorElementType(info, &type),
-                                        CDUL_ERR_RUNTIME, "type", err);
+    cdul_status status =
+        cdul_ort_check(ort, ort->api->GetTensorElementType(info, &type), "type", err);
     if (status == CDUL_OK)
-        status = cdul_ort_check(ort, ort->api->GetDimensionsCount(info, rank), CDUL_ERR_RUNTIME,
-                                "shape", err);
+        status = cdul_ort_check(ort, ort->api->GetDimensionsCount(info, rank), "shape", err);
     *element = CDUL_ELEMENT_OTHER;
     if (status != CDUL_OK || *rank > CDUL_PORT_RANK) return status;
     for (int e = 0; e < CDUL_ELEMENT_OTHER; e++)
         if (types[e] == type) *element = (cdul_element)e;
-    return cdul_ort_check(ort, ort->api->GetDimensions(info, dims, *rank), CDUL_ERR_RUNTIME,
-                          "shape", err);
+    return cdul_ort_check(ort, ort->api->GetDimensions(info, dims, *rank), "shape", err);
 }

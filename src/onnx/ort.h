@@ -21,9 +21,12 @@ const char *cdul_ort_version(void);
 cdul_status cdul_ort_start(cdul_ort *ort, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_ort_end(cdul_ort *ort);
 
-/* Releases `status` and reports its first line, after the path and `doing`; NULL is success. */
-cdul_status cdul_ort_check(const cdul_ort *ort, OrtStatus *status, cdul_status failure,
-                           const char *doing, cdul_error *err);
+/* Releases `status` and reports its first line, after the path and `doing`, as CDUL_ERR_RUNTIME, or
+ * as `failure`; NULL is success. */
+cdul_status cdul_ort_check(const cdul_ort *ort, OrtStatus *status, const char *doing,
+                           cdul_error *err);
+cdul_status cdul_ort_check_as(const cdul_ort *ort, OrtStatus *status, cdul_status failure,
+                              const char *doing, cdul_error *err);
 /* Releases a failure that nobody need know of; NULL is none. */
 void cdul_ort_drop(const OrtApi *api, OrtStatus *status);
 

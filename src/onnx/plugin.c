@@ -39,8 +39,8 @@ typedef struct plugin_devices {
 static cdul_status find_devices(const cdul_ort *ort, plugin_devices *plugin, cdul_error *err) {
     const OrtEpDevice *const *all = NULL;
     size_t n = 0;
-    cdul_status status = cdul_ort_check(ort, ort->api->GetEpDevices(ort->env, &all, &n),
-                                        CDUL_ERR_RUNTIME, "devices", err);
+    cdul_status status =
+        cdul_ort_check(ort, ort->api->GetEpDevices(ort->env, &all, &n), "devices", err);
     if (status != CDUL_OK) return status;
     free(plugin->devices);
     plugin->count = 0;
@@ -134,7 +134,7 @@ cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
                                const cdul_provider *from, cdul_provider_pairs *pairs, int threads,
                                char *said, cdul_error *err) {
     plugin_devices plugin;
-    char list[400], name[64], config[120];
+    char list[CDUL_PROVIDER_LIST], name[64], config[120];
     const OrtEpDevice *device = NULL;
     cdul_status status = load(ort, from->library, &plugin, err);
     if (status == CDUL_OK) {
@@ -167,7 +167,7 @@ cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
         if (openvino) cdul_provider_pairs_default(pairs, "load_config", config);
     }
     if (status == CDUL_OK)
-        status = cdul_ort_check(
+        status = cdul_ort_check_as(
             ort,
             ort->api->SessionOptionsAppendExecutionProvider_V2(
                 options, ort->env, &device, 1, pairs->keys, pairs->values, pairs->count),
@@ -179,18 +179,15 @@ cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
 cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) {
     cdul_ort ort = {.path = library};
     plugin_devices plugin = {.count = 0};
-    char list[400] = "";
-    cdul_status status = CDUL_OK;
-    if (library) status = cdul_ort_start(&ort, err);
+    char built_in[CDUL_PROVIDER_LIST], list[CDUL_PROVIDER_LIST];
+    cdul_status status = cdul_provider_list(built_in, sizeof built_in, err);
+    if (library && status == CDUL_OK) status = cdul_ort_start(&ort, err);
     if (library && status == CDUL_OK) status = load(&ort, library, &plugin, err);
     if (library && status == CDUL_OK) describe(ort.api, &plugin, list, sizeof list);
     free(plugin.devices);
     cdul_ort_end(&ort);
     if (status != CDUL_OK) return status;
-    char *built_in = cdul_provider_list();
-    if (!built_in) return cdul_fail_memory(err, "versions");
     fprintf(out, "onnxruntime %s\nproviders %s\n", cdul_ort_version(), built_in);
     if (library) fprintf(out, "plug-in providers %s\n", list);
-    free(built_in);
     return CDUL_OK;
 }

@@ -21,61 +21,62 @@ const char *cdul_provider_short(const char *name, char *text, size_t size) {
     return text;
 }
 
-typedef struct provider_list {
-    const OrtApi *api;
-    char **names; /* ONNX Runtime's, in full */
-    int count;
-} provider_list;
-
-static provider_list list_providers(void) {
-    provider_list list = {.api = OrtGetApiBase()->GetApi(ORT_API_VERSION)};
-    if (list.api)
-        cdul_ort_drop(list.api, list.api->GetAvailableProviders(&list.names, &list.count));
-    return list;
+/* The long names of those that this ONNX Runtime was built with. */
+static cdul_status list_names(cdul_strings *out, cdul_error *err) {
+    const OrtApi *api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
+    char **names = NULL;
+    int count = 0;
+    cdul_status status = CDUL_OK;
+    if (api) cdul_ort_drop(api, api->GetAvailableProviders(&names, &count));
+    for (int i = 0; status == CDUL_OK && i < count; i++)
+        status = cdul_strings_add(out, names[i], err);
+    if (names) cdul_ort_drop(api, api->ReleaseAvailableProviders(names, count));
+    return status;
 }
 
-static void release_list(provider_list *list) {
-    if (list->names)
-        cdul_ort_drop(list->api, list->api->ReleaseAvailableProviders(list->names, list->count));
-}
-
-char *cdul_provider_list(void) {
-    provider_list list = list_providers();
-    size_t size = 1;
-    for (int i = 0; i < list.count; i++) size += strlen(list.names[i]) + 2;
-    char *text = calloc(size, 1);
-    for (int i = 0; text && i < list.count; i++) {
+static void join_short(const cdul_strings *names, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < names->count && used < size; i++) {
         char name[64];
-        snprintf(text + strlen(text), size - strlen(text), "%s%s", i ? ", " : "",
-                 cdul_provider_short(list.names[i], name, sizeof name));
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                                 cdul_provider_short(names->items[i], name, sizeof name));
     }
-    release_list(&list);
-    return text;
 }
 
-/* Writes ONNX Runtime's own, full name of the built-in provider that the user named into `name`. */
+cdul_status cdul_provider_list(char *text, size_t size, cdul_error *err) {
+    cdul_strings names = {0};
+    cdul_status status = list_names(&names, err);
+    if (status == CDUL_OK) join_short(&names, text, size);
+    cdul_strings_free(&names);
+    return status;
+}
+
+/* Writes the long name of the built-in provider that the user named into `name`. */
 static cdul_status find_provider(const cdul_ort *ort, const char *wanted, size_t length, char *name,
                                  size_t size, cdul_error *err) {
-    provider_list list = list_providers();
+    cdul_strings names = {0};
+    cdul_status status = list_names(&names, err);
     name[0] = '\0';
-    for (int i = 0; i < list.count; i++) {
+    for (size_t i = 0; status == CDUL_OK && i < names.count; i++) {
         char text[64];
-        cdul_provider_short(list.names[i], text, sizeof text);
+        cdul_provider_short(names.items[i], text, sizeof text);
         if (strlen(text) == length && strncasecmp(text, wanted, length) == 0)
-            snprintf(name, size, "%s", list.names[i]);
+            snprintf(name, size, "%s", names.items[i]);
     }
-    release_list(&list);
-    if (name[0]) return CDUL_OK;
-    char *available = cdul_provider_list();
-    cdul_fail(err, CDUL_ERR_USAGE,
-              "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built with %s; name "
-              "one of "
-              "them, give a plug-in that brings it with --provider-library, or build cdul with "
-              "another ONNX "
-              "Runtime",
-              ort->path, (int)length, wanted, cdul_ort_version(), available ? available : "?");
-    free(available);
-    return CDUL_ERR_USAGE;
+    if (status == CDUL_OK && !name[0]) {
+        char available[CDUL_PROVIDER_LIST];
+        join_short(&names, available, sizeof available);
+        status = cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built with %s; name "
+            "one of them, give a plug-in that brings it with --provider-library, or build cdul "
+            "with "
+            "another ONNX Runtime",
+            ort->path, (int)length, wanted, cdul_ort_version(), available);
+    }
+    cdul_strings_free(&names);
+    return status;
 }
 
 /* --- Options of a provider --- */
@@ -130,9 +131,9 @@ static cdul_status append_nvidia(const cdul_ort *ort, OrtSessionOptions *options
                *doing = cuda ? "CUDA options" : "TensorRT options";
     cdul_status status = cdul_ort_check(
         ort, cuda ? api->CreateCUDAProviderOptions(&c) : api->CreateTensorRTProviderOptions(&t),
-        CDUL_ERR_RUNTIME, name, err);
+        name, err);
     if (status == CDUL_OK)
-        status = cdul_ort_check(
+        status = cdul_ort_check_as(
             ort,
             cuda ? api->UpdateCUDAProviderOptions(c, pairs->keys, pairs->values, pairs->count)
                  : api->UpdateTensorRTProviderOptions(t, pairs->keys, pairs->values, pairs->count),
@@ -142,7 +143,7 @@ static cdul_status append_nvidia(const cdul_ort *ort, OrtSessionOptions *options
             ort,
             cuda ? api->SessionOptionsAppendExecutionProvider_CUDA_V2(options, c)
                  : api->SessionOptionsAppendExecutionProvider_TensorRT_V2(options, t),
-            CDUL_ERR_RUNTIME, name, err);
+            name, err);
     if (c) api->ReleaseCUDAProviderOptions(c);
     if (t) api->ReleaseTensorRTProviderOptions(t);
     return status;
@@ -200,5 +201,5 @@ cdul_status cdul_provider_append(const cdul_ort *ort, OrtSessionOptions *options
     return cdul_ort_check(ort,
                           ort->api->SessionOptionsAppendExecutionProvider(
                               options, name, pairs->keys, pairs->values, pairs->count),
-                          CDUL_ERR_RUNTIME, said, err);
+                          said, err);
 }

@@ -9,9 +9,11 @@
 /* Bytes of a provider's name for people: "CUDA", "OpenVINO on CPU"; "" = the CPU alone. */
 #define CDUL_PROVIDER_NAME 80
 
-/* What this ONNX Runtime was built with, comma separated: "Tensorrt, CUDA, CPU". The caller frees.
- * NULL: no memory. */
-char *cdul_provider_list(void);
+/* Bytes of any list of providers; what does not fit is cut. */
+#define CDUL_PROVIDER_LIST 400
+
+/* What this ONNX Runtime was built with: "Tensorrt, CUDA, CPU". */
+cdul_status cdul_provider_list(char *text, size_t size, cdul_error *err) CDUL_MUST_CHECK;
 /* ONNX Runtime's name without "ExecutionProvider"; returns `text`. */
 const char *cdul_provider_short(const char *name, char *text, size_t size);
 

@@ -47,7 +47,7 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
         &s->ort,
         s->ort.api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes, feed->dims, feed->rank,
                                                    cdul_ort_type(port->element), &out->value),
-        CDUL_ERR_RUNTIME, port->name, err);
+        port->name, err);
 }
 
 static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fetch *fetch,
@@ -55,8 +55,8 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
     OrtTensorTypeAndShapeInfo *info = NULL;
     cdul_element element = CDUL_ELEMENT_OTHER;
     void *data = NULL;
-    cdul_status status = cdul_ort_check(&s->ort, s->ort.api->GetTensorTypeAndShape(value, &info),
-                                        CDUL_ERR_RUNTIME, fetch->name, err);
+    cdul_status status =
+        cdul_ort_check(&s->ort, s->ort.api->GetTensorTypeAndShape(value, &info), fetch->name, err);
     if (status == CDUL_OK)
         status = cdul_ort_shape(&s->ort, info, &element, &fetch->rank, fetch->dims, err);
     if (info) s->ort.api->ReleaseTensorTypeAndShapeInfo(info);
@@ -67,7 +67,7 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
                       s->ort.path, fetch->name);
     if (status == CDUL_OK)
         status = cdul_ort_check(&s->ort, s->ort.api->GetTensorMutableData(value, &data),
-                                CDUL_ERR_RUNTIME, fetch->name, err);
+                                fetch->name, err);
     if (status != CDUL_OK) return status;
     fetch->values = calloc(fetch->count ? fetch->count : 1, sizeof *fetch->values);
     if (!fetch->values) return cdul_fail_memory(err, "network output");
@@ -102,7 +102,7 @@ cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_f
         status = cdul_ort_check(&s->ort,
                                 s->ort.api->Run(s->session, cdul_stop_options(s->stop), input_names,
                                                 values, n_feeds, output_names, n_fetches, results),
-                                CDUL_ERR_RUNTIME, "running the network", err);
+                                "running the network", err);
     if (status == CDUL_ERR_RUNTIME && cdul_stopped(s->callbacks))
         status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     for (size_t i = 0; status == CDUL_OK && i < n_fetches; i++)

@@ -30,7 +30,7 @@ static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
     return cdul_ort_check(
         &s->ort,
         s->ort.api->AddSessionConfigEntry(options, "session.record_ep_graph_assignment_info", "1"),
-        CDUL_ERR_RUNTIME, "session options", err);
+        "session options", err);
 }
 
 /* ONNX Runtime's session options for ours, the provider among them. The caller releases *out, set
@@ -38,8 +38,8 @@ static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
 static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
                            OrtSessionOptions **out, cdul_error *err) {
     const OrtApi *api = s->ort.api;
-    cdul_status status = cdul_ort_check(&s->ort, api->CreateSessionOptions(out), CDUL_ERR_RUNTIME,
-                                        "session options", err);
+    cdul_status status =
+        cdul_ort_check(&s->ort, api->CreateSessionOptions(out), "session options", err);
     if (status != CDUL_OK) return status;
     const bool given = from->threads > 0 && from->threads < 4096;
     const int threads = (int)(given ? from->threads : cdul_processors());
@@ -60,7 +60,7 @@ static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         if (status == CDUL_OK)
-            status = cdul_ort_check(&s->ort, steps[i], CDUL_ERR_RUNTIME, "session options", err);
+            status = cdul_ort_check(&s->ort, steps[i], "session options", err);
         else
             cdul_ort_drop(api, steps[i]);
     }
@@ -78,17 +78,17 @@ static cdul_status place(cdul_session *s, cdul_error *err) {
     if (!s->provider[0]) return CDUL_OK;
     cdul_status status = cdul_ort_check(
         &s->ort, s->ort.api->Session_GetEpGraphAssignmentInfo(s->session, &parts, &n_parts),
-        CDUL_ERR_RUNTIME, "nodes", err);
+        "nodes", err);
     for (size_t i = 0; status == CDUL_OK && i < n_parts; i++) {
         const OrtEpAssignedNode *const *nodes = NULL;
         const char *name = NULL;
         size_t count = 0;
         status = cdul_ort_check(&s->ort, s->ort.api->EpAssignedSubgraph_GetEpName(parts[i], &name),
-                                CDUL_ERR_RUNTIME, "nodes", err);
+                                "nodes", err);
         if (status == CDUL_OK)
             status = cdul_ort_check(
-                &s->ort, s->ort.api->EpAssignedSubgraph_GetNodes(parts[i], &nodes, &count),
-                CDUL_ERR_RUNTIME, "nodes", err);
+                &s->ort, s->ort.api->EpAssignedSubgraph_GetNodes(parts[i], &nodes, &count), "nodes",
+                err);
         if (status == CDUL_OK && strcmp(name, "CPUExecutionProvider") != 0) own += count;
         all += count;
     }
@@ -116,14 +116,13 @@ static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_p
     const OrtTensorTypeAndShapeInfo *tensor = NULL;
     OrtStatus *failed = input ? api->SessionGetInputName(s->session, i, s->allocator, &name)
                               : api->SessionGetOutputName(s->session, i, s->allocator, &name);
-    cdul_status status = cdul_ort_check(&s->ort, failed, CDUL_ERR_RUNTIME, "name", err);
+    cdul_status status = cdul_ort_check(&s->ort, failed, "name", err);
     if (status != CDUL_OK) return status;
     failed = input ? api->SessionGetInputTypeInfo(s->session, i, &type)
                    : api->SessionGetOutputTypeInfo(s->session, i, &type);
-    status = cdul_ort_check(&s->ort, failed, CDUL_ERR_RUNTIME, "type", err);
+    status = cdul_ort_check(&s->ort, failed, "type", err);
     if (status == CDUL_OK)
-        status = cdul_ort_check(&s->ort, api->CastTypeInfoToTensorInfo(type, &tensor),
-                                CDUL_ERR_RUNTIME, "type", err);
+        status = cdul_ort_check(&s->ort, api->CastTypeInfoToTensorInfo(type, &tensor), "type", err);
     port->element = CDUL_ELEMENT_OTHER;
     if (status == CDUL_OK && tensor)
         status = cdul_ort_shape(&s->ort, tensor, &port->element, &port->rank, port->dims, err);
@@ -139,7 +138,7 @@ static cdul_status read_ports(const cdul_session *s, bool input, cdul_port **out
     const OrtApi *api = s->ort.api;
     OrtStatus *failed = input ? api->SessionGetInputCount(s->session, count)
                               : api->SessionGetOutputCount(s->session, count);
-    cdul_status status = cdul_ort_check(&s->ort, failed, CDUL_ERR_RUNTIME, "ports", err);
+    cdul_status status = cdul_ort_check(&s->ort, failed, "ports", err);
     if (status != CDUL_OK) return status;
     *out = calloc(*count ? *count : 1, sizeof **out);
     if (!*out) {
@@ -157,14 +156,13 @@ static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     OrtAllocator *allocator = s->allocator;
     char **keys = NULL;
     int64_t count = 0;
-    cdul_status status =
-        cdul_ort_check(&s->ort, api->SessionGetModelMetadata(s->session, &s->metadata),
-                       CDUL_ERR_RUNTIME, "metadata", err);
+    cdul_status status = cdul_ort_check(
+        &s->ort, api->SessionGetModelMetadata(s->session, &s->metadata), "metadata", err);
     if (status == CDUL_OK)
         status = cdul_ort_check(
             &s->ort,
             api->ModelMetadataGetCustomMetadataMapKeys(s->metadata, allocator, &keys, &count),
-            CDUL_ERR_RUNTIME, "metadata", err);
+            "metadata", err);
     if (status != CDUL_OK || count <= 0) return status;
     for (int64_t i = 0; i < count; i++) {
         char *value = NULL;
@@ -172,7 +170,7 @@ static cdul_status read_properties(cdul_session *s, cdul_error *err) {
             status = cdul_ort_check(
                 &s->ort,
                 api->ModelMetadataLookupCustomMetadataMap(s->metadata, allocator, keys[i], &value),
-                CDUL_ERR_RUNTIME, "metadata", err);
+                "metadata", err);
         if (status == CDUL_OK) status = cdul_strings_add(&s->properties, keys[i], err);
         if (status == CDUL_OK) status = cdul_strings_add(&s->properties, value ? value : "", err);
         allocator->Free(allocator, value);
@@ -189,9 +187,9 @@ static cdul_status create(cdul_session *s, OrtSessionOptions *options, cdul_erro
     cdul_status status = CDUL_OK;
     if (!s->provider[0]) status = cdul_weights_open(&s->ort, options, doing, &s->session, err);
     if (status != CDUL_OK || s->session) return status;
-    return cdul_ort_check(&s->ort,
-                          s->ort.api->CreateSession(s->ort.env, s->ort.path, options, &s->session),
-                          CDUL_ERR_INPUT, doing, err);
+    return cdul_ort_check_as(
+        &s->ort, s->ort.api->CreateSession(s->ort.env, s->ort.path, options, &s->session),
+        CDUL_ERR_INPUT, doing, err);
 }
 
 static cdul_status open_graph(cdul_session *s, const cdul_session_options *options,
@@ -206,11 +204,11 @@ static cdul_status open_graph(cdul_session *s, const cdul_session_options *optio
     if (status == CDUL_OK) status = place(s, err);
     if (status == CDUL_OK)
         status = cdul_ort_check(&s->ort, api->GetAllocatorWithDefaultOptions(&s->allocator),
-                                CDUL_ERR_RUNTIME, "allocator", err);
+                                "allocator", err);
     if (status == CDUL_OK)
         status = cdul_ort_check(
             &s->ort, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &s->memory),
-            CDUL_ERR_RUNTIME, "memory", err);
+            "memory", err);
     return status;
 }
 

@@ -45,8 +45,8 @@ cdul_status cdul_stop_open(const cdul_ort *ort, const cdul_callbacks *callbacks,
     if (!stop) return cdul_fail_memory(err, "session");
     stop->api = ort->api;
     stop->callbacks = callbacks;
-    cdul_status status = cdul_ort_check(ort, ort->api->CreateRunOptions(&stop->options),
-                                        CDUL_ERR_RUNTIME, "run options", err);
+    cdul_status status =
+        cdul_ort_check(ort, ort->api->CreateRunOptions(&stop->options), "run options", err);
     pthread_mutex_init(&stop->lock, NULL);
     pthread_cond_init(&stop->ended, NULL);
     if (status == CDUL_OK && pthread_create(&stop->thread, NULL, look, stop) == 0) {

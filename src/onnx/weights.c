@@ -167,9 +167,9 @@ static cdul_status open_mapped(const cdul_ort *ort, OrtSessionOptions *options, 
     if (!folder) status = cdul_fail_memory(err, path);
     if (status == CDUL_OK)
         status = cdul_ort_check(ort, ort->api->AddSessionConfigEntry(options, folder_key, folder),
-                                CDUL_ERR_RUNTIME, "session", err);
+                                "session", err);
     if (status == CDUL_OK)
-        status = cdul_ort_check(
+        status = cdul_ort_check_as(
             ort, ort->api->CreateSessionFromArray(ort->env, graph, size, options, out),
             CDUL_ERR_INPUT, doing, err);
     /* It opened the file anew, by its name. */
