@@ -99,7 +99,8 @@ typedef enum cdul_test_views {
 /* How images are looked at, and what becomes of each, in order. */
 typedef struct cdul_predict_params {
     cdul_decode_options decode;
-    /* Decode large JPEGs at a part of their size, where every view keeps twice its pixels. */
+    /* Decode large JPEGs at a part of their size, where every view keeps twice its pixels; default
+     * true. */
     bool reduce;
     /* That decode and resize; 0 = in the caller's thread. */
     size_t threads;

@@ -14,7 +14,7 @@ static cdul_status add_all(cdul_evaluation *evaluation, const cdul_strings *path
     return status;
 }
 
-static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
+static cdul_status report(const cdul_eval_cli *options, cdul_cli *cli,
                           const cdul_evaluation *evaluation, cdul_error *err) {
     if (options->plots) {
         cdul_status status = cdul_evaluation_draw(evaluation, options->plots, err);
@@ -28,7 +28,7 @@ static cdul_status report(const cdul_eval_options *options, cdul_cli *cli,
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
-    const cdul_eval_options *options = user;
+    const cdul_eval_cli *options = user;
     const cdul_strings *paths = &cli->parsed->positional;
     if (!options->truth)
         return cdul_fail(err, CDUL_ERR_USAGE, "no ground truth: give it with --truth");
@@ -36,13 +36,8 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "nothing to evaluate: name a label file or predictions");
     cdul_interrupt_limit(4, "cdul-eval: interrupted: run the same command again\n");
-    const cdul_evaluation_options how = {
-        .metrics = {.difficult = (cdul_difficult)options->difficult,
-                    .ap = (cdul_ap)options->ap,
-                    .threshold = options->threshold,
-                    .top = options->top_k,
-                    .threads = cli->parsed->threads},
-        .drop_empty = options->drop_empty};
+    cdul_evaluation_options how = options->how;
+    how.metrics.threads = cli->parsed->threads;
     cdul_evaluation *evaluation = NULL;
     cdul_status status = cdul_evaluation_open(options->truth, &how, &evaluation, err);
     if (status == CDUL_OK) status = add_all(evaluation, paths, err);
@@ -57,6 +52,11 @@ static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
     return CDUL_OK;
 }
 
+static void defaults(void *options) {
+    ((cdul_eval_cli *)options)->how = cdul_evaluation_defaults();
+}
+
 int main(int argc, char **argv) {
-    return cdul_cli_main(&cdul_program_eval, versions, run, argc, argv);
+    const cdul_cli_program self = {&cdul_program_eval, defaults, versions, run};
+    return cdul_cli_main(&self, argc, argv);
 }

@@ -386,6 +386,16 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     return status;
 }
 
+static void defaults(void *options) {
+    cdul_label_options *o = options;
+    o->exif = o->reduce = true;
+    memset(o->background, 0xff, sizeof o->background);
+    o->templates = o->score = CDUL_CHOICE_NONE;
+    o->temperature = o->bias = o->calibrate_positives = NAN;
+    o->provider.name = "cpu";
+}
+
 int main(int argc, char **argv) {
-    return cdul_cli_main(&cdul_program_label, versions, run, argc, argv);
+    const cdul_cli_program self = {&cdul_program_label, defaults, versions, run};
+    return cdul_cli_main(&self, argc, argv);
 }

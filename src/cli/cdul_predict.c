@@ -11,7 +11,8 @@
 #include <string.h>
 
 typedef struct job {
-    const cdul_predict_options *options;
+    const cdul_predict_cli *options;
+    cdul_predict_params params;
     cdul_cli *cli;
     cdul_classifier *classifier;
     const cdul_strings *classes; /* C */
@@ -68,14 +69,6 @@ static void drop_thumbnail(void *kept) {
 
 /* --- From options --- */
 
-static cdul_decode_options decode_options(const cdul_predict_options *o) {
-    cdul_decode_options options = cdul_decode_defaults();
-    options.exif = o->exif;
-    options.max_pixels = o->max_pixels > 0 ? o->max_pixels : cdul_decode_most_pixels();
-    memcpy(options.background, o->background, sizeof o->background);
-    return options;
-}
-
 /* What is not as everywhere, is said; with -v all of it. */
 static void introduce(const job *j, cdul_inference asked) {
     static const char *const precisions[] = {[CDUL_INFERENCE_FP32] = "fp32",
@@ -94,18 +87,14 @@ static void introduce(const job *j, cdul_inference asked) {
 }
 
 static cdul_status open_classifier(job *j, cdul_error *err) {
-    cdul_classifier_options options = cdul_classifier_defaults();
+    cdul_classifier_options options = j->options->network;
     options.threads = j->cli->parsed->threads;
     options.callbacks = j->cli->callbacks;
-    if (j->options->batch > 0) options.batch = j->options->batch;
-    options.provider = j->options->provider;
-    options.precision = (cdul_inference)j->options->precision;
-    const cdul_decode_options decode = decode_options(j->options);
     const char *model = j->cli->parsed->positional.items[0];
-    cdul_status status =
-        options.precision == CDUL_INFERENCE_AUTO
-            ? cdul_classifier_choose(model, &options, &j->paths, &decode, &j->classifier, err)
-            : cdul_classifier_open(model, &options, &j->classifier, err);
+    cdul_status status = options.precision == CDUL_INFERENCE_AUTO
+                             ? cdul_classifier_choose(model, &options, &j->paths, &j->params.decode,
+                                                      &j->classifier, err)
+                             : cdul_classifier_open(model, &options, &j->classifier, err);
     if (status != CDUL_OK) return status;
     j->classes = cdul_classifier_classes(j->classifier);
     introduce(j, options.precision);
@@ -115,29 +104,28 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
 /* Standardised scores have another scale than the model's thresholds, so `auto` is then `relative`;
  * the k best classes have no threshold but one that was asked for. */
 static cdul_status choose_threshold(job *j, cdul_error *err) {
-    const cdul_predict_options *o = j->options;
+    const cdul_predict_cli *o = j->options;
     cdul_status status = cdul_threshold_parse(o->threshold, &j->threshold, err);
     if (status != CDUL_OK) return status;
     j->threshold.top_k = o->top_k;
     if (j->threshold.kind != CDUL_THRESHOLD_AUTO) return CDUL_OK;
     if (o->top_k > 0 && !cdul_parsed_given(j->cli->parsed, "threshold"))
         j->threshold.kind = CDUL_THRESHOLD_FIXED; /* at 0: all */
-    else if (o->standardise)
+    else if (o->predict.standardise)
         j->threshold.kind = CDUL_THRESHOLD_RELATIVE;
     return CDUL_OK;
 }
 
 static cdul_status list_images(job *j, cdul_error *err) {
     const cdul_strings *named = &j->cli->parsed->positional;
-    const cdul_list_options options = {.root = j->options->root, .nul_separated = j->options->null};
     if (named->count < 2)
         return cdul_fail(
             err, CDUL_ERR_USAGE,
             "%s: name images after the model: files, folders, @list.txt, or - for a list on "
             "standard input",
             named->count ? "no images" : "no model");
-    return cdul_list_images((const char *const *)named->items + 1, named->count - 1, &options,
-                            &j->paths, &j->names, err);
+    return cdul_list_images((const char *const *)named->items + 1, named->count - 1,
+                            &j->options->list, &j->paths, &j->names, err);
 }
 
 static void describe(job *j, char *threshold, size_t size) {
@@ -166,7 +154,7 @@ static const float *shown_thresholds(job *j) {
 
 /* Outputs are opened before the first image: a path that cannot be written fails at once. */
 static cdul_status open_outputs(job *j, cdul_error *err) {
-    const cdul_predict_options *o = j->options;
+    const cdul_predict_cli *o = j->options;
     char threshold[200];
     size_t c = j->classes->count;
     j->picked = calloc(c, sizeof *j->picked);
@@ -190,24 +178,12 @@ static cdul_status open_outputs(job *j, cdul_error *err) {
 /* --- The run --- */
 
 static cdul_status predict(job *j, cdul_error *err) {
-    const cdul_predict_options *o = j->options;
-    static const cdul_test_views views[] = {[CDUL_VIEWS_NONE] = CDUL_TEST_VIEWS_NONE,
-                                            [CDUL_VIEWS_FLIP] = CDUL_TEST_VIEWS_FLIP,
-                                            [CDUL_VIEWS_GRID] = CDUL_TEST_VIEWS_GRID};
-    cdul_predict_params params = cdul_predict_defaults();
-    params.decode = decode_options(o);
-    params.reduce = o->reduce;
-    params.threads = j->cli->parsed->threads;
-    params.views = views[o->views];
-    params.standardise = o->standardise;
-    params.predicted = add;
-    params.skipped = pass_over;
-    params.user = j;
+    const cdul_predict_cli *o = j->options;
     if (j->html) {
-        params.keep = make_thumbnail;
-        params.drop = drop_thumbnail;
+        j->params.keep = make_thumbnail;
+        j->params.drop = drop_thumbnail;
     }
-    cdul_status status = cdul_classifier_predict(j->classifier, &j->paths, &params, err);
+    cdul_status status = cdul_classifier_predict(j->classifier, &j->paths, &j->params, err);
     if (status == CDUL_OK && j->noted != CDUL_OK) {
         status = j->noted;
         *err = j->note_failure;
@@ -238,7 +214,7 @@ static cdul_status report_skipped(job *j, cdul_error *err) {
 
 static void summarise(const job *j, double seconds) {
     const cdul_cli *cli = j->cli;
-    const cdul_predict_options *o = j->options;
+    const cdul_predict_cli *o = j->options;
     cdul_cli_say(cli, "%zu images, %zu labels (%.2f an image), %.1f images/s", j->predicted,
                  j->labels, j->predicted ? (double)j->labels / (double)j->predicted : 0,
                  seconds > 0 ? (double)j->predicted / seconds : 0);
@@ -260,7 +236,13 @@ static void close_job(job *j) {
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
-    job j = {.options = user, .cli = cli};
+    const cdul_predict_cli *options = user;
+    job j = {.options = options, .cli = cli, .params = options->predict};
+    j.params.threads = cli->parsed->threads;
+    if (!j.params.decode.max_pixels) j.params.decode.max_pixels = cdul_decode_most_pixels();
+    j.params.predicted = add;
+    j.params.skipped = pass_over;
+    j.params.user = &j;
     double start = 0;
     cdul_status status = choose_threshold(&j, err);
     if (status == CDUL_OK) status = list_images(&j, err);
@@ -277,11 +259,21 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 }
 
 static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
-    const cdul_predict_options *o = user;
+    const cdul_predict_cli *o = user;
     cdul_image_versions(out);
-    return cdul_session_versions(o->provider.library, out, err);
+    return cdul_session_versions(o->network.provider.library, out, err);
+}
+
+static void defaults(void *options) {
+    cdul_predict_cli *o = options;
+    o->network = cdul_classifier_defaults();
+    o->network.precision = CDUL_INFERENCE_AUTO;
+    o->predict = cdul_predict_defaults();
+    o->threshold = "auto";
+    o->output = "-";
 }
 
 int main(int argc, char **argv) {
-    return cdul_cli_main(&cdul_program_predict, versions, run, argc, argv);
+    const cdul_cli_program self = {&cdul_program_predict, defaults, versions, run};
+    return cdul_cli_main(&self, argc, argv);
 }

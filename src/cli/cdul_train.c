@@ -3,11 +3,8 @@
 #include "cdul/versions.h"
 #include "programs.h"
 #include "run.h"
-#include "train_options.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* A step on large pictures may take longer than one wants to wait for it, and it is not kept
@@ -16,16 +13,20 @@
 
 /* Between two operations, threads of an OpenMP library spin by default, for milliseconds, on the
  * processors that the loader's threads or other programs could use: on a busy machine a run then
- * takes five times the processor time. Not to spin at all costs a tenth of the speed on an idle
- * one, as every operation wakes them anew. OpenMP reads the environment when it is loaded, which is
- * before main(): so the program starts itself once more. The user's own setting stays; without
- * /proc, or for --help and the like, nothing happens. */
+ * takes three to five times as long. Not to spin at all costs a tenth of the speed on an idle one,
+ * as every operation wakes them anew. OpenMP reads the environment when it is loaded, which is
+ * before main(): so the program starts itself once more, as --help says. The user's own setting
+ * stays; without /proc, or for --help and the like, nothing happens. */
 static void restart_with_little_spinning(int argc, char **argv) {
     enum { SHORTEST_RUN = 6 }; /* cdul-train -l FILE IMAGES -o DIR */
     if (argc < SHORTEST_RUN || getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     /* libgomp: some 50 microseconds; others know the policy only */
     if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0 && setenv("GOMP_SPINCOUNT", "5000", 0) == 0)
         execv("/proc/self/exe", argv);
+}
+
+static void defaults(void *options) {
+    ((cdul_train_cli *)options)->train = cdul_train_defaults();
 }
 
 static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
@@ -57,7 +58,7 @@ static cdul_status export_model(const char *model, const char *output, cdul_cli 
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
-    const cdul_train_cli_options *options = user;
+    const cdul_train_cli *options = user;
     if (options->export) return export_model(options->export, options->train.output, cli, err);
     char *config = cdul_options_json(cli->program, options);
     if (!config) return cdul_fail_memory(err, "options");
@@ -66,7 +67,6 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
                          "--resume goes on after the last complete epoch\n");
     cdul_train_params params = options->train;
     params.images = &cli->parsed->positional;
-    params.align = options->align;
     params.threads = cli->parsed->threads;
     params.config = config;
     params.callbacks = cli->callbacks;
@@ -81,5 +81,6 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 
 int main(int argc, char **argv) {
     restart_with_little_spinning(argc, argv);
-    return cdul_cli_main(&cdul_program_train, versions, run, argc, argv);
+    const cdul_cli_program self = {&cdul_program_train, defaults, versions, run};
+    return cdul_cli_main(&self, argc, argv);
 }

@@ -1,24 +1,24 @@
 /* The option table of cdul-eval. */
 #include "programs.h"
 
-#define OPTIONS cdul_eval_options
+#define OPTIONS cdul_eval_cli
 
 static const cdul_option table[] = {
     {.group = "Input",
      STRING("truth", 't', truth, "PATH",
             "ground truth: CSV, a folder of PASCAL VOC annotations, or a COCO instances JSON")},
-    {CHOICE("difficult", 0, difficult, "HOW", ONE_OF("ignore", "positive", "negative"),
+    {CHOICE("difficult", 0, how.metrics.difficult, "HOW", ONE_OF("ignore", "positive", "negative"),
             "what an entry marked difficult counts as; the VOC protocol ignores it")},
-    {FLAG("drop-empty", 0, drop_empty,
+    {FLAG("drop-empty", 0, how.drop_empty,
           "leave out images without any class, as the papers do on COCO")},
 
     {.group = "Measures",
-     CHOICE("ap", 0, ap, "NAME", ONE_OF("area", "voc2010", "11point"),
+     CHOICE("ap", 0, how.metrics.ap, "NAME", ONE_OF("area", "voc2010", "11point"),
             "average precision: not interpolated, as the papers report it, or the VOC devkit's "
             "from 2010 on or before")},
-    {REAL("threshold", 0, threshold, "X", 0, 1,
+    {REAL("threshold", 0, how.metrics.threshold, "X", 0, 1,
           "score from which a class counts as predicted, for CF1 and OF1")},
-    {SIZE("top-k", 'k', top_k, "N", 1, 1e6,
+    {SIZE("top-k", 'k', how.metrics.top, "N", 1, 1e6,
           "CF1 and OF1 also for the N best classes of each image")},
 
     {.group = "Output",
@@ -30,12 +30,6 @@ static const cdul_option table[] = {
      .command_only = true},
     {0},
 };
-
-static void defaults(void *options) {
-    cdul_eval_options *o = options;
-    o->threshold = 0.5;
-    o->top_k = 3;
-}
 
 static const char *const usage[] = {"cdul-eval -t TRUTH [OPTION]... FILE...", NULL};
 
@@ -60,7 +54,6 @@ const cdul_program cdul_program_eval = {
                    "average precision alone is blind to the scale of scores.",
     .examples = examples,
     .options = table,
-    .defaults = defaults,
-    .options_size = sizeof(cdul_eval_options),
+    .options_size = sizeof(cdul_eval_cli),
     .no_progress = true,
 };

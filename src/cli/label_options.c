@@ -4,7 +4,6 @@
 #include "shared_rows.h"
 
 #include <math.h>
-#include <string.h>
 
 #define IMAGES_ONLY CDUL_LABEL_WITHOUT_IMAGES
 #define NOT_MERGED  CDUL_LABEL_MERGE
@@ -129,15 +128,6 @@ static const cdul_option table[] = {
     {0},
 };
 
-static void defaults(void *options) {
-    cdul_label_options *o = options;
-    o->exif = o->reduce = true;
-    memset(o->background, 0xff, sizeof o->background);
-    o->templates = o->score = CDUL_CHOICE_NONE;
-    o->temperature = o->bias = o->calibrate_positives = NAN;
-    o->provider.name = "cpu";
-}
-
 static const char *const usage[] = {
     "cdul-label -e DIR -C FILE [OPTION]... IMAGES... -o FILE",
     "cdul-label --scores FILE [OPTION]... -o FILE",
@@ -175,6 +165,5 @@ const cdul_program cdul_program_label = {
         "skipped and listed in FILE.skipped.csv.",
     .examples = examples,
     .options = table,
-    .defaults = defaults,
     .options_size = sizeof(cdul_label_options),
 };

@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS cdul_predict_options
+#define OPTIONS cdul_predict_cli
 
 static const cdul_option table[] = {
-    {.group = "Input", ROW_ROOT(root)},
-    {ROW_NULL(null)},
-    {ROW_EXIF(exif)},
-    {ROW_REDUCE(reduce)},
-    {ROW_BACKGROUND(background)},
-    {ROW_MAX_PIXELS(max_pixels)},
+    {.group = "Input", ROW_ROOT(list.root)},
+    {ROW_NULL(list.nul_separated)},
+    {ROW_EXIF(predict.decode.exif)},
+    {ROW_REDUCE(predict.reduce)},
+    {ROW_BACKGROUND(predict.decode.background)},
+    {ROW_MAX_PIXELS(predict.decode.max_pixels)},
 
     {.group = "Prediction",
      STRING("threshold", 't', threshold, "X",
@@ -22,11 +22,11 @@ static const cdul_option table[] = {
     {SIZE("top-k", 'k', top_k, "N", 0, 1e6,
           "report the N best classes of an image, of those that reach the threshold if one is "
           "given; 0 = all")},
-    {CHOICE("views", 0, views, "WHICH", ONE_OF("none", "flip", "grid"),
+    {CHOICE("views", 0, predict.views, "WHICH", ONE_OF("none", "flip", "grid"),
             "further views of an image: flip = the mean with its mirror image; grid = the mean "
             "with the best of 3x3 tiles; 2 and 10 times the work")},
     {FLAG(
-        "standardise", 0, standardise,
+        "standardise", 0, predict.standardise,
         "standardise the logits of each image over the classes; threshold auto is then relative")},
 
     {.group = "Output",
@@ -38,25 +38,16 @@ static const cdul_option table[] = {
     {STRING("html", 0, html, "FILE", "write a report with thumbnails, one self-contained page"),
      .command_only = true},
 
-    {.group = "Engine", ROW_PROVIDER(provider.name)},
-    {ROW_PROVIDER_LIBRARY(provider.library)},
-    {ROW_PROVIDER_OPTION(provider.options)},
-    {CHOICE("precision", 0, precision, "NAME", ONE_OF("auto", "fp32", "bf16", "int8"),
+    {.group = "Engine", ROW_PROVIDER(network.provider.name)},
+    {ROW_PROVIDER_LIBRARY(network.provider.library)},
+    {ROW_PROVIDER_OPTION(network.provider.options)},
+    {CHOICE("precision", 0, network.precision, "NAME", ONE_OF("auto", "fp32", "bf16", "int8"),
             "numbers of the network: int8 is the model's model_int8.onnx, bf16 is for OpenVINO; "
             "auto is the fastest whose scores of the first images are within 0.1 of fp32's")},
-    {SIZE("batch", 'b', batch, "N", 1, 65536,
+    {SIZE("batch", 'b', network.batch, "N", 1, 65536,
           "views in one run of the network, by default two for each thread, 4 at least")},
     {0},
 };
-
-static void defaults(void *options) {
-    cdul_predict_options *o = options;
-    o->exif = o->reduce = true;
-    memset(o->background, 0xff, sizeof o->background);
-    o->threshold = "auto";
-    o->output = "-";
-    o->provider.name = "cpu";
-}
 
 static const char *const usage[] = {"cdul-predict MODEL [OPTION]... IMAGES... [-o FILE]", NULL};
 
@@ -82,8 +73,7 @@ const cdul_program cdul_program_predict = {
                    "a list on standard input. Images that cannot be read are skipped and reported.",
     .examples = examples,
     .options = table,
-    .defaults = defaults,
-    .options_size = sizeof(cdul_predict_options),
+    .options_size = sizeof(cdul_predict_cli),
 };
 
 cdul_status cdul_threshold_parse(const char *text, cdul_threshold *out, cdul_error *err) {

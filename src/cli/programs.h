@@ -1,15 +1,14 @@
 /* The four programs: the structs that their command lines are parsed into, and their option tables.
- * Every program knows all four, because one config file serves them all and is checked as a
- * whole. */
+ * Every program knows all four, because one config file serves them all and is checked as a whole;
+ * each gives its own defaults and versions to cdul_cli_main. */
 #ifndef CDUL_CLI_PROGRAMS_H
 #define CDUL_CLI_PROGRAMS_H
 
-#include "cdul/labels.h"
-#include "cdul/provider.h"
-#include "cdul/strings.h"
+#include "cdul/classifier.h"
+#include "cdul/label.h"
+#include "cdul/report.h"
+#include "cdul/train.h"
 #include "options/table.h"
-
-#include <stdint.h>
 
 #define CDUL_CHOICE_NONE (-1) /* of a CHOICE without a default */
 
@@ -78,36 +77,27 @@ typedef struct cdul_label_options {
     const char *inspect; /* encoder folder to describe, or NULL */
 } cdul_label_options;
 
+/* --- cdul-train --- */
+
+typedef struct cdul_train_cli {
+    cdul_train_params train; /* `output` is the ONNX file with `export` */
+    const char *export; /* run folder to write as ONNX, or NULL */
+} cdul_train_cli;
+
 /* --- cdul-predict --- */
 
-enum { CDUL_FORMAT_JSONL, CDUL_FORMAT_CSV };
-enum { CDUL_VIEWS_NONE, CDUL_VIEWS_FLIP, CDUL_VIEWS_GRID };
+typedef enum cdul_format { CDUL_FORMAT_JSONL, CDUL_FORMAT_CSV } cdul_format;
 
-typedef struct cdul_predict_options {
-    /* Input */
-    const char *root; /* folder that lists are relative to; NULL = the current one */
-    bool null; /* lists are separated by NUL */
-    bool exif;
-    bool reduce; /* JPEGs while they are decoded */
-    uint8_t background[3]; /* RGB */
-    size_t max_pixels; /* of an image; 0 = cdul_decode_most_pixels */
-
-    /* Prediction */
+typedef struct cdul_predict_cli {
+    cdul_classifier_options network;
+    cdul_predict_params predict;
+    cdul_list_options list;
     const char *threshold; /* "auto", "relative" or a number: cdul_threshold_parse */
     size_t top_k; /* 0 = all above the threshold */
-    int views; /* CDUL_VIEWS_... */
-    bool standardise; /* logits of an image to mean 0, deviation 1 */
-
-    /* Output */
     const char *output; /* "-" = standard output */
-    int format; /* CDUL_FORMAT_... */
+    cdul_format format;
     const char *html; /* report, or NULL */
-
-    /* Engine */
-    cdul_provider provider;
-    int precision; /* cdul_inference */
-    size_t batch; /* views in one run; 0 = what suits the graph */
-} cdul_predict_options;
+} cdul_predict_cli;
 
 /* "auto", "relative" or a number in 0 .. 1: sets kind and value. Anything else is
  * CDUL_ERR_USAGE. */
@@ -116,21 +106,12 @@ cdul_status cdul_threshold_parse(const char *text, cdul_threshold *out,
 
 /* --- cdul-eval --- */
 
-typedef struct cdul_eval_options {
-    /* Input */
+typedef struct cdul_eval_cli {
     const char *truth; /* CSV, folder of VOC XML, or COCO instances JSON */
-    int difficult; /* cdul_difficult */
-    bool drop_empty; /* leave out images on which every class is absent */
-
-    /* Measures */
-    int ap; /* cdul_ap */
-    double threshold; /* of CF1 and OF1, 0 .. 1 */
-    size_t top_k; /* of CF1 and OF1 at the best k classes */
-
-    /* Output */
+    cdul_evaluation_options how;
     bool per_class; /* the table of classes as well */
     bool json;
     const char *plots; /* folder of curves, or NULL */
-} cdul_eval_options;
+} cdul_eval_cli;
 
 #endif

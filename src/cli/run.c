@@ -92,10 +92,10 @@ static void report_nothing(void) {
     setenv("ORT_DISABLE_TELEMETRY", "1", 1);
 }
 
-int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run,
-                  int argc, char **argv) {
-    cdul_program self = *program;
-    self.versions = versions;
+int cdul_cli_main(const cdul_cli_program *program, int argc, char **argv) {
+    cdul_program self = *program->table;
+    self.defaults = program->defaults;
+    self.versions = program->versions;
     cdul_error err;
     cdul_parsed parsed = {0};
     cdul_cli cli = {.program = &self, .parsed = &parsed};
@@ -107,7 +107,7 @@ int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul
                            self.name);
     else
         status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, &parsed, &err);
-    if (status == CDUL_OK && !parsed.done) status = work(run, &cli, &err);
+    if (status == CDUL_OK && !parsed.done) status = work(program->run, &cli, &err);
     if (status == CDUL_OK) status = flush_output(&err);
     if (status != CDUL_OK) fprintf(stderr, "%s: %s\n", self.name, err.message);
     cdul_parsed_free(&parsed);

@@ -22,11 +22,16 @@ void cdul_cli_warn(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 
 /* The work: `options` is the program's own struct. */
 typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error *err);
 
+/* A program: its table, and what only it can give because it links the libraries. */
+typedef struct cdul_cli_program {
+    const cdul_program *table;
+    void (*defaults)(void *options); /* as in cdul_program */
+    cdul_status (*versions)(const void *options, FILE *out, cdul_error *err); /* the same */
+    cdul_cli_run *run;
+} cdul_cli_program;
+
 /* Parses argv, answers --help and the like, catches SIGINT and SIGTERM, runs the work and prints
- * its failure as one line, `cdul-label: ...`. `versions` (may be NULL) writes the lines for
- * --version that only a program which links the libraries can. Returns the exit code. */
-typedef cdul_status cdul_cli_versions(const void *options, FILE *out, cdul_error *err);
-int cdul_cli_main(const cdul_program *program, cdul_cli_versions *versions, cdul_cli_run *run,
-                  int argc, char **argv);
+ * its failure as one line, `cdul-label: ...`. Returns the exit code. */
+int cdul_cli_main(const cdul_cli_program *program, int argc, char **argv);
 
 #endif

@@ -1,9 +1,8 @@
 /* The option table of cdul-train. */
-#include "train_options.h"
 #include "programs.h"
 #include "shared_rows.h"
 
-#define OPTIONS cdul_train_cli_options
+#define OPTIONS cdul_train_cli
 
 static const cdul_option table[] = {
     {.group = "Input",
@@ -65,7 +64,7 @@ static const cdul_option table[] = {
 
     {.group = "Alignment",
      CHOICE(
-         "align", 0, align, "WHEN", ONE_OF("off", "on"),
+         "align", 0, train.align, "WHEN", ONE_OF("off", "on"),
          "move the pseudo-labels by gradient alignment between epochs, or leave them as they are")},
     {SIZE("warmup", 0, train.warmup, "EPOCHS", 0, 100000, "epochs before the labels first move")},
     {SIZE("period", 0, train.period, "EPOCHS", 1, 100000,
@@ -110,12 +109,6 @@ static const cdul_option table[] = {
     {0},
 };
 
-static void defaults(void *options) {
-    cdul_train_cli_options *o = options;
-    o->train = cdul_train_defaults();
-    o->align = o->train.align;
-}
-
 static const char *const usage[] = {
     "cdul-train -l FILE [OPTION]... IMAGES... -o DIR",
     "cdul-train -l FILE --resume [OPTION]... IMAGES... -o DIR",
@@ -147,9 +140,11 @@ const cdul_program cdul_program_train = {
                    "ground truth is used.\n\nIMAGES are files, folders (searched recursively), "
                    "lists written @list.txt with one path a line, or - for a list on standard "
                    "input; they must hold the images that the labels name. A checkpoint is written "
-                   "after every epoch. The run folder is the model: give it to cdul-predict.",
+                   "after every epoch. The run folder is the model: give it to cdul-predict.\n\n"
+                   "Threads of OpenMP that wait for work would keep processors busy; the program "
+                   "therefore starts itself once more with OMP_WAIT_POLICY=passive and "
+                   "GOMP_SPINCOUNT=5000, unless one of them is set.",
     .examples = examples,
     .options = table,
-    .defaults = defaults,
-    .options_size = sizeof(cdul_train_cli_options),
+    .options_size = sizeof(cdul_train_cli),
 };

@@ -37,7 +37,7 @@ cdul_classifier_options cdul_classifier_defaults(void) {
 }
 
 cdul_predict_params cdul_predict_defaults(void) {
-    return (cdul_predict_params){.decode = cdul_decode_defaults()};
+    return (cdul_predict_params){.decode = cdul_decode_defaults(), .reduce = true};
 }
 
 /* --- Opening --- */

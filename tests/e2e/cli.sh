@@ -83,6 +83,19 @@ bad 2 "needs" train photos -o
 printf '{"train": {"epochs": "many"}}' >kind.json
 bad 2 "train.epochs" train -c kind.json
 
+# A printed config reproduces the options, and every program takes that of every other.
+for program in label train predict eval; do
+    [ -e "$bin/cdul-$program" ] || continue
+    "$bin/cdul-$program" --print-config >"printed-$program.json" || fail "cdul-$program --print-config"
+    for other in label train predict eval; do
+        [ -e "$bin/cdul-$other" ] || continue
+        "$bin/cdul-$other" -c "printed-$program.json" --print-config >again.json 2>"$err" ||
+            fail "cdul-$other refuses the config of cdul-$program: $(cat "$err")"
+        [ "$other" != "$program" ] || cmp -s "printed-$program.json" again.json ||
+            fail "cdul-$program reads its printed config as another"
+    done
+done
+
 # --- cdul-label ---
 
 bad 1 "nowhere" "${label[@]}" nowhere -o new.safetensors

@@ -10,9 +10,9 @@
 
 /* What the work was asked to do is its first positional argument. */
 static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
-    const cdul_eval_options *eval = options;
+    const cdul_eval_cli *eval = options;
     const char *what = cli->parsed->positional.items[0];
-    cdul_cli_say(cli, "threshold %g", eval->threshold);
+    cdul_cli_say(cli, "threshold %g", eval->how.metrics.threshold);
     if (strcmp(what, "skip") == 0) cli->skipped = true;
     if (strcmp(what, "fail") == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "x.csv: line 3: no number");
@@ -24,6 +24,10 @@ static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
     }
     printf("result\n");
     return CDUL_OK;
+}
+
+static void defaults(void *options) {
+    ((cdul_eval_cli *)options)->how.metrics.threshold = 0.5;
 }
 
 static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
@@ -53,7 +57,8 @@ static outcome run_with(const char *first, const char *second, const char *out_p
     if (child == 0) {
         if (!freopen(out_path, "w", stdout) || !freopen("err", "w", stderr)) _exit(99);
         char *argv[] = {(char *)"cdul-eval", (char *)first, (char *)second, NULL};
-        int code = cdul_cli_main(&cdul_program_eval, versions, work, second ? 3 : 2, argv);
+        const cdul_cli_program program = {&cdul_program_eval, defaults, versions, work};
+        int code = cdul_cli_main(&program, second ? 3 : 2, argv);
         fflush(NULL);
         _exit(code);
     }

@@ -103,7 +103,8 @@ static cdul_status fail_key(const cdul_program *program, const char *where, cons
 /* --- One key --- */
 
 static bool none_by_default(const cdul_values *values, const cdul_option *option) {
-    return cdul_value_is_none(option, (const char *)values->defaults + option->offset);
+    return !values->program->defaults ||
+           cdul_value_is_none(option, (const char *)values->defaults + option->offset);
 }
 
 static cdul_status set_json(cdul_values *values, const cdul_option *option, const cJSON *json,

@@ -289,8 +289,9 @@ static cdul_status open_values(const cdul_program *program, const cdul_program *
     if (!parsed->all) return cdul_fail_memory(err, "options");
     cdul_status status = CDUL_OK;
     for (size_t i = 0; status == CDUL_OK && i < n; i++) {
-        status = cdul_values_new(all[i], &parsed->all[i], err);
-        if (strcmp(all[i]->section, program->section) == 0) parsed->own = &parsed->all[i];
+        bool own = strcmp(all[i]->section, program->section) == 0;
+        status = cdul_values_new(own ? program : all[i], &parsed->all[i], err);
+        if (own) parsed->own = &parsed->all[i];
     }
     if (status == CDUL_OK) parsed->options = parsed->own->options;
     return status;

@@ -22,7 +22,8 @@ typedef enum cdul_option_type {
     /* cdul_strings, owned by the parser, empty by default. Repeatable: on the command line the
      * first use replaces what a config says, and further ones add. In a config a list of strings */
     CDUL_OPTION_STRINGS,
-    CDUL_OPTION_CHOICE, /* an enum: position in `choices`; nothing: a value that is none of these */
+    /* an enum, or a bool: position in `choices`; nothing: a value that is none of these */
+    CDUL_OPTION_CHOICE,
     CDUL_OPTION_COLOUR, /* uint8_t[3], as RRGGBB in hexadecimal */
 } cdul_option_type;
 
@@ -54,7 +55,8 @@ typedef struct cdul_program {
     const cdul_option *options;
     size_t options_size; /* sizeof the options struct */
     bool no_progress; /* it has no passes over images to show */
-    /* Fills the options struct, all zeros before, with the library's defaults. */
+    /* Fills the options struct, all zeros before, with the library's defaults. NULL where these
+     * are not known: in a program that only checks the other's section of a config. */
     void (*defaults)(void *options);
     /* More lines for --version, of linked libraries. `options` is the program's struct. May be
      * NULL. */

@@ -70,21 +70,27 @@ static void format_real(double value, char *out, size_t size) {
 /* --- Fields of unsigned numbers and enums --- */
 
 static uint64_t load(const cdul_option *option, const void *field) {
-    uint64_t wide = 0;
-    uint32_t narrow = 0;
-    if (option->size == sizeof wide)
-        memcpy(&wide, field, sizeof wide);
-    else
-        memcpy(&narrow, field, sizeof narrow);
-    return option->size == sizeof wide ? wide : narrow;
+    switch (option->size) {
+    case sizeof(uint64_t):
+        return *(const uint64_t *)field;
+    case sizeof(uint32_t):
+        return *(const uint32_t *)field;
+    default:
+        return *(const bool *)field;
+    }
 }
 
-static void store(const cdul_option *option, void *field, uint64_t wide) {
-    uint32_t narrow = (uint32_t)wide;
-    if (option->size == sizeof wide)
-        memcpy(field, &wide, sizeof wide);
-    else
-        memcpy(field, &narrow, sizeof narrow);
+static void store(const cdul_option *option, void *field, uint64_t value) {
+    switch (option->size) {
+    case sizeof(uint64_t):
+        *(uint64_t *)field = value;
+        break;
+    case sizeof(uint32_t):
+        *(uint32_t *)field = (uint32_t)value;
+        break;
+    default:
+        *(bool *)field = value != 0;
+    }
 }
 
 static const char *choice_word(const cdul_option *option, uint64_t choice) {
