@@ -1,16 +1,13 @@
 /* The declarations of torch.h in terms of ATen and torch::optim, in the same order. No logic of
  * cdul lives here. Exceptions end in protect(); every other function is one expression of libtorch
- * inside it, but for batch norm and AdamW, which on the CPU run in one pass over memory
- * (norm_relu.h, adamw.h). Builds with libtorch 1.13 and 2.x. <torch/torch.h> is not included: it
- * would find our header of that name. */
+ * inside it, but for AdamW, which on the CPU runs in one pass over memory (kernels.h). Builds with
+ * libtorch 1.13 and 2.x. <torch/torch.h> is not included: it would find our header of that name. */
 #include "torch/torch.h"
 
-#include "torch/adamw.h"
-#include "torch/norm_relu.h"
+#include "torch/kernels.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/cuda.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
@@ -33,7 +30,6 @@
 struct cdul_tensor {
     at::Tensor value;
     cdul_tensor *next; /* in its scope's list */
-    at::Tensor twin; /* see cdul_tensor_twin; undefined if it has none */
 };
 
 struct cdul_optimizer {
@@ -81,7 +77,7 @@ template <class Body> void run_unrecorded(cdul_scope *scope, const char *what, B
 template <class Body> cdul_tensor *make(cdul_scope *scope, const char *what, Body body) {
     cdul_tensor *result = nullptr;
     run(scope, what, [&] {
-        result = new cdul_tensor{body(), scope->tensors, {}};
+        result = new cdul_tensor{body(), scope->tensors};
         scope->tensors = result;
     });
     return result;
@@ -172,7 +168,6 @@ cdul_tensor *cdul_scope_yield(cdul_scope *inner, cdul_scope *outer, cdul_tensor 
         cdul_error_prefix(&outer->error, "%s", where);
     }
     cdul_tensor *moved = result ? make(outer, where, [&] { return result->value; }) : nullptr;
-    if (moved) moved->twin = result->twin;
     free_all(inner->tensors);
     *inner = cdul_scope{};
     return moved;
@@ -196,7 +191,7 @@ void cdul_tensor_drop(cdul_scope *scope, cdul_tensor *x) {
 
 cdul_tensor *cdul_tensor_keep(cdul_scope *scope, const cdul_tensor *x) {
     cdul_tensor *kept = nullptr;
-    run(scope, "keep", [&] { kept = new cdul_tensor{value(x), nullptr, {}}; });
+    run(scope, "keep", [&] { kept = new cdul_tensor{value(x), nullptr}; });
     return kept;
 }
 
@@ -313,168 +308,23 @@ cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const c
     });
 }
 
-namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
-
-/* norm_relu.h is for these; libtorch's own operations for all others. */
-bool is_plain(const at::Tensor &x) {
-    return x.is_cpu() && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
-           (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
-
-norm_shape shape_of(const at::Tensor &x) {
-    const auto channels = static_cast<size_t>(x.size(1));
-    return {static_cast<size_t>(x.numel()) / channels, channels, x.scalar_type() == at::kBFloat16};
-}
-
-at::Tensor alike(const at::Tensor &x, const at::Tensor &y) {
-    return x.to(y.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-void expect(bool made) {
-    if (!made) throw std::bad_alloc();
-}
-
-/* A second result of the same numbers. No view, which autograd would follow. */
-at::Tensor twin_of(AutogradContext *ctx, const at::Tensor &y) {
-    ctx->set_materialize_grads(false);
-    return at::empty({0}, y.options())
-        .set_(y.storage(), y.storage_offset(), y.sizes(), y.strides());
-}
-
-/* What came back to a result and to its twin, as y is laid out; `second` is undefined if only one
- * of them was used. */
-struct Gradients {
-    at::Tensor first, second;
-    Gradients(const variable_list &both, const at::Tensor &y) {
-        for (const at::Tensor &one : both)
-            if (one.defined()) (first.defined() ? second : first) = alike(one, y);
-    }
-    const void *second_data() const {
-        return second.defined() ? second.data_ptr() : nullptr;
-    }
-};
-
-struct AddReLU : Function<AddReLU> {
-    static variable_list forward(AutogradContext *ctx, at::Tensor x,
-                                 const c10::optional<at::Tensor> &residual) {
-        ctx->mark_dirty({x});
-        if (residual) x.add_(*residual);
-        x.relu_();
-        ctx->save_for_backward({x});
-        ctx->saved_data["residual"] = residual.has_value();
-        return {x, twin_of(ctx, x)};
-    }
-
-    static variable_list backward(AutogradContext *ctx, const variable_list &gradients) {
-        const at::Tensor y = ctx->get_saved_variables()[0];
-        const Gradients dy(gradients, y);
-        at::Tensor g;
-        if (is_plain(y)) {
-            g = at::empty_like(y);
-            relu_backward(static_cast<size_t>(y.numel()), y.scalar_type() == at::kBFloat16,
-                          dy.first.data_ptr(), dy.second_data(), y.data_ptr(), g.data_ptr());
-        } else {
-            g = at::threshold_backward(dy.second.defined() ? dy.first + dy.second : dy.first, y, 0);
-        }
-        return {g, ctx->saved_data["residual"].toBool() ? g : at::Tensor()};
-    }
-};
-
-struct BatchNorm : Function<BatchNorm> {
-    static variable_list forward(AutogradContext *ctx, const at::Tensor &x,
-                                 const at::Tensor &weight, const at::Tensor &bias, at::Tensor mean,
-                                 at::Tensor var, double momentum, double eps,
-                                 const c10::optional<at::Tensor> &residual, bool relu) {
-        const norm_shape shape = shape_of(x);
-        at::Tensor batch_mean = at::empty_like(mean), batch_var = at::empty_like(var);
-        expect(norm_statistics(shape, x.data_ptr(), batch_mean.data_ptr<float>(),
-                               batch_var.data_ptr<float>()));
-        const double rows = static_cast<double>(shape.rows);
-        mean.lerp_(batch_mean, momentum);
-        var.lerp_(batch_var * (rows / (rows - 1)), momentum);
-        const at::Tensor inverse = (batch_var + eps).rsqrt(), scale = weight * inverse,
-                         shift = bias - batch_mean * scale;
-        const at::Tensor sum = residual ? alike(*residual, x) : at::Tensor();
-        at::Tensor y = at::empty_like(x);
-        norm_forward(shape, x.data_ptr(), scale.data_ptr<float>(), shift.data_ptr<float>(),
-                     sum.defined() ? sum.data_ptr() : nullptr, relu, y.data_ptr());
-        ctx->save_for_backward({x, relu ? y : at::Tensor(), weight, batch_mean, inverse});
-        ctx->saved_data["residual"] = residual.has_value();
-        return relu ? variable_list{y, twin_of(ctx, y)} : variable_list{y};
-    }
-
-    static variable_list backward(AutogradContext *ctx, const variable_list &gradients) {
-        const variable_list saved = ctx->get_saved_variables();
-        const at::Tensor &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3],
-                         &inverse = saved[4];
-        const norm_shape shape = shape_of(x);
-        const Gradients dy(gradients, x);
-        const at::Tensor g = y.defined() ? at::empty_like(x) : dy.first;
-        const at::Tensor sum_g = at::empty_like(mean), sum_gx = at::empty_like(mean);
-        expect(norm_backward_sums(shape, dy.first.data_ptr(), dy.second_data(),
-                                  y.defined() ? y.data_ptr() : nullptr, x.data_ptr(),
-                                  mean.data_ptr<float>(), g.data_ptr(), sum_g.data_ptr<float>(),
-                                  sum_gx.data_ptr<float>()));
-        /* dx = weight inverse (g - mean(g) - (x - mean) inverse^2 mean(g (x - mean))) */
-        const double rows = static_cast<double>(shape.rows);
-        const at::Tensor a = weight * inverse, b = a * inverse.square() * sum_gx / -rows,
-                         c = a * sum_g / -rows;
-        const at::Tensor dx = at::empty_like(x);
-        norm_backward(shape, g.data_ptr(), x.data_ptr(), mean.data_ptr<float>(),
-                      a.data_ptr<float>(), b.data_ptr<float>(), c.data_ptr<float>(), dx.data_ptr());
-        return {dx,    sum_gx * inverse,
-                sum_g, {},
-                {},    {},
-                {},    ctx->saved_data["residual"].toBool() ? g : at::Tensor(),
-                {}};
-    }
-};
-
-/* Also the result's twin, if it has one. */
-variable_list batch_norm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
-                         const at::Tensor &mean, const at::Tensor &var, double momentum, double eps,
-                         const c10::optional<at::Tensor> &residual, bool relu) {
-    if (is_plain(x))
-        return BatchNorm::apply(x, weight, bias, mean, var, momentum, eps, residual, relu);
-    at::Tensor y = at::batch_norm(x, weight, bias, mean, var, /* training */ true, momentum, eps,
-                                  /* cudnn_enabled */ true);
-    if (residual) y = y + *residual;
-    return {relu ? y.relu() : y};
-}
-
-} // namespace
-
 cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x,
                                     const cdul_tensor *weight, const cdul_tensor *bias,
                                     cdul_tensor *running_mean, cdul_tensor *running_var,
-                                    double momentum, double eps, const cdul_tensor *residual,
-                                    bool relu) {
-    variable_list results;
-    cdul_tensor *y = make(scope, "batch_norm", [&] {
-        results = batch_norm(value(x), value(weight), value(bias), value(running_mean),
-                             value(running_var), momentum, eps, value_or_none(residual), relu);
-        return results[0];
+                                    double momentum, double eps) {
+    return make(scope, "batch_norm", [&] {
+        return at::batch_norm(value(x), value(weight), value(bias), value(running_mean),
+                              value(running_var), /* training */ true, momentum, eps,
+                              /* cudnn_enabled */ true);
     });
-    if (y && results.size() == 2) y->twin = results[1];
-    return y;
 }
 
 cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual) {
     run(scope, "add_relu", [&] {
-        const variable_list results = AddReLU::apply(value(x), value_or_none(residual));
-        x->value = results[0];
-        x->twin = results[1];
+        if (residual) value(x).add_(value(residual));
+        value(x).relu_();
     });
     return scope->status == CDUL_OK ? x : nullptr;
-}
-
-cdul_tensor *cdul_tensor_twin(cdul_scope *scope, const cdul_tensor *x) {
-    return make(scope, "twin",
-                [&] { return value(x).defined() && x->twin.defined() ? x->twin : value(x); });
 }
 
 cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel,
@@ -498,11 +348,6 @@ cdul_tensor *cdul_tensor_linear(cdul_scope *scope, const cdul_tensor *x, const c
 }
 
 /* --- Arithmetic --- */
-
-cdul_tensor *cdul_tensor_add_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y) {
-    run(scope, "add", [&] { value(x).add_(value(y)); });
-    return scope->status == CDUL_OK ? x : nullptr;
-}
 
 cdul_tensor *cdul_tensor_sub(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y) {
     return make(scope, "sub", [&] { return value(x) - value(y); });
@@ -616,7 +461,7 @@ at::Tensor moment(const cdul_optimizer *optimizer, const at::Tensor &parameter,
     throw std::invalid_argument("this optimiser has no state called " + name);
 }
 
-/* One pass over memory (adamw.h), where the elements lie there. */
+/* One pass over memory (kernels.h), where the elements lie there. */
 bool step_here(const cdul_optimizer *optimizer, const AdamWOptions &o, at::Tensor &parameter) {
     if (!parameter.is_cpu() || parameter.scalar_type() != at::kFloat ||
         !parameter.is_non_overlapping_and_dense())

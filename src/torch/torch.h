@@ -125,20 +125,14 @@ cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t
 cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                 const cdul_tensor *bias, size_t stride, size_t padding);
 /* Batch norm in training: x [B, C, H, W] -> (x - mean) / sqrt(var + eps) * weight + bias with the
- * batch's mean and variance, towards which the running ones move by `momentum`; + residual [B, C,
- * H, W] unless that is NULL; and max(0, .) of that if `relu`. weight to running_var are float32
- * [C]. */
+ * batch's mean and variance, towards which the running ones move by `momentum`. weight to
+ * running_var are float32 [C]. */
 cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x,
                                     const cdul_tensor *weight, const cdul_tensor *bias,
                                     cdul_tensor *running_mean, cdul_tensor *running_var,
-                                    double momentum, double eps, const cdul_tensor *residual,
-                                    bool relu);
+                                    double momentum, double eps);
 /* x <- max(0, x + residual), without residual if that is NULL. Returns x. */
 cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual);
-/* x once more, for the second of two uses, where x is the result of one of these with a ReLU: its
- * gradient comes back apart from that of the first use, and both are added in the pass that the
- * ReLU makes over memory anyway. Of another x it is x. */
-cdul_tensor *cdul_tensor_twin(cdul_scope *scope, const cdul_tensor *x);
 cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel,
                                     size_t stride, size_t padding);
 /* [B, C, H, W] -> [B, C] */
@@ -149,8 +143,6 @@ cdul_tensor *cdul_tensor_linear(cdul_scope *scope, const cdul_tensor *x, const c
 
 /* --- Arithmetic --- */
 
-/* returns x */
-cdul_tensor *cdul_tensor_add_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y);
 cdul_tensor *cdul_tensor_sub(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 cdul_tensor *cdul_tensor_mul(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *y);
 /* a x + b, element by element. */

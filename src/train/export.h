@@ -11,13 +11,9 @@
 #include "train/model.h"
 #include "train/resnet.h"
 
-#include <stdio.h>
-
 /* `card` is that of the same network. With `ranges`, what cdul_resnet_observe saw of it,
  * convolutions and additions are in eight bits (export.c); NULL: in float32. Atomic. */
 cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_card *card,
                              const cdul_ranges *ranges, cdul_error *err) CDUL_MUST_CHECK;
-
-/* Versions of what trains and writes ONNX, as cdul/versions.h has them: protobuf-c, libtorch. */
 
 #endif

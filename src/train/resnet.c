@@ -388,15 +388,14 @@ static cdul_tensor *folded_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p
     return convolve(s, u, p, x, weight, bias);
 }
 
-/* A unit whose outputs are all that follows sees: y = unit(x), or max(0, unit(x)), or max(0,
- * unit(x) + residual). */
+/* unit(x), or max(0, unit(x)), or max(0, unit(x) + residual). */
 static cdul_tensor *pass_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p,
                               const cdul_tensor *x, const cdul_tensor *residual, bool relu) {
-    if (p.batch_statistics)
-        return cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight,
-                                      u->bn_bias, u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps,
-                                      residual, relu);
-    cdul_tensor *y = folded_unit(s, u, p, x);
+    cdul_tensor *y =
+        p.batch_statistics
+            ? cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight,
+                                     u->bn_bias, u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps)
+            : folded_unit(s, u, p, x);
     if (residual) observe(p.ranges, s, y);
     if (relu) y = cdul_tensor_add_relu_(s, y, residual);
     observe(p.ranges, s, y);
@@ -412,7 +411,7 @@ static cdul_tensor *stem(cdul_scope *outer, const cdul_resnet *net, pass p, cons
 static cdul_tensor *pass_block(cdul_scope *outer, const cdul_resnet_block *b, pass p,
                                const cdul_tensor *x) {
     cdul_scope s = cdul_scope_inside(outer);
-    const cdul_tensor *y = x, *shortcut = cdul_tensor_twin(&s, x);
+    const cdul_tensor *y = x, *shortcut = x;
     if (b->projects) shortcut = pass_unit(&s, &b->shortcut, p, shortcut, NULL, false);
     for (size_t i = 0; i + 1 < b->count; i++) y = pass_unit(&s, &b->units[i], p, y, NULL, true);
     cdul_tensor *sum = pass_unit(&s, &b->units[b->count - 1], p, y, shortcut, true);

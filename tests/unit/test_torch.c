@@ -155,68 +155,16 @@ static void batch_norm_uses_the_batch_and_moves_its_statistics(void **state) {
     (void)state;
     cdul_scope s = {.no_grad = true};
     cdul_tensor *x = cdul_tensor_from(&s, (float[]){1, 3}, CDUL_F32, 4, (size_t[]){2, 1, 1, 1});
-    cdul_tensor *more =
-        cdul_tensor_from(&s, (float[]){-3, -2}, CDUL_F32, 4, (size_t[]){2, 1, 1, 1});
     cdul_tensor *weight = vector(&s, 1, (float[]){2}), *bias = vector(&s, 1, (float[]){1});
     cdul_tensor *mean = vector(&s, 1, (float[]){0}), *var = vector(&s, 1, (float[]){4});
     float got[2];
-    cdul_tensor_read(&s,
-                     cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0, NULL, false),
-                     CDUL_F32, got, 2);
+    cdul_tensor_read(&s, cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0), CDUL_F32,
+                     got, 2);
     assert_near(got[0], -1); /* (1 - 2) / 1 * 2 + 1 */
     assert_near(got[1], 3); /* (3 - 2) / 1 * 2 + 1 */
     assert_near(cdul_tensor_item(&s, mean), 0.2F); /* 0.9 * 0 + 0.1 * 2 */
     assert_near(cdul_tensor_item(&s, var), 3.8F); /* 0.9 * 4 + 0.1 * 2, the unbiased variance */
-    cdul_tensor_read(&s, cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0, more, true),
-                     CDUL_F32, got, 2);
-    assert_near(got[0], 0); /* max(0, -1 - 3) */
-    assert_near(got[1], 1); /* max(0, 3 - 2) */
     assert_ok(cdul_scope_close(&s, &err));
-}
-
-/* The loss is the sum of w y, with another w for each element. The kernel for activations with
- * their channels innermost against libtorch's own operations, which all others take. */
-static void batch_norm_with_channels_innermost_equals_libtorch(void **state) {
-    (void)state;
-    enum { B = 3, C = 5, H = 7, W = 4, N = B * C * H * W };
-    float input[N], more[N], weights[N], got[2][6][N] = {0};
-    for (size_t i = 0; i < N; i++) {
-        input[i] = sinf((float)i * 1.7F) * 3 + 10;
-        more[i] = cosf((float)i * 2.3F);
-        weights[i] = sinf((float)i * 0.9F);
-    }
-    const size_t shape[] = {B, C, H, W};
-    for (size_t innermost = 0; innermost < 2; innermost++) {
-        cdul_scope s = {0};
-        cdul_tensor *x = cdul_tensor_keep(&s, cdul_tensor_from(&s, input, CDUL_F32, 4, shape));
-        cdul_tensor *r = cdul_tensor_keep(&s, cdul_tensor_from(&s, more, CDUL_F32, 4, shape));
-        cdul_tensor *weight = parameter((float[]){1, -2, 0.5F, 3, 1}, C);
-        cdul_tensor *bias = parameter((float[]){0, 1, -1, 0.5F, 2}, C);
-        cdul_tensor *mean = vector(&s, C, (float[]){0, 1, 2, 3, 4}),
-                    *var = vector(&s, C, (float[]){1, 1, 1, 2, 2});
-        cdul_tensor_require_grad(&s, x, true);
-        cdul_tensor_require_grad(&s, r, true);
-        const cdul_tensor *in = innermost ? cdul_tensor_channels_last(&s, x) : x;
-        cdul_tensor *y =
-            cdul_tensor_batch_norm(&s, in, weight, bias, mean, var, 0.1, 1e-3, r, true);
-        cdul_tensor *w = cdul_tensor_from(&s, weights, CDUL_F32, 4, shape);
-        cdul_tensor_backward(&s, cdul_tensor_sum(&s, cdul_tensor_mul(&s, y, w)));
-        const cdul_tensor *results[] = {y,
-                                        cdul_tensor_grad(&s, x),
-                                        cdul_tensor_grad(&s, r),
-                                        cdul_tensor_grad(&s, weight),
-                                        cdul_tensor_grad(&s, bias),
-                                        var};
-        for (size_t i = 0; i < 6; i++)
-            cdul_tensor_read(&s, results[i], CDUL_F32, got[innermost][i],
-                             cdul_tensor_elements(results[i]));
-        assert_ok(cdul_scope_close(&s, &err));
-        cdul_tensor *const kept[] = {x, r, weight, bias};
-        for (size_t i = 0; i < 4; i++) cdul_tensor_free(kept[i]);
-    }
-    for (size_t i = 0; i < 6; i++)
-        for (size_t j = 0; j < N; j++)
-            assert_true(fabsf(got[0][i][j] - got[1][i][j]) <= 1e-5F * (1 + fabsf(got[0][i][j])));
 }
 
 static void losses_equal_the_formula(void **state) {
@@ -245,16 +193,15 @@ static void arithmetic_broadcasts_and_changes_in_place_only_where_it_says_so(voi
     assert_memory_equal(got, ((float[]){4, 28}), 2 * sizeof *got);
     cdul_tensor_read(&s, cdul_tensor_rsqrt(&s, x), CDUL_F32, got, 2);
     assert_near(got[1], 0.25F);
-    assert_ptr_equal(cdul_tensor_add_(&s, x, y), x);
     cdul_tensor_lerp_(&s, x, vector(&s, 2, (float[]){10, 10}), 0.25);
     cdul_tensor_read(&s, x, CDUL_F32, got, 2);
-    assert_memory_equal(got, ((float[]){7, 16}), 2 * sizeof *got);
+    assert_memory_equal(got, ((float[]){5.5F, 14.5F}), 2 * sizeof *got);
     cdul_tensor_swap(x, y);
     cdul_tensor_copy_(&s, x, vector(&s, 1, (float[]){5}));
     assert_near(cdul_tensor_item(&s, x), 5);
     y = cdul_tensor_reshape(&s, y, 2, (size_t[]){2, 1});
     assert_int_equal(cdul_tensor_rank(y), 2);
-    assert_values(&s, y, 2, (float[]){7, 16});
+    assert_values(&s, y, 2, (float[]){5.5F, 14.5F});
 }
 
 /* --- Gradients and optimisers --- */
@@ -292,7 +239,8 @@ static void groups_have_their_own_rates(void **state) {
     cdul_optimizer_add_group(&s, optimizer, &a, 1, 0.1, 0);
     cdul_optimizer_add_group(&s, optimizer, &b, 1, 0.1, 0.5);
     cdul_optimizer_set_lr(&s, optimizer, 1, 0.2);
-    cdul_tensor *loss = cdul_tensor_add_(&s, cdul_tensor_mul(&s, a, a), cdul_tensor_mul(&s, b, b));
+    cdul_tensor *loss = cdul_tensor_sub(&s, cdul_tensor_mul(&s, a, a),
+                                        cdul_tensor_affine(&s, cdul_tensor_mul(&s, b, b), -1, 0));
     cdul_tensor_backward(&s, cdul_tensor_sum(&s, loss));
     cdul_optimizer_step(&s, optimizer);
     assert_near(cdul_tensor_item(&s, a), 1 - 0.1 * 2);
@@ -430,7 +378,6 @@ int main(void) {
         cmocka_unit_test(reading_gives_row_major_order_whatever_the_layout),
         cmocka_unit_test(layers_compute_what_their_names_say),
         cmocka_unit_test(batch_norm_uses_the_batch_and_moves_its_statistics),
-        cmocka_unit_test(batch_norm_with_channels_innermost_equals_libtorch),
         cmocka_unit_test(losses_equal_the_formula),
         cmocka_unit_test(arithmetic_broadcasts_and_changes_in_place_only_where_it_says_so),
         cmocka_unit_test(backward_adds_up_and_stops_at_what_was_not_recorded),

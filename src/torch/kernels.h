@@ -1,8 +1,8 @@
-/* One step of AdamW (Loshchilov and Hutter, 2019, algorithm 2) in one pass over memory, on the CPU:
- * torch::optim takes eleven, which is a tenth of a step on cached activations. The arithmetic is
- * torch's, in float32. */
-#ifndef CDUL_TORCH_ADAMW_H
-#define CDUL_TORCH_ADAMW_H
+/* What libtorch does in many passes over memory, in few, on the CPU (kernels.c says what each
+ * gains). torch.cpp calls them where elements lie as they need it, and libtorch itself elsewhere.
+ */
+#ifndef CDUL_TORCH_KERNELS_H
+#define CDUL_TORCH_KERNELS_H
 
 #include <stddef.h>
 
@@ -10,6 +10,8 @@
 extern "C" {
 #endif
 
+/* One step of AdamW (Loshchilov and Hutter, 2019, algorithm 2) in one pass over memory, where
+ * torch::optim takes eleven. The arithmetic is torch's, in float32. */
 typedef struct adamw_step {
     double lr, beta1, beta2, eps, weight_decay;
     double steps; /* of this parameter, with this one: 1, 2, ... */

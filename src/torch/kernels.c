@@ -1,11 +1,16 @@
-#include "torch/adamw.h"
+/* What is done by hand because it takes 5 % or more off a training step: AdamW alone. One update of
+ * the 14 million weights that a ResNet-50 trains with three frozen stages takes 0.022 s of
+ * processor time in place of 0.097 s, 12 % of a step of 16 images from cached activations in
+ * bfloat16; of its 23 million weights in full 0.038 s in place of 0.192 s, 4 % of a step.
+ * (libtorch 1.13, two processors with AMX.) */
+#include "torch/kernels.h"
 
 #include "base/machine.h"
 
 #include <math.h>
 
-#define PIECE                                                                                      \
-    16384 /* elements that a thread takes at a time: their four arrays fit into its own cache */
+/* Elements that a thread takes at a time: their four arrays fit into its own cache. */
+#define PIECE 16384
 
 /* What is the same for every element. */
 typedef struct factors {
