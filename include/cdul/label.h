@@ -1,13 +1,25 @@
-/* From cosines to pseudo-labels: section 3.1 of CDUL (ICCV 2023, arXiv 2307.16634), equations (1)
+/* From images to pseudo-labels: section 3.1 of CDUL (ICCV 2023, arXiv 2307.16634), equations (1)
  * to (6).
  *
- * Letters: N images, S crops, C classes, D embedding width. A view is the whole image or one crop
- * of it. Background words are classes that compete with the others and get no label; they come
- * last. */
+ *   labelling     images and class names to a label matrix      cdul_label
+ *                 the same from cosines that were saved         cdul_label_scores
+ *   similarity    vectors to cosines                            cdul_similarity
+ *   aggregation   cosines to the labels of an image             cdul_aggregate
+ *   calibration   labels to an expected number of positives     cdul_calibrate_positives
+ *   summary       is this label matrix plausible?               cdul_label_summarise
+ *
+ * Letters: N images, S local views, C classes, D embedding width. A view is the whole image, or one
+ * crop or patch of it. Background words are classes that compete with the others and get no label;
+ * they come last. */
 #ifndef CDUL_LABEL_H
 #define CDUL_LABEL_H
 
+#include "cdul/encoder.h"
 #include "cdul/error.h"
+#include "cdul/image.h"
+#include "cdul/labels.h"
+#include "cdul/progress.h"
+#include "cdul/skipped.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,8 +56,12 @@ void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_
 
 /* How the cosines of a view become scores. */
 typedef enum cdul_score {
-    CDUL_SCORE_SOFTMAX, /* s = softmax_c(cos / T): CLIP, which is trained to tell classes apart */
-    CDUL_SCORE_SIGMOID, /* s = sigmoid(cos / T + bias), each class by itself: SigLIP */
+    /* as the encoder was trained; softmax where there is none. For cdul_label_params alone */
+    CDUL_SCORE_AUTO = -1,
+    /* s = softmax_c(cos / T): CLIP, which is trained to tell classes apart */
+    CDUL_SCORE_SOFTMAX,
+    /* s = sigmoid(cos / T + bias), each class by itself: SigLIP */
+    CDUL_SCORE_SIGMOID,
 } cdul_score;
 
 /* How the S local score vectors become one (s_agg), which is then fused with the whole image's
@@ -107,6 +123,100 @@ typedef struct cdul_label_summary {
 
 cdul_status cdul_label_summarise(const float *labels, size_t n, size_t c, cdul_label_summary *out,
                                  cdul_error *err) CDUL_MUST_CHECK;
+
+/* --- Labelling: all of the above, from images --- */
+
+/* What is looked at besides the whole image. */
+typedef enum cdul_local {
+    CDUL_LOCAL_CROPS, /* the crops of a grid, each embedded by itself */
+    /* the patch tokens of an encoder with dense output, all from the whole image's one pass */
+    CDUL_LOCAL_DENSE,
+} cdul_local;
+
+/* What to label, and how. Start from cdul_label_defaults(); pointers are borrowed during the call.
+ */
+typedef struct cdul_label_params {
+    /* The encoder's folder (cdul_encoder_open). Must be given. */
+    const char *encoder;
+    /* Batch, variant, provider and precision of its networks. Precision AUTO, the default, is
+     * settled by cdul_encoder_choose, or FP32 where `parts` is set, so that all parts agree. */
+    cdul_encoder_options network;
+    /* For the network, and for decoding and resizing; 0, the default, = one per processor. Takes
+     * the place of network.threads. */
+    size_t threads;
+
+    /* Classes and background words; NULL, or without a class: all names of the text file. */
+    const cdul_classes *classes;
+    /* Prompts with {} in place of the class; NULL or none: CDUL_DEFAULT_TEMPLATE. */
+    const cdul_strings *templates;
+    /* A text.safetensors instead of the encoder's text tower, or NULL. */
+    const char *text;
+
+    /* [n_images] Files, folders, "@list.txt" or "-", as cdul_list_images takes them. */
+    const char *const *images;
+    size_t n_images;
+    cdul_list_options list;
+    /* Label part `part` of `parts`, from 1, for several machines; 0 of 0, the default, = all. An
+     * image's part depends on its name alone. */
+    size_t part, parts;
+    /* max_pixels is cdul_decode_most_pixels() by default. */
+    cdul_decode_options decode;
+    /* Decode large JPEGs at a part of their size, where every view keeps twice its pixels; default
+     * true. */
+    bool reduce;
+
+    cdul_local local;
+    /* The crops, as cdul_crops_parse reads them; default "3x3". Not read with patch tokens. */
+    const char *grid;
+    /* Embed each view and its mirror image and take the mean direction: twice the work. */
+    bool mirror;
+    /* The embeddings are kept in this folder, and what it has already is not computed again; NULL =
+     * embed everything, keep nothing. */
+    const char *cache;
+
+    /* Score AUTO, temperature NAN and bias NAN, the defaults, are what the encoder, or else the
+     * text file, knows of itself. `background` is not read: the classes say it. */
+    cdul_aggregate_options aggregate;
+    /* Expected positives an image (cdul_calibrate_positives). 0 = labels stay as they are; NAN, the
+     * default, = 1.5 for ZSCORE, which has no scale of its own, else 0. */
+    double positives;
+    /* Write the cosines to this file as well, for cdul_label_scores; NULL = do not. */
+    const char *save_scores;
+
+    const cdul_callbacks *callbacks;
+} cdul_label_params;
+
+cdul_label_params cdul_label_defaults(void);
+
+typedef struct cdul_label_result {
+    cdul_labels labels; /* rows of the images that could be read, in the order given; no config */
+    cdul_skipped skipped; /* the other images */
+    size_t embedded; /* images that went through the encoder; the others came from the cache */
+    double seconds; /* what the call took */
+    cdul_inference precision; /* of the image tower; AUTO without one */
+    cdul_label_summary summary;
+} cdul_label_result;
+
+/* Labels images. What the user should know of the encoder, and the progress, goes to the callbacks.
+ * CDUL_ERR_USAGE and CDUL_ERR_INPUT as the functions above and in encoder.h say; if no image can be
+ * read, CDUL_ERR_INPUT. CDUL_ERR_CANCELLED when the callbacks say stop: with a cache, everything
+ * embedded is in it and the same call goes on from there. On failure *out is empty. */
+cdul_status cdul_label(const cdul_label_params *params, cdul_label_result *out,
+                       cdul_error *err) CDUL_MUST_CHECK;
+
+/* The same from the cosines in a scores.safetensors. Of `params`, classes, aggregate, positives and
+ * callbacks are read. Classes are chosen by name, in their order. Of two parts each may be left to
+ * the file: without classes, all of its columns that are no background words; without background
+ * words, those that its metadata names. The temperature must be given, but with ZSCORE. */
+cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
+                              cdul_label_result *out, cdul_error *err) CDUL_MUST_CHECK;
+
+void cdul_label_result_free(cdul_label_result *result);
+
+/* Tells the callbacks what the labels look like: the classes by mass, the summary, and a warning
+ * about labels that cannot be right. */
+cdul_status cdul_label_report(const cdul_label_result *result, const cdul_callbacks *callbacks,
+                              cdul_error *err) CDUL_MUST_CHECK;
 
 #ifdef __cplusplus
 }

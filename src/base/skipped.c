@@ -1,5 +1,5 @@
 /* The list of inputs that a run passed over. */
-#include "base/skipped.h"
+#include "cdul/skipped.h"
 
 #include "base/csv.h"
 #include "base/file.h"

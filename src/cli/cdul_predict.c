@@ -1,7 +1,7 @@
 /* cdul-predict: images to the classes that are in them. */
-#include "base/skipped.h"
 #include "cdul/classifier.h"
 #include "cdul/report.h"
+#include "cdul/skipped.h"
 #include "cdul/versions.h"
 #include "programs.h"
 #include "run.h"

@@ -25,9 +25,6 @@ extern const cdul_program *const cdul_programs[]; /* all of them; NULL ends the 
  * labels are there already; and where labels stay as the runs of their parts made them. */
 enum { CDUL_LABEL_WITHOUT_IMAGES = 1, CDUL_LABEL_MERGE = 2 };
 
-/* Positions in the choices of --local. */
-enum { CDUL_LOCAL_CROPS, CDUL_LOCAL_DENSE };
-
 typedef struct cdul_label_options {
     /* Input */
     const char *encoder; /* folder of the encoder; NULL with --scores, --merge, --inspect */
@@ -50,13 +47,13 @@ typedef struct cdul_label_options {
     const char *background_words; /* file like classes.txt, or NULL */
 
     /* Labels: symbols as in the paper, equations (2), (5), (6) */
-    int local; /* position in "crops|dense" */
+    int local; /* cdul_local */
     const char *grid; /* "3x3", "3x3:0.5", "1x1+2x2"; NULL = 3x3 with crops */
     bool mirror;
     int aggregate; /* cdul_aggregator */
     double zeta; /* 0 .. 1 */
     double lambda; /* -1 .. 1 */
-    int score; /* cdul_score, or CDUL_CHOICE_NONE = the encoder's, softmax with --scores */
+    int score; /* cdul_score; CDUL_CHOICE_NONE is CDUL_SCORE_AUTO */
     double temperature; /* T > 0; NAN = the encoder's */
     double bias; /* of sigmoid scores; NAN = the encoder's */
     double calibrate_positives; /* classes an image on average; NAN = leave labels as they are */

@@ -1,4 +1,7 @@
-#include "label/summary.h"
+/* What cdul-label says of the labels it made: size, mass, the classes by mass, and a warning about
+ * labels that cannot be right. */
+#include "base/progress.h"
+#include "cdul/label.h"
 
 #include <stdlib.h>
 
@@ -37,25 +40,22 @@ static cdul_status report_classes(const cdul_callbacks *callbacks, const cdul_la
     return CDUL_OK;
 }
 
-cdul_status cdul_label_report(const cdul_callbacks *callbacks, const cdul_label_result *result,
-                              double seconds, cdul_error *err) {
+cdul_status cdul_label_report(const cdul_label_result *result, const cdul_callbacks *callbacks,
+                              cdul_error *err) {
     const cdul_labels *labels = &result->labels;
-    size_t n = labels->images.count, c = labels->classes.count;
-    cdul_label_summary summary;
-    cdul_status status = cdul_label_summarise(labels->values, n, c, &summary, err);
-    if (status || (status = report_classes(callbacks, labels, err))) return status;
-    cdul_say(callbacks, "%zu images, %zu classes: %.2f expected positives an image", n, c,
-             summary.mass);
-    if (result->embedded && seconds > 0)
-        cdul_say(callbacks, "%zu embedded in %.1f s: %.1f images/s", result->embedded, seconds,
-                 (double)result->embedded / seconds);
-    if (summary.flat)
+    const cdul_label_summary *summary = &result->summary;
+    cdul_status status = report_classes(callbacks, labels, err);
+    if (status != CDUL_OK) return status;
+    cdul_say(callbacks, "%zu images, %zu classes: %.2f expected positives an image",
+             labels->images.count, labels->classes.count, summary->mass);
+    if (result->embedded && result->seconds > 0)
+        cdul_say(callbacks, "%zu embedded in %.1f s: %.1f images/s", result->embedded,
+                 result->seconds, (double)result->embedded / result->seconds);
+    if (summary->flat)
         cdul_warn(callbacks,
                   "labels are flat: an image's largest is only %.2f times its mean. The "
-                  "temperature, or the "
-                  "bias of sigmoid scores, is almost surely wrong (CLIP's temperature is 0.01: "
-                  "cosines are "
-                  "multiplied by 100, not divided by ln 100)",
-                  summary.contrast);
+                  "temperature, or the bias of sigmoid scores, is almost surely wrong (CLIP's "
+                  "temperature is 0.01: cosines are multiplied by 100, not divided by ln 100)",
+                  summary->contrast);
     return CDUL_OK;
 }

@@ -3,9 +3,9 @@
 #ifndef CDUL_TRAIN_DATASET_H
 #define CDUL_TRAIN_DATASET_H
 
-#include "base/skipped.h"
 #include "cdul/image.h"
 #include "cdul/labels.h"
+#include "cdul/skipped.h"
 
 #include <stdbool.h>
 #include <stdint.h>

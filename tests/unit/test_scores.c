@@ -1,8 +1,8 @@
 /* scores.safetensors with and without background words, and labels made of it
- * (label/pipeline.h). */
+ * (cdul_label_scores). */
 #include "test.h"
 
-#include "label/pipeline.h"
+#include "cdul/label.h"
 #include "label/scores.h"
 
 #include <math.h>
@@ -77,14 +77,24 @@ static void metadata_that_cannot_be_is_refused(void **state) {
 }
 
 /* The labels of the one image must be `want` [count]. */
-static void assert_labels(const cdul_classes *classes, const cdul_label_settings *options,
+static void assert_labels(const cdul_classes *classes, const cdul_label_params *params,
                           const double *want, size_t count) {
+    cdul_label_params with = *params;
     cdul_label_result result;
-    assert_ok(cdul_label_scores("scores.safetensors", classes, options, &result, &err));
+    with.classes = classes;
+    assert_ok(cdul_label_scores("scores.safetensors", &with, &result, &err));
     assert_int_equal(result.labels.classes.count, count);
     for (size_t i = 0; i < count; i++)
         assert_true(fabs((double)result.labels.values[i] - want[i]) < 1e-6);
-    cdul_labels_free(&result.labels);
+    cdul_label_result_free(&result);
+}
+
+static void assert_refused(const cdul_classes *classes, const cdul_label_params *params,
+                           cdul_status status, const char *message) {
+    cdul_label_params with = *params;
+    cdul_label_result none;
+    with.classes = classes;
+    assert_fails(cdul_label_scores("scores.safetensors", &with, &none, &err), status, message);
 }
 
 static void choose(cdul_classes *classes, const char *names, const char *background) {
@@ -132,46 +142,44 @@ static void names_that_no_header_takes_are_a_tensor(void **state) {
 
 static void labels_of_scores_take_background_words_from_the_file_or_from_the_user(void **state) {
     (void)state;
-    const cdul_label_settings options = {
-        .aggregate = {.aggregator = CDUL_AGGREGATE_GLOBAL, .temperature = 0.1}};
+    cdul_label_params params = cdul_label_defaults();
     cdul_classes classes;
-    cdul_label_result none;
+    params.aggregate.aggregator = CDUL_AGGREGATE_GLOBAL;
+    params.aggregate.temperature = 0.1;
     write_scores("scores.safetensors", 2);
-    assert_labels(NULL, &options, (double[]){0.125, 0.125}, 2); /* 1 of 1 + 1 + 2 + 4 */
+    assert_labels(NULL, &params, (double[]){0.125, 0.125}, 2); /* 1 of 1 + 1 + 2 + 4 */
     choose(&classes, "dog\n", NULL); /* cat does not take part */
-    assert_labels(&classes, &options, (double[]){1 / 7.0}, 1);
+    assert_labels(&classes, &params, (double[]){1 / 7.0}, 1);
     cdul_classes_free(&classes);
     choose(&classes, NULL, "wall\n"); /* the file's other word is left out */
-    assert_labels(&classes, &options, (double[]){1 / 6.0, 1 / 6.0}, 2);
+    assert_labels(&classes, &params, (double[]){1 / 6.0, 1 / 6.0}, 2);
     cdul_classes_free(&classes);
     choose(&classes, "sky\n", NULL);
-    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err),
-                 CDUL_ERR_INPUT, "class \"sky\" is a background word there");
+    assert_refused(&classes, &params, CDUL_ERR_INPUT, "class \"sky\" is a background word there");
     cdul_classes_free(&classes);
     write_scores("scores.safetensors", 0);
-    assert_labels(NULL, &options, (double[]){0.125, 0.125, 0.25, 0.5}, 4);
+    assert_labels(NULL, &params, (double[]){0.125, 0.125, 0.25, 0.5}, 4);
     choose(&classes, "cat\ndog\n", "sky\n");
-    assert_labels(&classes, &options, (double[]){0.25, 0.25}, 2);
+    assert_labels(&classes, &params, (double[]){0.25, 0.25}, 2);
     cdul_classes_free(&classes);
     choose(&classes, "cat\n", "grass\n");
-    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err),
-                 CDUL_ERR_INPUT, "has no class \"grass\"");
+    assert_refused(&classes, &params, CDUL_ERR_INPUT, "has no class \"grass\"");
     cdul_classes_free(&classes);
 }
 
 static void sigmoid_labels_of_scores_leave_the_file_s_background_words_out(void **state) {
     (void)state;
-    const cdul_label_settings options = {.aggregate = {.aggregator = CDUL_AGGREGATE_GLOBAL,
-                                                       .score = CDUL_SCORE_SIGMOID,
-                                                       .temperature = 0.1,
-                                                       .bias = -log(3)}};
+    cdul_label_params params = cdul_label_defaults();
     cdul_classes classes;
-    cdul_label_result none;
+    params.aggregate.aggregator = CDUL_AGGREGATE_GLOBAL;
+    params.aggregate.score = CDUL_SCORE_SIGMOID;
+    params.aggregate.temperature = 0.1;
+    params.aggregate.bias = -log(3);
     write_scores("scores.safetensors", 1);
-    assert_labels(NULL, &options, (double[]){0.25, 0.25, 0.4}, 3); /* odds 1/3, 1/3, 2/3 */
+    assert_labels(NULL, &params, (double[]){0.25, 0.25, 0.4}, 3); /* odds 1/3, 1/3, 2/3 */
     choose(&classes, NULL, "sky\n");
-    assert_fails(cdul_label_scores("scores.safetensors", &classes, &options, &none, &err),
-                 CDUL_ERR_USAGE, "background words do nothing to sigmoid scores");
+    assert_refused(&classes, &params, CDUL_ERR_USAGE,
+                   "background words do nothing to sigmoid scores");
     cdul_classes_free(&classes);
 }
 

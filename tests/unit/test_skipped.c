@@ -1,7 +1,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "base/skipped.h"
+#include "cdul/skipped.h"
 
 static cdul_error err;
 

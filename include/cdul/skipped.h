@@ -1,9 +1,13 @@
 /* Inputs that a run passed over: counted, and listed in `<output>.skipped.csv` (path, reason). */
-#ifndef CDUL_BASE_SKIPPED_H
-#define CDUL_BASE_SKIPPED_H
+#ifndef CDUL_SKIPPED_H
+#define CDUL_SKIPPED_H
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Start from {0}. */
 typedef struct cdul_skipped {
@@ -21,4 +25,7 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
 cdul_status cdul_skipped_fail(const cdul_skipped *skipped, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_skipped_free(cdul_skipped *skipped);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -1,0 +1,140 @@
+/* Labels from saved cosines: which columns of the file are classes, which are background words, and
+ * a row of labels for each of its images. */
+#include "base/progress.h"
+#include "base/safetensors.h"
+#include "label/pipeline.h"
+#include "label/scores.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Columns that are read of a file: C classes, then background words. */
+typedef struct columns {
+    cdul_strings names;
+    size_t background;
+    size_t *at; /* where the file keeps each */
+} columns;
+
+static void close_columns(columns *k) {
+    cdul_strings_free(&k->names);
+    free(k->at);
+}
+
+/* Background words: those asked for, else the file's. Classes: likewise, without any background
+ * word. */
+static cdul_status name_columns(const cdul_scores *scores, const cdul_classes *classes, columns *k,
+                                cdul_error *err) {
+    size_t asked = classes ? classes->background : 0,
+           named = classes ? classes->names.count - asked : 0;
+    cdul_index *own = NULL, *other = NULL;
+    cdul_strings words = {0};
+    cdul_status status = cdul_index_new(&scores->background, &own, err);
+    for (size_t i = 0; i < asked && status == CDUL_OK; i++)
+        status = cdul_strings_add(&words, classes->names.items[named + i], err);
+    if (status == CDUL_OK && !asked) status = cdul_strings_copy(&scores->background, &words, err);
+    if (status == CDUL_OK) status = cdul_index_new(&words, &other, err);
+    const cdul_strings *from = named ? &classes->names : &scores->classes;
+    for (size_t i = 0; i < (named ? named : from->count) && status == CDUL_OK; i++) {
+        bool is_word = cdul_index_find(own, from->items[i]) != CDUL_NOT_FOUND ||
+                       cdul_index_find(other, from->items[i]) != CDUL_NOT_FOUND;
+        if (is_word && named)
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" is a background word there",
+                               cdul_safetensors_path(scores->file), from->items[i]);
+        if (!is_word) status = cdul_strings_add(&k->names, from->items[i], err);
+    }
+    k->background = words.count;
+    for (size_t i = 0; i < words.count && status == CDUL_OK; i++)
+        status = cdul_strings_add(&k->names, words.items[i], err);
+    if (status == CDUL_OK && k->names.count == words.count)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it",
+                           cdul_safetensors_path(scores->file));
+    cdul_index_free(own);
+    cdul_index_free(other);
+    cdul_strings_free(&words);
+    return status;
+}
+
+static cdul_status open_columns(const cdul_scores *scores, const cdul_classes *classes, columns *k,
+                                cdul_error *err) {
+    cdul_index *index = NULL;
+    cdul_status status = name_columns(scores, classes, k, err);
+    if (status == CDUL_OK && !(k->at = malloc(k->names.count * sizeof *k->at)))
+        status = cdul_fail_memory(err, "class columns");
+    if (status == CDUL_OK) status = cdul_index_new(&scores->classes, &index, err);
+    for (size_t j = 0; status == CDUL_OK && j < k->names.count; j++) {
+        k->at[j] = cdul_index_find(index, k->names.items[j]);
+        if (k->at[j] == CDUL_NOT_FOUND)
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: has no class \"%s\"",
+                               cdul_safetensors_path(scores->file), k->names.items[j]);
+    }
+    cdul_index_free(index);
+    return status;
+}
+
+static cdul_status label_rows(const cdul_scores *scores, const columns *k,
+                              const cdul_aggregate_options *options, cdul_labels *labels,
+                              cdul_error *err) {
+    size_t views = 1 + scores->s, c = k->names.count;
+    float *all = malloc(views * scores->c * sizeof *all);
+    float *cosines = malloc(views * c * sizeof *cosines),
+          *scratch = malloc(views * c * sizeof *scratch);
+    cdul_status status =
+        all && cosines && scratch ? CDUL_OK : cdul_fail_memory(err, "a row of scores");
+    for (size_t i = 0; i < scores->n && status == CDUL_OK; i++) {
+        status = cdul_scores_read(scores, i, all, err);
+        if (status != CDUL_OK) break;
+        for (size_t v = 0; v < views; v++)
+            for (size_t j = 0; j < c; j++) cosines[v * c + j] = all[v * scores->c + k->at[j]];
+        cdul_aggregate(options, cosines, scores->s, c, scratch,
+                       labels->values + i * labels->classes.count);
+    }
+    free(all);
+    free(cosines);
+    free(scratch);
+    return status;
+}
+
+/* `asked`: how many of the background words the caller named. */
+static cdul_status label_file(const cdul_scores *scores, const columns *k, size_t asked,
+                              cdul_label_settings *settings, cdul_label_result *out,
+                              cdul_error *err) {
+    cdul_labels *labels = &out->labels;
+    const size_t c = k->names.count - k->background;
+    const cdul_strings classes = {.items = k->names.items, .count = c}; /* borrowed */
+    /* what the file happens to carry is no mistake of the caller's, even where it is not used */
+    settings->aggregate.background = asked;
+    cdul_status status = cdul_aggregate_check(&settings->aggregate, err);
+    settings->aggregate.background = k->background;
+    if (status == CDUL_OK) status = cdul_label_check_positives(settings, c, err);
+    if (status == CDUL_OK) status = cdul_strings_copy(&classes, &labels->classes, err);
+    if (status == CDUL_OK) status = cdul_strings_copy(&scores->images, &labels->images, err);
+    if (status == CDUL_OK) status = cdul_labels_allocate(labels, err);
+    if (status == CDUL_OK) status = label_rows(scores, k, &settings->aggregate, labels, err);
+    return status == CDUL_OK ? cdul_label_finish(settings, out, err) : status;
+}
+
+cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
+                              cdul_label_result *out, cdul_error *err) {
+    static const cdul_encoder_score unknown = {.temperature = NAN, .bias = NAN};
+    const cdul_classes *classes = params->classes;
+    const double start = cdul_seconds();
+    cdul_label_settings settings;
+    cdul_scores scores = {0};
+    columns k = {0};
+    *out = (cdul_label_result){0};
+    if (classes && classes->synonyms != CDUL_SYNONYMS_MEAN)
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--scores has one cosine a class: --synonyms max must be given to the run that makes "
+            "them");
+    cdul_status status = cdul_label_settle(params, &unknown, path, &settings, err);
+    if (status == CDUL_OK) status = cdul_scores_open(path, &scores, err);
+    if (status == CDUL_OK) status = open_columns(&scores, classes, &k, err);
+    if (status == CDUL_OK)
+        status = label_file(&scores, &k, classes ? classes->background : 0, &settings, out, err);
+    close_columns(&k);
+    cdul_scores_close(&scores);
+    out->seconds = cdul_seconds() - start;
+    if (status != CDUL_OK) cdul_label_result_free(out);
+    return status;
+}
