@@ -37,11 +37,11 @@ done
 # Nothing but the folders of a Unix installation, and no header that needs another than those installed.
 folders=$(find "$prefix" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')
 [ "$folders" = "bin include lib share " ] || fail "installs into $folders"
-if grep -hE '^ *# *include' "$prefix"/include/cdul/*.h | grep -vE '<[a-z/]+\.h>|"cdul/[a-z]+\.h"'; then
+if grep -hE '^ *# *include' "$prefix"/include/cdul.h "$prefix"/include/cdul/*.h | grep -vE '<[a-z/]+\.h>|"cdul/[a-z]+\.h"'; then
     fail "a public header includes a private one"
 fi
-for header in "$prefix"/include/cdul/*.h; do
-    printf '#include "cdul/%s"\n' "$(basename "$header")" >one.c
+for header in "$prefix"/include/cdul.h "$prefix"/include/cdul/*.h; do
+    printf '#include "%s"\n' "${header#"$prefix/include/"}" >one.c
     "$compiler" -std=c11 -Wall -Wextra -pedantic -Werror -I"$prefix/include" -fsyntax-only one.c || fail "$header"
     "$compiler" -x c++ -std=c++11 -Wall -Wextra -Werror -I"$prefix/include" -fsyntax-only one.c || fail "$header in C++"
 done
@@ -77,28 +77,45 @@ if [ -e "$bin/cdul-train" ]; then
         fail "cdul-eval: $(cat out)"
 fi
 
-# The same program through pkg-config, found in the moved prefix, and through CMake.
-export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
-flags=$(pkg-config --cflags --libs cdul) || fail "pkg-config"
-cp "$here/client.c" .
-read -ra words <<<"$flags"
-# shellcheck disable=SC2086 # the sanitizers that libcdul was built with
-"$compiler" -std=c11 -Wall -Wextra -Werror ${CDUL_SANITIZE:+-fsanitize=$CDUL_SANITIZE} client.c "${words[@]}" -lm -o client ||
-    fail "building with pkg-config: $flags"
-./client "$pictures" >client.txt || fail "the program built with pkg-config"
-cat >CMakeLists.txt <<'CMAKE'
+# The program in the head of cdul.h, as it stands and with a small network, through pkg-config, found in the moved prefix,
+# and through CMake.
+export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib ORT_DISABLE_TELEMETRY=1
+sed -n '/^ \*     #include <cdul.h>$/,/^ \* Errors\./s/^ \*\(     \)\{0,1\}//p' "$prefix/include/cdul.h" | sed '$d' >whole.c
+[ "$(wc -l <whole.c)" -gt 25 ] || fail "no program in cdul.h: $(cat whole.c)"
+small='train.arch = "resnet18"; train.size = 32; train.epochs = 1; train.holdout = 0;'
+sed "s/train.output = \"run\";/& $small/" whole.c >program.c
+! cmp -s whole.c program.c || fail "the program in cdul.h trains otherwise: $(cat whole.c)"
+if [ -e "$lib/libcdul_train.so" ]; then
+    ln -s "$here/../golden/encoder/clip" encoder
+    ln -s "$pictures" photos
+    flags=$(pkg-config --cflags --libs cdul cdul_train) || fail "pkg-config"
+    read -ra words <<<"$flags"
+    for file in whole program; do
+        # shellcheck disable=SC2086 # the sanitizers that libcdul was built with
+        "$compiler" -std=c11 -Wall -Wextra -Werror ${CDUL_SANITIZE:+-fsanitize=$CDUL_SANITIZE} $file.c "${words[@]}" -o $file ||
+            fail "building with pkg-config: $flags"
+    done
+    rm -rf run
+    ./program >program.txt || fail "the program built with pkg-config"
+    cp labels.safetensors program.safetensors
+    cat >CMakeLists.txt <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
-project(client C)
-find_package(cdul 0.1 REQUIRED)
-add_executable(client client.c)
-target_link_libraries(client cdul::cdul m)
+project(program C)
+find_package(cdul 0.1 REQUIRED COMPONENTS train)
+add_executable(program program.c)
+target_link_libraries(program cdul::cdul cdul::train)
 CMAKE
-cmake -S . -B cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" \
-    -DCMAKE_C_FLAGS="${CDUL_SANITIZE:+-fsanitize=$CDUL_SANITIZE}" >cmake.txt 2>&1 || fail "find_package: $(cat cmake.txt)"
-cmake --build cmake >cmake.txt 2>&1 || fail "building with find_package: $(cat cmake.txt)"
-cmake/client "$pictures" | cmp - client.txt || fail "the program built with find_package"
-grep -q '^0.png 97 x 61$' client.txt || fail "$(cat client.txt)"
-grep -q '^aggregated 0.825 0.375$' client.txt || fail "$(cat client.txt)"
+    cmake -S . -B cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" \
+        -DCMAKE_C_FLAGS="${CDUL_SANITIZE:+-fsanitize=$CDUL_SANITIZE}" >cmake.txt 2>&1 || fail "find_package: $(cat cmake.txt)"
+    cmake --build cmake >cmake.txt 2>&1 || fail "building with find_package: $(cat cmake.txt)"
+    rm -rf run
+    cmake/program | cmp - program.txt || fail "the program built with find_package"
+    grep -q '^0.png 0\.[0-9]*$' program.txt && [ "$(wc -l <program.txt)" -eq 4 ] || fail "$(cat program.txt)"
+    # Its labels are cdul-label's.
+    expect_exit 0 "$bin/cdul-label" --merge program.safetensors -o merged.safetensors --csv program.csv
+    expect_exit 0 "$bin/cdul-label" -e encoder -C classes.txt photos -o labels.safetensors --csv labels.csv
+    cmp program.csv labels.csv || fail "the program's labels are not cdul-label's"
+fi
 
 # Likewise a program that trains: the second library, and the package's component.
 if [ -e "$lib/libcdul_train.so" ]; then
