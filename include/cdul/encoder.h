@@ -87,12 +87,12 @@ cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out,
                                 cdul_error *err) CDUL_MUST_CHECK;
 void cdul_tokenizer_close(cdul_tokenizer *tokenizer);
 
-/* Writes the token ids of `length` bytes of UTF-8 text into ids [context]: start, text, end,
- * padding. Text that does not fit is cut, and the end token kept. *used (may be NULL) is the length
- * with start and end, without padding. *cut (may be NULL) says whether text was lost. Invalid UTF-8
- * is CDUL_ERR_INPUT with the byte. Thread-safe. */
-cdul_status cdul_tokenizer_encode(const cdul_tokenizer *tokenizer, const char *text, size_t length,
-                                  size_t context, int64_t *ids, size_t *used, bool *cut,
+/* Writes the token ids of UTF-8 text into ids [context]: start, text, end, padding. Text that does
+ * not fit is cut, and the end token kept. *used (may be NULL) is the length with start and end,
+ * without padding. *cut (may be NULL) says whether text was lost. Invalid UTF-8 is CDUL_ERR_INPUT
+ * with the byte. Thread-safe. */
+cdul_status cdul_tokenizer_encode(const cdul_tokenizer *tokenizer, const char *text, size_t context,
+                                  int64_t *ids, size_t *used, bool *cut,
                                   cdul_error *err) CDUL_MUST_CHECK;
 /* All ids are smaller than this. */
 size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer);

@@ -296,19 +296,38 @@ cdul_status cdul_encoder_patches(const cdul_encoder *e, cdul_patches *out, cdul_
 
 /* --- Views --- */
 
-/* Runs n views as a batch of `rows`, the rest of it zeros. */
-static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t rows,
-                              int64_t *dims, size_t patches, float *out, cdul_error *err) {
-    const size_t view = 3 * e->preprocess.height * e->preprocess.width,
+cdul_feed cdul_encoder_pixels(const cdul_encoder *e, const float *pixels, size_t rows) {
+    const cdul_preprocess *p = &e->preprocess;
+    return (cdul_feed){.name = e->vision.input->name,
+                       .f32 = pixels,
+                       .rank = 4,
+                       .dims = {(int64_t)rows, 3, (int64_t)p->height, (int64_t)p->width}};
+}
+
+static cdul_status run(cdul_encoder *e, const float *pixels, size_t n, size_t patches, float *out,
+                       cdul_error *err) {
+    const cdul_feed input = cdul_encoder_pixels(e, pixels, n);
+    return cdul_tower_run(&e->vision, &input, NULL, e->width, patches, out, err);
+}
+
+/* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view:
+ * ONNX Runtime multiplies one row by another routine than many, and the last bits of a vector would
+ * depend on how many images a run happens to have left. */
+static size_t least_rows(const cdul_encoder *e) {
+    return e->vision.batch ? e->vision.batch : 2;
+}
+
+/* Runs n views, fewer than the least, with zeros for the others. */
+static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t patches,
+                              float *out, cdul_error *err) {
+    const size_t rows = least_rows(e), view = 3 * e->preprocess.height * e->preprocess.width,
                  row = (1 + patches) * e->width;
     float *padded = calloc(rows * view, sizeof *padded),
           *vectors = calloc(rows, row * sizeof *vectors);
     cdul_status status = padded && vectors ? CDUL_OK : cdul_fail_memory(err, "batch");
-    dims[0] = (int64_t)rows;
     if (status == CDUL_OK) {
         memcpy(padded, pixels, n * view * sizeof *padded);
-        status = cdul_tower_run(&e->vision, padded, NULL, NULL, dims, 4, e->width, patches, vectors,
-                                err);
+        status = run(e, padded, rows, patches, vectors, err);
     }
     if (status == CDUL_OK) memcpy(out, vectors, n * row * sizeof *out);
     free(padded);
@@ -316,24 +335,15 @@ static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, si
     return status;
 }
 
-/* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view:
- * ONNX Runtime multiplies one row by another routine than many, and the last bits of a vector would
- * depend on how many images a run happens to have left. */
 cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t n, size_t patches,
                                    float *out, cdul_error *err) {
-    const size_t view = 3 * e->preprocess.height * e->preprocess.width;
-    int64_t dims[4] = {0, 3, (int64_t)e->preprocess.height, (int64_t)e->preprocess.width};
+    const size_t view = 3 * e->preprocess.height * e->preprocess.width,
+                 row = (1 + patches) * e->width;
     cdul_status status = make_ready(e, err);
-    for (size_t done = 0; status == CDUL_OK && done < n;) {
-        size_t now = n - done < e->batch ? n - done : e->batch;
-        size_t least = e->vision.batch ? e->vision.batch : 2;
-        const float *from = pixels + done * view;
-        float *to = out + done * (1 + patches) * e->width;
-        dims[0] = (int64_t)now;
-        status = now < least ? run_padded(e, from, now, least, dims, patches, to, err)
-                             : cdul_tower_run(&e->vision, from, NULL, NULL, dims, 4, e->width,
-                                              patches, to, err);
-        done += now;
+    for (size_t done = 0, now; status == CDUL_OK && done < n; done += now) {
+        now = n - done < e->batch ? n - done : e->batch;
+        status = (now < least_rows(e) ? run_padded : run)(e, pixels + done * view, now, patches,
+                                                          out + done * row, err);
     }
     return status;
 }

@@ -24,6 +24,8 @@ struct cdul_encoder {
     uint64_t hash; /* of the image tower's files, once `hashed` */
 };
 
+/* Pixels [rows, 3, H, W] as the image tower's input. */
+cdul_feed cdul_encoder_pixels(const cdul_encoder *encoder, const float *pixels, size_t rows);
 /* As cdul_encoder_views, but rows are left as the graph gives them, and each is followed by those
  * of its P = `patches` patch tokens: [n, 1 + P, D]. */
 cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n,

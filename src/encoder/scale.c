@@ -23,23 +23,25 @@ static double cosine_of(const float *a, const float *b, size_t width) {
     return dot / sqrt(aa * bb);
 }
 
+/* Room for one picture in each row, and for the text that fills the other tower. */
+typedef struct inputs {
+    float *pixels;
+    int64_t *tokens;
+    size_t rows, n_pixels, n_tokens;
+} inputs;
+
 /* Feeds one picture, striped in a way of its own, and one text, of one token again and again. */
-static cdul_status run_pair(const cdul_encoder *e, size_t number, float *pixels, size_t n_pixels,
-                            int64_t *tokens, size_t n_tokens, pair *out, cdul_error *err) {
+static cdul_status run_pair(const cdul_encoder *e, size_t number, inputs *in, pair *out,
+                            cdul_error *err) {
     const cdul_tower *tower = &e->vision;
-    const size_t rows = tower->batch ? tower->batch : 1;
     cdul_feed feeds[1 + sizeof tower->filler / sizeof *tower->filler];
     cdul_fetch fetches[3] = {
         {.name = "logits_per_image"}, {.name = tower->output->name}, {.name = "text_embeds"}};
-    for (size_t i = 0; i < n_pixels; i++) pixels[i] = (float)(i / (number + 2) % 5) / 2 - 1;
-    for (size_t i = 0; i < n_tokens; i++) tokens[i] = (int64_t)number + 1;
-    feeds[0] = (cdul_feed){
-        .name = tower->input->name,
-        .f32 = pixels,
-        .rank = 4,
-        .dims = {(int64_t)rows, 3, (int64_t)e->preprocess.height, (int64_t)e->preprocess.width}};
+    for (size_t i = 0; i < in->n_pixels; i++) in->pixels[i] = (float)(i / (number + 2) % 5) / 2 - 1;
+    for (size_t i = 0; i < in->n_tokens; i++) in->tokens[i] = (int64_t)number + 1;
+    feeds[0] = cdul_encoder_pixels(e, in->pixels, in->rows);
     memcpy(feeds + 1, tower->filler, tower->n_filler * sizeof *feeds);
-    feeds[1].i64 = tokens;
+    feeds[1].i64 = in->tokens;
     cdul_status status =
         cdul_session_run(tower->session, feeds, 1 + tower->n_filler, fetches, 3, err);
     if (status != CDUL_OK) return status;
@@ -54,17 +56,17 @@ static cdul_status run_pair(const cdul_encoder *e, size_t number, float *pixels,
 }
 
 static cdul_status run_pairs(const cdul_encoder *e, pair *out, cdul_error *err) {
-    const size_t rows = e->vision.batch ? e->vision.batch : 1;
-    /* has been run */
-    const size_t n_pixels = rows * 3 * e->preprocess.height * e->preprocess.width;
-    const size_t n_tokens = (size_t)(e->vision.filler[0].dims[0] * e->vision.filler[0].dims[1]);
-    float *pixels = malloc(n_pixels * sizeof *pixels);
-    int64_t *tokens = malloc(n_tokens * sizeof *tokens);
-    cdul_status status = pixels && tokens ? CDUL_OK : cdul_fail_memory(err, "network input");
+    const int64_t *text = e->vision.filler[0].dims;
+    inputs in = {.rows = e->vision.batch ? e->vision.batch : 1,
+                 .n_tokens = (size_t)(text[0] * text[1])};
+    in.n_pixels = in.rows * 3 * e->preprocess.height * e->preprocess.width; /* has been run */
+    in.pixels = malloc(in.n_pixels * sizeof *in.pixels);
+    in.tokens = malloc(in.n_tokens * sizeof *in.tokens);
+    cdul_status status = in.pixels && in.tokens ? CDUL_OK : cdul_fail_memory(err, "network input");
     for (size_t i = 0; status == CDUL_OK && i < PAIRS; i++)
-        status = run_pair(e, i, pixels, n_pixels, tokens, n_tokens, &out[i], err);
-    free(pixels);
-    free(tokens);
+        status = run_pair(e, i, &in, &out[i], err);
+    free(in.pixels);
+    free(in.tokens);
     return status;
 }
 

@@ -82,9 +82,11 @@ static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     if (cdul_stopped(p->callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     /* what a fixed batch leaves over runs with the ids of earlier prompts and is not looked at */
     size_t rows = p->text.tower.batch ? p->text.batch : p->waiting;
-    const int64_t dims[2] = {(int64_t)rows, (int64_t)p->text.context};
-    cdul_status status =
-        cdul_tower_run(&p->text.tower, NULL, p->ids, p->mask, dims, 2, out->width, 0, p->rows, err);
+    const cdul_feed ids = {.name = p->text.tower.input->name,
+                           .i64 = p->ids,
+                           .rank = 2,
+                           .dims = {(int64_t)rows, (int64_t)p->text.context}};
+    cdul_status status = cdul_tower_run(&p->text.tower, &ids, p->mask, out->width, 0, p->rows, err);
     for (size_t i = 0; status == CDUL_OK && i < p->waiting; i++) {
         float *row = p->rows + i * out->width, *sum = out->vectors + p->row_of[i] * out->width;
         if (!cdul_unit(row, out->width))
@@ -105,8 +107,7 @@ static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, cons
     bool cut = false;
     cdul_status status = cdul_template_fill(pattern, word, &prompt, err);
     if (status == CDUL_OK)
-        status = cdul_tokenizer_encode(p->text.tokenizer, prompt, strlen(prompt), context, ids,
-                                       &used, &cut, err);
+        status = cdul_tokenizer_encode(p->text.tokenizer, prompt, context, ids, &used, &cut, err);
     free(prompt);
     if (status != CDUL_OK) {
         cdul_error_prefix(err, "class '%s'", cdul_text_class(out, row));

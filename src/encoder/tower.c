@@ -383,18 +383,14 @@ static cdul_status check_sizes(const cdul_tower *tower, const cdul_fetch *fetch,
                      cdul_port_describe(&wanted, wanted_text, sizeof wanted_text));
 }
 
-cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids,
-                           const int64_t *mask, const int64_t *dims, size_t rank, size_t width,
-                           size_t patches, float *out, cdul_error *err) {
-    cdul_feed feed = {.name = tower->input->name, .f32 = pixels, .i64 = ids, .rank = rank};
+cdul_status cdul_tower_run(cdul_tower *tower, const cdul_feed *input, const int64_t *mask,
+                           size_t width, size_t patches, float *out, cdul_error *err) {
     cdul_fetch fetches[2] = {{.name = tower->output->name}, {.name = CDUL_DENSE_OUTPUT}};
-    memcpy(feed.dims, dims, rank * sizeof *dims);
-    cdul_status status = run(tower, &feed, mask, fetches, patches ? 2 : 1, err);
+    cdul_status status = run(tower, input, mask, fetches, patches ? 2 : 1, err);
     if (status != CDUL_OK) return status;
-    const int64_t whole[2] = {dims[0], (int64_t)width},
-                  dense[3] = {dims[0], (int64_t)patches, (int64_t)width};
-    if (fetches[0].rank == 2 && fetches[0].dims[0] == dims[0] &&
-        fetches[0].dims[1] != (int64_t)width)
+    const int64_t rows = input->dims[0], whole[2] = {rows, (int64_t)width},
+                  dense[3] = {rows, (int64_t)patches, (int64_t)width};
+    if (fetches[0].rank == 2 && fetches[0].dims[0] == rows && fetches[0].dims[1] != (int64_t)width)
         status = cdul_fail(
             err, CDUL_ERR_INPUT,
             "%s: output %s is %lld wide, the other tower's %zu: an export lacks the projection",
@@ -403,8 +399,7 @@ cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t
     else
         status = check_sizes(tower, &fetches[0], whole, 2, err);
     if (status == CDUL_OK && patches) status = check_sizes(tower, &fetches[1], dense, 3, err);
-    for (size_t i = 0; status == CDUL_OK && i < (size_t)dims[0];
-         i++, out += (1 + patches) * width) {
+    for (size_t i = 0; status == CDUL_OK && i < (size_t)rows; i++, out += (1 + patches) * width) {
         memcpy(out, fetches[0].values + i * width, width * sizeof *out);
         if (patches)
             memcpy(out + width, fetches[1].values + i * patches * width,

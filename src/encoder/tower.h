@@ -52,12 +52,12 @@ void cdul_tower_close(cdul_tower *tower);
 cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, size_t *out,
                              cdul_error *err) CDUL_MUST_CHECK;
 
-/* Embeds n rows, n <= batch: pixels [n, 3, H, W], or ids and mask [n, L]. Writes [n, 1 + P, D] as
- * the graph gives it, not normalised: the embedding, then those of the P = `patches` patch tokens
- * of the output CDUL_DENSE_OUTPUT [n, P, D], which is not asked for if P = 0. A graph of fixed
- * batch must be given n = batch. */
-cdul_status cdul_tower_run(cdul_tower *tower, const float *pixels, const int64_t *ids,
-                           const int64_t *mask, const int64_t *dims, size_t rank, size_t width,
-                           size_t patches, float *out, cdul_error *err) CDUL_MUST_CHECK;
+/* Embeds the n rows of `input`, n <= batch: tower->input's name and pixels [n, 3, H, W], or ids
+ * [n, L] with their mask [n, L]. Writes [n, 1 + P, D] as the graph gives it, not normalised: the
+ * embedding, then the P = `patches` patch tokens of the output CDUL_DENSE_OUTPUT [n, P, D], which
+ * is not asked for if P = 0. A graph of fixed batch must be given n = batch. */
+cdul_status cdul_tower_run(cdul_tower *tower, const cdul_feed *input, const int64_t *mask,
+                           size_t width, size_t patches, float *out,
+                           cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

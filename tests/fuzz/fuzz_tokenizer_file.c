@@ -14,8 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cdul_status status = cdul_tokenizer_open(input_folder(), &tokenizer, &err);
     CLAIM(status == CDUL_OK || (status == CDUL_ERR_INPUT && err.message[0]));
     if (status != CDUL_OK) return 0;
-    CLAIM(cdul_tokenizer_encode(tokenizer, text, sizeof text - 1, 16, ids, NULL, NULL, &err) ==
-          CDUL_OK);
+    CLAIM(cdul_tokenizer_encode(tokenizer, text, 16, ids, NULL, NULL, &err) == CDUL_OK);
     for (size_t i = 0; i < 16; i++)
         CLAIM(ids[i] >= 0 && (size_t)ids[i] < cdul_tokenizer_size(tokenizer));
     cdul_tokenizer_close(tokenizer);

@@ -147,10 +147,9 @@ static cdul_status encode_raw(const cdul_tokenizer *t, const char *text, size_t 
 
 /* --- The whole --- */
 
-cdul_status cdul_tokenizer_encode(const cdul_tokenizer *t, const char *text, size_t length,
-                                  size_t context, int64_t *ids, size_t *used, bool *cut,
-                                  cdul_error *err) {
-    size_t bad = 0;
+cdul_status cdul_tokenizer_encode(const cdul_tokenizer *t, const char *text, size_t context,
+                                  int64_t *ids, size_t *used, bool *cut, cdul_error *err) {
+    size_t bad = 0, length = strlen(text);
     if (context < 2)
         return cdul_fail(err, CDUL_ERR_USAGE, "a context of %zu tokens has no room for text",
                          context);

@@ -95,38 +95,37 @@ static cdul_status read_bytes(const loader *l, int32_t byte_ids[256], int32_t en
 }
 
 /* Adds the merge "left right" number `rank` (from 1). */
-static cdul_status add_merge(loader *l, const char *left, size_t left_size, const char *right,
-                             size_t right_size, size_t rank, cdul_error *err) {
-    char *text = malloc(left_size + right_size + 1);
-    if (!text) return cdul_fail_memory(err, "merges");
-    int32_t ids[3]; /* left, right, both together */
-    snprintf(text, left_size + 1, "%.*s", (int)left_size, left);
-    ids[0] = find_token(l, text);
-    snprintf(text, right_size + 1, "%.*s", (int)right_size, right);
-    ids[1] = find_token(l, text);
-    snprintf(text, left_size + right_size + 1, "%.*s%.*s", (int)left_size, left, (int)right_size,
-             right);
-    ids[2] = find_token(l, text);
-    free(text);
-    if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
+static cdul_status add_merge(loader *l, const char *left, const char *right, size_t rank,
+                             cdul_error *err) {
+    char *both = NULL;
+    if (asprintf(&both, "%s%s", left, right) < 0) return cdul_fail_memory(err, "merges");
+    const int32_t a = find_token(l, left), b = find_token(l, right), ab = find_token(l, both);
+    free(both);
+    if (a < 0 || b < 0 || ab < 0)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: merge %zu, '%.*s %.*s': a token of it is not in the vocabulary",
-                         l->where, rank, (int)left_size, left, (int)right_size, right);
-    if (!cdul_bpe_add(l->tokenizer->bpe, ids[0], ids[1], ids[2]))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: merge %zu, '%.*s %.*s': it is there twice",
-                         l->where, rank, (int)left_size, left, (int)right_size, right);
+                         "%s: merge %zu, '%s %s': a token of it is not in the vocabulary", l->where,
+                         rank, left, right);
+    if (!cdul_bpe_add(l->tokenizer->bpe, a, b, ab))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: merge %zu, '%s %s': it is there twice", l->where,
+                         rank, left, right);
     return CDUL_OK;
 }
 
 /* "left right" in `size` bytes. */
 static cdul_status add_merge_text(loader *l, const char *text, size_t size, size_t rank,
                                   cdul_error *err) {
-    const char *space = memchr(text, ' ', size);
-    if (!space || size > 4096)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: merge %zu: expected two tokens with a space between", l->where, rank);
-    return add_merge(l, text, (size_t)(space - text), space + 1, (size_t)(text + size - space - 1),
-                     rank, err);
+    char *pair = strndup(text, size), *space = pair ? strchr(pair, ' ') : NULL;
+    cdul_status status = pair ? CDUL_OK : cdul_fail_memory(err, "merges");
+    if (pair && !space)
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT,
+                      "%s: merge %zu: expected two tokens with a space between", l->where, rank);
+    if (status == CDUL_OK) {
+        *space = '\0';
+        status = add_merge(l, pair, space + 1, rank, err);
+    }
+    free(pair);
+    return status;
 }
 
 static cdul_status start_merges(loader *l, size_t count, cdul_error *err) {
@@ -148,12 +147,10 @@ static cdul_status read_merges_json(loader *l, const cJSON *merges, cdul_error *
             continue;
         }
         const cJSON *left = cJSON_GetArrayItem(item, 0), *right = cJSON_GetArrayItem(item, 1);
-        if (!cJSON_IsString(left) || !cJSON_IsString(right) || cJSON_GetArraySize(item) != 2 ||
-            strlen(left->valuestring) > 4096 || strlen(right->valuestring) > 4096)
+        if (!cJSON_IsString(left) || !cJSON_IsString(right) || cJSON_GetArraySize(item) != 2)
             return cdul_fail(err, CDUL_ERR_INPUT, "%s: merge %zu: expected a pair of tokens",
                              l->where, rank);
-        status = add_merge(l, left->valuestring, strlen(left->valuestring), right->valuestring,
-                           strlen(right->valuestring), rank, err);
+        status = add_merge(l, left->valuestring, right->valuestring, rank, err);
     }
     return status;
 }
