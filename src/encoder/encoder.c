@@ -20,20 +20,15 @@ cdul_encoder_options cdul_encoder_defaults(void) {
 
 /* --- Opening --- */
 
-static cdul_tower_hints hints_of(const cdul_encoder *e) {
-    return (cdul_tower_hints){e->config.model_type, e->config.projection};
-}
-
 /* The length of the text that fills the other tower, where nothing says it: what optimum traces its
  * graphs with. */
 #define FILLER_CONTEXT 16
 
 static cdul_status open_graph(cdul_encoder *e, bool to_run, cdul_error *err) {
-    const cdul_tower_hints hints = hints_of(e);
     cdul_session_options options = e->session;
     options.unoptimised = !to_run;
     cdul_status status = cdul_tower_open_vision(&e->vision, e->layout.vision, e->layout.combined,
-                                                &options, &hints, err);
+                                                &options, &e->config, err);
     e->ready = to_run && status == CDUL_OK;
     return status;
 }
@@ -83,9 +78,9 @@ static cdul_status settle_text(cdul_encoder *e, cdul_error *err) {
 }
 
 cdul_status cdul_encoder_text_graph(const cdul_encoder *e, cdul_tower *out, cdul_error *err) {
-    const cdul_tower_hints hints = hints_of(e);
-    if (!e->vision.both) return cdul_tower_open_text(out, e->layout.text, &e->session, &hints, err);
-    cdul_status status = cdul_tower_share_text(out, &e->vision, &hints, err);
+    if (!e->vision.both)
+        return cdul_tower_open_text(out, e->layout.text, &e->session, &e->config, err);
+    cdul_status status = cdul_tower_share_text(out, &e->vision, &e->config, err);
     if (status == CDUL_OK)
         status = cdul_tower_fill_other(out, e->preprocess.height, e->preprocess.width, 0, err);
     return status;

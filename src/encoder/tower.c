@@ -2,7 +2,6 @@
 #include "encoder/tower.h"
 
 #include "base/file.h"
-#include "encoder/folder/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +40,8 @@ static const cdul_port *only_matrix(const cdul_session *session, size_t width) {
     return matrices == 1 ? only : NULL;
 }
 
-static bool type_begins(const cdul_tower_hints *hints, const char *prefix) {
-    return hints->model_type && strncmp(hints->model_type, prefix, strlen(prefix)) == 0;
+static bool type_begins(const cdul_encoder_config *config, const char *prefix) {
+    return config->model_type && strncmp(config->model_type, prefix, strlen(prefix)) == 0;
 }
 
 /* The embedding is the output of one of the names; else, for SigLIP, the pooled output, which is in
@@ -51,54 +50,54 @@ static bool type_begins(const cdul_tower_hints *hints, const char *prefix) {
 static const char by_name[] = "by name";
 
 static const cdul_port *find_output(cdul_tower *tower, const char *const *names,
-                                    const cdul_tower_hints *hints) {
+                                    const cdul_encoder_config *config) {
     const cdul_port *found = NULL;
     for (tower->chosen = by_name; *names; names++)
         if ((found = cdul_session_output(tower->session, *names))) return found;
     if (tower->both) return NULL;
     tower->chosen = "SigLIP's embedding is its pooled output";
-    if (type_begins(hints, "siglip") &&
+    if (type_begins(config, "siglip") &&
         (found = cdul_session_output(tower->session, "pooler_output")))
         return found;
     tower->chosen = "the only output [B, D]";
     if ((found = only_matrix(tower->session, 0))) return found;
     tower->chosen = "the only output as wide as config.json says";
-    return hints->projection ? only_matrix(tower->session, hints->projection) : NULL;
+    return config->projection ? only_matrix(tower->session, config->projection) : NULL;
 }
 
 /* The trap of exports of CLIPVisionModel and CLIPTextModel: their pooled state is in a space of its
  * own. */
-static cdul_status check_projection(const cdul_tower *tower, const cdul_tower_hints *hints,
+static cdul_status check_projection(const cdul_tower *tower, const cdul_encoder_config *config,
                                     cdul_error *err) {
     static const char *const unprojected[] = {"clip", "chinese_clip", "metaclip_2", "altclip"};
     const char *path = cdul_session_path(tower->session), *name = tower->output->name;
     bool pooled = strcmp(name, "pooler_output") == 0;
     int64_t width = tower->output->dims[1];
     for (size_t i = 0; pooled && i < sizeof unprojected / sizeof *unprojected; i++)
-        if (type_begins(hints, unprojected[i]))
+        if (type_begins(config, unprojected[i]))
             return cdul_fail(
                 err, CDUL_ERR_INPUT,
                 "%s: pooler_output of model_type %s is what comes before the projection: this "
                 "export lacks the projection; export the model with image_embeds and text_embeds",
-                path, hints->model_type);
-    if (tower->chosen != by_name && hints->projection && width > 0 &&
-        width != (int64_t)hints->projection)
+                path, config->model_type);
+    if (tower->chosen != by_name && config->projection && width > 0 &&
+        width != (int64_t)config->projection)
         return cdul_fail(
             err, CDUL_ERR_INPUT,
             "%s: %s is %lld wide and config.json's projection_dim is %zu: this export lacks the "
             "projection; export the model with image_embeds and text_embeds",
-            path, name, (long long)width, hints->projection);
+            path, name, (long long)width, config->projection);
     return CDUL_OK;
 }
 
 static cdul_status choose_output(cdul_tower *tower, const char *const *names,
-                                 const cdul_tower_hints *hints, cdul_error *err) {
+                                 const cdul_encoder_config *config, cdul_error *err) {
     char list[400];
     size_t count = 0;
     const char *path = cdul_session_path(tower->session);
     const cdul_port *outputs = cdul_session_outputs(tower->session, &count);
     list_ports(outputs, count, list, sizeof list);
-    tower->output = find_output(tower, names, hints);
+    tower->output = find_output(tower, names, config);
     if (!tower->output)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: no output %s, and none other can be told for it; outputs: %s", path,
@@ -107,7 +106,7 @@ static cdul_status choose_output(cdul_tower *tower, const char *const *names,
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: output %s is not a matrix [B, D] of numbers; outputs: %s", path,
                          tower->output->name, list);
-    return check_projection(tower, hints, err);
+    return check_projection(tower, config, err);
 }
 
 static const char *const image_names[] = {"image_embeds", "image_features", NULL};
@@ -255,29 +254,29 @@ static cdul_status choose_tokens(cdul_tower *tower, cdul_error *err) {
 
 cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, bool combined,
                                    const cdul_session_options *options,
-                                   const cdul_tower_hints *hints, cdul_error *err) {
+                                   const cdul_encoder_config *config, cdul_error *err) {
     cdul_status status = open_session(tower, path, options, err);
     if (status == CDUL_OK) status = choose_pixels(tower, combined, err);
-    if (status == CDUL_OK) status = choose_output(tower, image_names, hints, err);
+    if (status == CDUL_OK) status = choose_output(tower, image_names, config, err);
     if (status != CDUL_OK) cdul_tower_close(tower);
     return status;
 }
 
 cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path,
-                                 const cdul_session_options *options, const cdul_tower_hints *hints,
-                                 cdul_error *err) {
+                                 const cdul_session_options *options,
+                                 const cdul_encoder_config *config, cdul_error *err) {
     cdul_status status = open_session(tower, path, options, err);
     if (status == CDUL_OK) status = choose_tokens(tower, err);
-    if (status == CDUL_OK) status = choose_output(tower, text_names, hints, err);
+    if (status == CDUL_OK) status = choose_output(tower, text_names, config, err);
     if (status != CDUL_OK) cdul_tower_close(tower);
     return status;
 }
 
 cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision,
-                                  const cdul_tower_hints *hints, cdul_error *err) {
+                                  const cdul_encoder_config *config, cdul_error *err) {
     *tower = (cdul_tower){.session = vision->session, .borrowed = true, .both = true};
     cdul_status status = choose_tokens(tower, err);
-    if (status == CDUL_OK) status = choose_output(tower, text_names, hints, err);
+    if (status == CDUL_OK) status = choose_output(tower, text_names, config, err);
     if (status != CDUL_OK) cdul_tower_close(tower);
     return status;
 }

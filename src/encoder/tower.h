@@ -2,8 +2,7 @@
 #ifndef CDUL_ENCODER_TOWER_H
 #define CDUL_ENCODER_TOWER_H
 
-#include "cdul/error.h"
-#include "onnx/session.h"
+#include "encoder/folder/folder.h"
 
 typedef struct cdul_tower {
     cdul_session *session;
@@ -21,25 +20,22 @@ typedef struct cdul_tower {
     void *numbers; /* the filler's */
 } cdul_tower;
 
-/* What config.json tells of the outputs. */
-typedef struct cdul_tower_hints {
-    const char *model_type; /* or NULL */
-    size_t projection; /* D, 0 if not said */
-} cdul_tower_hints;
-
 /* Opens the graph and finds its ports. A graph that wants anything but pixels (text: token ids, and
  * what else is above), or whose embedding cannot be told, is CDUL_ERR_INPUT; only if `combined` may
  * the image tower's graph want tokens as well: it then holds `both` towers, and
  * cdul_tower_fill_other must follow before anything is run. */
 cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, bool combined,
                                    const cdul_session_options *options,
-                                   const cdul_tower_hints *hints, cdul_error *err) CDUL_MUST_CHECK;
+                                   const cdul_encoder_config *config,
+                                   cdul_error *err) CDUL_MUST_CHECK;
 cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path,
-                                 const cdul_session_options *options, const cdul_tower_hints *hints,
+                                 const cdul_session_options *options,
+                                 const cdul_encoder_config *config,
                                  cdul_error *err) CDUL_MUST_CHECK;
 /* The text tower of a graph of both, in the session of `vision`, which must stay open. */
 cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision,
-                                  const cdul_tower_hints *hints, cdul_error *err) CDUL_MUST_CHECK;
+                                  const cdul_encoder_config *config,
+                                  cdul_error *err) CDUL_MUST_CHECK;
 /* Prepares what the other tower of a graph of both is fed in each run of this one: a black picture
  * of height x width, or a text. Where the graph leaves the length of that free it has two tokens if
  * the graph runs with so few, which is tried on a black picture, else `context`. */

@@ -10,14 +10,17 @@
 /* "clipped to prevent scaling the logits by more than 100": section 2.5 */
 #define CLIP_FINAL_SCALE 100.0
 
-/* Reads a JSON object from folder/name; *json stays NULL if there is no such file. */
-static cdul_status read_optional(const char *folder, const char *name, cJSON **json, char **path,
-                                 cdul_error *err) {
+cdul_status cdul_folder_json(const char *folder, const char *name, cJSON **json, char **path,
+                             cdul_error *err) {
     *path = cdul_path_join(folder, name);
     if (!*path) return cdul_fail_memory(err, "path");
-    if (!cdul_path_exists(*path)) return CDUL_OK;
-    cdul_status status = cdul_json_read(*path, json, err);
-    if (status == CDUL_OK && !cJSON_IsObject(*json))
+    return cdul_path_exists(*path) ? cdul_json_read(*path, json, err) : CDUL_OK;
+}
+
+static cdul_status read_optional(const char *folder, const char *name, cJSON **json, char **path,
+                                 cdul_error *err) {
+    cdul_status status = cdul_folder_json(folder, name, json, path, err);
+    if (status == CDUL_OK && *json && !cJSON_IsObject(*json))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected a JSON object", *path);
     return status;
 }

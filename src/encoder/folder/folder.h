@@ -32,6 +32,14 @@ cdul_status cdul_layout_find(const char *folder, const char *variant, cdul_layou
 cdul_status cdul_layout_int8(const char *folder, char **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_layout_free(cdul_layout *layout);
 
+/* --- A JSON file that may be there (encoder_config.c) --- */
+
+struct cJSON;
+/* Reads folder/name. *path is the caller's to free, *json to delete: NULL if there is no such
+ * file. */
+cdul_status cdul_folder_json(const char *folder, const char *name, struct cJSON **json, char **path,
+                             cdul_error *err) CDUL_MUST_CHECK;
+
 /* --- What the model is: config.json, open_clip_config.json, cdul.json (encoder_config.c) --- */
 
 typedef struct cdul_encoder_config {

@@ -1,5 +1,4 @@
 /* preprocessor_config.json, as transformers writes and reads it. */
-#include "base/file.h"
 #include "encoder/folder/preprocess_values.h"
 
 #include <stdlib.h>
@@ -303,29 +302,29 @@ static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_erro
 
 /* --- The file --- */
 
-/* Old file name, then new; *json is the caller's to delete, *part points into it. Neither: *path is
- * NULL. */
+/* Old file name, then new. *part points into *json; neither file: both are NULL. */
 static cdul_status open_file(const char *folder, char **path, cJSON **json, const cJSON **part,
                              cdul_error *err) {
-    *path = cdul_path_join(folder, "preprocessor_config.json");
-    if (!*path) return cdul_fail_memory(err, "path");
-    if (cdul_path_exists(*path)) {
-        cdul_status status = cdul_json_read(*path, json, err);
-        *part = *json;
-        return status;
-    }
+    cdul_status status = cdul_folder_json(folder, "preprocessor_config.json", json, path, err);
+    *part = *json;
+    if (status != CDUL_OK || *json) return status;
     free(*path);
-    *path = cdul_path_join(folder, "processor_config.json");
-    if (!*path) return cdul_fail_memory(err, "path");
-    if (!cdul_path_exists(*path)) {
-        free(*path);
-        *path = NULL;
-        return CDUL_OK;
-    }
-    cdul_status status = cdul_json_read(*path, json, err);
-    if (status != CDUL_OK) return status;
+    status = cdul_folder_json(folder, "processor_config.json", json, path, err);
     *part = cJSON_GetObjectItemCaseSensitive(*json, "image_processor");
-    return CDUL_OK;
+    return status;
+}
+
+/* For a folder without transformers' files. */
+static cdul_status read_open_clip(const char *folder, const cdul_input_size *known,
+                                  cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
+    bool found = false;
+    cdul_status status = cdul_preprocess_open_clip(folder, known, out, notes, &found, err);
+    if (status != CDUL_OK || found) return status;
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: no preprocessor_config.json, nor open_clip's configuration: how pictures "
+                     "become the network's input is not known; copy the file from where the model "
+                     "came from",
+                     folder);
 }
 
 cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *known,
@@ -334,31 +333,19 @@ cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *know
     cJSON *json = NULL;
     reader r = {NULL, NULL, NULL, NULL};
     *out = (cdul_preprocess){0};
-    bool found = true;
     cdul_status status = open_file(folder, &path, &json, &r.json, err);
-    if (status == CDUL_OK && !path) {
-        status = cdul_preprocess_open_clip(folder, known, out, notes, &found, err);
-        if (status == CDUL_OK && !found)
-            status = cdul_fail(
-                err, CDUL_ERR_INPUT,
-                "%s: no preprocessor_config.json, nor open_clip's configuration: how pictures "
-                "become the network's input is not known; copy the file from where the model "
-                "came from",
-                folder);
-        return status;
-    }
-    if (status != CDUL_OK) goto done;
     r.where = path;
-    if (!cJSON_IsObject(r.json)) {
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no image processor in it", path);
-        goto done;
+    if (status == CDUL_OK && !json) {
+        free(path);
+        return read_open_clip(folder, known, out, notes, err);
     }
-    status = find_class(&r, err);
+    if (status == CDUL_OK && !cJSON_IsObject(r.json))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no image processor in it", path);
+    if (status == CDUL_OK) status = find_class(&r, err);
     if (status == CDUL_OK) status = cdul_preprocess_keys(r.json, r.where, known_keys, true, err);
     if (status == CDUL_OK) status = read_geometry(&r, known, out, notes, err);
     if (status == CDUL_OK) status = read_numbers(&r, out, err);
     if (status == CDUL_OK) status = cdul_preprocess_fit(known, out, notes, err);
-done:
     cJSON_Delete(json);
     free(path);
     return status;

@@ -1,5 +1,4 @@
 /* open_clip's configuration of its pictures. */
-#include "base/file.h"
 #include "encoder/folder/preprocess_values.h"
 
 #include <math.h>
@@ -111,25 +110,20 @@ cdul_status cdul_preprocess_open_clip(const char *folder, const cdul_input_size 
     static const char *const names[] = {"open_clip_config.json", "preprocess_cfg.json",
                                         "visual/preprocess_cfg.json"};
     *found = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; status == CDUL_OK && !*found && i < sizeof names / sizeof *names; i++) {
         cJSON *json = NULL;
-        char *path = cdul_path_join(folder, names[i]);
-        if (!path) return cdul_fail_memory(err, "path");
-        if (!cdul_path_exists(path)) {
-            free(path);
-            continue;
-        }
-        *found = true;
-        cdul_status status = cdul_json_read(path, &json, err);
+        char *path = NULL;
+        status = cdul_folder_json(folder, names[i], &json, &path, err);
+        *found = json != NULL;
         const cJSON *cfg = i ? json : member(json, "preprocess_cfg");
         const cJSON *vision = i ? NULL : member(member(json, "model_cfg"), "vision_cfg");
-        if (status == CDUL_OK && (!cJSON_IsObject(json) || (cfg && !cJSON_IsObject(cfg))))
+        if (*found && (!cJSON_IsObject(json) || (cfg && !cJSON_IsObject(cfg))))
             status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected JSON objects", path);
-        if (status == CDUL_OK)
+        if (status == CDUL_OK && *found)
             status = read_cfg(cfg, member(vision, "image_size"), path, known, out, notes, err);
         cJSON_Delete(json);
         free(path);
-        return status;
     }
-    return CDUL_OK;
+    return status;
 }
