@@ -30,25 +30,27 @@ extern "C" {
 
 /* --- Similarity --- */
 
-/* Class vectors, packed so that the product below runs along the classes. */
+/* Class vectors (the rows of a cdul_text), packed so that the product below runs along the
+ * classes. */
 typedef struct cdul_class_vectors {
     size_t c, d;
     size_t stride; /* C rounded up to a whole number of SIMD registers */
     float *transposed; /* [D, stride] */
 } cdul_class_vectors;
 
-/* Packs unit vectors [C, D]. */
+/* Packs unit vectors [C, D]. CDUL_ERR_INPUT if there are none. */
 cdul_status cdul_class_vectors_pack(const float *vectors, size_t c, size_t d,
                                     cdul_class_vectors *out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_class_vectors_free(cdul_class_vectors *vectors);
 
-/* cosines [M, C] of M unit embeddings [M, D] (1): every dot product is summed in the order of d, so
- * a row's result does not depend on M. */
+/* Writes the cosines [M, C] of M unit embeddings [M, D], equation (1). Every dot product is summed
+ * in the order of d, so that a row's result does not depend on M. */
 void cdul_similarity(const cdul_class_vectors *vectors, const float *embeddings, size_t m,
                      float *cosines);
 
-/* Cosines [M, rows] with words become cosines [M, C] with classes, in place: of the words of a
- * class the largest counts. class_of [rows] never falls and takes every value of 0 .. C - 1. */
+/* Turns cosines [M, rows] with words into cosines [M, C] with classes, in place: of the words of a
+ * class the largest counts. class_of [rows], the class of each word, never falls and takes every
+ * value of 0 .. C - 1. */
 void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_t *class_of,
                               size_t c);
 
@@ -56,56 +58,64 @@ void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_
 
 /* How the cosines of a view become scores. */
 typedef enum cdul_score {
-    /* as the encoder was trained; softmax where there is none. For cdul_label_params alone */
+    /* As the encoder was trained, SOFTMAX where there is none: in cdul_label_params. Elsewhere it
+     * is SOFTMAX. */
     CDUL_SCORE_AUTO = -1,
-    /* s = softmax_c(cos / T): CLIP, which is trained to tell classes apart */
+    /* s = softmax_c(cos / T): CLIP, which is trained to tell classes apart. */
     CDUL_SCORE_SOFTMAX,
-    /* s = sigmoid(cos / T + bias), each class by itself: SigLIP */
+    /* s = sigmoid(cos / T + bias), each class by itself: SigLIP. */
     CDUL_SCORE_SIGMOID,
 } cdul_score;
 
-/* How the S local score vectors become one (s_agg), which is then fused with the whole image's
- * (s_glob). */
+/* How the scores of the S local views become one (s_agg), which is then fused with the whole
+ * image's (s_glob). */
 typedef enum cdul_aggregator {
-    /* the paper: the largest where it reaches zeta, else the smallest (5), (6) */
+    /* The paper's, equations (5) and (6): of each class the largest score if it reaches zeta, else
+     * the smallest. */
     CDUL_AGGREGATE_CDUL,
-    CDUL_AGGREGATE_GLOBAL, /* the whole image alone: y = s_glob */
-    CDUL_AGGREGATE_MEAN, /* mean over crops */
-    CDUL_AGGREGATE_MAX, /* largest over crops */
-    CDUL_AGGREGATE_TOP2, /* mean of the two largest over crops */
-    /* cosines standardised over the classes of each view instead of any score; largest over crops;
-     * y = sigmoid of the fused value (SPARC's observation) */
+    /* The whole image alone: y = s_glob. */
+    CDUL_AGGREGATE_GLOBAL,
+    /* The mean, the largest, the mean of the two largest over the local views. */
+    CDUL_AGGREGATE_MEAN,
+    CDUL_AGGREGATE_MAX,
+    CDUL_AGGREGATE_TOP2,
+    /* In place of scores, the cosines standardised over the classes of each view; the largest over
+     * the local views; y = sigmoid of the fused value (SPARC's observation). */
     CDUL_AGGREGATE_ZSCORE,
 } cdul_aggregator;
 
 typedef struct cdul_aggregate_options {
     cdul_aggregator aggregator;
     cdul_score score; /* not used by ZSCORE */
-    double temperature; /* T > 0: 1 / exp(logit_scale), 0.01 for CLIP. Not used by ZSCORE */
-    double bias; /* logit_bias, SIGMOID only */
-    /* the last so many of the C columns are background words; 0 with SIGMOID, where classes do not
-     * compete */
+    /* T > 0: 1 / exp(logit_scale), 0.01 for CLIP. Not used by ZSCORE. */
+    double temperature;
+    double bias; /* logit_bias, SIGMOID alone */
+    /* So many of the C columns, the last ones, are background words. 0 with SIGMOID, where classes
+     * do not compete. */
     size_t background;
-    double zeta; /* 0 .. 1, CDUL only: below it a class counts as absent from every crop */
-    double lambda; /* -1 .. 1: y = ((s_glob + s_agg) + lambda |s_glob - s_agg|) / 2; 0 = mean */
+    /* 0 .. 1, CDUL alone: below it a class counts as absent from every local view. */
+    double zeta;
+    /* -1 .. 1: y = ((s_glob + s_agg) + lambda |s_glob - s_agg|) / 2; 0 = the mean. */
+    double lambda;
 } cdul_aggregate_options;
 
-/* aggregator CDUL, score SOFTMAX, temperature 0.01, zeta 0, lambda 0, no background words. */
+/* Aggregator CDUL, score SOFTMAX, temperature 0.01, zeta 0, lambda 0, no background words. */
 cdul_aggregate_options cdul_aggregate_defaults(void);
+/* What is out of its range is CDUL_ERR_USAGE. */
 cdul_status cdul_aggregate_check(const cdul_aggregate_options *options,
                                  cdul_error *err) CDUL_MUST_CHECK;
 
-/* Labels y [C - background] in [0, 1] of one image from the cosines of its views [1 + S, C], whole
- * image first. `scratch` holds (1 + S) x C floats. With S = 0 the whole image is the only evidence
- * and y = s_glob. */
+/* Writes the labels y [C - background], in [0, 1], of one image from the cosines of its views
+ * [1 + S, C], the whole image first. `scratch` holds (1 + S) x C floats. With S = 0 the whole image
+ * is the only evidence, and y = s_glob. */
 void cdul_aggregate(const cdul_aggregate_options *options, const float *cosines, size_t s, size_t c,
                     float *scratch, float *y);
 
 /* --- Calibration without ground truth --- */
 
-/* Shifts every label by one bias in logit space so that an image holds `positives` classes on
- * average: y <- sigmoid(logit(y) + b),  sum(y) / N = positives, found by bisection. The order of
- * labels does not change. positives in (0, C). *bias (may be NULL) receives b. */
+/* Shifts all labels [N, C] by one bias, so that an image holds `positives` classes on average, in
+ * (0, C): y <- sigmoid(logit(y) + b) with sum(y) / N = positives, found by bisection. The order of
+ * the labels does not change. *bias (may be NULL) receives b. */
 cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double positives,
                                      double *bias, cdul_error *err) CDUL_MUST_CHECK;
 
@@ -115,9 +125,9 @@ typedef struct cdul_label_summary {
     double mass; /* mean over images of the sum of labels: expected positives an image */
     double entropy; /* mean over entries of the Bernoulli entropy, nats */
     double contrast; /* median over images of max_c y / mean_c y; 1 = flat, C = one-hot */
-    /* contrast < 1.5 with C >= 3: almost surely a wrong temperature, or a bias far above the right
-     * one. Dividing by ln(100) instead of multiplying by 100 gives about 1.02, with a softmax as
-     * with a sigmoid */
+    /* Contrast < 1.5 with C >= 3: almost surely a wrong temperature, or a bias far above the right
+     * one. Cosines divided by ln(100) instead of multiplied by 100 give about 1.02, with a softmax
+     * as with a sigmoid. */
     bool flat;
 } cdul_label_summary;
 
@@ -128,21 +138,24 @@ cdul_status cdul_label_summarise(const float *labels, size_t n, size_t c, cdul_l
 
 /* What is looked at besides the whole image. */
 typedef enum cdul_local {
-    CDUL_LOCAL_CROPS, /* the crops of a grid, each embedded by itself */
-    /* the patch tokens of an encoder with dense output, all from the whole image's one pass */
+    /* The crops of a grid, each embedded by itself. */
+    CDUL_LOCAL_CROPS,
+    /* The patch tokens of an encoder with dense output, all from the whole image's one pass. */
     CDUL_LOCAL_DENSE,
 } cdul_local;
 
-/* What to label, and how. Start from cdul_label_defaults(); pointers are borrowed during the call.
- */
+/* What to label, and how. Start from cdul_label_defaults(). Pointers are borrowed during the
+ * call. */
 typedef struct cdul_label_params {
     /* The encoder's folder (cdul_encoder_open). Must be given. */
     const char *encoder;
-    /* Batch, variant, provider and precision of its networks. Precision AUTO, the default, is
-     * settled by cdul_encoder_choose, or FP32 where `parts` is set, so that all parts agree. */
-    cdul_encoder_options network;
-    /* For the network, and for decoding and resizing; 0, the default, = one per processor. Takes
-     * the place of network.threads. */
+    /* As in cdul_encoder_options. Precision AUTO, the default, is settled by cdul_encoder_choose;
+     * with `parts` it is FP32, so that all parts agree. */
+    cdul_provider provider;
+    const char *variant;
+    cdul_inference precision;
+    size_t batch;
+    /* For the network, and for decoding and resizing; 0, the default, = one per processor. */
     size_t threads;
 
     /* Classes and background words; NULL, or without a class: all names of the text file. */
@@ -191,7 +204,7 @@ cdul_label_params cdul_label_defaults(void);
 typedef struct cdul_label_result {
     cdul_labels labels; /* rows of the images that could be read, in the order given; no config */
     cdul_skipped skipped; /* the other images */
-    size_t embedded; /* images that went through the encoder; the others came from the cache */
+    size_t embedded; /* images that went through the encoder; the others were in the cache */
     double seconds; /* what the call took */
     cdul_inference precision; /* of the image tower; AUTO without one */
     cdul_label_summary summary;
@@ -204,10 +217,10 @@ typedef struct cdul_label_result {
 cdul_status cdul_label(const cdul_label_params *params, cdul_label_result *out,
                        cdul_error *err) CDUL_MUST_CHECK;
 
-/* The same from the cosines in a scores.safetensors. Of `params`, classes, aggregate, positives and
- * callbacks are read. Classes are chosen by name, in their order. Of two parts each may be left to
- * the file: without classes, all of its columns that are no background words; without background
- * words, those that its metadata names. The temperature must be given, but with ZSCORE. */
+/* The same from the cosines in a scores.safetensors. Of `params`, classes, aggregate and positives
+ * are read. The columns of the classes are chosen by name, in their order; without classes all are
+ * taken that are no background words. Without background words those count that the file's metadata
+ * names. The temperature must be given, but with ZSCORE. */
 cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
                               cdul_label_result *out, cdul_error *err) CDUL_MUST_CHECK;
 

@@ -60,23 +60,15 @@ static cdul_status read_shard(const char *shard, size_t *part, size_t *parts, cd
     return CDUL_OK;
 }
 
-static cdul_encoder_options network_of(const cdul_label_options *o, const cdul_cli *cli) {
-    cdul_encoder_options options = cdul_label_defaults().network;
-    options.threads = cli->parsed->threads;
-    options.callbacks = cli->callbacks;
-    options.provider = o->provider;
-    options.variant = o->variant;
-    options.precision = (cdul_inference)o->precision;
-    options.batch = o->batch;
-    return options;
-}
-
 static cdul_status params_of(const cdul_label_options *o, const cdul_cli *cli, inputs *in,
                              cdul_label_params *out, cdul_error *err) {
     const cdul_strings *images = &cli->parsed->positional;
     *out = cdul_label_defaults();
     out->encoder = o->encoder;
-    out->network = network_of(o, cli);
+    out->provider = o->provider;
+    out->variant = o->variant;
+    out->precision = (cdul_inference)o->precision;
+    out->batch = o->batch;
     out->threads = cli->parsed->threads;
     out->classes = &in->classes;
     out->templates = &in->templates;
@@ -193,8 +185,13 @@ static cdul_status merge(const cdul_label_options *o, cdul_cli *cli, cdul_error 
 
 static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdul_error *err) {
     cdul_encoder *encoder = NULL;
-    cdul_encoder_options options = network_of(o, cli);
-    if (options.precision == CDUL_INFERENCE_AUTO) options.precision = CDUL_INFERENCE_FP32;
+    cdul_encoder_options options = cdul_encoder_defaults();
+    options.threads = cli->parsed->threads;
+    options.callbacks = cli->callbacks;
+    options.provider = o->provider;
+    options.variant = o->variant;
+    options.batch = o->batch;
+    if (o->precision != CDUL_INFERENCE_AUTO) options.precision = (cdul_inference)o->precision;
     cdul_status status = cdul_encoder_open(o->inspect, &options, &encoder, err);
     if (status == CDUL_OK) status = cdul_encoder_describe(encoder, stdout, err);
     cdul_encoder_close(encoder);

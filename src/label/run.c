@@ -13,8 +13,13 @@
 static const double ZSCORE_POSITIVES = 1.5;
 
 cdul_label_params cdul_label_defaults(void) {
+    const cdul_encoder_options network = cdul_encoder_defaults();
     cdul_label_params params = {
-        .network = cdul_encoder_defaults(),
+        .provider = network.provider,
+        .variant = network.variant,
+        .precision = CDUL_INFERENCE_AUTO,
+        .batch = network.batch,
+        .threads = network.threads,
         .decode = cdul_decode_defaults(),
         .reduce = true,
         .local = CDUL_LOCAL_CROPS,
@@ -22,7 +27,6 @@ cdul_label_params cdul_label_defaults(void) {
         .aggregate = cdul_aggregate_defaults(),
         .positives = NAN,
     };
-    params.network.precision = CDUL_INFERENCE_AUTO;
     params.decode.max_pixels = cdul_decode_most_pixels();
     params.aggregate.score = CDUL_SCORE_AUTO;
     params.aggregate.temperature = params.aggregate.bias = NAN;
@@ -152,17 +156,21 @@ static cdul_status list_images(const cdul_label_params *params, cdul_label_job *
 
 static cdul_status open_tower(const cdul_label_params *params, cdul_label_job *job,
                               cdul_error *err) {
-    cdul_encoder_options options = params->network;
-    const bool choose = options.precision == CDUL_INFERENCE_AUTO && !params->parts;
-    options.threads = params->threads;
-    options.callbacks = params->callbacks;
-    if (options.precision == CDUL_INFERENCE_AUTO) options.precision = CDUL_INFERENCE_FP32;
+    const bool automatic = params->precision == CDUL_INFERENCE_AUTO;
+    const bool choose = automatic && !params->parts;
+    const cdul_encoder_options options = {
+        .threads = params->threads,
+        .batch = params->batch,
+        .provider = params->provider,
+        .variant = params->variant,
+        .precision = automatic ? CDUL_INFERENCE_FP32 : params->precision,
+        .callbacks = params->callbacks,
+    };
     if (options.variant && options.precision == CDUL_INFERENCE_INT8)
         return cdul_fail(
             err, CDUL_ERR_USAGE,
             "--variant %s says which graph, and --precision int8 another: leave one of them out",
             options.variant);
-    options.callbacks = params->callbacks;
     return choose ? cdul_encoder_choose(params->encoder, &options, &job->paths, &params->decode,
                                         params->cache, &job->encoder, err)
                   : cdul_encoder_open(params->encoder, &options, &job->encoder, err);
