@@ -85,12 +85,15 @@
 #include "cdul/encoder.h"
 #include "cdul/error.h"
 #include "cdul/eval.h"
+#include "cdul/file.h"
 #include "cdul/image.h"
 #include "cdul/label.h"
 #include "cdul/labels.h"
 #include "cdul/progress.h"
 #include "cdul/provider.h"
+#include "cdul/report.h"
 #include "cdul/skipped.h"
 #include "cdul/strings.h"
+#include "cdul/versions.h"
 
 #endif
