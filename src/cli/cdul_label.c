@@ -257,12 +257,24 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 }
 
 static void defaults(void *options) {
+    const cdul_label_params params = cdul_label_defaults();
     cdul_label_options *o = options;
-    o->exif = o->reduce = true;
-    memset(o->background, 0xff, sizeof o->background);
-    o->templates = o->score = CDUL_CHOICE_NONE;
-    o->temperature = o->bias = o->calibrate_positives = NAN;
-    o->provider.name = "cpu";
+    o->exif = params.decode.exif;
+    o->reduce = params.reduce;
+    memcpy(o->background, params.decode.background, sizeof o->background);
+    o->templates = CDUL_CHOICE_NONE;
+    o->local = params.local;
+    o->mirror = params.mirror;
+    o->aggregate = params.aggregate.aggregator;
+    o->zeta = params.aggregate.zeta;
+    o->lambda = params.aggregate.lambda;
+    o->score = params.aggregate.score;
+    o->temperature = params.aggregate.temperature;
+    o->bias = params.aggregate.bias;
+    o->calibrate_positives = params.positives;
+    o->provider = params.provider;
+    o->precision = params.precision;
+    o->batch = params.batch;
 }
 
 int main(int argc, char **argv) {
