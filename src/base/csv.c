@@ -124,10 +124,10 @@ static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, 
                 "%s: line %zu: text after a closing quote; write a quote inside quotes twice",
                 csv->path, csv->line);
     }
-    for (; status == CDUL_OK && c != csv->separator && c != '\n' && c != '\r' && c != EOF;
-         c = next(csv))
+    for (; c != csv->separator && c != '\n' && c != '\r' && c != EOF; c = next(csv)) {
         status = put(csv, c, err);
-    if (status != CDUL_OK) return status;
+        if (status != CDUL_OK) return status;
+    }
     *end_of_record = c != csv->separator;
     if (c == '\r') {
         c = next(csv);
