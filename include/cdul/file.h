@@ -1,4 +1,4 @@
-/* Reading small files whole: configs, lists. */
+/* Small files read whole, such as configs; and whether an output can be written. */
 #ifndef CDUL_FILE_H
 #define CDUL_FILE_H
 
@@ -14,6 +14,10 @@ extern "C" {
  * byte. */
 cdul_status cdul_file_read_all(const char *path, char **data, size_t *size,
                                cdul_error *err) CDUL_MUST_CHECK;
+
+/* What writing `path` would fail with, before hours of work. Nothing stays of it, and a file that
+ * is there remains. */
+cdul_status cdul_file_check(const char *path, cdul_error *err) CDUL_MUST_CHECK;
 
 /* Parses a whole text of JSON, stricter than cJSON: numbers must be finite, keys must not occur
  * twice, NUL characters and text after the value are refused, and so are more than 2^24 values,

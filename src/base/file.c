@@ -178,6 +178,13 @@ void cdul_file_discard(cdul_file **file) {
     *file = NULL;
 }
 
+cdul_status cdul_file_check(const char *path, cdul_error *err) {
+    cdul_file *file = NULL;
+    cdul_status status = cdul_file_create(path, &file, err);
+    cdul_file_discard(&file);
+    return status;
+}
+
 cdul_status cdul_file_write_all(const char *path, const void *data, size_t size, cdul_error *err) {
     cdul_file *file = NULL;
     cdul_status status = cdul_file_create(path, &file, err);

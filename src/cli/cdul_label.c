@@ -1,5 +1,5 @@
 /* cdul-label: images and class names to pseudo-labels. */
-#include "base/file.h"
+#include "cdul/file.h"
 #include "cdul/label.h"
 #include "cdul/versions.h"
 #include "programs.h"
@@ -10,11 +10,11 @@
 #include <string.h>
 
 static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
-    const cdul_label_options *o = user;
+    const cdul_label_cli *o = user;
     cdul_image_versions(out);
     cdul_encoder_versions(out);
     cdul_label_versions(out);
-    return cdul_session_versions(o->provider.library, out, err);
+    return cdul_session_versions(o->label.provider.library, out, err);
 }
 
 /* --- Options to params --- */
@@ -31,19 +31,19 @@ static void free_inputs(inputs *in) {
 }
 
 /* What to look for; nothing was asked for if there are no names. */
-static cdul_status read_classes(const cdul_label_options *o, cdul_classes *classes,
-                                cdul_error *err) {
+static cdul_status read_classes(const cdul_label_cli *o, cdul_classes *classes, cdul_error *err) {
     cdul_status status = o->classes ? cdul_classes_read(o->classes, classes, err) : CDUL_OK;
     if (status == CDUL_OK && o->background_words)
         status = cdul_classes_read_background(o->background_words, classes, err);
-    classes->synonyms = (cdul_synonyms)o->synonyms;
+    classes->synonyms = o->synonyms;
     return status;
 }
 
-static cdul_status read_templates(const cdul_label_options *o, cdul_strings *templates,
+static cdul_status read_templates(const cdul_label_cli *o, cdul_strings *templates,
                                   cdul_error *err) {
-    static const char *const sets[] = {"simple", "openai-80"};
-    return o->templates == CDUL_CHOICE_NONE
+    static const char *const sets[] = {
+        [CDUL_TEMPLATES_SIMPLE] = "simple", [CDUL_TEMPLATES_OPENAI_80] = "openai-80"};
+    return o->templates == CDUL_TEMPLATES_GIVEN
                ? cdul_strings_copy(&o->template, templates, err)
                : cdul_templates_named(sets[o->templates], templates, err);
 }
@@ -60,39 +60,18 @@ static cdul_status read_shard(const char *shard, size_t *part, size_t *parts, cd
     return CDUL_OK;
 }
 
-static cdul_status params_of(const cdul_label_options *o, const cdul_cli *cli, inputs *in,
+static cdul_status params_of(const cdul_label_cli *o, const cdul_cli *cli, inputs *in,
                              cdul_label_params *out, cdul_error *err) {
     const cdul_strings *images = &cli->parsed->positional;
-    *out = cdul_label_defaults();
-    out->encoder = o->encoder;
-    out->provider = o->provider;
-    out->variant = o->variant;
-    out->precision = (cdul_inference)o->precision;
-    out->batch = o->batch;
+    *out = o->label;
     out->threads = cli->parsed->threads;
+    out->callbacks = cli->callbacks;
     out->classes = &in->classes;
     out->templates = &in->templates;
-    out->text = o->text;
     out->images = (const char *const *)images->items;
     out->n_images = images->count;
-    out->list = (cdul_list_options){.root = o->root, .nul_separated = o->null};
-    out->decode.exif = o->exif;
-    if (o->max_pixels) out->decode.max_pixels = o->max_pixels;
-    memcpy(out->decode.background, o->background, sizeof o->background);
-    out->reduce = o->reduce;
-    out->local = (cdul_local)o->local;
-    if (o->grid) out->grid = o->grid;
-    out->mirror = o->mirror;
-    out->cache = o->cache;
-    out->aggregate = (cdul_aggregate_options){.aggregator = (cdul_aggregator)o->aggregate,
-                                              .score = (cdul_score)o->score,
-                                              .temperature = o->temperature,
-                                              .bias = o->bias,
-                                              .zeta = o->zeta,
-                                              .lambda = o->lambda};
-    out->positives = o->calibrate_positives;
-    out->save_scores = o->save_scores;
-    out->callbacks = cli->callbacks;
+    if (!out->decode.max_pixels) out->decode.max_pixels = cdul_decode_most_pixels();
+    if (!out->grid) out->grid = cdul_label_defaults().grid;
     cdul_status status = read_shard(o->shard, &out->part, &out->parts, err);
     if (status == CDUL_OK) status = read_classes(o, &in->classes, err);
     return status == CDUL_OK ? read_templates(o, &in->templates, err) : status;
@@ -101,19 +80,15 @@ static cdul_status params_of(const cdul_label_options *o, const cdul_cli *cli, i
 /* --- Output --- */
 
 /* What cannot be written shall show before hours of work. */
-static cdul_status check_outputs(const cdul_label_options *o, cdul_error *err) {
-    const char *const paths[] = {o->output, o->csv, o->save_scores};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        cdul_file *file = NULL;
-        if (!paths[i]) continue;
-        cdul_status status = cdul_file_create(paths[i], &file, err);
-        cdul_file_discard(&file);
-        if (status != CDUL_OK) return status;
-    }
-    return CDUL_OK;
+static cdul_status check_outputs(const cdul_label_cli *o, cdul_error *err) {
+    const char *const paths[] = {o->output, o->csv, o->label.save_scores};
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; status == CDUL_OK && i < sizeof paths / sizeof *paths; i++)
+        if (paths[i]) status = cdul_file_check(paths[i], err);
+    return status;
 }
 
-static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli,
+static cdul_status write_labels(const cdul_label_cli *o, cdul_cli *cli,
                                 const cdul_label_result *result, cdul_error *err) {
     const cdul_labels *labels = &result->labels;
     cdul_status status = cdul_labels_write(o->output, labels, err);
@@ -125,7 +100,7 @@ static cdul_status write_labels(const cdul_label_options *o, cdul_cli *cli,
     return CDUL_OK;
 }
 
-static cdul_status write_skipped(const cdul_label_options *o, cdul_cli *cli,
+static cdul_status write_skipped(const cdul_label_cli *o, cdul_cli *cli,
                                  const cdul_skipped *skipped, cdul_error *err) {
     char *list = NULL;
     cdul_status status = cdul_skipped_write(skipped, o->output, &list, err);
@@ -138,17 +113,17 @@ static cdul_status write_skipped(const cdul_label_options *o, cdul_cli *cli,
 /* --- The work --- */
 
 /* What made the labels goes with them: of a choice of precision, what it came to. */
-static cdul_status write_all(const cdul_label_options *o, cdul_cli *cli, cdul_label_result *result,
+static cdul_status write_all(const cdul_label_cli *o, cdul_cli *cli, cdul_label_result *result,
                              cdul_error *err) {
-    cdul_label_options made = *o;
-    if (!o->scores) made.precision = (int)result->precision;
+    cdul_label_cli made = *o;
+    if (!o->scores) made.label.precision = result->precision;
     if (!(result->labels.config = cdul_options_json(cli->program, &made)))
         return cdul_fail_memory(err, "options");
     cdul_status status = o->scores ? CDUL_OK : write_skipped(o, cli, &result->skipped, err);
     return status == CDUL_OK ? write_labels(o, cli, result, err) : status;
 }
 
-static cdul_status label(const cdul_label_options *o, cdul_cli *cli, cdul_error *err) {
+static cdul_status label(const cdul_label_cli *o, cdul_cli *cli, cdul_error *err) {
     inputs in = {0};
     cdul_label_params params;
     cdul_label_result result = {0};
@@ -159,15 +134,16 @@ static cdul_status label(const cdul_label_options *o, cdul_cli *cli, cdul_error 
     if (status == CDUL_OK) status = write_all(o, cli, &result, err);
     if (status == CDUL_ERR_CANCELLED)
         cdul_cli_say(cli,
-                     o->cache ? "finished images are in %s: run the same command again to go on"
-                              : "nothing was kept: with --cache DIR an interrupted run goes on%s",
-                     o->cache ? o->cache : "");
+                     o->label.cache
+                         ? "finished images are in %s: run the same command again to go on"
+                         : "nothing was kept: with --cache DIR an interrupted run goes on%s",
+                     o->label.cache ? o->label.cache : "");
     cdul_label_result_free(&result);
     free_inputs(&in);
     return status;
 }
 
-static cdul_status merge(const cdul_label_options *o, cdul_cli *cli, cdul_error *err) {
+static cdul_status merge(const cdul_label_cli *o, cdul_cli *cli, cdul_error *err) {
     const cdul_strings *parts = &cli->parsed->positional;
     cdul_label_result result = {0};
     cdul_labels *labels = &result.labels;
@@ -183,15 +159,15 @@ static cdul_status merge(const cdul_label_options *o, cdul_cli *cli, cdul_error 
     return status;
 }
 
-static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdul_error *err) {
+static cdul_status inspect(const cdul_label_cli *o, const cdul_cli *cli, cdul_error *err) {
     cdul_encoder *encoder = NULL;
     cdul_encoder_options options = cdul_encoder_defaults();
     options.threads = cli->parsed->threads;
     options.callbacks = cli->callbacks;
-    options.provider = o->provider;
-    options.variant = o->variant;
-    options.batch = o->batch;
-    if (o->precision != CDUL_INFERENCE_AUTO) options.precision = (cdul_inference)o->precision;
+    options.provider = o->label.provider;
+    options.variant = o->label.variant;
+    options.batch = o->label.batch;
+    if (o->label.precision != CDUL_INFERENCE_AUTO) options.precision = o->label.precision;
     cdul_status status = cdul_encoder_open(o->inspect, &options, &encoder, err);
     if (status == CDUL_OK) status = cdul_encoder_describe(encoder, stdout, err);
     cdul_encoder_close(encoder);
@@ -200,7 +176,7 @@ static cdul_status inspect(const cdul_label_options *o, const cdul_cli *cli, cdu
 
 /* --- What has no use --- */
 
-static cdul_status check_idle(const cdul_label_options *o, const cdul_cli *cli, cdul_error *err) {
+static cdul_status check_idle(const cdul_label_cli *o, const cdul_cli *cli, cdul_error *err) {
     const char *work = o->merge ? "--merge" : "--scores";
     const cdul_option *idle = NULL;
     if (!o->merge && !o->scores) return CDUL_OK;
@@ -220,61 +196,48 @@ static cdul_status check_idle(const cdul_label_options *o, const cdul_cli *cli, 
 }
 
 /* A config may hold what only some aggregators read: no mistake, but worth a word. */
-static void warn_unread(const cdul_label_options *o, const cdul_cli *cli) {
-    if (o->zeta != 0 && o->aggregate != CDUL_AGGREGATE_CDUL)
-        cdul_cli_warn(cli, "--zeta %g has no use: only --aggregate cdul reads it", o->zeta);
-    if (o->lambda != 0 && o->aggregate == CDUL_AGGREGATE_GLOBAL)
+static void warn_unread(const cdul_label_cli *o, const cdul_cli *cli) {
+    if (o->label.aggregate.zeta != 0 && o->label.aggregate.aggregator != CDUL_AGGREGATE_CDUL)
+        cdul_cli_warn(cli, "--zeta %g has no use: only --aggregate cdul reads it",
+                      o->label.aggregate.zeta);
+    if (o->label.aggregate.lambda != 0 && o->label.aggregate.aggregator == CDUL_AGGREGATE_GLOBAL)
         cdul_cli_warn(cli, "--lambda %g has no use: --aggregate global leaves the crops out",
-                      o->lambda);
+                      o->label.aggregate.lambda);
 }
 
-static cdul_status check_options(const cdul_label_options *o, const cdul_cli *cli,
-                                 cdul_error *err) {
+static cdul_status check_options(const cdul_label_cli *o, const cdul_cli *cli, cdul_error *err) {
     cdul_status status = check_idle(o, cli, err);
     if (status == CDUL_OK && !o->output)
         return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
     if (status == CDUL_OK) status = check_outputs(o, err);
-    if (status == CDUL_OK && o->grid && o->local == CDUL_LOCAL_DENSE)
+    if (status == CDUL_OK && o->label.grid && o->label.local == CDUL_LOCAL_DENSE)
         return cdul_fail(
             err, CDUL_ERR_USAGE,
             "--grid %s cuts crops, and --local dense takes the encoder's own patches: leave one "
             "of them out",
-            o->grid);
+            o->label.grid);
     return status;
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     /* the grid has no default in the table, so that one given with --local dense shows */
-    cdul_label_options effective = *(const cdul_label_options *)user;
+    cdul_label_cli effective = *(const cdul_label_cli *)user;
     if (effective.inspect) return inspect(&effective, cli, err);
     cdul_status status = check_options(&effective, cli, err);
     if (status != CDUL_OK) return status;
     if (effective.merge) return merge(&effective, cli, err);
-    if (!effective.grid && effective.local == CDUL_LOCAL_CROPS)
-        effective.grid = cdul_label_defaults().grid;
+    if (!effective.label.grid && effective.label.local == CDUL_LOCAL_CROPS)
+        effective.label.grid = cdul_label_defaults().grid;
     warn_unread(&effective, cli);
     return label(&effective, cli, err);
 }
 
 static void defaults(void *options) {
-    const cdul_label_params params = cdul_label_defaults();
-    cdul_label_options *o = options;
-    o->exif = params.decode.exif;
-    o->reduce = params.reduce;
-    memcpy(o->background, params.decode.background, sizeof o->background);
-    o->templates = CDUL_CHOICE_NONE;
-    o->local = params.local;
-    o->mirror = params.mirror;
-    o->aggregate = params.aggregate.aggregator;
-    o->zeta = params.aggregate.zeta;
-    o->lambda = params.aggregate.lambda;
-    o->score = params.aggregate.score;
-    o->temperature = params.aggregate.temperature;
-    o->bias = params.aggregate.bias;
-    o->calibrate_positives = params.positives;
-    o->provider = params.provider;
-    o->precision = params.precision;
-    o->batch = params.batch;
+    cdul_label_cli *o = options;
+    o->label = cdul_label_defaults();
+    o->label.grid = NULL; /* so that one given with --local dense shows */
+    o->label.decode.max_pixels = 0; /* which depends on the machine */
+    o->templates = CDUL_TEMPLATES_GIVEN;
 }
 
 int main(int argc, char **argv) {

@@ -1,5 +1,4 @@
 /* The option table of cdul-label. */
-#include "cdul/encoder.h"
 #include "programs.h"
 #include "shared_rows.h"
 
@@ -7,16 +6,16 @@
 
 #define IMAGES_ONLY CDUL_LABEL_WITHOUT_IMAGES
 #define NOT_MERGED  CDUL_LABEL_MERGE
-#define OPTIONS     cdul_label_options
+#define OPTIONS     cdul_label_cli
 
 static const cdul_option table[] = {
     {.group = "Input",
-     STRING("encoder", 'e', encoder, "DIR",
+     STRING("encoder", 'e', label.encoder, "DIR",
             "folder of a CLIP-like encoder: onnx/vision_model.onnx, preprocessor_config.json and, "
             "for the text side, onnx/text_model.onnx with its tokenizer, or text.safetensors; "
             "other layouts are found too, see --inspect"),
      .idle = IMAGES_ONLY},
-    {STRING("variant", 0, variant, "NAME",
+    {STRING("variant", 0, label.variant, "NAME",
             "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, "
             "int8, uint8, q4, q4f16, bnb4 or another that is there; by default the float32 files"),
      .idle = IMAGES_ONLY},
@@ -24,21 +23,21 @@ static const cdul_option table[] = {
             "class names, one a line; after a tab the words for the prompt, separated by commas"),
      .idle = NOT_MERGED},
     {STRING(
-         "text", 0, text, "FILE",
+         "text", 0, label.text, "FILE",
          "class embeddings made elsewhere (text.safetensors) instead of the encoder's text side"),
      .idle = IMAGES_ONLY},
     {STRING("scores", 0, scores, "FILE",
             "cosines made elsewhere, or by --save-scores, instead of an encoder and images"),
      .idle = NOT_MERGED},
-    {ROW_ROOT(root)},
-    {ROW_NULL(null)},
+    {ROW_ROOT(label.list.root)},
+    {ROW_NULL(label.list.nul_separated)},
     {STRING("shard", 0, shard, "I/N",
             "label only part I of N, for N machines; an image's part depends on its name alone"),
      .command_only = true, .idle = IMAGES_ONLY},
-    {ROW_EXIF(exif)},
-    {ROW_REDUCE(reduce)},
-    {ROW_BACKGROUND(background)},
-    {ROW_MAX_PIXELS(max_pixels)},
+    {ROW_EXIF(label.decode.exif)},
+    {ROW_REDUCE(label.reduce)},
+    {ROW_BACKGROUND(label.decode.background)},
+    {ROW_MAX_PIXELS(label.decode.max_pixels)},
 
     {.group = "Prompts",
      STRINGS("template", 't', template, "TEXT",
@@ -58,41 +57,41 @@ static const cdul_option table[] = {
 
     {.group = "Labels",
      CHOICE(
-         "local", 0, local, "WHAT", ONE_OF("crops", "dense"),
+         "local", 0, label.local, "WHAT", ONE_OF("crops", "dense"),
          "what is looked at besides the whole image: crops, each embedded by itself, or the cells "
          "that an encoder with dense output gives along with the whole image, in one pass"),
      .idle = IMAGES_ONLY},
-    {STRING("grid", 'g', grid, "GRID",
+    {STRING("grid", 'g', label.grid, "GRID",
             "crops of an image, by default 3x3: RxC rows and columns of tiles, RxC:F overlapping "
             "windows of F times its width and height, A+B both; not with --local dense"),
      .idle = IMAGES_ONLY},
-    {FLAG("mirror", 0, mirror,
+    {FLAG("mirror", 0, label.mirror,
           "embed each view and its mirror image, and take the mean: a little better for twice the "
           "work"),
      .idle = IMAGES_ONLY},
-    {CHOICE("aggregate", 'a', aggregate, "HOW",
+    {CHOICE("aggregate", 'a', label.aggregate.aggregator, "HOW",
             ONE_OF("cdul", "global", "mean", "max", "top2", "zscore"),
             "how the crops' scores become one; cdul is the paper's rule, global leaves crops out, "
             "zscore standardises the cosines of each view")},
-    {REAL("zeta", 0, zeta, "X", 0, 1,
+    {REAL("zeta", 0, label.aggregate.zeta, "X", 0, 1,
           "a class whose best crop scores below this takes its worst crop's score; for cdul")},
-    {REAL("lambda", 0, lambda, "X", -1, 1,
+    {REAL("lambda", 0, label.aggregate.lambda, "X", -1, 1,
           "weight between whole image and crops: -1 takes the smaller score, 0 their mean, 1 the "
           "larger")},
-    {CHOICE("score", 0, score, "HOW", ONE_OF("softmax", "sigmoid"),
+    {CHOICE("score", 0, label.aggregate.score, "HOW", ONE_OF("softmax", "sigmoid"),
             "how cosines become scores: a softmax over the classes as CLIP is trained, or a "
             "sigmoid of each class by itself as SigLIP is; by default as the encoder is trained, "
             "softmax with --scores"),
      .idle = NOT_MERGED},
-    {REAL("temperature", 'T', temperature, "T", 1e-6, INFINITY,
+    {REAL("temperature", 'T', label.aggregate.temperature, "T", 1e-6, INFINITY,
           "divisor of the cosines before the softmax or sigmoid, by default the encoder's own, "
           "0.01 for CLIP"),
      .idle = NOT_MERGED},
-    {REAL("bias", 0, bias, "B", -1000, 1000,
+    {REAL("bias", 0, label.aggregate.bias, "B", -1000, 1000,
           "what sigmoid scores add to the divided cosines, the model's logit_bias; by default the "
           "encoder's own"),
      .idle = NOT_MERGED},
-    {REAL("calibrate-positives", 0, calibrate_positives, "K", 1e-3, INFINITY,
+    {REAL("calibrate-positives", 0, label.positives, "K", 1e-3, INFINITY,
           "shift all labels by one bias so that an image has K classes on average; by default 1.5 "
           "with zscore, and no shift otherwise"),
      .idle = NOT_MERGED},
@@ -101,22 +100,22 @@ static const cdul_option table[] = {
      STRING("output", 'o', output, "FILE", "where the labels go, as safetensors"),
      .command_only = true},
     {STRING("csv", 0, csv, "FILE", "write the labels as CSV as well"), .command_only = true},
-    {STRING("save-scores", 0, save_scores, "FILE",
+    {STRING("save-scores", 0, label.save_scores, "FILE",
             "write the cosines of whole images and crops, for --scores"),
      .command_only = true, .idle = IMAGES_ONLY},
-    {STRING("cache", 0, cache, "DIR",
+    {STRING("cache", 0, label.cache, "DIR",
             "keep embeddings in this folder: other classes, prompts and label options then take "
             "seconds, and an interrupted run goes on"),
      .idle = IMAGES_ONLY},
 
-    {.group = "Engine", ROW_PROVIDER(provider.name)},
-    {ROW_PROVIDER_LIBRARY(provider.library)},
-    {ROW_PROVIDER_OPTION(provider.options)},
-    {CHOICE("precision", 0, precision, "NAME", ONE_OF("auto", "fp32", "bf16", "int8"),
+    {.group = "Engine", ROW_PROVIDER(label.provider.name)},
+    {ROW_PROVIDER_LIBRARY(label.provider.library)},
+    {ROW_PROVIDER_OPTION(label.provider.options)},
+    {CHOICE("precision", 0, label.precision, "NAME", ONE_OF("auto", "fp32", "bf16", "int8"),
             "numbers of the image tower: int8 is its variant int8 or quantized, bf16 is for "
             "OpenVINO; auto is the fastest whose vectors of the first images have a cosine of "
             "0.9995 to fp32's; fp32 with --shard, so that the parts agree")},
-    {SIZE("batch", 'b', batch, "N", 1, 65536,
+    {SIZE("batch", 'b', label.batch, "N", 1, 65536,
           "views in one run of the network, by default what suits the graph"),
      .idle = IMAGES_ONLY},
 
@@ -165,5 +164,5 @@ const cdul_program cdul_program_label = {
         "skipped and listed in FILE.skipped.csv.",
     .examples = examples,
     .options = table,
-    .options_size = sizeof(cdul_label_options),
+    .options_size = sizeof(cdul_label_cli),
 };

@@ -10,8 +10,6 @@
 #include "cdul/train.h"
 #include "options/table.h"
 
-#define CDUL_CHOICE_NONE (-1) /* of a CHOICE without a default */
-
 extern const cdul_program cdul_program_label;
 extern const cdul_program cdul_program_train;
 extern const cdul_program cdul_program_predict;
@@ -25,54 +23,25 @@ extern const cdul_program *const cdul_programs[]; /* all of them; NULL ends the 
  * labels are there already; and where labels stay as the runs of their parts made them. */
 enum { CDUL_LABEL_WITHOUT_IMAGES = 1, CDUL_LABEL_MERGE = 2 };
 
-typedef struct cdul_label_options {
-    /* Input */
-    const char *encoder; /* folder of the encoder; NULL with --scores, --merge, --inspect */
-    const char *variant; /* "fp16", ... of the encoder's graphs; NULL = float32 */
-    const char *classes; /* classes.txt; NULL: all classes of `text` or of `scores` */
-    const char *text; /* text.safetensors instead of the text tower, or NULL */
-    const char *scores; /* cosines made elsewhere instead of images, or NULL */
-    const char *root; /* folder that lists are relative to; NULL = the current one */
-    bool null; /* lists are separated by NUL */
-    const char *shard; /* "i/N", 1 <= i <= N, or NULL */
-    bool exif;
-    bool reduce; /* JPEGs while they are decoded */
-    uint8_t background[3]; /* RGB */
-    size_t max_pixels; /* of an image; 0 = cdul_decode_most_pixels */
+typedef enum cdul_templates {
+    CDUL_TEMPLATES_SIMPLE,
+    CDUL_TEMPLATES_OPENAI_80,
+    CDUL_TEMPLATES_GIVEN, /* those of --template */
+} cdul_templates;
 
-    /* Prompts */
+typedef struct cdul_label_cli {
+    cdul_label_params label; /* but what the members below make of it; no grid: the default one */
+    const char *classes, *background_words; /* files; NULL: all classes of `text` or of `scores` */
+    cdul_synonyms synonyms;
     cdul_strings template; /* patterns with {} in place of the class */
-    int templates; /* position in "simple|openai-80", or CDUL_CHOICE_NONE */
-    int synonyms; /* cdul_synonyms */
-    const char *background_words; /* file like classes.txt, or NULL */
-
-    /* Labels: symbols as in the paper, equations (2), (5), (6) */
-    int local; /* cdul_local */
-    const char *grid; /* "3x3", "3x3:0.5", "1x1+2x2"; NULL = 3x3 with crops */
-    bool mirror;
-    int aggregate; /* cdul_aggregator */
-    double zeta; /* 0 .. 1 */
-    double lambda; /* -1 .. 1 */
-    int score; /* cdul_score; CDUL_CHOICE_NONE is CDUL_SCORE_AUTO */
-    double temperature; /* T > 0; NAN = the encoder's */
-    double bias; /* of sigmoid scores; NAN = the encoder's */
-    double calibrate_positives; /* classes an image on average; NAN = leave labels as they are */
-
-    /* Output */
+    cdul_templates templates;
+    const char *scores; /* cosines made elsewhere instead of images, or NULL */
+    const char *shard; /* "i/N", 1 <= i <= N, or NULL */
     const char *output; /* labels.safetensors */
     const char *csv; /* or NULL */
-    const char *save_scores; /* or NULL */
-    const char *cache; /* folder of embeddings, or NULL */
-
-    /* Engine */
-    cdul_provider provider;
-    int precision; /* cdul_inference */
-    size_t batch; /* views in one run; 0 = what suits the graph */
-
-    /* Other work */
     bool merge; /* positional arguments are label files to be put together */
     const char *inspect; /* encoder folder to describe, or NULL */
-} cdul_label_options;
+} cdul_label_cli;
 
 /* --- cdul-train --- */
 
