@@ -12,7 +12,7 @@ import sys
 root = pathlib.Path(sys.argv[1])
 text = (root / "docs" / "architecture.md").read_text()
 rooms = {folder: set(re.findall(r"`([a-z0-9_]+)`", entry))
-         for folder, entry in re.findall(r"^- \*\*((?:src|include)/[^*]*)/\*\*:(.*?)(?=^- \*\*|^\s*$)", text, re.M | re.S)}
+         for folder, entry in re.findall(r"^- \*\*((?:src|include)[^*]*)/\*\*:(.*?)(?=^- \*\*|^\s*$)", text, re.M | re.S)}
 files = {}
 for top in ("src", "include"):
     for path in (root / top).rglob("*"):
