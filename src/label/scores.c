@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "labels/names.h"
+#include "labels/label_file.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
-/* The one reader and the one writer of a classifier's card. */
+/* Reads and writes the card of a classifier. */
 #include "labels/card.h"
 
 #include "base/json.h"
+#include "labels/label_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static cdul_status get_numbers(const reader *r, const char *key, size_t count, f
     return status;
 }
 
-/* *second: it is the second of the two texts that it may be. */
+/* The text must be one of two; *second: it is the second. */
 static cdul_status get_either(const reader *r, const char *key, const char *const choices[2],
                               bool *second, cdul_error *err) {
     const char *text;
@@ -93,16 +94,12 @@ static cdul_status get_preprocess(const reader *r, cdul_preprocess *out, cdul_er
 
 static cdul_status get_classes(const reader *r, cdul_strings *out, cdul_error *err) {
     const char *text;
-    cdul_index *distinct = NULL;
     cdul_status status = get(r, "classes", &text, err);
     if (status == CDUL_OK) status = cdul_json_to_strings(text, strlen(text), r->where, out, err);
     if (status != CDUL_OK) return status;
     if (out->count == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"classes\" is empty", r->where);
-    status = cdul_index_new(out, &distinct, err);
-    if (status != CDUL_OK) cdul_error_prefix(err, "%s: classes", r->where);
-    cdul_index_free(distinct);
-    return status;
+    return cdul_names_distinct(out, r->where, "classes", err);
 }
 
 static cdul_status get_thresholds(const reader *r, size_t c, float **out, cdul_error *err) {
@@ -117,7 +114,7 @@ static cdul_status get_thresholds(const reader *r, size_t c, float **out, cdul_e
     return status;
 }
 
-/* A copy of the text, if there is one. */
+/* *out points to a copy of the text; it stays as it is if there is none. */
 static cdul_status keep(const reader *r, const char *key, cdul_card *card, const char **out,
                         cdul_error *err) {
     const char *text = r->lookup(r->source, key);
@@ -170,7 +167,7 @@ void cdul_card_free(cdul_card *card) {
 
 /* --- Writing --- */
 
-/* Numbers as short as float32 allows: 0.229, not 0.229000002. NULL: no memory. */
+/* Writes as few digits as read back as the same float: 0.229, not 0.229000002. NULL: no memory. */
 static cJSON *floats(const float *values, size_t count) {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < count; i++) {

@@ -23,14 +23,14 @@
 
 /* Start from {0}. */
 typedef struct cdul_card {
-    /* Of training; a graph of another maker may lack them: NULL, NULL and 0. */
+    /* Said by cdul-train. A graph of another maker may lack them: NULL, NULL and 0. */
     const char *version, *arch;
     double bn_eps;
     cdul_strings classes; /* C */
     float *thresholds; /* [C]: a class is reported where its score reaches this */
     cdul_preprocess preprocess; /* mean and std as stored: model.onnx applies them itself */
     const char *provenance; /* JSON object */
-    cdul_strings texts; /* what the texts above point into, if the card was read */
+    cdul_strings texts; /* owns version, arch and provenance of a card that was read */
 } cdul_card;
 
 /* --- Reading --- */
@@ -44,7 +44,7 @@ cdul_status cdul_card_read(cdul_metadata_lookup *lookup, const void *source, con
                            cdul_card *out, cdul_error *err) CDUL_MUST_CHECK;
 /* The error for a key that `where` does not have. */
 cdul_status cdul_card_lacks(const char *where, const char *key, cdul_error *err);
-/* Of a card that was read. */
+/* Frees a card that was read. */
 void cdul_card_free(cdul_card *card);
 
 /* --- Writing --- */

@@ -1,12 +1,11 @@
+/* The label matrix: allocated, checked, read and written as safetensors and CSV, and merged. */
 #include "cdul/labels.h"
 
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/map.h"
-#include "base/safetensors.h"
-#include "labels/labels_csv.h"
-#include "labels/names.h"
+#include "labels/label_file.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -36,10 +35,10 @@ void cdul_labels_free(cdul_labels *labels) {
 
 /* --- What every label file promises --- */
 
-static cdul_status check_distinct(const cdul_strings *list, const char *path, const char *what,
-                                  cdul_error *err) {
+cdul_status cdul_names_distinct(const cdul_strings *names, const char *path, const char *what,
+                                cdul_error *err) {
     cdul_index *index = NULL;
-    cdul_status status = cdul_index_new(list, &index, err);
+    cdul_status status = cdul_index_new(names, &index, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s: %s", path, what);
     cdul_index_free(index);
     return status;
@@ -58,33 +57,63 @@ static cdul_status check_values(const cdul_labels *labels, const char *path, cdu
 }
 
 static cdul_status check_labels(const cdul_labels *labels, const char *path, cdul_error *err) {
-    cdul_status status = check_distinct(&labels->images, path, "images", err);
-    if (status == CDUL_OK) status = check_distinct(&labels->classes, path, "classes", err);
+    cdul_status status = cdul_names_distinct(&labels->images, path, "images", err);
+    if (status == CDUL_OK) status = cdul_names_distinct(&labels->classes, path, "classes", err);
     if (status == CDUL_OK) status = check_values(labels, path, err);
     return status;
 }
 
 /* --- safetensors --- */
 
+cdul_status cdul_names_read(const cdul_safetensors *file, const char *key, const char *tensor,
+                            size_t count, cdul_strings *out, cdul_error *err) {
+    const char *path = cdul_safetensors_path(file), *text = cdul_safetensors_metadata(file, key);
+    const cdul_tensor_view *bytes = cdul_safetensors_find(file, key);
+    if (!text && (!bytes || bytes->dtype != CDUL_U8))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata lacks \"%s\", a JSON list of names",
+                         path, key);
+    cdul_status status = text ? cdul_json_to_strings(text, strlen(text), key, out, err)
+                              : cdul_json_to_strings(bytes->data, bytes->elements, key, out, err);
+    if (status != CDUL_OK) {
+        cdul_error_prefix(err, "%s: metadata", path);
+        return status;
+    }
+    if (out->count != count)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: metadata \"%s\" has %zu names, tensor \"%s\" needs %zu", path, key,
+                         out->count, tensor, count);
+    return CDUL_OK;
+}
+
+/* Bytes of `text` as a JSON string, quotes included. */
+static size_t quoted_size(const char *text) {
+    size_t size = 2;
+    for (; *text; text++) size += *text == '"' || *text == '\\' ? 2 : 1;
+    return size;
+}
+
+bool cdul_names_fit(const cdul_metadata *metadata, size_t count) {
+    size_t size = 1024; /* room for the tensors' entries */
+    for (size_t i = 0; i < count; i++) size += quoted_size(metadata[i].value);
+    return size <= CDUL_SAFETENSORS_HEADER_BYTES;
+}
+
 static cdul_status read_safetensors(const char *path, cdul_labels *labels, cdul_error *err) {
     cdul_safetensors *file = NULL;
     cdul_tensor_view view;
     size_t shape[2] = {0, 0};
-    const char *config;
     cdul_status status = cdul_safetensors_open(path, &file, err);
-    if (status != CDUL_OK) goto done;
-    status = cdul_safetensors_expect(file, "labels", 2, shape, &view, err);
-    if (status != CDUL_OK) goto done;
-    status = cdul_names_read(file, "images", "labels", shape[0], &labels->images, err);
-    if (status != CDUL_OK) goto done;
-    status = cdul_names_read(file, "classes", "labels", shape[1], &labels->classes, err);
-    if (status != CDUL_OK) goto done;
-    status = cdul_labels_allocate(labels, err);
-    if (status != CDUL_OK) goto done;
-    cdul_tensor_to_f32(&view, 0, view.elements, labels->values);
-    config = cdul_safetensors_metadata(file, "config");
-    if (config && !(labels->config = strdup(config))) status = cdul_fail_memory(err, path);
-done:
+    if (status == CDUL_OK) status = cdul_safetensors_expect(file, "labels", 2, shape, &view, err);
+    if (status == CDUL_OK)
+        status = cdul_names_read(file, "images", "labels", shape[0], &labels->images, err);
+    if (status == CDUL_OK)
+        status = cdul_names_read(file, "classes", "labels", shape[1], &labels->classes, err);
+    if (status == CDUL_OK) status = cdul_labels_allocate(labels, err);
+    if (status == CDUL_OK) {
+        cdul_tensor_to_f32(&view, 0, view.elements, labels->values);
+        const char *config = cdul_safetensors_metadata(file, "config");
+        if (config && !(labels->config = strdup(config))) status = cdul_fail_memory(err, path);
+    }
     cdul_safetensors_close(file);
     return status;
 }
@@ -101,10 +130,10 @@ static cdul_status write_safetensors(const char *path, const cdul_labels *labels
     cdul_safetensors_writer *writer = NULL;
     cdul_status status = cdul_safetensors_create(path, metadata, fit ? used : used - 1, tensors,
                                                  fit ? 1 : 2, &writer, err);
-    if (status != CDUL_OK) return status;
-    status = cdul_safetensors_append(writer, labels->values, n * c * sizeof(float), err);
+    if (status == CDUL_OK)
+        status = cdul_safetensors_append(writer, labels->values, n * c * sizeof(float), err);
     if (status == CDUL_OK && !fit) status = cdul_safetensors_append(writer, images, names, err);
-    if (status == CDUL_OK) return cdul_safetensors_commit(&writer, err);
+    if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
     cdul_safetensors_discard(&writer);
     return status;
 }
@@ -180,7 +209,7 @@ static cdul_status read_csv(const char *path, size_t *blanks, cdul_labels *label
     if (status == CDUL_OK) status = read_csv_header(csv, path, &labels->classes, err);
     const size_t c = labels->classes.count;
     while (status == CDUL_OK) {
-        /* Before the file's end as well: no rows are no NULL. */
+        /* Also before the end is seen: a file without rows has values, too, not NULL. */
         status = cdul_grow(&labels->values, labels->images.count + 1, &capacity,
                            c * sizeof *labels->values, "label matrix", err);
         if (status == CDUL_OK) status = cdul_csv_next(csv, &fields, &end, err);
@@ -254,7 +283,7 @@ cdul_status cdul_labels_read(const char *path, cdul_labels *out, cdul_error *err
 
 /* --- Merging --- */
 
-/* Says which two files hold one image; called only once it is known that some do. */
+/* Fails with the names of two files that hold the same image; called when there are such. */
 static cdul_status name_duplicate(const char *const *paths, const cdul_labels *parts, size_t count,
                                   cdul_error *err) {
     for (size_t a = 0; a < count; a++) {
@@ -272,7 +301,7 @@ static cdul_status name_duplicate(const char *const *paths, const cdul_labels *p
     return CDUL_OK;
 }
 
-/* The parts' own configs, as one list if they differ (they do, at least in --shard). */
+/* The config that all parts share; if they differ, as those of shards do, a list of all. */
 static cdul_status merge_configs(const cdul_labels *parts, size_t count, char **out,
                                  cdul_error *err) {
     bool same = true;
@@ -292,7 +321,7 @@ static cdul_status merge_configs(const cdul_labels *parts, size_t count, char **
         cdul_status status =
             text ? cdul_json_parse(text, strlen(text), "config", &item, NULL) : CDUL_OK;
         if (!text) item = cJSON_CreateNull();
-        /* kept as the text that it is */
+        /* A config that is no JSON is kept as text. */
         if (status == CDUL_ERR_INPUT) item = cJSON_CreateString(text);
         if (!cJSON_AddItemToArray(list, item)) list = NULL;
     }
@@ -321,7 +350,8 @@ static cdul_status concatenate(const char *const *paths, cdul_labels *parts, siz
         size_t size = parts[p].images.count * parts[p].classes.count;
         memcpy(row, parts[p].values, size * sizeof *row);
         row += size;
-        free(parts[p].values); /* what was copied is not held twice */
+        /* Not held twice: the matrix may be most of the memory. */
+        free(parts[p].values);
         parts[p].values = NULL;
     }
     return merge_configs(parts, count, &out->config, err);

@@ -1,4 +1,5 @@
-/* Decision thresholds without ground truth: those of a model, and which classes reach them. */
+/* Decision thresholds without ground truth: chooses those of a model, and picks the classes of an
+ * image that reach them. */
 #include "cdul/labels.h"
 
 #include <math.h>
@@ -39,7 +40,7 @@ cdul_status cdul_thresholds_from_labels(const float *scores, const float *labels
 
 /* --- Of an image --- */
 
-/* min + 0.5 (max - min) over the scores of an image */
+/* min + 0.5 (max - min) over the scores [C] of an image. */
 static float halfway(const float *scores, size_t c) {
     float low = scores[0], high = scores[0];
     for (size_t i = 1; i < c; i++) {
@@ -49,7 +50,7 @@ static float halfway(const float *scores, size_t c) {
     return low + 0.5F * (high - low);
 }
 
-/* Whether class a comes before class b in the order of falling score, then of number. */
+/* Whether class a ranks before class b: by falling score, then by index. */
 static bool before(const float *scores, size_t a, size_t b) {
     return scores[a] > scores[b] || (scores[a] == scores[b] && a < b);
 }

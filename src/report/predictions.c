@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/map.h"
-#include "labels/labels_csv.h"
+#include "labels/label_file.h"
 
 #include <stdint.h>
 #include <stdlib.h>
