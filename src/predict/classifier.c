@@ -1,22 +1,24 @@
-/* A classifier: how it is opened, and images to scores. */
+/* A classifier: opens a trained model, chooses its precision, and turns images into scores. */
 #include "cdul/classifier.h"
 
 #include "base/file.h"
 #include "base/machine.h"
+#include "base/progress.h"
+#include "image/trial.h"
 #include "image/views.h"
 #include "labels/card.h"
 #include "onnx/session.h"
 #include "predict/combine.h"
-#include "predict/precision.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Views in a run by default: more are no faster and take more memory. */
 enum { BATCH_OF_THREAD = 2, SMALLEST_BATCH = 4 };
-/* ONNX Runtime multiplies one row by another routine than many: a lone view is run in company, so
- * that the last bits of its scores do not depend on how many views a run happens to have left. */
+/* ONNX Runtime multiplies a batch of one by another routine. A lone view is padded to a batch of
+ * two, so that the last bits of its scores do not depend on how many views were left. */
 #define LEAST_BATCH 2
 #define GRID        "3x3"
 
@@ -47,8 +49,8 @@ static char *graph_path(const char *path) {
     return cdul_path_is_folder(path) ? cdul_path_join(path, "model.onnx") : strdup(path);
 }
 
-/* "run/model.onnx" -> "run/model_int8.onnx" */
-char *cdul_classifier_int8_path(const char *path) {
+/* "run/model.onnx" -> "run/model_int8.onnx". NULL: no memory. */
+static char *int8_path(const char *path) {
     static const char ending[] = ".onnx";
     char *name = NULL, *graph = graph_path(path);
     if (!graph) return NULL;
@@ -61,7 +63,7 @@ char *cdul_classifier_int8_path(const char *path) {
 
 static cdul_status find_graph(const char *path, bool int8, char **out, cdul_error *err) {
     static const char when[] = "cdul-train writes it when a run is finished";
-    *out = int8 ? cdul_classifier_int8_path(path) : graph_path(path);
+    *out = int8 ? int8_path(path) : graph_path(path);
     if (!*out) return cdul_fail_memory(err, "path");
     if (cdul_path_exists(*out)) return CDUL_OK;
     if (int8)
@@ -229,6 +231,76 @@ cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixe
                      ? run_one(classifier, pixels + done * view, scores + done * c, err)
                      : run(classifier, pixels + done * view, now, now, scores + done * c, err);
     }
+    return status;
+}
+
+/* --- Choosing the precision: the fastest whose scores agree with float32's --- */
+
+typedef struct choice {
+    const char *path;
+    const cdul_classifier_options *options;
+    cdul_inference reduced;
+    cdul_classifier *classifier;
+} choice;
+
+static cdul_status open_in(void *user, cdul_inference precision, cdul_error *err) {
+    choice *c = user;
+    cdul_classifier_options options = *c->options;
+    options.precision = precision;
+    cdul_classifier_close(c->classifier);
+    c->classifier = NULL;
+    return cdul_classifier_open(c->path, &options, &c->classifier, err);
+}
+
+static cdul_trial_shape shape_of(void *user) {
+    const choice *c = user;
+    return (cdul_trial_shape){*cdul_classifier_preprocess(c->classifier),
+                              c->classifier->card.classes.count};
+}
+
+static cdul_status score(void *user, const float *pixels, size_t n, float *rows, cdul_error *err) {
+    const choice *c = user;
+    return cdul_classifier_views(c->classifier, pixels, n, rows, err);
+}
+
+/* They do if no score differs by more than CDUL_SCORE_BOUND. */
+static bool agrees(void *user, const float *rows, const float *exact, size_t n, size_t width) {
+    const choice *c = user;
+    double difference = n ? 0 : INFINITY;
+    for (size_t i = 0; i < n * width; i++)
+        difference = fmax(difference, fabs((double)rows[i] - (double)exact[i]));
+    const bool taken = difference <= CDUL_SCORE_BOUND;
+    cdul_say(c->options->callbacks,
+             taken ? "precision: %s, scores of the first images within %.3f of float32's"
+                   : "precision: fp32, as %s's scores of the first images are off by up to %.3f",
+             c->reduced == CDUL_INFERENCE_INT8 ? "int8" : "bf16", difference);
+    return taken;
+}
+
+/* The precision that may be faster with this provider; FP32 if there is none. */
+static cdul_inference candidate(const char *path, const cdul_provider *provider) {
+    const cdul_inference reduced = cdul_provider_reduced(provider);
+    if (reduced != CDUL_INFERENCE_INT8) return reduced;
+    char *int8 = int8_path(path);
+    bool there = int8 && cdul_path_exists(int8);
+    free(int8);
+    return there ? reduced : CDUL_INFERENCE_FP32;
+}
+
+cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
+                                   const cdul_strings *paths, const cdul_decode_options *decode,
+                                   cdul_classifier **out, cdul_error *err) {
+    choice c = {path, options, candidate(path, &options->provider), NULL};
+    const cdul_trial trial = {c.reduced, open_in, shape_of, score, agrees, &c};
+    *out = NULL;
+    cdul_status status = open_in(&c, CDUL_INFERENCE_FP32, err);
+    const bool worth_it = c.reduced != CDUL_INFERENCE_FP32 && paths->count >= CDUL_TRIAL_LEAST;
+    if (status == CDUL_OK && worth_it) status = cdul_trial_run(&trial, paths, decode, err);
+    if (status == CDUL_OK && !worth_it) cdul_detail(options->callbacks, "precision: fp32");
+    if (status == CDUL_OK)
+        *out = c.classifier;
+    else
+        cdul_classifier_close(c.classifier);
     return status;
 }
 

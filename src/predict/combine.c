@@ -1,3 +1,4 @@
+/* Combines the scores of an image's views, and standardises scores over the classes. */
 #include "predict/combine.h"
 
 #include "base/maths.h"
@@ -5,8 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* A float32 sigmoid saturates at 0 and 1, whose logits are infinite: beyond +-16 scores count as
- * equal. */
+/* Scores that saturate at 0 or 1 have infinite logits: logits are clamped to +-16. */
 #define EPSILON 1e-7
 
 void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size_t c,
@@ -14,7 +14,7 @@ void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size
     memcpy(scores, rows, c * sizeof *scores);
     if (views == CDUL_TEST_VIEWS_NONE) return;
     for (size_t i = 0; i < c; i++) {
-        float largest = rows[c + i]; /* of all but the first; FLIP has one more only */
+        float largest = rows[c + i]; /* of the views after the first; FLIP has one such */
         for (size_t j = 2; j < v; j++) largest = fmaxf(largest, rows[j * c + i]);
         scores[i] = 0.5F * (scores[i] + largest);
     }

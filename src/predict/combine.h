@@ -7,8 +7,8 @@
 /* rows [V, C] to scores [C]:
  *   NONE  V = 1            rows[0]
  *   FLIP  V = 2            the mean of both
- *   GRID  V = 1 + S        1/2 (rows[0] + max_j rows[j]), j = 1..S: equations (5), (6) and the
- * fusion of the pseudo-labels with zeta = 0, lambda = 0 */
+ *   GRID  V = 1 + S        1/2 (rows[0] + max_j rows[j]), j = 1..S
+ * GRID is how pseudo-labels are fused, equations (5) and (6), with zeta = 0 and lambda = 0. */
 void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size_t c,
                         float *scores);
 
