@@ -1,3 +1,5 @@
+/* Turns the cosines of one image's views into its labels: softmax, aggregation over crops, fusion
+ * with the whole image. Numbers such as (5) are the paper's equations. */
 #include "cdul/label.h"
 
 #include "base/maths.h"
@@ -32,10 +34,9 @@ cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *er
     return CDUL_OK;
 }
 
-/* s = softmax_c(cos / T), in place (2), (4). */
+/* s = softmax_c(cos / T), in place: (2), (4). */
 static void softmax(float *x, size_t c, double temperature) {
     float top = x[0];
-    /* a call of fmaxf is not inlined */
     for (size_t i = 1; i < c; i++) top = x[i] > top ? x[i] : top;
     double sum = 0;
     for (size_t i = 0; i < c; i++) {
@@ -50,8 +51,7 @@ static void sigmoid(float *x, size_t c, double temperature, double bias) {
     for (size_t i = 0; i < c; i++) x[i] = (float)cdul_sigmoid(x[i] / temperature + bias);
 }
 
-/* z = (cos - mean_c) / std_c, in place. A view that says the same of every class says nothing: z =
- * 0. */
+/* z = (cos - mean_c) / std_c, in place; 0 where all classes have the same cosine. */
 static void standardise(float *x, size_t c) {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < c; i++) sum += x[i];
@@ -61,10 +61,10 @@ static void standardise(float *x, size_t c) {
     for (size_t i = 0; i < c; i++) x[i] = (float)cdul_z_score(x[i], mean, deviation);
 }
 
-/* What the crops [S, C] say together of class i. */
+/* Aggregates the scores of class i over the crops [S, C]. */
 static float aggregate_class(const cdul_aggregate_options *o, const float *crops, size_t s,
                              size_t c, size_t i) {
-    /* largest, next, smallest over crops */
+    /* The largest, the second largest and the smallest score. */
     float alpha = -INFINITY, second = -INFINITY, beta = INFINITY;
     double sum = 0;
     for (size_t j = 0; j < s; j++) {

@@ -1,3 +1,4 @@
+/* Shifts labels to an expected number of positives an image, and sums labels up in few numbers. */
 #include "cdul/label.h"
 
 #include "base/maths.h"
@@ -5,9 +6,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Labels of exactly 0 or 1 have no logit; this far from them they can still move. */
+/* Labels are clamped to [EPSILON, 1 - EPSILON], as 0 and 1 have no finite logit. */
 static const double EPSILON = 1e-7;
 
+/* Mean over images of the sum of sigmoid(logit + bias) over classes. */
 static double mean_positives(const float *logits, size_t n, size_t c, double bias) {
     double sum = 0;
 #pragma omp parallel for reduction(+ : sum) schedule(static)
@@ -22,7 +24,7 @@ cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double p
                          "expected positives %g: must lie between 0 and the %zu classes", positives,
                          c);
     for (size_t i = 0; i < n * c; i++) labels[i] = (float)cdul_logit(labels[i], EPSILON);
-    /* Any reachable mean lies within: logits are at most 16.2 in size. */
+    /* Bisection. Logits lie in -16.2 .. 16.2, so a bias of 64 reaches every mean. */
     double low = -64, high = 64;
     for (int step = 0; step < 60 && n; step++) {
         double middle = 0.5 * (low + high);

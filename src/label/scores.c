@@ -1,3 +1,5 @@
+/* Reads and writes scores.safetensors: the cosines of images and classes, saved to make other
+ * labels from them later. */
 #include "label/scores.h"
 
 #include "base/file.h"
@@ -9,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names that are all distinct. */
+/* A list of names, none of which may occur twice: the index fails on a duplicate. */
 static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t count,
                               cdul_strings *out, cdul_error *err) {
-    cdul_index *index = NULL; /* only to find a name that occurs twice */
+    cdul_index *index = NULL;
     cdul_status status = cdul_names_read(file, key, "cosine_global", count, out, err);
-    if (status) return status;
+    if (status != CDUL_OK) return status;
     status = cdul_index_new(out, &index, err);
-    if (status) cdul_error_prefix(err, "%s: %s", cdul_safetensors_path(file), key);
+    if (status != CDUL_OK) cdul_error_prefix(err, "%s: %s", cdul_safetensors_path(file), key);
     cdul_index_free(index);
     return status;
 }
@@ -26,19 +28,19 @@ static cdul_status read_background(cdul_scores *scores, cdul_error *err) {
     const char *path = cdul_safetensors_path(scores->file);
     const char *text = cdul_safetensors_metadata(scores->file, "background");
     if (!text) return CDUL_OK;
-    /* the second only to find a word that occurs twice */
+    /* `words` only finds a word that occurs twice. */
     cdul_index *classes = NULL, *words = NULL;
     cdul_status status =
         cdul_json_to_strings(text, strlen(text), "background", &scores->background, err);
-    if (!status) status = cdul_index_new(&scores->background, &words, err);
-    if (status) cdul_error_prefix(err, "%s: background", path);
-    if (!status) status = cdul_index_new(&scores->classes, &classes, err);
-    for (size_t i = 0; i < scores->background.count && !status; i++)
+    if (status == CDUL_OK) status = cdul_index_new(&scores->background, &words, err);
+    if (status != CDUL_OK) cdul_error_prefix(err, "%s: background", path);
+    if (status == CDUL_OK) status = cdul_index_new(&scores->classes, &classes, err);
+    for (size_t i = 0; i < scores->background.count && status == CDUL_OK; i++)
         if (cdul_index_find(classes, scores->background.items[i]) == CDUL_NOT_FOUND)
             status = cdul_fail(err, CDUL_ERR_INPUT,
                                "%s: background word \"%s\" is not one of the classes", path,
                                scores->background.items[i]);
-    if (!status && scores->background.count == scores->c)
+    if (status == CDUL_OK && scores->background.count == scores->c)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
     cdul_index_free(classes);
     cdul_index_free(words);
@@ -47,35 +49,28 @@ static cdul_status read_background(cdul_scores *scores, cdul_error *err) {
 
 cdul_status cdul_scores_open(const char *path, cdul_scores *out, cdul_error *err) {
     *out = (cdul_scores){0};
-    cdul_status status = cdul_safetensors_open(path, &out->file, err);
-    if (status) return status;
     size_t global[2] = {0, 0};
-    if ((status =
-             cdul_safetensors_expect(out->file, "cosine_global", 2, global, &out->global, err)))
-        goto done;
+    cdul_status status = cdul_safetensors_open(path, &out->file, err);
+    if (status == CDUL_OK)
+        status = cdul_safetensors_expect(out->file, "cosine_global", 2, global, &out->global, err);
     out->n = global[0];
     out->c = global[1];
-    if (out->n == 0 || out->c == 0) {
+    if (status == CDUL_OK && (out->n == 0 || out->c == 0))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: cosine_global is empty: [%zu, %zu]", path,
                            out->n, out->c);
-        goto done;
-    }
-    if (cdul_safetensors_find(out->file, "cosine_crops")) {
+    if (status == CDUL_OK && cdul_safetensors_find(out->file, "cosine_crops")) {
         size_t crops[3] = {out->n, 0, out->c};
-        if ((status =
-                 cdul_safetensors_expect(out->file, "cosine_crops", 3, crops, &out->crops, err)))
-            goto done;
+        status = cdul_safetensors_expect(out->file, "cosine_crops", 3, crops, &out->crops, err);
         out->s = crops[1];
     }
-    if ((status = read_names(out->file, "images", out->n, &out->images, err))) goto done;
-    if ((status = read_names(out->file, "classes", out->c, &out->classes, err))) goto done;
-    status = read_background(out, err);
-done:
-    if (status) cdul_scores_close(out);
+    if (status == CDUL_OK) status = read_names(out->file, "images", out->n, &out->images, err);
+    if (status == CDUL_OK) status = read_names(out->file, "classes", out->c, &out->classes, err);
+    if (status == CDUL_OK) status = read_background(out, err);
+    if (status != CDUL_OK) cdul_scores_close(out);
     return status;
 }
 
-/* Rounding may carry a cosine a little past 1; more than this is a score of another kind. */
+/* Rounding can push a cosine slightly past 1. Anything beyond this limit is no cosine. */
 static const float COSINE_LIMIT = 1.01F;
 
 cdul_status cdul_scores_read(const cdul_scores *scores, size_t i, float *cosines, cdul_error *err) {
@@ -100,8 +95,8 @@ void cdul_scores_close(cdul_scores *scores) {
     *scores = (cdul_scores){0};
 }
 
-/* The file's header needs N, and its tensors stand one after the other, so rows wait in a nameless
- * temporary file. */
+/* The header of the file states N, which is known only at the end, and the two tensors follow one
+ * another. Until then the rows wait in a temporary file without a name. */
 struct cdul_scores_writer {
     char *path;
     FILE *rows; /* [n, 1 + S, C] */
@@ -140,7 +135,7 @@ static cdul_status copy_columns(cdul_scores_writer *writer, size_t offset, size_
     if (!buffer) return cdul_fail_memory(err, "a row of scores");
     cdul_status status = CDUL_OK;
     rewind(writer->rows);
-    for (size_t i = 0; i < writer->n && !status; i++) {
+    for (size_t i = 0; i < writer->n && status == CDUL_OK; i++) {
         if (fread(buffer, sizeof *buffer, row, writer->rows) != row)
             status = cdul_fail_errno(err, "%s: cannot read back", writer->path);
         else
@@ -153,17 +148,20 @@ static cdul_status copy_columns(cdul_scores_writer *writer, size_t offset, size_
 cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *images,
                                const cdul_strings *classes, size_t background, cdul_error *err) {
     char *image_list = NULL, *class_list = NULL, *background_list = NULL;
-    /* borrows the last names */
+    /* The last names of `classes`, borrowed. */
     const cdul_strings words = {.items = classes->items + (classes->count - background),
                                 .count = background};
     cdul_safetensors_writer *file = NULL;
     cdul_status status = cdul_json_from_strings(images, &image_list, err);
-    if (status || (status = cdul_json_from_strings(classes, &class_list, err))) goto done;
-    if (background && (status = cdul_json_from_strings(&words, &background_list, err))) goto done;
+    if (status == CDUL_OK) status = cdul_json_from_strings(classes, &class_list, err);
+    if (status == CDUL_OK && background)
+        status = cdul_json_from_strings(&words, &background_list, err);
+    if (status != CDUL_OK) goto done;
     cdul_metadata metadata[3] = {{"classes", class_list}};
     size_t used = 1, parts = 1;
     if (background) metadata[used++] = (cdul_metadata){"background", background_list};
     metadata[used++] = (cdul_metadata){"images", image_list};
+    /* Image names that do not fit into the header become a tensor. */
     const bool fit = cdul_names_fit(metadata, used);
     cdul_tensor_decl tensors[3] = {{"cosine_global", CDUL_F32, 2, {writer->n, writer->c}}};
     if (writer->s)
@@ -172,12 +170,12 @@ cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *i
     if (!fit) tensors[parts++] = (cdul_tensor_decl){"images", CDUL_U8, 1, {strlen(image_list)}};
     status = cdul_safetensors_create(writer->path, metadata, fit ? used : used - 1, tensors, parts,
                                      &file, err);
-    if (status) goto done;
-    if ((status = copy_columns(writer, 0, writer->c, file, err))) goto done;
-    if (writer->s && (status = copy_columns(writer, writer->c, writer->s * writer->c, file, err)))
-        goto done;
-    if (!fit) status = cdul_safetensors_append(file, image_list, strlen(image_list), err);
-    if (!status) status = cdul_safetensors_commit(&file, err);
+    if (status == CDUL_OK) status = copy_columns(writer, 0, writer->c, file, err);
+    if (status == CDUL_OK && writer->s)
+        status = copy_columns(writer, writer->c, writer->s * writer->c, file, err);
+    if (status == CDUL_OK && !fit)
+        status = cdul_safetensors_append(file, image_list, strlen(image_list), err);
+    if (status == CDUL_OK) status = cdul_safetensors_commit(&file, err);
 done:
     cdul_safetensors_discard(&file);
     free(image_list);

@@ -1,7 +1,7 @@
-/* scores.safetensors: cosines without an encoder. `cosine_global` float32 [N, C], `cosine_crops`
- * float32 [N, S, C] (absent if S = 0), metadata `images` and `classes` (JSON lists; label/names.h),
- * and `background`, a list of those of the classes that are background words, if there are such.
- * Written by cdul-label --save-scores or any other tool. */
+/* scores.safetensors: saved cosines, to make labels without an encoder. Tensors `cosine_global`
+ * float32 [N, C] and `cosine_crops` float32 [N, S, C] (absent if S = 0); metadata `images` and
+ * `classes` (JSON lists; labels/names.h) and, if there are background words, `background` (a JSON
+ * list, some of `classes`). Written by cdul-label --save-scores or any other tool. */
 #ifndef CDUL_LABEL_SCORES_H
 #define CDUL_LABEL_SCORES_H
 
@@ -15,11 +15,11 @@ typedef struct cdul_scores {
     cdul_safetensors *file;
     cdul_tensor_view global, crops;
     size_t n, s, c;
-    cdul_strings images, classes; /* classes: C, background words among them */
+    cdul_strings images, classes; /* [N], [C] */
     cdul_strings background; /* some of `classes` */
 } cdul_scores;
 
-/* Start from {0}. Values outside -1 .. 1 or not finite are found when they are read. */
+/* Checks shapes and names; the cosines themselves are checked when they are read. */
 cdul_status cdul_scores_open(const char *path, cdul_scores *out, cdul_error *err) CDUL_MUST_CHECK;
 /* Cosines [1 + S, C] of image i, whole image first. */
 cdul_status cdul_scores_read(const cdul_scores *scores, size_t i, float *cosines,

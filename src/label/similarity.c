@@ -1,3 +1,4 @@
+/* Cosines of image embeddings and class vectors (unit vectors all): a matrix product. */
 #include "cdul/label.h"
 
 #include "base/machine.h"
@@ -6,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Classes are padded to two whole registers of 16 floats, so that the inner loop has no tail and
- * eight sums in flight. */
+/* Four embeddings meet 32 classes (two registers of 16 floats) at a time: eight independent sums.
+ * The classes are padded to a multiple of 32, so that the inner loop has no tail. */
 enum { LANES = 32, ROWS = 4 };
 
 cdul_status cdul_class_vectors_pack(const float *vectors, size_t c, size_t d,
@@ -30,8 +31,8 @@ void cdul_class_vectors_free(cdul_class_vectors *vectors) {
     *vectors = (cdul_class_vectors){0};
 }
 
-/* ROWS embeddings against LANES classes: the accumulators stay in registers and each loaded class
- * value serves ROWS products. */
+/* Cosines of ROWS embeddings and LANES classes. The sums stay in registers, and each class value is
+ * loaded once for ROWS products. */
 FOR_AVX512_TOO static void block(const cdul_class_vectors *v, const float *const rows[ROWS],
                                  size_t first_class, float out[ROWS][LANES]) {
     float sum[ROWS][LANES] = {{0}};
@@ -48,8 +49,7 @@ void cdul_similarity(const cdul_class_vectors *v, const float *embeddings, size_
     for (size_t first = 0; first < m; first += ROWS) {
         size_t rows_left = m - first < ROWS ? m - first : ROWS;
         const float *rows[ROWS];
-        /* A short last block repeats its last row: the result is dropped, the loop keeps one
-         * shape. */
+        /* A short last block repeats its last row and drops the result. */
         for (size_t r = 0; r < ROWS; r++)
             rows[r] = embeddings + (first + (r < rows_left ? r : rows_left - 1)) * v->d;
         for (size_t i = 0; i < v->c; i += LANES) {
@@ -67,7 +67,8 @@ void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_
                               size_t c) {
     for (size_t i = 0; i < m; i++) {
         const float *from = cosines + i * rows;
-        float *to = cosines + i * c; /* never ahead of what is still to be read */
+        /* In place: c <= rows, so `to` never overtakes what is still to be read. */
+        float *to = cosines + i * c;
         for (size_t r = 0; r < rows; r++) {
             bool first = r == 0 || class_of[r] != class_of[r - 1];
             to[class_of[r]] = first || from[r] > to[class_of[r]] ? from[r] : to[class_of[r]];

@@ -1,5 +1,5 @@
-/* What cdul-label says of the labels it made: size, mass, the classes by mass, and a warning about
- * labels that cannot be right. */
+/* Reports finished labels to the user: counts, mass, the classes by mass, and a warning if the
+ * labels are flat. */
 #include "base/progress.h"
 #include "cdul/label.h"
 
@@ -16,7 +16,7 @@ static int by_mass(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/* Classes that the normal level lists; -v lists all. */
+/* Classes listed by default; -v lists all. */
 enum { SHOWN = 20 };
 
 static cdul_status report_classes(const cdul_callbacks *callbacks, const cdul_labels *labels,
