@@ -48,10 +48,11 @@ cdul_decode_options cdul_decode_defaults(void);
  * is more than any file needs. At least 25 million, at most 179 million. */
 size_t cdul_decode_most_pixels(void);
 
-/* A gate for all threads together. It lets pixels pass up to the same half of the memory, without
- * an upper bound. An image waits until there is room, or until it is the only one. Free the gate
- * after the images. */
-cdul_status cdul_decode_gate_new(cdul_decode_gate **out, cdul_error *err) CDUL_MUST_CHECK;
+/* A gate that all threads share: at most `pixels` are decoded at the same time (0 = as many as fit
+ * into half of the memory). An image waits until there is room, or until it is the only one. Free
+ * the gate after the images. */
+cdul_status cdul_decode_gate_new(size_t pixels, cdul_decode_gate **out,
+                                 cdul_error *err) CDUL_MUST_CHECK;
 /* Takes NULL. */
 void cdul_decode_gate_free(cdul_decode_gate *gate);
 

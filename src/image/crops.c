@@ -1,3 +1,4 @@
+/* Crops of an image: parses grids such as "3x3:0.5" into boxes, and turns a box into pixels. */
 #include "cdul/image.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 
 typedef struct grid {
     size_t rows, columns;
-    double window; /* fraction of each side; 0: tiles that just cover the image */
+    double window; /* side of a window as a fraction of the image's; 0: tiles without overlap */
 } grid;
 
 static bool read_count(const char **text, size_t *out) {
@@ -21,7 +22,7 @@ static bool read_count(const char **text, size_t *out) {
     return value >= 1 && value <= MAX_SIDE_OF_GRID;
 }
 
-/* Decimal fraction by hand: strtod would read a comma or a point by the user's locale. */
+/* Not strtod, which expects a comma in some locales. */
 static bool read_fraction(const char **text, double *out) {
     double value = 0, unit = 1;
     const char *start = *text;
@@ -38,7 +39,7 @@ static bool read_fraction(const char **text, double *out) {
     return *text != start && *out > 0 && *out <= 1;
 }
 
-/* Reads "RxC" or "RxC:f" and steps over it. */
+/* Reads "RxC" or "RxC:f" and moves *text behind it. */
 static bool read_grid(const char **text, grid *out) {
     out->window = 0;
     if (!read_count(text, &out->rows) || *(*text)++ != 'x' || !read_count(text, &out->columns))
@@ -48,7 +49,7 @@ static bool read_grid(const char **text, grid *out) {
     return read_fraction(text, &out->window);
 }
 
-/* Start and end of place `i` of `n` along one side, as fractions. */
+/* Where window `i` of `n` along one side starts and ends, as fractions of the side. */
 static void place(const grid *g, size_t i, size_t n, double *start, double *end) {
     if (g->window == 0) {
         *start = (double)i / (double)n;
@@ -105,7 +106,7 @@ void cdul_crops_free(cdul_crops *crops) {
     *crops = (cdul_crops){0};
 }
 
-/* Fractions of a side to whole pixels: first and count, at least one pixel, inside the side. */
+/* From fractions of a side to its pixels: the first and how many, at least one. */
 static void to_pixels(double start, double end, size_t side, size_t *first, size_t *count) {
     size_t from = (size_t)floor(start * (double)side + 0.5);
     size_t to = (size_t)floor(end * (double)side + 0.5);

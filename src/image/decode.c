@@ -1,5 +1,5 @@
-/* Images from files: limits of size and memory, transparent parts, and the choice of the decoder by
- * a file's first bytes. */
+/* Decodes image files: chooses the decoder by the first bytes, limits size and memory, and
+ * composites alpha on a background. */
 #include "image/decode.h"
 
 #include "base/file.h"
@@ -14,14 +14,14 @@
 #include <sys/stat.h>
 #include <webp/decode.h>
 
-/* Pillow's Image.MAX_IMAGE_PIXELS is 1024^3 / 4 / 3; beyond twice that it refuses. */
+/* As Pillow, which refuses more than twice its Image.MAX_IMAGE_PIXELS of 1024^3 / 4 / 3. */
 #define DEFAULT_MAX_PIXELS ((size_t)2 * (1024 * 1024 * 1024 / 4 / 3))
-/* Photographs are no bombs: this much is decoded on any machine. */
+/* What may be decoded on any machine, however little memory it has: a large photograph. */
 #define LEAST_MAX_PIXELS ((size_t)25000000)
-/* That a pixel takes in memory at worst: 12 in a decoder (progressive CMYK JPEG, animated WebP), 8
- * of the file, and some to spare. */
+/* Most memory that a pixel needs: 12 bytes in a decoder (progressive CMYK JPEG, animated WebP), 8
+ * for the file's contents, 4 to spare. */
 #define WORST_BYTES 24
-/* The largest image at the widest pixel that a format here has, and room for metadata. */
+/* A file may have 8 bytes a pixel, as in the widest format, and 64 MiB of metadata. */
 #define BYTES_PER_PIXEL 8
 #define METADATA_BYTES  ((size_t)64 << 20)
 
@@ -50,27 +50,23 @@ cdul_status cdul_colour_parse(const char *text, uint8_t out[3], cdul_error *err)
 
 /* --- The gate --- */
 
-/* Threads that decode at once share a number of pixels: each takes those of its image before they
- * are allocated, and waits while there are too few. An image that is larger than all of them goes
- * alone. */
+/* Threads that decode at the same time share a budget of pixels. Each takes the pixels of its image
+ * before it allocates them, and waits while too few are left. An image above the whole budget is
+ * decoded alone. */
 struct cdul_decode_gate {
     pthread_mutex_t mutex;
     pthread_cond_t freed;
     size_t limit, taken;
 };
 
-cdul_status cdul_decode_gate_of(size_t pixels, cdul_decode_gate **out, cdul_error *err) {
+cdul_status cdul_decode_gate_new(size_t pixels, cdul_decode_gate **out, cdul_error *err) {
     cdul_decode_gate *gate = calloc(1, sizeof *gate);
     *out = gate;
     if (!gate) return cdul_fail_memory(err, "decoding");
     pthread_mutex_init(&gate->mutex, NULL);
     pthread_cond_init(&gate->freed, NULL);
-    gate->limit = pixels;
+    gate->limit = pixels ? pixels : pixels_in_memory();
     return CDUL_OK;
-}
-
-cdul_status cdul_decode_gate_new(cdul_decode_gate **out, cdul_error *err) {
-    return cdul_decode_gate_of(pixels_in_memory(), out, err);
 }
 
 void cdul_decode_gate_free(cdul_decode_gate *gate) {
@@ -215,7 +211,7 @@ cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *
     *out = (cdul_image){0};
     struct stat info;
     if (stat(path, &info) != 0) return cdul_fail_errno(err, "%s", path);
-    /* A pipe would block, a device might never end. */
+    /* Reading a pipe could block, and a device might never end. */
     if (!S_ISREG(info.st_mode))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: not a regular file", path);
     size_t max_pixels = options && options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
@@ -236,7 +232,8 @@ cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *
 }
 
 void cdul_image_versions(FILE *out) {
-    const int jpeg = LIBJPEG_TURBO_VERSION_NUMBER; /* of the header: the library does not tell */
+    /* The header's version: the library does not tell its own. */
+    const int jpeg = LIBJPEG_TURBO_VERSION_NUMBER;
     const int webp = WebPGetDecoderVersion();
     fprintf(out, "libjpeg-turbo %d.%d.%d\n", jpeg / 1000000, jpeg / 1000 % 1000, jpeg % 1000);
     fprintf(out, "libpng %s\n", png_get_libpng_ver(NULL));

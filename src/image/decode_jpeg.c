@@ -1,5 +1,5 @@
-/* JPEG through libjpeg-turbo: grey, YCbCr, RGB, CMYK and YCCK; baseline, progressive and
- * arithmetic. */
+/* JPEG through libjpeg-turbo: grey, YCbCr, RGB, CMYK and YCCK; baseline, progressive, arithmetic.
+ */
 #include "image/decode.h"
 
 #include <setjmp.h>
@@ -10,8 +10,8 @@
 
 #include <jerror.h>
 
-/* A progressive file may ask for a pass over the whole image in a few bytes. Real ones have 10 to
- * 20. */
+/* Each scan is a pass over the whole image, for which a few bytes are enough. Real progressive
+ * files have 10 to 20. */
 #define MAX_SCANS 500
 
 typedef struct reader {
@@ -38,8 +38,8 @@ static void fail_with_message(j_common_ptr jpeg) {
     longjmp(r->jump, 1);
 }
 
-/* libjpeg goes on after damage and fills the rest with grey. Warnings that mean lost pixels are
- * errors here; harmless ones (stray bytes between segments, odd progression) are not. */
+/* After damage libjpeg warns, goes on and fills the rest with grey. Warnings that mean lost pixels
+ * are errors here; harmless ones (stray bytes between segments, odd progression) are not. */
 static void judge_warning(j_common_ptr jpeg, int level) {
     if (level >= 0) return;
     switch (jpeg->err->msg_code) {
@@ -74,11 +74,12 @@ static void find_orientation(reader *r) {
     }
 }
 
-/* By how much the picture may be smaller, 1 to 8. */
+/* By which factor the image may be decoded smaller: 1, 2, 4 or 8. */
 static unsigned reduction(const reader *r) {
     const cdul_decode_options *o = r->options;
     if (o->least_width == 0 || o->least_height == 0) return 1;
-    bool turned = o->exif && *r->orientation >= 5; /* on its side in the file */
+    /* Orientations 5 to 8 swap width and height. */
+    bool turned = o->exif && *r->orientation >= 5;
     size_t width = turned ? r->jpeg.image_height : r->jpeg.image_width;
     size_t height = turned ? r->jpeg.image_width : r->jpeg.image_height;
     unsigned by = 1;
@@ -87,7 +88,7 @@ static unsigned reduction(const reader *r) {
     return by;
 }
 
-/* Everything that may longjmp. Locals are not used after a jump. */
+/* Everything that may longjmp is in here. No local is used after a jump. */
 static bool read_pixels(reader *r) {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
     if (setjmp(r->jump)) return false;
@@ -117,8 +118,8 @@ static bool read_pixels(reader *r) {
         jpeg_read_scanlines(jpeg, &row, 1);
     }
     jpeg_finish_decompress(jpeg);
-    /* As Photoshop stores CMYK: inverted, so that 255 is no ink, and black is like alpha over
-     * black. Pillow takes every CMYK JPEG for that, marked by Adobe or not, and so do we. */
+    /* CMYK as Photoshop stores it: inverted, so that 255 means no ink, and K acts like alpha on
+     * black. Like Pillow, every CMYK JPEG is read so, whether Adobe marked it or not. */
     if (cmyk) cdul_image_composite(r->out, (const uint8_t[3]){0, 0, 0});
     return true;
 }

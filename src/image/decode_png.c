@@ -1,7 +1,6 @@
 /* PNG through libpng: every colour type and depth, tRNS, interlace. Alpha is composited on the
- * background. 16-bit samples keep their high byte, as Pillow reads 16-bit colour; Pillow's
- * convert("RGB") of 16-bit grey clips at 255 instead, which makes nearly everything white, and is
- * not imitated. Gamma and colour profiles are ignored, as Pillow does. */
+ * background. Like Pillow it ignores gamma and colour profiles, and keeps the high byte of 16-bit
+ * samples. (Pillow clips 16-bit grey at 255 instead, which turns nearly all of it white.) */
 #include "image/decode.h"
 
 #include <png.h>
@@ -38,7 +37,7 @@ static void take_bytes(png_structp png, png_bytep into, size_t count) {
     r->next += count;
 }
 
-/* Only what changes pixels is parsed: compressed text and profiles can be bombs. */
+/* Skips chunks that do not change pixels: compressed text and profiles can be bombs. */
 static void choose_chunks(png_structp png) {
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, (png_const_bytep) "eXIf", 1);
@@ -61,7 +60,7 @@ static void find_orientation(reader *r) {
         *r->orientation = cdul_exif_orientation(exif, size);
 }
 
-/* Everything that may longjmp. Locals are not used after a jump. */
+/* Everything that may longjmp is in here. No local is used after a jump. */
 static bool read_pixels(reader *r) {
     if (setjmp(png_jmpbuf(r->png))) return false;
     png_set_read_fn(r->png, r, take_bytes);

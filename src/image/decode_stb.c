@@ -1,19 +1,19 @@
 /* BMP, GIF (the first frame), TGA, PNM (P5, P6) and Photoshop's PSD through stb_image.
  *
- * The header is read here first. Sizes pass the gates before stb_image sees the file, and what it
- * would take for something else, or read wrongly, is refused by name: each check says which. It
- * treats bytes beyond a file's end as zeros, so where the header says how long the file must be, a
- * shorter one is refused too. EXIF does not apply to these formats. */
+ * The header is checked here first: the size before stb_image allocates anything, then the variants
+ * of a format that stb_image reads wrongly, which are refused by name. stb_image takes bytes beyond
+ * a file's end for zeros, so a file shorter than its header says is refused too. These formats have
+ * no EXIF. */
 #include "image/decode.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Most bytes of one allocation of stb_image, for the image at hand. */
+/* The largest allocation that stb_image may make for the current image, bytes. */
 static _Thread_local size_t most_bytes;
 
-/* Zeros: no pixel depends on bytes that a file never wrote. */
+/* Zeroed, so that no pixel depends on uninitialised memory. */
 static void *zeroed(size_t size) {
     return size <= most_bytes ? calloc(size, 1) : NULL;
 }
@@ -32,7 +32,7 @@ static void *zeroed(size_t size) {
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb_image.h>
 
-/* stb_image's memory besides pixels: the colour map of a TGA, the state of a GIF. */
+/* Memory of stb_image besides pixels: the colour map of a TGA, the state of a GIF. */
 #define OTHER_BYTES ((size_t)1 << 20)
 
 typedef struct reader {
@@ -69,7 +69,7 @@ static cdul_status fail_kind(const reader *r, const char *kind) {
     return cdul_fail(r->err, CDUL_ERR_INPUT, "%s is not read: convert it to PNG", kind);
 }
 
-/* The size that the header states, against the limits. */
+/* Keeps the size that the header states and checks it against the limits. */
 static cdul_status check_size(reader *r, size_t width, size_t height) {
     r->width = width;
     r->height = height;
@@ -82,7 +82,7 @@ static cdul_status check_length(const reader *r, size_t least) {
 
 /* --- BMP: Microsoft's documentation of BITMAPINFOHEADER and BITMAPV5HEADER --- */
 
-/* A colour that is not in the palette would be whatever lies in stb_image's memory. */
+/* Refuses palette indices beyond the palette, for which stb_image reads stale memory. */
 static cdul_status check_colors(const reader *r, size_t pixels, size_t stride, size_t bits,
                                 size_t colors) {
     for (size_t y = 0; colors < (size_t)1 << bits && y < r->height; y++) {
@@ -111,8 +111,8 @@ static cdul_status check_bmp(reader *r) {
     if (old && bits < 24) return fail_kind(r, "OS/2 BMP with a palette");
     cdul_status status = check_size(r, width, height);
     if (status != CDUL_OK) return status;
-    r->opaque = kind == 0; /* alpha needs a mask */
-    /* The last row's padding is often missing. */
+    r->opaque = kind == 0; /* without masks there is no alpha */
+    /* The padding of the last row is often missing. */
     size_t stride = (width * bits + 31) / 32 * 4;
     status = check_length(r, pixels + stride * (height - 1) + (width * bits + 7) / 8);
     if (status != CDUL_OK || bits > 8) return status;
@@ -127,7 +127,7 @@ static cdul_status check_bmp(reader *r) {
 static cdul_status check_gif(reader *r) {
     if (r->size < 13) return fail_truncated(r);
     cdul_status status = check_size(r, get16(r->data + 6), get16(r->data + 8));
-    /* Codes after the last pixel still cost time. No frame needs so many bytes. */
+    /* Codes behind the last pixel would still cost time. No frame needs more bytes than this. */
     size_t most = 2 * r->width * r->height + OTHER_BYTES;
     if (status == CDUL_OK && r->size > most) r->size = most;
     return status;
@@ -166,7 +166,7 @@ static bool is_space(uint8_t c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* The number of the header at *at, after white space and comments. */
+/* Reads the number at *at, after white space and comments. */
 static cdul_status read_number(const reader *r, size_t *at, size_t limit, const char *what,
                                size_t *out) {
     const uint8_t *p = r->data;
@@ -211,7 +211,7 @@ static cdul_status check_psd(reader *r) {
     if (r->size < 26) return fail_truncated(r);
     size_t channels = get16_big(p + 12), bits = get16_big(p + 22), at = 26;
     if (get16_big(p + 4) != 1) return fail_kind(r, "PSB");
-    /* Where there is alpha, stb_image takes a white ground out, beyond what C defines. */
+    /* With alpha, stb_image removes a white background, and its arithmetic is undefined in C. */
     if (get16_big(p + 24) != 3 || channels != 3 || (bits != 8 && bits != 16))
         return fail_kind(r, "Photoshop file that is not RGB of 8 or 16 bits without alpha");
     cdul_status status = check_size(r, get32_big(p + 18), get32_big(p + 14));
@@ -230,7 +230,7 @@ static cdul_status check_psd(reader *r) {
 
 /* --- Decoding --- */
 
-/* The second byte tells the formats apart. */
+/* The second byte tells the formats apart: BM, GIF, 8BPS, TGA's colour map type, P5 or P6. */
 static cdul_status check_header(reader *r) {
     switch (r->data[1]) {
     case 'M':
@@ -255,7 +255,7 @@ static cdul_status fail_stb(const reader *r) {
                      reason && *reason ? reason : "no picture");
 }
 
-/* Alpha that is 0 everywhere is none. */
+/* An alpha channel that is 0 everywhere is unused: such images are opaque. */
 static void drop_false_alpha(const reader *r, cdul_image *image) {
     size_t count = image->width * image->height;
     bool alpha = false;

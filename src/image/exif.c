@@ -1,5 +1,5 @@
-/* EXIF orientation: found in the TIFF structure of an EXIF block (EXIF 2.3, section 4.6.4), and
- * applied. */
+/* Finds the orientation in the TIFF structure of an EXIF block (EXIF 2.3, section 4.6.4), and turns
+ * images by it. */
 #include "image/decode.h"
 
 #include <stdlib.h>
@@ -44,8 +44,8 @@ cdul_status cdul_image_orient(cdul_image *image, int orientation, cdul_error *er
     size_t height = orientation >= 5 ? image->width : image->height;
     uint8_t *upright = malloc(width * height * 3);
     if (!upright) return cdul_fail_memory(err, "rotated image");
-    /* Where the upright image's pixel (0, 0) lies in the stored one, and the steps, in pixels, from
-     * there to its next column and row. */
+    /* `start` is the stored pixel that becomes (0, 0). From there, `column` and `row` are the steps
+     * in the stored image that lead to the next column and row of the upright one. */
     ptrdiff_t w = (ptrdiff_t)image->width, h = (ptrdiff_t)image->height;
     bool right = orientation == 2 || orientation == 3 || orientation >= 7;
     bool bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;

@@ -1,4 +1,5 @@
-/* What the user named, as paths to open and names to print. */
+/* Expands what the user named (files, folders, lists) into image paths to open and names to print.
+ */
 #include "cdul/image.h"
 
 #include "base/file.h"
@@ -23,7 +24,7 @@ static bool is_image_name(const char *name) {
 
 /* --- Folders --- */
 
-/* The folders from the argument down to the one being read: a link to one of them is a loop. */
+/* The chain of folders down to the one being read: a link to one of them would be a loop. */
 typedef struct level {
     const struct level *above;
     dev_t device;
@@ -47,7 +48,7 @@ static kind kind_of(const char *path, unsigned char type) {
     return S_ISDIR(info.st_mode) ? KIND_FOLDER : S_ISREG(info.st_mode) ? KIND_FILE : KIND_OTHER;
 }
 
-/* Sorts one entry of the folder `relative` (itself at `path`) into images and folders to visit. */
+/* Adds one entry of the folder at `path` to the images found or to the folders to visit next. */
 static cdul_status sort_entry(walk *w, const char *path, const char *relative,
                               const struct dirent *entry, cdul_strings *folders) {
     if (entry->d_name[0] == '.') return CDUL_OK;
@@ -66,7 +67,7 @@ static cdul_status sort_entry(walk *w, const char *path, const char *relative,
     return status;
 }
 
-/* Reads one folder and closes it, so that depth costs no file descriptors. */
+/* Reads a folder and closes it before its subfolders are read: deep trees need no more files. */
 static cdul_status read_folder(walk *w, const char *path, const char *relative,
                                cdul_strings *folders) {
     DIR *stream = opendir(path);
@@ -119,8 +120,7 @@ typedef struct gatherer {
 } gatherer;
 
 static cdul_status add(gatherer *g, const char *path, const char *name) {
-    /* A file called "-" in a list is a file; to the reader of files the bare name is standard
-     * input. */
+    /* A file named "-" in a list: the bare name would be read as standard input. */
     cdul_status status = cdul_strings_add(g->paths, strcmp(path, "-") == 0 ? "./-" : path, g->err);
     return status == CDUL_OK ? cdul_strings_add(g->names, name, g->err) : status;
 }
@@ -169,7 +169,7 @@ static cdul_status add_list(gatherer *g, const char *path) {
         char *stop = memchr(at, separator, (size_t)(end - at));
         if (!stop) stop = end;
         char *next = stop + 1;
-        *stop = '\0'; /* the text has a byte of room at its end */
+        *stop = '\0'; /* even at the end: cdul_file_read_all leaves a byte for it */
         if (separator == '\n' && strlen(at) != (size_t)(stop - at))
             status =
                 cdul_fail(g->err, CDUL_ERR_INPUT,
@@ -190,7 +190,7 @@ static cdul_status add_argument(gatherer *g, const char *argument) {
     return S_ISDIR(info.st_mode) ? add_folder(g, argument) : add(g, argument, argument);
 }
 
-/* --- Names are keys in every output: no two alike --- */
+/* --- Names identify images in all outputs, so they must be distinct --- */
 
 static cdul_status check_names(const gatherer *g) {
     cdul_names seen = {0};

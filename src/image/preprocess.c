@@ -1,29 +1,29 @@
-/* Pixels to a network's input, as torchvision (Resize, CenterCrop, Pad, ToTensor, Normalize) and
- * open_clip (resize modes) do it. Sizes are whole numbers that those two round differently in
- * different places. */
+/* Turns an image into a network's input as torchvision (Resize, CenterCrop, Pad, ToTensor,
+ * Normalize) and open_clip (resize modes) do. They differ in how they round sizes, and so does
+ * this. */
 #include "base/machine.h"
 #include "image/resize.h"
 
 #include <math.h>
 #include <string.h>
 
-/* One axis of resize, then crop or pad. */
+/* One axis: the resized image is cropped or padded to the input. */
 typedef struct fit {
     size_t size; /* of the resized image */
-    size_t first; /* of its pixels that stay */
-    size_t count; /* how many stay */
-    size_t offset; /* where the first of them lands in the input */
+    size_t first; /* the first pixel that is kept */
+    size_t count; /* pixels that are kept */
+    size_t offset; /* of the first kept pixel in the input */
 } fit;
 
-/* Python's round(): halves go to the even neighbour. */
+/* Half of `twice` as Python's round() gives it: to the even neighbour. */
 static size_t round_half(size_t twice) {
     size_t half = twice / 2;
     return twice % 2 ? half + half % 2 : half;
 }
 
-/* center_crop of torchvision.transforms.functional, or with `floor` of
- * transformers.image_transforms: a smaller image is padded, (target - size) / 2 in front, which the
- * former rounds down and the latter up. */
+/* center_crop of torchvision.transforms.functional or, with `floor`, of
+ * transformers.image_transforms. A smaller image is padded by (target - size) / 2 in front, which
+ * torchvision rounds down and transformers up. */
 static fit center(size_t size, size_t target, bool floor) {
     if (size < target) return (fit){size, 0, size, (target - size + floor) / 2};
     return (fit){size, floor ? (size - target) / 2 : round_half(size - target), target, 0};
@@ -98,7 +98,7 @@ cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul
     return status == CDUL_OK ? fill_pixels(preprocess, image, rect, pixels, err) : status;
 }
 
-/* All three channels in one loop, or compilers do not see that the bytes are neighbours. */
+/* All three channels in one loop: otherwise compilers do not vectorise the loads. */
 FOR_AVX2_TOO static void split(const cdul_preprocess *p, const uint8_t *restrict pixels,
                                float *restrict red, float *restrict green, float *restrict blue,
                                size_t n) {

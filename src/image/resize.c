@@ -1,8 +1,6 @@
 /* Pillow's resampling of 8-bit images, to the last bit. Reference: python-pillow/Pillow,
  * src/libImaging/Resample.c (separable, fixed-point coefficients, rounded to 8 bits between the
- * passes) and Geometry.c (nearest).
- *
- * Both passes run over long rows of neighbouring bytes with one coefficient. */
+ * passes) and Geometry.c (nearest). Both passes multiply long runs of bytes by one coefficient. */
 #include "image/resize.h"
 
 #include <math.h>
@@ -13,9 +11,9 @@
 #include <immintrin.h>
 #endif
 
-/* --- The inner loop: sums of samples, each times a coefficient, rounded to samples --- */
+/* --- The inner loop: weighted sums of samples, rounded to samples --- */
 
-/* Coefficients are scaled by 2^22: 8 bits are the sample's, 2 are room for overshoot of the sum. */
+/* Coefficients are scaled by 2^22: of 32 bits, 8 hold the sample and 2 the overshoot of the sum. */
 #define PRECISION_BITS (32 - 8 - 2)
 #define ONE_HALF       (1 << (PRECISION_BITS - 1))
 
@@ -50,7 +48,7 @@ __attribute__((target("avx2"))) static inline void store(__m256i low, __m256i hi
     _mm_storeu_si128((__m128i *)out, packed);
 }
 
-/* `step` samples at once, 16 or 48: what stays in registers from tap to tap. */
+/* 8 samples a register: 16 or 48 sums stay in registers while the coefficients are walked. */
 #define SUMS_OF(name, registers)                                                                   \
     __attribute__((target("avx2"))) static inline void name(const uint8_t *from, size_t stride,    \
                                                             const int32_t *coefficients,           \
@@ -90,7 +88,7 @@ void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coeffic
     cdul_resize_sums_portable(from, stride, coefficients, count, bytes, out);
 }
 
-/* --- Filters: Pillow's, in its order of operations, since the last bit depends on it --- */
+/* --- Filters: in Pillow's order of operations, on which the last bit depends --- */
 
 static double box(double x) {
     return x > -0.5 && x <= 0.5 ? 1 : 0;
@@ -157,8 +155,8 @@ static void free_axis(axis *a) {
     free(a->coefficients);
 }
 
-/* Weights of output pixel `i` of `out` over an input of `in` pixels, normalised and in fixed point.
- * `weights` holds `a->stride` numbers. */
+/* Coefficients of output pixel `i`, stored at `at`, over an input of `in` pixels: normalised, fixed
+ * point. `weights` is scratch for `a->stride` numbers. */
 static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double scale, size_t i,
                        double *weights) {
     double wide = scale < 1 ? 1 : scale;
@@ -184,8 +182,8 @@ static void fill_pixel(axis *a, size_t at, const kernel *k, double in, double sc
     a->spans[at] = (span){first, count};
 }
 
-/* One input pixel each. Pillow adds the step up instead of multiplying: the rounding is part of the
- * result. */
+/* One input pixel for each output pixel. As in Pillow the step is added up, not multiplied, which
+ * rounds differently. */
 static void fill_nearest(axis *a, size_t in, double scale, size_t first) {
     double at = scale * 0.5;
     for (size_t i = 0; i < first; i++) at += scale;
@@ -195,8 +193,7 @@ static void fill_nearest(axis *a, size_t in, double scale, size_t first) {
     }
 }
 
-/* Output pixels first .. first + count - 1 of `out`. Where the size stays, pixels stay as they
- * are. */
+/* Coefficients of output pixels first .. first + count - 1 of `out`. Equal sizes copy pixels. */
 static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, cdul_filter filter,
                              axis *a, cdul_error *err) {
     const kernel *k = &kernels[in == out ? CDUL_NEAREST : filter];
@@ -221,7 +218,7 @@ static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, 
     return status;
 }
 
-/* The input pixels that any output pixel of the window needs. */
+/* The input pixels that the output pixels of the window need together. */
 static span reach(const axis *a) {
     size_t first = a->spans[0].first;
     const span *last = &a->spans[a->count - 1];
@@ -230,8 +227,8 @@ static span reach(const axis *a) {
 
 /* --- Columns --- */
 
-/* Rows are worked on sixteen at a time: the block holds, for each input column, 3 x 16 bytes
- * (channel, row), so that one coefficient meets 48 neighbouring bytes. */
+/* Sixteen rows are resized at a time. For each input column the block holds 3 x 16 bytes (channel,
+ * row), so that one coefficient multiplies 48 neighbouring bytes. */
 #define ROWS  16
 #define LANES (3 * ROWS)
 
@@ -248,11 +245,11 @@ static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t c
     }
 }
 
-/* from: first row and first column that `a` reaches, [rows, *, 3]. out [rows, a->count, 3]. */
+/* `from` [rows, *, 3] begins at the first column that `a` needs; `out` is [rows, a->count, 3]. */
 static cdul_status resize_columns(const uint8_t *from, size_t stride, size_t rows, const axis *a,
                                   uint8_t *out, size_t out_stride, cdul_error *err) {
     span needed = reach(a);
-    /* zeros: lanes beyond the last row are summed, not used */
+    /* Zeroed, as lanes beyond the last row are summed but not used. */
     uint8_t *block = calloc(needed.count, LANES);
     if (!block) return cdul_fail_memory(err, "resize");
     for (size_t y = 0; y < rows; y += ROWS) {
@@ -276,7 +273,7 @@ static cdul_status resize_columns(const uint8_t *from, size_t stride, size_t row
 
 /* --- Rows --- */
 
-/* from: first needed row, [*, bytes] with `stride`. */
+/* `from` [*, bytes] begins at the first row that `a` needs; its rows are `stride` bytes apart. */
 static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const axis *a,
                         uint8_t *out, size_t out_stride) {
     size_t first = a->spans[0].first;
@@ -288,16 +285,16 @@ static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const 
 
 /* --- Both --- */
 
-/* Pillow 13's choice of order, which shows in the last bits since values are rounded and clipped
- * between the passes: rows first if the height loses more than twice as many pixels as the width.
- * Pillow up to 12 always takes columns first. */
+/* Which pass comes first, as in Pillow 13: rows if the height loses more than twice as many pixels
+ * as the width. (Pillow up to 12 always begins with columns.) The order shows in the last bits, as
+ * values are rounded between the passes. */
 static bool rows_first(const cdul_rect *part, size_t width, size_t height) {
     if (height >= part->height) return false;
     size_t lost = part->height - height;
     return width >= part->width || lost > 2 * (part->width - width);
 }
 
-/* `pixels` is the part's first. The first pass is done only where the second looks. */
+/* `pixels` is the part's first pixel. The first pass computes only what the second needs. */
 static cdul_status resize(const uint8_t *pixels, size_t in_stride, const axis *across,
                           const axis *down, bool swap, const cdul_window *to, cdul_error *err) {
     span columns = reach(across), rows = reach(down);

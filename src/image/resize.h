@@ -1,5 +1,5 @@
-/* Resizing to a part of the output only, for resize-then-crop: a long thin image would otherwise be
- * blown up to thousands of times the crop that is wanted of it. */
+/* Resizes and crops in one step: only the wanted window of the result is computed. A long thin
+ * image would otherwise grow to thousands of times the crop. */
 #ifndef CDUL_IMAGE_RESIZE_H
 #define CDUL_IMAGE_RESIZE_H
 
@@ -7,8 +7,8 @@
 
 /* What is wanted of a resized image, and where it goes. */
 typedef struct cdul_window {
-    cdul_rect rect; /* columns and rows of the whole result */
-    uint8_t *out; /* the rect's first pixel */
+    cdul_rect rect; /* the wanted part of the whole result */
+    uint8_t *out; /* where the rect's first pixel goes */
     size_t stride; /* bytes from row to row of out */
 } cdul_window;
 
@@ -18,11 +18,10 @@ cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *r
                                      cdul_error *err) CDUL_MUST_CHECK;
 
 /* out[j] = clip(sum over t of coefficients[t] * from[t * stride + j]), j < bytes. Coefficients are
- * scaled by 2^22. Two implementations give the same to the last bit; the one for AVX2 runs where
- * the processor has it. */
+ * scaled by 2^22. Uses AVX2 where the processor has it, with the same result to the last bit. */
 void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coefficients, size_t count,
                       size_t bytes, uint8_t *out);
-/* For processors without AVX2, and to compare with. */
+/* The same without AVX2: the fallback, and the reference of the test. */
 void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients,
                                size_t count, size_t bytes, uint8_t *out);
 

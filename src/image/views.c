@@ -1,4 +1,5 @@
-/* Images to views to rows of a network: decoding in worker threads, batches in the caller's. */
+/* Runs a network over the views of many images: worker threads decode and cut views, the caller's
+ * thread collects batches and runs them. */
 #include "image/views.h"
 
 #include "base/prefetch.h"
@@ -9,31 +10,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An image whose views are not all computed yet. */
+/* An image whose rows are not all computed yet. */
 typedef struct waiting {
     size_t image;
     void *kept;
 } waiting;
 
-/* Workers decode an image and write its V views into a slot; the caller's thread moves views, in
- * order, from slots into a batch, runs it when it is full, and hands each image over when all its
- * rows are there. */
+/* Workers decode an image and write its V views into a slot. The caller's thread copies views in
+ * order from slots into a batch, runs the batch when it is full, and hands an image over once all
+ * its rows are computed. */
 typedef struct runner {
     const cdul_strings *paths;
     const size_t *which;
     const cdul_view_options *options;
-    cdul_decode_options decode; /* theirs, with a gate for the workers */
+    cdul_decode_options decode; /* options->decode with the gate that the workers share */
     const cdul_view_calls *calls;
     size_t n, views, view_size; /* N, V, 3 H W */
     float *slots; /* [depth, V, 3, H, W] */
     unsigned char *scratch; /* [depth, H, W, 3] */
-    void **kept; /* [depth]: what `keep` made of the image in the slot */
+    void **kept; /* [depth]: what calls->keep made of the image in the slot */
     size_t depth;
     float *batch; /* [B, 3, H, W] */
     size_t filled; /* views in the batch */
-    float *rows; /* [capacity, D]: of images that are not complete, in order */
-    size_t done; /* of them computed */
-    waiting *queue; /* images whose views are in rows or batch, in order */
+    float *rows; /* [V + B, D]: rows of images not handed over yet, in order */
+    size_t done; /* rows computed */
+    waiting *queue; /* the images of these rows and of the batch, in order */
     size_t queued;
     size_t skipped, handed;
 } runner;
@@ -42,15 +43,15 @@ size_t cdul_views_count(const cdul_view_options *options) {
     return (1 + (options->crops ? options->crops->count : 0)) * (options->mirror ? 2 : 1);
 }
 
-#define MARGIN 2 /* pixels for each that a view needs, along a side */
+#define MARGIN 2 /* decoded pixels for each pixel of a view, along a side */
 
 static size_t least_side(size_t side, double share) {
     return (size_t)ceil(MARGIN * (double)side / share);
 }
 
-/* Sets the least size that images may be decoded at. */
+/* Sets the smallest size at which JPEGs may be decoded. */
 static void reduce(const cdul_preprocess *p, const cdul_crops *crops, cdul_decode_options *out) {
-    double across = 1, down = 1; /* the smallest share of the picture that is a view's */
+    double across = 1, down = 1; /* sides of the smallest crop, as fractions of the image's */
     for (size_t s = 0; crops && s < crops->count; s++) {
         const double *box = crops->boxes + 4 * s;
         across = fmin(across, box[2] - box[0]);
@@ -115,7 +116,7 @@ static void skip(runner *r, size_t image, const char *reason) {
     r->calls->skipped(r->calls->user, image, reason);
 }
 
-/* The images whose V rows are all computed. */
+/* Gives the caller the images whose V rows are all computed. */
 static cdul_status hand_over(runner *r, cdul_error *err) {
     const size_t width = r->options->width, complete = r->done / r->views;
     cdul_status status = CDUL_OK;
@@ -199,9 +200,9 @@ static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_error *err) 
 /* --- Both --- */
 
 static cdul_status allocate(runner *r, cdul_error *err) {
-    size_t batch = r->options->batch,
-           images = batch / r->views + 2; /* that can be in rows and batch at once */
-    size_t slot = 0, total = 0;
+    size_t batch = r->options->batch, slot = 0, total = 0;
+    /* As many images can be in rows and batch at once. */
+    size_t images = batch / r->views + 2;
     if (__builtin_mul_overflow(r->views, r->view_size * sizeof(float), &slot) ||
         __builtin_mul_overflow(r->depth, slot, &total))
         return cdul_fail_memory(err, "views in flight");
@@ -240,9 +241,9 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
                 .view_size = 3 * options->preprocess->height * options->preprocess->width};
     cdul_prefetch *prefetch = NULL;
     if (options->reduce) reduce(options->preprocess, options->crops, &r.decode);
-    /* enough images ahead to fill the next batch while this one runs */
+    /* Enough slots to prepare the next batch while this one runs. */
     r.depth = options->threads + 1 + options->batch / r.views;
-    cdul_status status = cdul_decode_gate_new(&r.decode.gate, err);
+    cdul_status status = cdul_decode_gate_new(0, &r.decode.gate, err);
     if (status == CDUL_OK) status = allocate(&r, err);
     if (status == CDUL_OK)
         status = cdul_prefetch_open(n, options->threads, r.depth, produce, &r, &prefetch, err);
@@ -255,23 +256,4 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
     cdul_decode_gate_free(r.decode.gate);
     release(&r);
     return status;
-}
-
-cdul_status cdul_views_first(const cdul_strings *paths, const cdul_decode_options *decode,
-                             const cdul_preprocess *preprocess, size_t most, float **out,
-                             size_t *count, cdul_error *err) {
-    const size_t view = 3 * preprocess->height * preprocess->width;
-    unsigned char *scratch = malloc(view);
-    *out = scratch ? calloc(most, view * sizeof **out) : NULL;
-    *count = 0;
-    for (size_t i = 0; *out && i < paths->count && *count < most; i++) {
-        cdul_image image = {0};
-        if (cdul_image_decode_file(paths->items[i], decode, &image, NULL) == CDUL_OK &&
-            cdul_preprocess_apply(preprocess, &image, NULL, scratch, *out + *count * view, NULL) ==
-                CDUL_OK)
-            ++*count;
-        cdul_image_free(&image);
-    }
-    free(scratch);
-    return *out ? CDUL_OK : cdul_fail_memory(err, "first images");
 }

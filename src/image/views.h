@@ -1,10 +1,8 @@
-/* From image files to what a network says of their views, in one pass: images are decoded in worker
- * threads, cut into V views, and the views of many images share batches of B. Memory is the images
- * in flight and one batch, whatever N is. Embedding and predicting are this with different
- * networks.
+/* Runs a network over the views of image files, in one pass: worker threads decode images and cut
+ * them into V views, and views of many images share batches of B. Memory is bounded by the images
+ * in flight and one batch, whatever N is. Embedding and prediction both use it.
  *
- * The views of an image: the whole, then S crops; with `mirror`, the same again, left and right
- * swapped. */
+ * The views of an image are the whole and S crops; with `mirror`, also their mirror images. */
 #ifndef CDUL_IMAGE_VIEWS_H
 #define CDUL_IMAGE_VIEWS_H
 
@@ -15,15 +13,14 @@ typedef struct cdul_view_options {
     const cdul_preprocess *preprocess; /* gives H and W */
     const cdul_crops *crops; /* S crops besides the whole image; NULL = none */
     bool mirror;
-    cdul_decode_options decode; /* its least sizes are set here */
-    /* Decode large JPEGs at 1/2, 1/4 or 1/8 of their size, where every view still has twice the
-     * pixels that it needs in both directions. Resizing halves them at least, which hides what the
-     * decoder did. */
+    cdul_decode_options decode; /* .least_width and .least_height are set by the run */
+    /* Decode large JPEGs at 1/2, 1/4 or 1/8 of their size, as long as every view keeps twice the
+     * pixels that it needs along both sides. Resizing then hides the difference. */
     bool reduce;
-    size_t threads; /* that decode and resize; 0 = in the caller's thread */
+    size_t threads; /* workers that decode and resize; 0 = the caller's thread does it */
     size_t batch; /* B, at least 1 */
     size_t width; /* D: numbers the network gives a view */
-    const char *verb; /* of the progress: "label" */
+    const char *verb; /* shown with the progress, such as "label" */
     const cdul_callbacks *callbacks;
 } cdul_view_options;
 
@@ -37,10 +34,10 @@ typedef struct cdul_view_calls {
     /* Image i, in order: rows [V, D] and what `keep` made, valid during the call. A failure ends
      * the run. */
     cdul_status (*done)(void *user, size_t i, const float *rows, void *kept, cdul_error *err);
-    /* Image i is passed over, in order too; the run goes on. */
+    /* Image i is skipped, in order too; the run goes on. */
     void (*skipped)(void *user, size_t i, const char *reason);
-    /* Makes of decoded image i what `done` shall be given, such as a thumbnail. Called in worker
-     * threads. May be NULL, and may leave *kept NULL. `drop` frees it. */
+    /* Makes something of decoded image i for `done`, such as a thumbnail. Called in worker threads.
+     * May be NULL, and may leave *kept NULL. `drop` frees *kept. */
     cdul_status (*keep)(void *user, size_t i, const cdul_image *image, void **kept,
                         cdul_error *err);
     void (*drop)(void *kept);
@@ -55,11 +52,5 @@ size_t cdul_views_count(const cdul_view_options *options); /* V */
 cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_t n,
                            const cdul_view_options *options, const cdul_view_calls *calls,
                            cdul_error *err) CDUL_MUST_CHECK;
-
-/* The whole of the first images that can be read, `most` at most, as views *out [*count, 3, H, W]:
- * to try a network on. *out is the caller's to free, and NULL on failure. */
-cdul_status cdul_views_first(const cdul_strings *paths, const cdul_decode_options *decode,
-                             const cdul_preprocess *preprocess, size_t most, float **out,
-                             size_t *count, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -66,7 +66,7 @@ cdul_status cdul_feed_open_views(cdul_feed *f, const cdul_safetensors *weights, 
     decode->exif = p->exif;
     memcpy(decode->background, p->background, sizeof decode->background);
     decode->max_pixels = p->max_pixels > 0 ? p->max_pixels : cdul_decode_most_pixels();
-    cdul_status status = cdul_decode_gate_new(&decode->gate, err);
+    cdul_status status = cdul_decode_gate_new(0, &decode->gate, err);
     if (status == CDUL_OK && weights) status = read_triple(weights, "mean", mean, err);
     if (status == CDUL_OK && weights) status = read_triple(weights, "std", std, err);
     f->augmented = f->plain;

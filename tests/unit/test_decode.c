@@ -143,7 +143,7 @@ static bool waits(size_t pixels) {
     cdul_error err;
     taker t = {.pixels = pixels};
     pthread_t thread;
-    assert_ok(cdul_decode_gate_of(100, &t.gate, &err));
+    assert_ok(cdul_decode_gate_new(100, &t.gate, &err));
     cdul_decode_gate_take(t.gate, 60);
     assert_int_equal(pthread_create(&thread, NULL, take, &t), 0);
     for (int i = 0; i < 50 && !t.through; i++)
@@ -170,7 +170,7 @@ static void an_image_gives_back_what_it_took_whatever_became_of_it(void **state)
                                         "alpha.webp"};
     cdul_decode_options options = cdul_decode_defaults();
     cdul_error err;
-    assert_ok(cdul_decode_gate_of(1, &options.gate, &err));
+    assert_ok(cdul_decode_gate_new(1, &options.gate, &err));
     for (size_t i = 0; i < COUNT(files); i++) {
         size_t size;
         uint8_t *bytes = golden_bytes("image", files[i], &size);
