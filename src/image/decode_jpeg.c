@@ -1,5 +1,4 @@
-/* JPEG through libjpeg-turbo: grey, YCbCr, RGB, CMYK and YCCK; baseline, progressive, arithmetic.
- */
+/* JPEG through libjpeg-turbo: grey, colour and CMYK; baseline, progressive and arithmetic. */
 #include "image/decode.h"
 
 #include <setjmp.h>

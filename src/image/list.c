@@ -1,5 +1,4 @@
-/* Expands what the user named (files, folders, lists) into image paths to open and names to print.
- */
+/* Expands what the user named (files, folders, lists) into paths to open and names to print. */
 #include "cdul/image.h"
 
 #include "base/file.h"

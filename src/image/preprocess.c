@@ -1,6 +1,5 @@
-/* Turns an image into a network's input as torchvision (Resize, CenterCrop, Pad, ToTensor,
- * Normalize) and open_clip (resize modes) do. They differ in how they round sizes, and so does
- * this. */
+/* Turns an image into a network's input, to the last pixel as torchvision (Resize, CenterCrop, Pad,
+ * ToTensor, Normalize) and open_clip (resize modes) do, each with its own rounding of sizes. */
 #include "base/machine.h"
 #include "image/resize.h"
 
