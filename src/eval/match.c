@@ -1,4 +1,4 @@
-/* Ground truth laid beside scores: images by name or base name, classes by name. */
+/* Matches ground truth to scores: images by name, else by base name; classes by name. */
 #include "base/file.h"
 #include "cdul/eval.h"
 
@@ -19,7 +19,7 @@ static const char *const image_extensions[] = {".jpg", ".jpeg", ".png", ".webp",
                                                ".gif", ".tga",  ".pnm", ".ppm",  ".pgm",
                                                ".pbm", ".psd",  ".tif", ".tiff"};
 
-/* "images/000005.jpg" -> "000005"; "a.b" stays, as ".b" is no image's extension. */
+/* "images/000005.jpg" becomes "000005"; "a.b" stays, as ".b" is no extension of images. */
 static cdul_status add_stem(cdul_strings *stems, const char *name, cdul_error *err) {
     const char *base = cdul_path_base(name), *extension = cdul_path_extension(base);
     size_t length = strlen(base);
@@ -37,7 +37,7 @@ static int by_text(const void *a, const void *b) {
     return strcmp(((const stem *)a)->text, ((const stem *)b)->text);
 }
 
-/* Stems of `names` sorted, with their rows; the texts live in `texts`. */
+/* The stems of `names` with their rows, sorted. `texts` owns the stems. */
 static cdul_status sort_stems(const cdul_strings *names, cdul_strings *texts, stem **out,
                               cdul_error *err) {
     cdul_status status = CDUL_OK;
@@ -52,14 +52,15 @@ static cdul_status sort_stems(const cdul_strings *names, cdul_strings *texts, st
     return CDUL_OK;
 }
 
+/* How many stems from `first` on are equal. */
 static size_t run_length(const stem *stems, size_t count, size_t first) {
     size_t end = first + 1;
     while (end < count && strcmp(stems[end].text, stems[first].text) == 0) end++;
     return end - first;
 }
 
-/* Walks both sorted lists together and joins stems that are unique on both sides. Rows in `row_of`
- * [scored] that are found already stay. */
+/* Joins the stems that are unique in both sorted lists. Images that were found by their full name
+ * keep their row in `row_of` [scored]. */
 static void join_stems(const stem *scored, size_t n_scored, const stem *truth, size_t n_truth,
                        size_t *row_of, size_t *ambiguous) {
     for (size_t i = 0, j = 0; i < n_scored && j < n_truth;) {
@@ -80,7 +81,7 @@ static void join_stems(const stem *scored, size_t n_scored, const stem *truth, s
     }
 }
 
-/* row_of [scored]: the truth's row of each scored image, or CDUL_NOT_FOUND. */
+/* Fills row_of [scored] with the truth's row of each scored image, or CDUL_NOT_FOUND. */
 static cdul_status match_images(const cdul_strings *scored, const cdul_strings *truth,
                                 size_t *row_of, size_t *ambiguous, cdul_error *err) {
     cdul_index *index = NULL;

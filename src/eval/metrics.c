@@ -1,4 +1,4 @@
-/* The measures of multi-label classification, class by class and over all. */
+/* Computes the measures of multi-label classification, of each class and over all classes. */
 #include "eval/ranking.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@ cdul_metrics_options cdul_metrics_defaults(void) {
                                   .threads = 1};
 }
 
-/* What a truth value counts as. */
+/* How a truth value is counted. */
 typedef enum judgement { NEGATIVE = 0, POSITIVE = 1, LEFT_OUT } judgement;
 
 static judgement judge(uint8_t truth, cdul_difficult difficult) {
@@ -38,8 +38,8 @@ static judgement judgement_at(const problem *p, size_t i, size_t c) {
 
 /* --- One class --- */
 
-/* Cross-entropy with a logarithm every few dozen terms: factors of at least 1e-7 keep the product
- * far above the smallest double until it is folded in. */
+/* Sums -log p as the logarithm of a product, taken every few dozen terms, which is faster. Factors
+ * are at least 1e-7, so the product stays far above the smallest double. */
 typedef struct log_sum {
     double sum, product;
 } log_sum;
@@ -54,8 +54,8 @@ static void add_log(log_sum *logs, double score, bool positive) {
     }
 }
 
-/* Classes are measured BLOCK at a time, CHUNK images at a time: rows of the score matrix are read
- * in whole cache lines and not once for each class. */
+/* BLOCK classes and CHUNK images are measured at a time, so that the score matrix is read by whole
+ * cache lines. */
 #define BLOCK 8
 #define CHUNK 512
 
@@ -65,7 +65,7 @@ typedef struct running {
     double squares, total;
 } running;
 
-/* Adds images first .. end - 1 to class c; false at a score that is not in [0, 1]. */
+/* Counts images first .. end - 1 for class c; false if a score is not in [0, 1]. */
 static bool add_images(const problem *p, size_t c, size_t first, size_t end, running *sums,
                        cdul_class_metrics *out) {
     for (size_t i = first; i < end; i++) {
@@ -147,9 +147,8 @@ static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_cla
 
 #define NONE UINT32_MAX
 
-/* The k best scored classes of row `scores` [C] into best [k], best first; of equals the first
- * class wins. A score of 0 is never picked: a file of picked classes says no more about the
- * others. */
+/* The k classes of highest score of `scores` [C] into best [k], best first; of equal ones the first
+ * class wins. A score of 0 is never picked: files of picked classes have it for all others. */
 static void select_top(const float *scores, size_t classes, size_t k, uint32_t *best) {
     size_t held = 0;
     for (size_t c = 0; c < classes; c++) {
@@ -193,8 +192,8 @@ static double ratio(double a, double b) {
     return b > 0 ? a / b : 0;
 }
 
-/* CP, CR: means of precision and recall over classes with a positive; a class that is never
- * predicted has precision 0. OP, OR: from pooled counts. */
+/* CP and CR are means of precision and recall over the classes with a positive (precision 0 if the
+ * class is never predicted). OP and OR come from the counts of all classes together. */
 static cdul_f1 summarise_f1(const cdul_class_metrics *per_class, size_t classes, bool top) {
     cdul_f1 f1 = {0};
     size_t counted = 0, hits = 0, predicted = 0, positives = 0;

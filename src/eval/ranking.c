@@ -1,4 +1,4 @@
-/* Sorting by score, and average precision along the ranking. */
+/* Sorts the entries of a class by score, and computes average precision along the ranking. */
 #include "eval/ranking.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 
 cdul_entry cdul_entry_make(float score, bool positive) {
     uint32_t bits;
-    score += 0.0f; /* -0 becomes +0 */
+    score += 0.0f; /* turns -0 into +0 */
     memcpy(&bits, &score, sizeof bits);
     return bits << 1 | (positive ? 1u : 0u);
 }
@@ -28,7 +28,8 @@ void cdul_entries_sort(cdul_entry *entries, cdul_entry *scratch, size_t count) {
         unsigned shift = pass * RADIX_BITS;
         size_t place[RADIX] = {0}, sum = 0;
         for (size_t i = 0; i < count; i++) place[(from[i] >> shift) & (RADIX - 1)]++;
-        for (unsigned digit = RADIX; digit-- > 0;) { /* from the top: falling order */
+        /* The highest digit first, for falling order. */
+        for (unsigned digit = RADIX; digit-- > 0;) {
             size_t held = place[digit];
             place[digit] = sum;
             sum += held;
@@ -38,7 +39,7 @@ void cdul_entries_sort(cdul_entry *entries, cdul_entry *scratch, size_t count) {
         from = to;
         to = swap;
     }
-    /* an odd number of passes ends in the scratch */
+    /* After an odd number of passes the result lies in `scratch`. */
     memcpy(entries, from, count * sizeof *entries);
 }
 
@@ -55,8 +56,8 @@ static double area(const cdul_entry *entries, size_t count, size_t positives) {
     return sum / (double)positives;
 }
 
-/* Interpolated precision at a recall is the best at that recall or any higher one: the distinct
- * scores are walked from the lowest up, `best` holds it. */
+/* Interpolated precision is the best precision at this recall or a higher one. The distinct scores
+ * are walked from the lowest up (falling recall), so `best` is a running maximum. */
 static double interpolated(const cdul_entry *entries, size_t count, size_t positives, bool eleven) {
     double best = 0, sum = 0;
     size_t point = 11, hits = positives; /* recall points point/10 .. 1 are settled */
@@ -64,8 +65,8 @@ static double interpolated(const cdul_entry *entries, size_t count, size_t posit
         size_t first = end, gained = 0;
         cdul_entry score = entries[end - 1] >> 1;
         while (first > 0 && entries[first - 1] >> 1 == score) gained += entries[--first] & 1u;
-        /* Points above this recall take the best of the higher ones. Whole numbers: 3/10 must not
-         * miss the point 0.3 by a rounding error. */
+        /* Points above this recall take the best so far. Compared in whole numbers, as 3/10 must
+         * not miss the point 0.3 by rounding. */
         for (; eleven && point > 0 && (point - 1) * positives > hits * 10; point--) sum += best;
         best = fmax(best, (double)hits / (double)end);
         if (!eleven) sum += (double)gained * best;

@@ -1,4 +1,4 @@
-/* Ground truth of any kind: which one a path holds, and the two kinds of CSV. */
+/* Reads ground truth: finds out which kind a path holds, and reads the two kinds of CSV itself. */
 #include "base/csv.h"
 #include "eval/truth_readers.h"
 
@@ -30,12 +30,41 @@ const char *cdul_truth_describe(cdul_truth_kind kind) {
     return "unknown";
 }
 
+/* --- Facts --- */
+
+cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, uint8_t value,
+                           cdul_error *err) {
+    cdul_status status = cdul_grow(&facts->items, facts->count + 1, &facts->capacity,
+                                   sizeof *facts->items, "ground truth", err);
+    if (status == CDUL_OK) facts->items[facts->count++] = (cdul_fact){image, class_index, value};
+    return status;
+}
+
+void cdul_facts_free(cdul_facts *facts) {
+    free(facts->items);
+    *facts = (cdul_facts){0};
+}
+
+cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts, cdul_error *err) {
+    size_t n = truth->images.count, c = truth->classes.count;
+    if (c != 0 && n > SIZE_MAX / c) return cdul_fail_memory(err, "ground truth");
+    size_t total = n * c;
+    truth->values = calloc(total ? total : 1, 1);
+    if (!truth->values) return cdul_fail_memory(err, "ground truth");
+    for (size_t i = 0; i < facts->count; i++) {
+        const cdul_fact *fact = &facts->items[i];
+        uint8_t *value = &truth->values[fact->image * c + fact->class_index];
+        if (*value != CDUL_PRESENT) *value = fact->value;
+    }
+    return CDUL_OK;
+}
+
 /* --- CSV of 1, 0, -1 --- */
 
 typedef struct reader {
     const char *path;
     cdul_csv *csv;
-    const cdul_strings *fields; /* of the record read last */
+    const cdul_strings *fields; /* of the current record */
     cdul_names images;
     size_t columns; /* of the header line */
 } reader;
@@ -55,12 +84,12 @@ static cdul_status next_record(reader *r, bool *end, cdul_error *err) {
     return status;
 }
 
-/* -1, 0 or 1, also as "1.0" (pandas writes columns with gaps so). */
+/* -1, 0 or 1, also as "1.0", which pandas writes into columns with gaps. */
 static bool parse_sign(const char *text, int *value) {
     bool minus = text[0] == '-';
     char digit = text[minus];
-    if ((digit == '0' || digit == '1') &&
-        !text[minus + 1]) { /* nearly always: strtod takes ten times as long */
+    /* Nearly always a single digit: strtod takes ten times as long. */
+    if ((digit == '0' || digit == '1') && !text[minus + 1]) {
         *value = minus ? '0' - digit : digit - '0';
         return true;
     }
@@ -71,7 +100,7 @@ static bool parse_sign(const char *text, int *value) {
     return rest != text && !*rest && (double)*value == number;
 }
 
-/* Zero is taken for difficult here; read_table knows better at the end of a file without any -1. */
+/* Takes 0 for difficult. In a file without any -1 it means absent, which read_table mends. */
 static cdul_status parse_row(const reader *r, const cdul_strings *classes, uint8_t *row,
                              bool *any_minus, cdul_error *err) {
     for (size_t c = 0; c < classes->count; c++) {
@@ -109,16 +138,14 @@ static cdul_status read_table(reader *r, cdul_truth *truth, cdul_error *err) {
 
 /* --- CSV of tags --- */
 
-/* Adds a fact for each of the tags in `text`, parted by `separator`, white space around them
- * dropped. */
+/* Adds a fact for each tag in `text`, split at `separator` and trimmed. */
 static cdul_status add_tags(const char *text, char separator, size_t image, cdul_names *classes,
                             cdul_facts *facts, cdul_error *err) {
-    cdul_strings one = {0}; /* its last item is the tag in hand */
+    cdul_strings one = {0}; /* its last item is the current tag */
     cdul_status status = CDUL_OK;
     while (status == CDUL_OK) {
-        const char *end = separator ? strchr(text, separator) : NULL,
-                   *last = end ? end : text + strlen(text);
-        const char *first = text;
+        const char *end = separator ? strchr(text, separator) : NULL;
+        const char *first = text, *last = end ? end : text + strlen(text);
         while (first < last && isspace((unsigned char)*first)) first++;
         while (last > first && isspace((unsigned char)last[-1])) last--;
         size_t position;
@@ -136,7 +163,7 @@ static cdul_status add_tags(const char *text, char separator, size_t image, cdul
     return status;
 }
 
-/* The separator that the file uses, 0 if every field is one tag or none. */
+/* The separator of the tags; 0 if no field has more than one tag. */
 static cdul_status find_separator(const cdul_strings *tags, const char *path, char *out,
                                   cdul_error *err) {
     *out = 0;

@@ -1,4 +1,6 @@
-/* Ground truth from COCO "instances" JSON. */
+/* Reads ground truth from COCO "instances" JSON. The document is walked as text and each list
+ * element parsed by itself: instances_train2014.json is a third of a gigabyte of outlines, and as
+ * one tree would take ten times that. */
 #include "eval/truth_readers.h"
 
 #include "base/json.h"
@@ -7,17 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The document is walked as text and each list element parsed by itself: instances_train2014.json
- * is a third of a gigabyte of outlines, and as one tree would take ten times that. */
-
 typedef struct document {
     const char *path;
     const char *start, *end;
 } document;
-
-typedef struct span {
-    const char *first, *last; /* text of one value: [first, last) */
-} span;
 
 static cdul_status malformed(const document *doc, const char *at, const char *expected,
                              cdul_error *err) {
@@ -30,15 +25,14 @@ static const char *skip_space(const document *doc, const char *at) {
     return at;
 }
 
-/* Behind the string that opens at `at`; doc->end if it never closes. */
+/* The end of the string that begins at `at`; doc->end if it is not closed. */
 static const char *skip_string(const document *doc, const char *at) {
     for (at++; at < doc->end && *at != '"'; at++)
         if (*at == '\\' && at + 1 < doc->end) at++;
     return at < doc->end ? at + 1 : at;
 }
 
-/* Behind the value that begins at `at`. Brackets are only counted: what is inside is checked where
- * it is used. */
+/* The end of the value that begins at `at`. Only counts brackets; the rest is checked later. */
 static const char *skip_value(const document *doc, const char *at) {
     size_t depth = 0;
     while (at < doc->end) {
@@ -58,12 +52,12 @@ static const char *skip_value(const document *doc, const char *at) {
     return at;
 }
 
-/* The lists that matter; those that are missing keep {NULL, NULL}. */
+/* Where the lists that matter begin; NULL if missing. */
 typedef struct lists {
-    span images, categories, annotations;
+    const char *images, *categories, *annotations;
 } lists;
 
-static void keep(lists *out, const char *key, size_t length, span value) {
+static void keep(lists *out, const char *key, size_t length, const char *value) {
     if (length == 6 && memcmp(key, "images", 6) == 0) out->images = value;
     if (length == 10 && memcmp(key, "categories", 10) == 0) out->categories = value;
     if (length == 11 && memcmp(key, "annotations", 11) == 0) out->annotations = value;
@@ -77,10 +71,9 @@ static cdul_status find_lists(const document *doc, const char *at, lists *out, c
         size_t length = (size_t)(at - key) - 1;
         at = skip_space(doc, at);
         if (at == doc->end || *at != ':') return malformed(doc, at, "':'", err);
-        span value = {skip_space(doc, at + 1), NULL};
-        value.last = at = skip_value(doc, value.first);
-        keep(out, key, length, value);
-        at = skip_space(doc, at);
+        at = skip_space(doc, at + 1);
+        keep(out, key, length, at);
+        at = skip_space(doc, skip_value(doc, at));
         if (at < doc->end && *at == '}') break;
         if (at == doc->end || *at != ',') return malformed(doc, at, "',' or '}'", err);
         at = skip_space(doc, at + 1);
@@ -94,13 +87,13 @@ static cdul_status find_lists(const document *doc, const char *at, lists *out, c
 typedef cdul_status on_element(void *user, const cJSON *element, const char *where,
                                cdul_error *err);
 
-static cdul_status for_each(const document *doc, span list, const char *name, on_element *visit,
-                            void *user, cdul_error *err) {
-    if (!list.first)
+static cdul_status for_each(const document *doc, const char *list, const char *name,
+                            on_element *visit, void *user, cdul_error *err) {
+    if (!list)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: no list \"%s\": not COCO instances", doc->path,
                          name);
-    if (list.first == doc->end || *list.first != '[') return malformed(doc, list.first, "'['", err);
-    const char *at = skip_space(doc, list.first + 1);
+    if (list == doc->end || *list != '[') return malformed(doc, list, "'['", err);
+    const char *at = skip_space(doc, list + 1);
     for (size_t i = 0; at < doc->end && *at != ']'; i++) {
         const char *first = at;
         char where[512];

@@ -1,5 +1,4 @@
-/* One reader for each kind of ground truth: cdul_truth_read picks it, and it fills an empty
- * cdul_truth by the facts below. */
+/* The readers of ground truth in folders and JSON, and the facts that they collect. */
 #ifndef CDUL_EVAL_TRUTH_READERS_H
 #define CDUL_EVAL_TRUTH_READERS_H
 
@@ -12,8 +11,7 @@ cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth,
 cdul_status cdul_truth_read_coco(const char *path, const cdul_mapping *text, cdul_truth *truth,
                                  cdul_error *err) CDUL_MUST_CHECK;
 
-/* Facts as they come, before images and classes are all known: image and class by position in the
- * lists. */
+/* What is said of one image and class, by their positions: collected until all are known. */
 typedef struct cdul_fact {
     size_t image, class_index;
     uint8_t value;
@@ -28,8 +26,7 @@ cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, 
                            cdul_error *err) CDUL_MUST_CHECK;
 void cdul_facts_free(cdul_facts *facts);
 
-/* Fills truth->values [N, C] from facts: absent where nothing is said; present outweighs
- * difficult. */
+/* Fills truth->values [N, C]: absent where no fact is given, and present wins over difficult. */
 cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts,
                             cdul_error *err) CDUL_MUST_CHECK;
 

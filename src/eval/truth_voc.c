@@ -1,4 +1,4 @@
-/* Ground truth from a folder of PASCAL VOC annotations. */
+/* Reads ground truth from a folder of PASCAL VOC annotations, one XML file an image. */
 #include "cdul/versions.h"
 #include "eval/truth_readers.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The path of elements that says where the parser stands; only four depths matter. */
+/* Depths of annotation, annotation/object and annotation/object/name. */
 enum { ROOT = 1, OBJECT = 2, MEMBER = 3 };
 
 typedef struct parser {
@@ -20,8 +20,8 @@ typedef struct parser {
     bool in_object;
     char name[256]; /* text of annotation/object/name */
     char difficult[16]; /* text of annotation/object/difficult */
-    char *text; /* which of the two is being read, or NULL */
-    size_t text_capacity; /* of it */
+    char *text; /* `name` or `difficult`, while its element is read; else NULL */
+    size_t text_capacity;
     cdul_status status;
     cdul_error *err;
 } parser;
@@ -95,7 +95,7 @@ static void on_end(void *user, const char *element) {
     p->depth--;
 }
 
-/* Annotations have no business declaring entities: refusing them all leaves nothing to expand. */
+/* Annotations need no entities: refusing declarations keeps expansion attacks out. */
 static void on_entity(void *user, const char *name, int is_parameter, const char *value, int length,
                       const char *base, const char *system, const char *public,
                       const char *notation) {
