@@ -1,4 +1,4 @@
-/* The curves of an evaluation as self-contained SVG files. */
+/* Draws the curves of an evaluation as self-contained SVG files. */
 #include "base/file.h"
 #include "report/evaluation.h"
 #include "report/markup.h"
@@ -10,13 +10,13 @@
 
 /* --- SVG --- */
 
-/* Okabe and Ito's colours (2008), which colour-blind readers can tell apart; the last ones repeat
- * dashed. */
+/* Okabe and Ito's colours (2008), which colour-blind readers can tell apart. More files repeat them
+ * with dashed lines. */
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73",
                                       "#cc79a7", "#e69f00", "#56b4e9"};
 enum { COLOURS = sizeof colours / sizeof colours[0] };
 
-/* The document's start with its style sheet (light and dark) and title. */
+/* Begins a document with its title and style sheet (light and dark); write_file ends it. */
 static void begin_svg(FILE *stream, double width, double height, const char *title) {
     fprintf(stream,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" "
@@ -41,12 +41,8 @@ static void begin_svg(FILE *stream, double width, double height, const char *tit
         stream);
 }
 
-static void end_svg(FILE *stream) {
-    fputs("</svg>\n", stream);
-}
-
-/* `anchor`: "start", "middle", "end"; `css`: class of the style sheet. Text longer than `cells` is
- * cut. */
+/* `anchor` is "start", "middle" or "end", `css` a class of the style sheet. Cuts text longer than
+ * `cells` characters. */
 static void write_text(FILE *stream, double x, double y, const char *anchor, const char *css,
                        size_t cells, const char *text) {
     fprintf(stream, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor,
@@ -55,7 +51,7 @@ static void write_text(FILE *stream, double x, double y, const char *anchor, con
     fputs("</text>\n", stream);
 }
 
-/* A square whose data run from 0 to 1 both ways. */
+/* A square plot; both axes run from 0 to 1. */
 typedef struct plot_area {
     FILE *stream;
     double left, top, size; /* in the drawing's units */
@@ -80,8 +76,7 @@ static void draw_axes(const plot_area *plot, double step, bool numbers) {
             plot->left, plot->top, plot->size, plot->size);
 }
 
-/* A line through n points in data units; `series` chooses the colour, `css` more classes ("" =
- * none). */
+/* A line through n points in data units. `series` chooses the colour; `css` adds classes. */
 static void draw_line(const plot_area *plot, const double *x, const double *y, size_t n,
                       size_t series, const char *css) {
     if (n == 0) return;
@@ -97,8 +92,7 @@ static void draw_line(const plot_area *plot, const double *x, const double *y, s
 
 #define STEPS 101 /* recall 0, 0.01, ... 1, as COCO samples its curves */
 
-/* Interpolated precision (the best at that recall or a higher one) of class c at the recalls t /
- * 100. */
+/* Interpolated precision of class c (the best at this recall or a higher one) at recall t / 100. */
 static cdul_status sample_class(const cdul_judged *e, size_t c, cdul_difficult difficult,
                                 double *precision, cdul_error *err) {
     cdul_curve curve = {0};
@@ -124,7 +118,7 @@ typedef struct drawing {
     double recall[STEPS];
 } drawing;
 
-/* One line of the legend for each file, below the plot, with a number of its metrics. */
+/* A line of the legend for each file, with `factor` times the number at `offset` in its metrics. */
 static void legend(const drawing *d, FILE *stream, double left, double top, const char *measure,
                    size_t offset, double factor) {
     for (size_t i = 0; i < d->e->count; i++) {
@@ -172,7 +166,6 @@ static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
         draw_line(&plot, d->recall, mean, STEPS, i, "");
     }
     legend(d, stream, 60, 530, "mAP", offsetof(cdul_metrics, map), 100);
-    end_svg(stream);
     return CDUL_OK;
 }
 
@@ -211,7 +204,7 @@ static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const pl
 
 static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err) {
     size_t classes = d->e->files[0].metrics.classes, columns = classes < 6 ? classes : 6;
-    if (columns < 3) columns = 3; /* room for the title and the legend */
+    if (columns < 3) columns = 3; /* the legend needs the width */
     size_t rows = (classes + columns - 1) / columns;
     double head = 70 + 20 * (double)d->e->count;
     begin_svg(stream, 30 + PITCH_X * (double)columns, head + PITCH_Y * (double)rows + 10,
@@ -227,14 +220,12 @@ static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err)
     write_text(stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 120,
                "horizontal: recall 0 to 1; vertical: precision 0 to 1; below: positives, AP of "
                "the first file");
-    end_svg(stream);
     return CDUL_OK;
 }
 
 /* --- Reliability --- */
 
-/* How many scores lie in each bin, on a logarithmic scale: most of a multi-label file lies in the
- * first. */
+/* How many scores lie in each bin, on a logarithmic scale, as most lie in the first. */
 static void draw_counts(const drawing *d, FILE *stream, const plot_area *plot, double top,
                         double height) {
     double slot = plot->size / CDUL_ECE_BINS, bar = slot * 0.8 / (double)d->e->count;
@@ -279,7 +270,6 @@ static cdul_status draw_reliability(const drawing *d, FILE *stream, cdul_error *
     }
     draw_counts(d, stream, &plot, 526, 70);
     legend(d, stream, 60, 634, "ECE", offsetof(cdul_metrics, ece), 1);
-    end_svg(stream);
     return CDUL_OK;
 }
 
@@ -294,6 +284,7 @@ static cdul_status write_file(const drawing *d, const char *folder, const char *
     if (!path) return cdul_fail_memory(err, folder);
     cdul_status status = cdul_file_create(path, &file, err);
     if (status == CDUL_OK) status = how(d, cdul_file_stream(file), err);
+    if (status == CDUL_OK) fputs("</svg>\n", cdul_file_stream(file));
     if (status == CDUL_OK) status = cdul_file_commit(&file, err);
     cdul_file_discard(&file);
     free(path);

@@ -1,4 +1,4 @@
-/* Judging files against ground truth, and the result as JSON. */
+/* Measures files against ground truth, and prints the results as JSON. */
 #include "report/evaluation.h"
 
 #include "base/file.h"

@@ -1,15 +1,15 @@
-/* What the table, the JSON and the curves of an evaluation are made of. */
+/* The evaluation behind the table, the JSON and the curves. */
 #ifndef CDUL_REPORT_EVALUATION_H
 #define CDUL_REPORT_EVALUATION_H
 
 #include "cdul/report.h"
 
-/* One file that was judged. */
+/* One file with its measures. */
 typedef struct cdul_judged {
     char *path;
     cdul_labels scores; /* as read: label file or predictions */
-    size_t given; /* scores that the file states; N x C unless it holds picked classes only */
-    cdul_matched matched; /* the truth beside them */
+    size_t given; /* scores in the file; below N x C if it holds picked classes only */
+    cdul_matched matched; /* the truth of these scores */
     cdul_metrics metrics;
 } cdul_judged;
 
@@ -23,7 +23,7 @@ struct cdul_evaluation {
 
 /* A short name for file i: its base name, or the whole path where base names are not distinct. */
 const char *cdul_evaluation_name(const cdul_evaluation *evaluation, size_t i);
-/* Position of class `name` in a file, nearly always `guess`; CDUL_NOT_FOUND if it has none. */
+/* Position of class `name` in a file, or CDUL_NOT_FOUND. `guess` is tried first. */
 size_t cdul_judged_class(const cdul_judged *file, const char *name, size_t guess);
 
 #endif

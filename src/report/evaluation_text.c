@@ -1,4 +1,4 @@
-/* The table of an evaluation, for people. */
+/* Prints an evaluation as a table for people. */
 #include "report/evaluation.h"
 
 #include "base/utf8.h"
@@ -8,12 +8,12 @@
 #include <string.h>
 
 #define WIDTH  80
-#define MARGIN 16 /* of the measures' names */
-#define COLUMN 13 /* narrowest column of a file: five beside the margin */
-/* The first columns of the table of classes. */
+#define MARGIN 16 /* width of the measures' names */
+#define COLUMN 13 /* least width of a file's column: five fit */
+/* Widths of the first two columns of the table of classes. */
 enum { NAME = 20, POSITIVES = 10 };
 
-/* Files that fit side by side, and how wide each column is then. */
+/* How many files fit side by side, and how wide their columns become. */
 static size_t columns_that_fit(size_t count, int margin, int *width) {
     size_t most = (size_t)(WIDTH - margin) / COLUMN, fit = count < most ? count : most;
     int each = (WIDTH - margin) / (int)fit;
@@ -21,7 +21,7 @@ static size_t columns_that_fit(size_t count, int margin, int *width) {
     return fit;
 }
 
-/* `text` in `width` cells; what does not fit loses its middle, where file names differ least. */
+/* Prints `text` in `width` cells. Longer text loses its middle, where file names differ least. */
 static void print_fitted(FILE *stream, const char *text, int width, bool left) {
     size_t cells = cdul_utf8_cells(text), room = (size_t)width;
     int padding = cells < room ? (int)(room - cells) : 0;
@@ -44,7 +44,7 @@ static void print_value(FILE *stream, double value, int width, int digits) {
         fprintf(stream, "%*.*f", width, digits, value);
 }
 
-/* Files that stand side by side: first .. end - 1, each `width` cells wide. */
+/* The files first .. end - 1 stand side by side, in columns of `width` cells. */
 typedef struct columns {
     FILE *stream;
     const cdul_evaluation *e;
@@ -103,7 +103,7 @@ static void print_measures(const columns *c) {
     print_row(c, name, offsetof(cdul_metrics, at_top.of1), 100, 1);
 }
 
-/* Average precision of the first file's classes; positives are the first file's. */
+/* Average precision of each class of the first file, whose positives are counted too. */
 static void print_classes(const columns *c) {
     const cdul_judged *lead = &c->e->files[0];
     fprintf(c->stream, "\n%-*s%*s", NAME, "AP %", POSITIVES, "positives");
@@ -123,7 +123,7 @@ static void print_classes(const columns *c) {
     }
 }
 
-/* As many tables below one another as the files need. */
+/* Prints one table below the other until all files had a column. */
 static void print_tables(FILE *stream, const cdul_evaluation *e, int margin,
                          void (*print)(const columns *)) {
     columns c = {.stream = stream, .e = e};
@@ -134,7 +134,7 @@ static void print_tables(FILE *stream, const cdul_evaluation *e, int margin,
     }
 }
 
-/* --- What the reader must know --- */
+/* --- Notes: what was left out, and how it was measured --- */
 
 static void print_notes(FILE *stream, const cdul_judged *e, const char *name) {
     const cdul_matched *a = &e->matched;

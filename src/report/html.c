@@ -1,16 +1,15 @@
-/* The HTML report: data of images and classes around the style, body and script in page/. */
+/* Writes the HTML report: the style, body and script of page/, with images and classes as JSON. */
 #include "base/file.h"
 #include "base/json.h"
 #include "report/markup.h"
 #include "report/page.h"
-#include "report/thumbnail.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BINS   25 /* of each class's histogram */
-#define STATED 40 /* most scores told of one image besides the picked ones */
+#define STATED 40 /* scores of an image in the page, besides those of picked classes */
 
 struct cdul_html {
     cdul_file *file;
@@ -20,7 +19,7 @@ struct cdul_html {
     size_t added, shown, labels; /* labels: picked classes of all images */
     size_t *picked; /* [C]: images in which the class was picked */
     size_t *bins; /* [C, BINS]: scores of all images */
-    size_t *order; /* [C]: scratch */
+    size_t *order; /* [C]: scratch of choose_classes */
 };
 
 cdul_html_options cdul_html_defaults(void) {
@@ -29,13 +28,9 @@ cdul_html_options cdul_html_defaults(void) {
 
 /* --- Start --- */
 
-static void write_array(FILE *stream, const unsigned char *data, size_t size) {
-    fwrite(data, 1, size, stream);
-}
-
 static void write_head(cdul_html *html) {
     FILE *stream = html->stream;
-    /* The policy lets the page use what is in it and nothing else. */
+    /* The security policy lets the page load nothing from outside. */
     fputs(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -45,7 +40,7 @@ static void write_head(cdul_html *html) {
         stream);
     cdul_markup_text(stream, html->options.title, SIZE_MAX);
     fputs("</title>\n<style>\n", stream);
-    write_array(stream, cdul_page_style, sizeof cdul_page_style);
+    fwrite(cdul_page_style, 1, sizeof cdul_page_style, stream);
     fputs("</style>\n</head>\n<body>\n<header>\n<h1>", stream);
     cdul_markup_text(stream, html->options.title, SIZE_MAX);
     fputs("</h1>\n", stream);
@@ -54,7 +49,7 @@ static void write_head(cdul_html *html) {
         cdul_markup_text(stream, html->options.subtitle, SIZE_MAX);
         fputs("</p>\n", stream);
     }
-    write_array(stream, cdul_page_body, sizeof cdul_page_body);
+    fwrite(cdul_page_body, 1, sizeof cdul_page_body, stream);
     fputs("<script type=\"application/json\" id=\"images\">[\n", stream);
 }
 
@@ -83,12 +78,11 @@ cdul_status cdul_html_open(const char *path, const cdul_html_options *options,
 
 /* --- Images --- */
 
-/* Whether image i will be in the page: only then are its pixels wanted. */
+/* Whether image i is shown in the page; the others are only counted. */
 static bool shows(const cdul_html *html, size_t i) {
     size_t n = html->options.images, most = html->options.most_shown;
     if (n <= most) return true;
-    /* One of each stride: where i * most / n takes a new whole value. In floating point, as i *
-     * most may overflow. */
+    /* Evenly spread: where i * most / n takes a new whole value. In doubles, against overflow. */
     double step = (double)most / (double)n;
     return floor((double)(i + 1) * step) > floor((double)i * step);
 }
@@ -100,7 +94,7 @@ cdul_status cdul_html_thumbnail(const cdul_html *html, size_t i, const cdul_imag
     return shows(html, i) ? cdul_thumbnail_make(image, o->side, o->quality, out, err) : CDUL_OK;
 }
 
-/* Doubt about an image: binary entropy of its scores, summed over classes, in bits. */
+/* Binary entropy of the scores, summed over classes, in bits. */
 static double uncertainty(const float *scores, size_t classes) {
     double bits = 0;
     for (size_t c = 0; c < classes; c++) {
@@ -110,13 +104,14 @@ static double uncertainty(const float *scores, size_t classes) {
     return bits;
 }
 
-/* The classes that the page tells of an image: picked ones, and the best others. Best first. */
+/* The classes whose scores the page gives for an image: picked and best others, best first. */
 static size_t choose_classes(cdul_html *html, const float *scores, const bool *picked) {
     size_t count = 0, others = 0, *order = html->order;
     for (size_t c = 0; c < html->classes->count; c++) {
         if (!picked[c] && scores[c] < 0.0005f) continue; /* shown as 0.000 */
         if (!picked[c] && others == STATED) {
-            size_t last = count; /* the worst class that is not picked makes room */
+            /* The worst class that is not picked makes room. */
+            size_t last = count;
             while (picked[order[--last]]) continue;
             if (scores[c] <= scores[order[last]]) continue;
             memmove(order + last, order + last + 1, (count - last - 1) * sizeof *order);
@@ -191,7 +186,7 @@ static void write_summary(cdul_html *html) {
         fputs("]}", stream);
     }
     fputs("\n]}</script>\n<script>\n", stream);
-    write_array(stream, cdul_page_script, sizeof cdul_page_script);
+    fwrite(cdul_page_script, 1, sizeof cdul_page_script, stream);
     fputs("</script>\n</body>\n</html>\n", stream);
 }
 

@@ -1,4 +1,4 @@
-/* Text that XML and HTML take whatever it holds, and base64. */
+/* Writes untrusted text into XML and HTML, and bytes as base64. */
 #include "report/markup.h"
 
 #include "base/utf8.h"

@@ -1,16 +1,26 @@
-/* Untrusted text inside XML and HTML. */
+/* The parts that pages are made of: text for XML and HTML, base64, and thumbnails. */
 #ifndef CDUL_REPORT_MARKUP_H
 #define CDUL_REPORT_MARKUP_H
 
-#include <stddef.h>
-#include <stdio.h>
+#include "cdul/report.h"
 
-/* As text or attribute of XML and HTML. Bytes that are not UTF-8 and characters that XML 1.0
- * forbids become U+FFFD; text of more than `cells` characters is cut and ends in an ellipsis
- * ((size_t)-1: never). */
+/* Writes untrusted text as text or attribute of XML and HTML. Bytes that are not UTF-8 and
+ * characters that XML 1.0 forbids become U+FFFD. Text of more than `cells` characters (SIZE_MAX =
+ * no limit) is cut and ends in an ellipsis. */
 void cdul_markup_text(FILE *stream, const char *text, size_t cells);
 
 /* Base64 (RFC 4648), for data: addresses. */
 void cdul_markup_base64(FILE *stream, const unsigned char *data, size_t size);
+
+struct cdul_thumbnail {
+    size_t width, height; /* pixels */
+    unsigned char *jpeg;
+    size_t size; /* of jpeg, bytes */
+};
+
+/* Shrinks `image` so that its longer side is at most `side`, and encodes it at `quality` 1 .. 100.
+ * Free with cdul_thumbnail_free. */
+cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality,
+                                cdul_thumbnail **out, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

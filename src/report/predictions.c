@@ -1,4 +1,4 @@
-/* Predictions as JSON lines and CSV. */
+/* Writes predictions as JSON lines or CSV, and reads them and label files back. */
 #include "cdul/report.h"
 
 #include "base/csv.h"
@@ -18,7 +18,7 @@ struct cdul_predictions {
     cdul_file *file;
     cdul_predictions_format format;
     const cdul_strings *classes;
-    size_t *order; /* [C]: classes of the image in hand, best first */
+    size_t *order; /* [C]: classes of the current image, best first */
 };
 
 static void write_header(cdul_predictions *predictions) {
@@ -50,8 +50,7 @@ cdul_status cdul_predictions_open(const char *path, cdul_predictions_format form
     return CDUL_OK;
 }
 
-/* Picked classes by falling score; of equals the first in the list leads. Few are picked: insertion
- * will do. */
+/* Sorts the picked classes by falling score, equal ones as listed. They are few: insertion sort. */
 static size_t rank(cdul_predictions *predictions, const float *scores, const bool *picked) {
     size_t *order = predictions->order, count = 0;
     for (size_t c = 0; c < predictions->classes->count; c++) {
@@ -122,7 +121,7 @@ typedef struct reader {
     cdul_labels labels;
     size_t capacity; /* rows in labels.values */
     size_t given;
-    bool *seen; /* [C]: in the line in hand */
+    bool *seen; /* [C]: classes seen in the current line */
 } reader;
 
 static cdul_status read_label(reader *r, const cJSON *label, float *row, const char *where,
@@ -179,10 +178,6 @@ done:
     return status;
 }
 
-static bool is_blank(const char *line) {
-    return line[strspn(line, " \t\r\n")] == '\0';
-}
-
 static cdul_status read_lines(reader *r, FILE *stream, cdul_error *err) {
     char *line = NULL;
     size_t capacity = 0, number = 0;
@@ -191,14 +186,15 @@ static cdul_status read_lines(reader *r, FILE *stream, cdul_error *err) {
     while (status == CDUL_OK && (length = getline(&line, &capacity, stream)) >= 0) {
         char where[512];
         snprintf(where, sizeof where, "%.400s: line %zu", r->path, ++number);
-        if (!is_blank(line)) status = read_line(r, line, (size_t)length, where, err);
+        const bool blank = line[strspn(line, " \t\r\n")] == '\0';
+        if (!blank) status = read_line(r, line, (size_t)length, where, err);
     }
     if (status == CDUL_OK && ferror(stream)) status = cdul_fail_errno(err, "%s", r->path);
     free(line);
     return status;
 }
 
-/* One image, one line. */
+/* No image may occur in two lines. */
 static cdul_status check_images(const reader *r, cdul_error *err) {
     cdul_index *index = NULL;
     cdul_status status = cdul_index_new(&r->labels.images, &index, err);

@@ -1,4 +1,4 @@
-/* Curves as TensorBoard reads them: a file of events, each a scalar with its step. */
+/* Writes scalars as event files that TensorBoard shows as curves. */
 #include "report/tensorboard.h"
 
 #include "base/file.h"
@@ -19,7 +19,7 @@ struct cdul_events {
     char *path;
 };
 
-/* --- Checksums: records are short and rare, so bit by bit will do --- */
+/* --- Checksums: computed bit by bit, as records are short and rare --- */
 
 uint32_t cdul_crc32c(const void *data, size_t size) {
     const unsigned char *bytes = data;
@@ -32,8 +32,7 @@ uint32_t cdul_crc32c(const void *data, size_t size) {
     return ~crc;
 }
 
-/* A checksum of data that holds checksums would be weak: TFRecord stores them rotated and
- * shifted. */
+/* TFRecord stores checksums masked, as a checksum over data with checksums in it would be weak. */
 static uint32_t masked(const void *data, size_t size) {
     uint32_t crc = cdul_crc32c(data, size);
     return (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8);
@@ -65,7 +64,7 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* The first name that is free: two runs may start in one second. */
+/* Takes the first free name, as two runs may start in the same second. */
 static cdul_status create_file(cdul_events *events, const char *folder, double time,
                                cdul_error *err) {
     for (unsigned i = 0;; i++) {

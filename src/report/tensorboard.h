@@ -11,12 +11,11 @@
 
 typedef struct cdul_events cdul_events;
 
-/* Starts a new file events.out.tfevents.<seconds>... in `folder`, which must exist. A run that goes
- * on later starts another: TensorBoard joins the files of a folder. */
+/* Starts a new file events.out.tfevents.<seconds>... in `folder`, which must exist. A resumed run
+ * starts another file: TensorBoard joins the files of a folder. */
 cdul_status cdul_events_open(const char *folder, cdul_events **out,
                              cdul_error *err) CDUL_MUST_CHECK;
-/* One point of the curve `tag`; "train/loss" and "train/lr" share a section. Readable by others at
- * once. */
+/* One point of the curve `tag`; "train/loss" and "train/lr" share a section. Flushed at once. */
 cdul_status cdul_events_scalar(cdul_events *events, int64_t step, const char *tag, double value,
                                cdul_error *err) CDUL_MUST_CHECK;
 void cdul_events_close(cdul_events *events);

@@ -1,5 +1,5 @@
-/* Small JPEGs of images. */
-#include "report/thumbnail.h"
+/* Shrinks images and encodes them as JPEG, for the report. */
+#include "report/markup.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include <jpeglib.h>
 
-/* libjpeg reports through a callback that must not return. */
+/* libjpeg reports errors to a callback that must not return. */
 typedef struct failure {
     struct jpeg_error_mgr manager; /* first: libjpeg hands back its address */
     jmp_buf place;
@@ -21,7 +21,7 @@ static void on_error(j_common_ptr info) {
 }
 
 static void on_message(j_common_ptr info) {
-    (void)info; /* libraries do not print */
+    (void)info; /* instead of libjpeg's printing to stderr */
 }
 
 static cdul_status encode(const unsigned char *pixels, int quality, cdul_thumbnail *out,
@@ -56,7 +56,7 @@ static cdul_status encode(const unsigned char *pixels, int quality, cdul_thumbna
     return CDUL_OK;
 }
 
-/* Sides at the same ratio, the longer one at most `side`, none below one pixel. */
+/* Keeps the ratio of the sides; the longer is at most `side`, the shorter at least one pixel. */
 static void fit(const cdul_image *image, size_t side, cdul_thumbnail *out) {
     size_t longer = image->width > image->height ? image->width : image->height;
     double scale = longer > side ? (double)side / (double)longer : 1.0;
@@ -71,7 +71,6 @@ cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int qualit
     cdul_thumbnail *thumbnail = calloc(1, sizeof *thumbnail);
     if (!thumbnail) return cdul_fail_memory(err, "thumbnail");
     fit(image, side, thumbnail);
-    /* at most side x side x 3 */
     unsigned char *pixels = malloc(thumbnail->width * thumbnail->height * 3);
     cdul_status status = pixels ? CDUL_OK : cdul_fail_memory(err, "thumbnail");
     if (status == CDUL_OK)

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "report/thumbnail.h"
+#include "report/markup.h"
 
 static cdul_error err;
 

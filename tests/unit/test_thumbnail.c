@@ -1,7 +1,7 @@
 /* Thumbnails, decoded again. */
 #include "test.h"
 
-#include "report/thumbnail.h"
+#include "report/markup.h"
 
 static cdul_error err;
 

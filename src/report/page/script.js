@@ -27,6 +27,7 @@
     element.append(...children);
     return element;
   }
+  const plain = (text, onclick, more) => make("button", { type: "button", className: "plain", onclick, ...more }, text);
   function draw(tag, attributes, ...children) {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -42,9 +43,6 @@
       const tall = n ? Math.max(1, Math.log1p(n) / most * height) : 0;
       return draw("rect", { class: css, x: i * slot + slot * .08, y: height - tall, width: slot * .84, height: tall });
     });
-  }
-  function sparkline(c) {
-    return draw("svg", { class: "spark", viewBox: "0 0 64 18", "aria-hidden": "true" }, ...bars(c.bins, 64, 18, ""));
   }
   function histogram(c) {
     const svg = draw("svg", { class: "histogram", viewBox: "-8 -4 426 122", role: "img" },
@@ -69,19 +67,17 @@
     if (order === "name") listed.sort((a, b) => classes[a].name.localeCompare(classes[b].name));
     $("classes").replaceChildren(...listed.map(i => {
       const c = classes[i];
-      const button = make("button", { type: "button", title: `${c.name}: label of ${counted(c.picked, "image")}` },
-        make("span", { className: "name" }, c.name), make("span", { className: "count" }, number(c.picked)), sparkline(c));
-      button.setAttribute("aria-pressed", String(i === state.chosen));
-      button.addEventListener("click", () => choose(i === state.chosen ? -1 : i));
-      button.dataset.c = i;
-      return make("li", {}, button);
+      return make("li", {}, make("button", { type: "button", title: `${c.name}: label of ${counted(c.picked, "image")}`,
+        "aria-pressed": i === state.chosen, "data-c": i, onclick: () => choose(i === state.chosen ? -1 : i) },
+        make("span", { className: "name" }, c.name), make("span", { className: "count" }, number(c.picked)),
+        draw("svg", { class: "spark", viewBox: "0 0 64 18", "aria-hidden": "true" }, ...bars(c.bins, 64, 18, ""))));
     }));
   }
   function choose(c) {
     state.chosen = c;
     if (c >= 0 && state.sort === "list") state.sort = "high";
     if (c < 0 && state.sort === "high") state.sort = "list";
-    for (const b of $("classes").querySelectorAll("button")) b.setAttribute("aria-pressed", String(+b.dataset.c === c));
+    for (const b of $("classes").querySelectorAll("button")) b.setAttribute("aria-pressed", +b.dataset.c === c);
     update();
   }
   function showPanel() {
@@ -89,12 +85,11 @@
     panel.hidden = !c;
     if (!c) return panel.replaceChildren();
     const share = summary.images ? (100 * c.picked / summary.images).toFixed(1) : "0";
-    const clear = make("button", { type: "button", className: "plain" }, "Show all classes");
-    clear.addEventListener("click", () => choose(-1));
     panel.replaceChildren(
       make("div", {}, make("h2", {}, c.name),
         make("p", {}, `Label of ${number(c.picked)} of ${counted(summary.images, "image")} (${share} %). ` +
-          "The histogram counts the scores of all images; its heights are logarithmic."), clear),
+          "The histogram counts the scores of all images; its heights are logarithmic."),
+        plain("Show all classes", () => choose(-1))),
       histogram(c));
   }
 
@@ -149,14 +144,11 @@
   function tile(image, position) {
     const chips = image.picked.length ? image.picked : image.labels.slice(0, 3);
     const spoken = image.picked.map(l => `${classes[l.c].name} ${l.score.toFixed(2)}`).join(", ") || "no label";
-    const button = make("button", { type: "button", className: "tile", title: image.name, tabIndex: position === current ? 0 : -1 },
+    return make("li", {}, make("button", { type: "button", className: "tile", title: image.name, "aria-label": `${image.name}: ${spoken}`,
+      tabIndex: position === current ? 0 : -1, onclick: () => open(position), onfocus: () => setCurrent(position) },
       picture(image, ""),
       make("span", { className: "caption" }, make("span", { className: "file" }, make("bdi", {}, image.name)),
-        make("span", { className: "chips" }, ...chips.map(chip))));
-    button.setAttribute("aria-label", `${image.name}: ${spoken}`);
-    button.addEventListener("click", () => open(position));
-    button.addEventListener("focus", () => setCurrent(position));
-    return make("li", {}, button);
+        make("span", { className: "chips" }, ...chips.map(chip)))));
   }
   function renderMore() {
     const next = view.slice(rendered, rendered + CHUNK).map((image, i) => tile(image, rendered + i));
@@ -199,13 +191,8 @@
     const image = view[position], dialog = $("detail");
     if (!image) return;
     setCurrent(opened = position);
-    const step = (text, to) => {
-      const button = make("button", { type: "button", className: "plain", disabled: to < 0 || to >= view.length }, text);
-      button.addEventListener("click", () => open(to));
-      return button;
-    };
-    const close = make("button", { type: "button", className: "plain" }, "Close");
-    close.addEventListener("click", () => dialog.close());
+    const step = (text, to) => plain(text, () => open(to), { disabled: to < 0 || to >= view.length });
+    const close = plain("Close", () => dialog.close());
     dialog.replaceChildren(
       make("div", { className: "dialog-head" }, make("h2", {}, image.name), step("Previous", position - 1), step("Next", position + 1), close),
       make("div", { className: "detail" },
