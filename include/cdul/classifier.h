@@ -33,7 +33,8 @@ typedef struct cdul_classifier_options {
     size_t batch;
     /* Read while the classifier is opened. */
     cdul_provider provider;
-    /* Not AUTO, which cdul_classifier_choose settles; default FP32. */
+    /* AUTO, the default: what cdul_classifier_choose finds; FP32 in cdul_classifier_open, which has
+     * no images to try. */
     cdul_inference precision;
     /* Of all that the classifier does; borrowed until it is closed. */
     const cdul_callbacks *callbacks;
@@ -52,10 +53,11 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
 
 /* The largest difference of any score to float32's. */
 #define CDUL_SCORE_BOUND 0.1
-/* Opens the model in the fastest precision that keeps the scores: int8 on the CPU if the model has
- * it, bfloat16 on OpenVINO, if the scores of the first images are within CDUL_SCORE_BOUND of
- * float32's. Else, and for too few images to be worth the trial, float32. What a trial found is a
- * note to options->callbacks. options->precision is not read. *out is NULL after a failure. */
+/* Opens the model as cdul_classifier_open does, and settles precision AUTO, which becomes the
+ * fastest that keeps the scores: int8 on the CPU if the model has it, bfloat16 on OpenVINO, if the
+ * scores of the first images are within CDUL_SCORE_BOUND of float32's. Else, and for too few images
+ * to be worth the trial, float32. What a trial found is a note to options->callbacks. *out is NULL
+ * after a failure. */
 cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
                                    const cdul_strings *paths, const cdul_decode_options *decode,
                                    cdul_classifier **out, cdul_error *err) CDUL_MUST_CHECK;
@@ -102,7 +104,7 @@ typedef struct cdul_predict_params {
     /* Decode large JPEGs at a part of their size, where every view keeps twice its pixels; default
      * true. */
     bool reduce;
-    /* That decode and resize; 0 = in the caller's thread. */
+    /* That decode and resize; 0, the default, = one for each processor. */
     size_t threads;
     cdul_test_views views;
     /* The score becomes sigmoid((l - mean_c l) / std_c l), l its logit: images that the model finds
@@ -124,7 +126,7 @@ typedef struct cdul_predict_params {
     void *user;
 } cdul_predict_params;
 
-/* One view, decoding in the caller's thread; `predicted` is still to be set. */
+/* One view; `predicted` is still to be set. */
 cdul_predict_params cdul_predict_defaults(void);
 
 /* Views of different images share batches; memory does not grow with the number of images.

@@ -128,7 +128,7 @@ typedef struct cdul_metrics_options {
     double threshold;
     /* CF1, OF1 of the best scored classes of each image: how many; default 3. */
     size_t top;
-    /* At least 1, the default. The result does not depend on it. */
+    /* 0, the default, = one for each processor. The result does not depend on it. */
     size_t threads;
 } cdul_metrics_options;
 

@@ -33,7 +33,8 @@ typedef struct cdul_decode_options {
     bool exif;
     /* RGB under transparent pixels. Default white. */
     uint8_t background[3];
-    /* Larger images are refused before they are decoded. 0 = 179 million, as in Pillow. */
+    /* Larger images are refused before they are decoded. 0, the default, =
+     * cdul_decode_most_pixels(). */
     size_t max_pixels;
     /* A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as the upright
      * image is still this wide and high. 0 (default) = at its full size. */
@@ -45,7 +46,7 @@ typedef struct cdul_decode_options {
 cdul_decode_options cdul_decode_defaults(void);
 
 /* A max_pixels that fits the memory: half of what this process may use, at 24 bytes a pixel, which
- * is more than any file needs. At least 25 million, at most 179 million. */
+ * is more than any file needs. At least 25 million, at most 179 million as in Pillow. */
 size_t cdul_decode_most_pixels(void);
 
 /* A gate that all threads share: at most `pixels` are decoded at the same time (0 = as many as fit
@@ -55,9 +56,6 @@ cdul_status cdul_decode_gate_new(size_t pixels, cdul_decode_gate **out,
                                  cdul_error *err) CDUL_MUST_CHECK;
 /* Takes NULL. */
 void cdul_decode_gate_free(cdul_decode_gate *gate);
-
-/* "RRGGBB" in hexadecimal, for `background`. CDUL_ERR_USAGE for anything else. */
-cdul_status cdul_colour_parse(const char *text, uint8_t out[3], cdul_error *err) CDUL_MUST_CHECK;
 
 /* Reads JPEG, PNG, WebP, GIF, BMP, TGA, PNM (P5, P6) and PSD; of animations the first frame. The
  * kind is found from the content, not from the name. Colour profiles and gamma are ignored. Pixels

@@ -144,6 +144,8 @@ typedef enum cdul_local {
     CDUL_LOCAL_DENSE,
 } cdul_local;
 
+#define CDUL_DEFAULT_GRID "3x3" /* nine crops */
+
 /* What to label, and how. Start from cdul_label_defaults(). Pointers are borrowed during the
  * call. */
 typedef struct cdul_label_params {
@@ -172,14 +174,14 @@ typedef struct cdul_label_params {
     /* Label part `part` of `parts`, from 1, for several machines; 0 of 0, the default, = all. An
      * image's part depends on its name alone. */
     size_t part, parts;
-    /* max_pixels is cdul_decode_most_pixels() by default. */
     cdul_decode_options decode;
     /* Decode large JPEGs at a part of their size, where every view keeps twice its pixels; default
      * true. */
     bool reduce;
 
     cdul_local local;
-    /* The crops, as cdul_crops_parse reads them; default "3x3". Not read with patch tokens. */
+    /* The crops, as cdul_crops_parse reads them; NULL, the default, = CDUL_DEFAULT_GRID. With patch
+     * tokens there are none: CDUL_ERR_USAGE if it is given. */
     const char *grid;
     /* Embed each view and its mirror image and take the mean direction: twice the work. */
     bool mirror;

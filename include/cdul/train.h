@@ -166,7 +166,7 @@ typedef struct cdul_train_params {
     /* cached augmented copies of each image, 0 to 1000; 0 = frozen stages are computed in every
      * epoch. Without frozen stages there is nothing to cache */
     size_t activation_copies;
-    size_t threads; /* of libtorch, and of the loader; 0 counts as 1 */
+    size_t threads; /* of libtorch, and of the loader; 0, the default, = one per processor */
 
     /* Output */
 

@@ -13,6 +13,10 @@ size_t cdul_processors(void) {
     return n > 0 ? (size_t)n : 1;
 }
 
+size_t cdul_threads(size_t asked) {
+    return asked > 0 ? asked : cdul_processors();
+}
+
 /* The number that a file of /sys consists of; SIZE_MAX if there is none, or "max" in its place. */
 static size_t read_limit(const char *path) {
     unsigned long long value = 0;

@@ -33,6 +33,8 @@
 /* Processors that this process may use, at least 1: in a container or under taskset fewer than the
  * machine's. */
 size_t cdul_processors(void);
+/* What an option says of threads: 0 = as many as there are processors. At least 1. */
+size_t cdul_threads(size_t asked);
 /* Bytes that it may have at most: the machine's, its control group's limit, or that of its address
  * space, whichever is least. Not what happens to be free: two runs on one machine are told the
  * same. */

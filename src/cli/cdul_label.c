@@ -70,8 +70,6 @@ static cdul_status params_of(const cdul_label_cli *o, const cdul_cli *cli, input
     out->templates = &in->templates;
     out->images = (const char *const *)images->items;
     out->n_images = images->count;
-    if (!out->decode.max_pixels) out->decode.max_pixels = cdul_decode_most_pixels();
-    if (!out->grid) out->grid = cdul_label_defaults().grid;
     cdul_status status = read_shard(o->shard, &out->part, &out->parts, err);
     if (status == CDUL_OK) status = read_classes(o, &in->classes, err);
     return status == CDUL_OK ? read_templates(o, &in->templates, err) : status;
@@ -209,25 +207,17 @@ static cdul_status check_options(const cdul_label_cli *o, const cdul_cli *cli, c
     cdul_status status = check_idle(o, cli, err);
     if (status == CDUL_OK && !o->output)
         return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
-    if (status == CDUL_OK) status = check_outputs(o, err);
-    if (status == CDUL_OK && o->label.grid && o->label.local == CDUL_LOCAL_DENSE)
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "--grid %s cuts crops, and --local dense takes the encoder's own patches: leave one "
-            "of them out",
-            o->label.grid);
-    return status;
+    return status == CDUL_OK ? check_outputs(o, err) : status;
 }
 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
-    /* the grid has no default in the table, so that one given with --local dense shows */
     cdul_label_cli effective = *(const cdul_label_cli *)user;
     if (effective.inspect) return inspect(&effective, cli, err);
     cdul_status status = check_options(&effective, cli, err);
     if (status != CDUL_OK) return status;
     if (effective.merge) return merge(&effective, cli, err);
     if (!effective.label.grid && effective.label.local == CDUL_LOCAL_CROPS)
-        effective.label.grid = cdul_label_defaults().grid;
+        effective.label.grid = CDUL_DEFAULT_GRID;
     warn_unread(&effective, cli);
     return label(&effective, cli, err);
 }
@@ -235,8 +225,6 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 static void defaults(void *options) {
     cdul_label_cli *o = options;
     o->label = cdul_label_defaults();
-    o->label.grid = NULL; /* so that one given with --local dense shows */
-    o->label.decode.max_pixels = 0; /* which depends on the machine */
     o->templates = CDUL_TEMPLATES_GIVEN;
 }
 

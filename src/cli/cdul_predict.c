@@ -91,10 +91,8 @@ static cdul_status open_classifier(job *j, cdul_error *err) {
     options.threads = j->cli->parsed->threads;
     options.callbacks = j->cli->callbacks;
     const char *model = j->cli->parsed->positional.items[0];
-    cdul_status status = options.precision == CDUL_INFERENCE_AUTO
-                             ? cdul_classifier_choose(model, &options, &j->paths, &j->params.decode,
-                                                      &j->classifier, err)
-                             : cdul_classifier_open(model, &options, &j->classifier, err);
+    cdul_status status =
+        cdul_classifier_choose(model, &options, &j->paths, &j->params.decode, &j->classifier, err);
     if (status != CDUL_OK) return status;
     j->classes = cdul_classifier_classes(j->classifier);
     introduce(j, options.precision);
@@ -239,7 +237,6 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_predict_cli *options = user;
     job j = {.options = options, .cli = cli, .params = options->predict};
     j.params.threads = cli->parsed->threads;
-    if (!j.params.decode.max_pixels) j.params.decode.max_pixels = cdul_decode_most_pixels();
     j.params.predicted = add;
     j.params.skipped = pass_over;
     j.params.user = &j;
@@ -267,7 +264,6 @@ static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
 static void defaults(void *options) {
     cdul_predict_cli *o = options;
     o->network = cdul_classifier_defaults();
-    o->network.precision = CDUL_INFERENCE_AUTO;
     o->predict = cdul_predict_defaults();
     o->threshold = "auto";
     o->output = "-";

@@ -62,7 +62,8 @@ static const cdul_option table[] = {
          "that an encoder with dense output gives along with the whole image, in one pass"),
      .idle = IMAGES_ONLY},
     {STRING("grid", 'g', label.grid, "GRID",
-            "crops of an image, by default 3x3: RxC rows and columns of tiles, RxC:F overlapping "
+            "crops of an image, by default " CDUL_DEFAULT_GRID
+            ": RxC rows and columns of tiles, RxC:F overlapping "
             "windows of F times its width and height, A+B both; not with --local dense"),
      .idle = IMAGES_ONLY},
     {FLAG("mirror", 0, label.mirror,

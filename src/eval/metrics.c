@@ -1,4 +1,5 @@
 /* Computes the measures of multi-label classification, of each class and over all classes. */
+#include "base/machine.h"
 #include "eval/ranking.h"
 
 #include <math.h>
@@ -6,11 +7,8 @@
 #include <stdlib.h>
 
 cdul_metrics_options cdul_metrics_defaults(void) {
-    return (cdul_metrics_options){.difficult = CDUL_DIFFICULT_IGNORE,
-                                  .ap = CDUL_AP_AREA,
-                                  .threshold = 0.5,
-                                  .top = 3,
-                                  .threads = 1};
+    return (cdul_metrics_options){
+        .difficult = CDUL_DIFFICULT_IGNORE, .ap = CDUL_AP_AREA, .threshold = 0.5, .top = 3};
 }
 
 /* How a truth value is counted. */
@@ -263,7 +261,9 @@ cdul_status cdul_metrics_compute(const float *scores, const cdul_matched *matche
     if (matched->images == 0 || matched->classes == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "nothing to evaluate: %zu images, %zu classes",
                          matched->images, matched->classes);
-    const problem p = {scores, matched, options};
+    cdul_metrics_options settled = *options;
+    settled.threads = cdul_threads(options->threads);
+    const problem p = {scores, matched, &settled};
     cdul_metrics metrics = {.images = matched->images, .classes = matched->classes};
     metrics.per_class = calloc(matched->classes, sizeof *metrics.per_class);
     cdul_status status =

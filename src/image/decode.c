@@ -39,15 +39,6 @@ size_t cdul_decode_most_pixels(void) {
     return pixels < DEFAULT_MAX_PIXELS ? pixels : DEFAULT_MAX_PIXELS;
 }
 
-cdul_status cdul_colour_parse(const char *text, uint8_t out[3], cdul_error *err) {
-    if (strlen(text) != 6 || strspn(text, "0123456789abcdefABCDEF") != 6)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "colour \"%s\": expected six hexadecimal digits, as in ffffff", text);
-    unsigned long value = strtoul(text, NULL, 16);
-    for (int c = 0; c < 3; c++) out[c] = (uint8_t)(value >> (16 - 8 * c));
-    return CDUL_OK;
-}
-
 /* --- The gate --- */
 
 /* Threads that decode at the same time share a budget of pixels. Each takes the pixels of its image
@@ -197,7 +188,7 @@ cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_o
                          "%s images are not supported: convert it to JPEG or PNG", f->name);
 
     cdul_decode_options effective = options ? *options : cdul_decode_defaults();
-    if (effective.max_pixels == 0) effective.max_pixels = DEFAULT_MAX_PIXELS;
+    if (effective.max_pixels == 0) effective.max_pixels = cdul_decode_most_pixels();
     int orientation = 1;
     cdul_status status = f->decode(data, size, &effective, out, &orientation, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s", f->name);
@@ -214,18 +205,20 @@ cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *
     /* Reading a pipe could block, and a device might never end. */
     if (!S_ISREG(info.st_mode))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: not a regular file", path);
-    size_t max_pixels = options && options->max_pixels ? options->max_pixels : DEFAULT_MAX_PIXELS;
-    if ((uintmax_t)info.st_size > (uintmax_t)max_pixels * BYTES_PER_PIXEL + METADATA_BYTES)
+    cdul_decode_options effective = options ? *options : cdul_decode_defaults();
+    if (effective.max_pixels == 0) effective.max_pixels = cdul_decode_most_pixels();
+    if ((uintmax_t)info.st_size >
+        (uintmax_t)effective.max_pixels * BYTES_PER_PIXEL + METADATA_BYTES)
         return cdul_fail(
             err, CDUL_ERR_INPUT,
             "%s: file of %jd bytes: too large for an image of %zu pixels (--max-pixels)", path,
-            (intmax_t)info.st_size, max_pixels);
+            (intmax_t)info.st_size, effective.max_pixels);
 
     char *data = NULL;
     size_t size = 0;
     cdul_status status = cdul_file_read_all(path, &data, &size, err);
     if (status != CDUL_OK) return status;
-    status = cdul_image_decode(data, size, options, out, err);
+    status = cdul_image_decode(data, size, &effective, out, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s", path);
     free(data);
     return status;

@@ -23,11 +23,9 @@ cdul_label_params cdul_label_defaults(void) {
         .decode = cdul_decode_defaults(),
         .reduce = true,
         .local = CDUL_LOCAL_CROPS,
-        .grid = "3x3",
         .aggregate = cdul_aggregate_defaults(),
         .positives = NAN,
     };
-    params.decode.max_pixels = cdul_decode_most_pixels();
     params.aggregate.score = CDUL_SCORE_AUTO;
     params.aggregate.temperature = params.aggregate.bias = NAN;
     return params;
@@ -229,17 +227,23 @@ static cdul_status open_cache(const cdul_label_params *params, cdul_label_job *j
 }
 
 static cdul_status open_job(const cdul_label_params *params, cdul_label_job *job, cdul_error *err) {
+    if (params->grid && params->local == CDUL_LOCAL_DENSE)
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--grid %s cuts crops, and --local dense takes the encoder's own patches: leave one "
+            "of them out",
+            params->grid);
     if (!params->encoder)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "no encoder: give its folder with --encoder, or cosines with --scores");
-    job->embed =
-        (cdul_embed_options){.mirror = params->mirror,
-                             .decode = params->decode,
-                             .reduce = params->reduce,
-                             .threads = params->threads ? params->threads : cdul_processors()};
+    job->embed = (cdul_embed_options){.mirror = params->mirror,
+                                      .decode = params->decode,
+                                      .reduce = params->reduce,
+                                      .threads = cdul_threads(params->threads)};
     cdul_status status = CDUL_OK;
     if (params->local == CDUL_LOCAL_CROPS)
-        status = cdul_crops_parse(params->grid, &job->crops, err);
+        status =
+            cdul_crops_parse(params->grid ? params->grid : CDUL_DEFAULT_GRID, &job->crops, err);
     if (status == CDUL_OK) status = list_images(params, job, err);
     if (status == CDUL_OK) status = open_encoder(params, job, err);
     if (status == CDUL_OK) status = open_text(params, job, err);

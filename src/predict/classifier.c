@@ -30,12 +30,12 @@ struct cdul_classifier {
 };
 
 static size_t default_batch(size_t threads) {
-    size_t batch = BATCH_OF_THREAD * (threads ? threads : cdul_processors());
+    size_t batch = BATCH_OF_THREAD * cdul_threads(threads);
     return batch < SMALLEST_BATCH ? SMALLEST_BATCH : batch;
 }
 
 cdul_classifier_options cdul_classifier_defaults(void) {
-    return (cdul_classifier_options){.provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_FP32};
+    return (cdul_classifier_options){.provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_AUTO};
 }
 
 cdul_predict_params cdul_predict_defaults(void) {
@@ -290,9 +290,11 @@ static cdul_inference candidate(const char *path, const cdul_provider *provider)
 cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
                                    const cdul_strings *paths, const cdul_decode_options *decode,
                                    cdul_classifier **out, cdul_error *err) {
+    *out = NULL;
+    if (options->precision != CDUL_INFERENCE_AUTO)
+        return cdul_classifier_open(path, options, out, err);
     choice c = {path, options, candidate(path, &options->provider), NULL};
     const cdul_trial trial = {c.reduced, open_in, shape_of, score, agrees, &c};
-    *out = NULL;
     cdul_status status = open_in(&c, CDUL_INFERENCE_FP32, err);
     const bool worth_it = c.reduced != CDUL_INFERENCE_FP32 && paths->count >= CDUL_TRIAL_LEAST;
     if (status == CDUL_OK && worth_it) status = cdul_trial_run(&trial, paths, decode, err);
@@ -351,7 +353,7 @@ cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_stri
                                .mirror = params->views == CDUL_TEST_VIEWS_FLIP,
                                .decode = params->decode,
                                .reduce = params->reduce,
-                               .threads = params->threads,
+                               .threads = cdul_threads(params->threads),
                                .batch = classifier->batch,
                                .width = classifier->card.classes.count,
                                .verb = "predict",

@@ -33,7 +33,6 @@ cdul_train_params cdul_train_defaults(void) {
         .precision = CDUL_PRECISION_AUTO,
         .channels_last = true,
         .activation_copies = 3,
-        .threads = 1,
     };
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/machine.h"
 #include "base/progress.h"
 #include "train/loss.h"
 
@@ -357,7 +358,9 @@ static cdul_status finish(const cdul_trainer *t, cdul_train_result *result, cdul
 cdul_status cdul_train(const cdul_train_params *params, cdul_train_result *result,
                        cdul_error *err) {
     *result = (cdul_train_result){0};
-    cdul_trainer t = {.params = params};
+    cdul_train_params settled = *params;
+    settled.threads = cdul_threads(params->threads);
+    cdul_trainer t = {.params = &settled};
     cdul_status status = cdul_train_check(params, err);
     if (status != CDUL_OK) return status;
     char *checkpoint = cdul_path_join(params->output, "checkpoint.safetensors");

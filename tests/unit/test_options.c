@@ -2,8 +2,6 @@
 
 #include "cli/options/common.h"
 
-#include <sched.h>
-
 static void defaults_fill_the_struct(void **state) {
     (void)state;
     parse_result r;
@@ -112,21 +110,11 @@ static void letters_may_be_clustered(void **state) {
     release(&r);
 }
 
-static void threads_default_to_the_processors_that_may_be_used(void **state) {
+static void the_number_of_threads_is_the_librarys_choice_by_default(void **state) {
     (void)state;
-    cpu_set_t before, one;
-    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-    CPU_ZERO(&one);
-    for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
-        if (CPU_ISSET(i, &before)) CPU_SET(i, &one);
     parse_result r;
-    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
     parses(r, "wall");
-    assert_int_equal(r.parsed.threads, 1);
-    release(&r);
-    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
-    parses(r, "wall");
-    assert_int_equal(r.parsed.threads, CPU_COUNT(&before));
+    assert_int_equal(r.parsed.threads, 0);
     release(&r);
 }
 
@@ -175,7 +163,7 @@ int main(void) {
         cmocka_unit_test(long_options_may_be_abbreviated),
         cmocka_unit_test(the_last_of_several_wins),
         cmocka_unit_test(letters_may_be_clustered),
-        cmocka_unit_test(threads_default_to_the_processors_that_may_be_used),
+        cmocka_unit_test(the_number_of_threads_is_the_librarys_choice_by_default),
         cmocka_unit_test(every_mistake_is_one_line_that_names_it),
         cmocka_unit_test(help_is_answered_before_mistakes_that_follow),
         cmocka_unit_test(exit_codes_tell_wrong_usage_failure_and_interruption_apart),

@@ -19,7 +19,7 @@ typedef struct cdul_common_options {
     bool print_config, verbose, quiet, help, version;
     int progress; /* cdul_progress_mode */
     cdul_generate generate;
-    size_t threads; /* 0: as many as there are processors */
+    size_t threads; /* 0: as many as this process may use */
 } cdul_common_options;
 
 /* Those that have a use in `program`: only `options`, `options_size` and `defaults`. */

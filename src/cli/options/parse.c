@@ -7,7 +7,6 @@
 #include "value.h"
 
 #include <cjson/cJSON.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -272,15 +271,6 @@ static cdul_status answer(const parser *p, FILE *out, bool *done, cdul_error *er
 
 /* --- The whole --- */
 
-/* Processors that this process may use, which in a container or under taskset are fewer than the
- * machine's. */
-static size_t usable_processors(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    int n = CPU_COUNT(&set);
-    return n > 0 ? (size_t)n : 1;
-}
-
 static cdul_status open_values(const cdul_program *program, const cdul_program *const *all,
                                cdul_parsed *parsed, cdul_error *err) {
     size_t n = 0;
@@ -308,7 +298,7 @@ cdul_status cdul_options_parse(const cdul_program *program, const cdul_program *
     if (status == CDUL_OK && !p.common.help) status = store_all(&p, err);
     parsed->level = p.common.quiet ? CDUL_QUIET : p.common.verbose ? CDUL_VERBOSE : CDUL_NORMAL;
     parsed->progress = (cdul_progress_mode)p.common.progress;
-    parsed->threads = p.common.threads ? p.common.threads : usable_processors();
+    parsed->threads = p.common.threads;
     if (status == CDUL_OK) status = answer(&p, out, &parsed->done, err);
     if (status != CDUL_OK) cdul_parsed_free(parsed);
     parser_close(&p);

@@ -17,7 +17,7 @@ typedef struct cdul_parsed {
     const void *options; /* the program's struct */
     cdul_level level;
     cdul_progress_mode progress;
-    size_t threads; /* -j; default: processors this process may use */
+    size_t threads; /* -j; 0, the default: as many as this process may use */
     cdul_strings positional;
     struct cdul_values *all; /* of every program; owns what `options` points to */
     struct cdul_values *own; /* the program's in it */
