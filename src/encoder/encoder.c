@@ -11,11 +11,7 @@
 enum { CPU_BATCH = 16, OTHER_BATCH = 32, LEAST_BATCH = 4 };
 
 cdul_encoder_options cdul_encoder_defaults(void) {
-    return (cdul_encoder_options){.threads = 0,
-                                  .batch = 0,
-                                  .provider = {.name = "cpu"},
-                                  .variant = NULL,
-                                  .precision = CDUL_INFERENCE_FP32};
+    return (cdul_encoder_options){.provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_FP32};
 }
 
 /* --- Opening --- */
@@ -77,15 +73,6 @@ static cdul_status settle_text(cdul_encoder *e, cdul_error *err) {
     return e->layout.text ? CDUL_OK : cdul_fail_memory(err, "path");
 }
 
-cdul_status cdul_encoder_text_graph(const cdul_encoder *e, cdul_tower *out, cdul_error *err) {
-    if (!e->vision.both)
-        return cdul_tower_open_text(out, e->layout.text, &e->session, &e->config, err);
-    cdul_status status = cdul_tower_share_text(out, &e->vision, &e->config, err);
-    if (status == CDUL_OK)
-        status = cdul_tower_fill_other(out, e->preprocess.height, e->preprocess.width, 0, err);
-    return status;
-}
-
 /* The text tower opens later, when the caller's strings may be gone. */
 static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *options,
                                 cdul_error *err) {
@@ -93,11 +80,9 @@ static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *opt
     e->session = cdul_session_defaults();
     e->session.threads = options->threads;
     e->session.callbacks = options->callbacks;
-    e->variant = options->variant ? strdup(options->variant) : NULL;
     e->provider = strdup(from->name ? from->name : "cpu");
     e->library = from->library ? strdup(from->library) : NULL;
-    if (!e->provider || (from->library && !e->library) || (options->variant && !e->variant))
-        return cdul_fail_memory(err, "encoder");
+    if (!e->provider || (from->library && !e->library)) return cdul_fail_memory(err, "encoder");
     e->session.provider.name = e->provider;
     e->session.provider.library = e->library;
     e->session.provider.bfloat16 = options->precision == CDUL_INFERENCE_BF16;
@@ -163,7 +148,6 @@ void cdul_encoder_close(cdul_encoder *e) {
     cdul_strings_free(&e->notes);
     cdul_layout_free(&e->layout);
     free(e->folder);
-    free(e->variant);
     free(e->provider);
     free(e->library);
     cdul_strings_free(&e->session.provider.options);

@@ -8,7 +8,6 @@
 
 struct cdul_encoder {
     char *folder;
-    char *variant; /* as asked for, or NULL */
     char *provider, *library; /* copies that `session` points to */
     cdul_session_options session; /* for both towers; owns .provider.options */
     cdul_encoder_config config;
@@ -30,11 +29,6 @@ cdul_feed cdul_encoder_pixels(const cdul_encoder *encoder, const float *pixels, 
  * of its P = `patches` patch tokens: [n, 1 + P, D]. */
 cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n,
                                    size_t patches, float *out, cdul_error *err) CDUL_MUST_CHECK;
-
-/* The text tower's graph, open; of a graph of both towers, in the image tower's session. `encoder`
- * must have layout.text. */
-cdul_status cdul_encoder_text_graph(const cdul_encoder *encoder, cdul_tower *out,
-                                    cdul_error *err) CDUL_MUST_CHECK;
 
 /* The text tower, its tokenizer and its sizes, open. */
 typedef struct cdul_text_tower {

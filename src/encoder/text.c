@@ -17,7 +17,12 @@ cdul_status cdul_text_tower_open(const cdul_encoder *e, cdul_text_tower *out, cd
     bool foreign = false;
     cdul_status status =
         cdul_tokenizer_open_or_tell(e->layout.tokenizer, &out->tokenizer, &foreign, err);
-    if (status == CDUL_OK) status = cdul_encoder_text_graph(e, &out->tower, err);
+    if (status == CDUL_OK)
+        status = cdul_tower_open_text(&out->tower, &e->vision, e->layout.text, &e->session,
+                                      &e->config, err);
+    if (status == CDUL_OK && out->tower.both)
+        status =
+            cdul_tower_fill_other(&out->tower, e->preprocess.height, e->preprocess.width, 0, err);
     if (status == CDUL_OK) {
         int64_t length = out->tower.input->dims[1], width = out->tower.output->dims[1];
         out->context = length > 0 ? (size_t)length : e->config.context;

@@ -117,29 +117,22 @@ static const char *const text_names[] = {"text_embeds", "text_features", NULL};
 /* Of one port and row: keeps all later products of sizes in range. */
 #define MOST_NUMBERS ((int64_t)1 << 31)
 
-static cdul_status check_sizes_of(const cdul_tower *tower, const cdul_port *ports, size_t count,
-                                  cdul_error *err) {
-    for (size_t i = 0; i < count; i++) {
-        int64_t numbers = 1;
-        for (size_t k = 0; k < ports[i].rank && k < CDUL_PORT_RANK; k++) {
-            int64_t dim = ports[i].dims[k];
-            char text[120];
-            if (dim > 0 &&
-                (__builtin_mul_overflow(numbers, dim, &numbers) || numbers > MOST_NUMBERS))
-                return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: too large; is the graph damaged?",
-                                 cdul_session_path(tower->session),
-                                 cdul_port_describe(&ports[i], text, sizeof text));
-        }
-    }
-    return CDUL_OK;
-}
-
 static cdul_status check_ports(const cdul_tower *tower, cdul_error *err) {
     size_t inputs = 0, outputs = 0;
     const cdul_port *in = cdul_session_inputs(tower->session, &inputs);
     const cdul_port *out = cdul_session_outputs(tower->session, &outputs);
-    cdul_status status = check_sizes_of(tower, in, inputs, err);
-    return status == CDUL_OK ? check_sizes_of(tower, out, outputs, err) : status;
+    for (size_t i = 0; i < inputs + outputs; i++) {
+        const cdul_port *port = i < inputs ? &in[i] : &out[i - inputs];
+        int64_t numbers = 1;
+        char text[120];
+        for (size_t k = 0; k < port->rank && k < CDUL_PORT_RANK; k++)
+            if (port->dims[k] > 0 && (__builtin_mul_overflow(numbers, port->dims[k], &numbers) ||
+                                      numbers > MOST_NUMBERS))
+                return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: too large; is the graph damaged?",
+                                 cdul_session_path(tower->session),
+                                 cdul_port_describe(port, text, sizeof text));
+    }
+    return CDUL_OK;
 }
 
 /* ONNX Runtime names the file that is missing somewhere in its message; here it comes first. */
@@ -262,20 +255,15 @@ cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, bool com
     return status;
 }
 
-cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path,
+cdul_status cdul_tower_open_text(cdul_tower *tower, const cdul_tower *vision, const char *path,
                                  const cdul_session_options *options,
                                  const cdul_encoder_config *config, cdul_error *err) {
-    cdul_status status = open_session(tower, path, options, err);
+    cdul_status status = CDUL_OK;
+    if (vision->both)
+        *tower = (cdul_tower){.session = vision->session, .borrowed = true, .both = true};
+    else
+        status = open_session(tower, path, options, err);
     if (status == CDUL_OK) status = choose_tokens(tower, err);
-    if (status == CDUL_OK) status = choose_output(tower, text_names, config, err);
-    if (status != CDUL_OK) cdul_tower_close(tower);
-    return status;
-}
-
-cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision,
-                                  const cdul_encoder_config *config, cdul_error *err) {
-    *tower = (cdul_tower){.session = vision->session, .borrowed = true, .both = true};
-    cdul_status status = choose_tokens(tower, err);
     if (status == CDUL_OK) status = choose_output(tower, text_names, config, err);
     if (status != CDUL_OK) cdul_tower_close(tower);
     return status;
@@ -332,22 +320,31 @@ static cdul_status run(cdul_tower *tower, const cdul_feed *input, const int64_t 
     return status;
 }
 
+/* A black picture for the input `port`, of height x width where the graph leaves them free, and as
+ * many rows as it takes. The caller frees the pixels; NULL: no memory. */
+static float *make_picture(const cdul_port *port, size_t height, size_t width, cdul_feed *feed) {
+    const size_t free_dims[4] = {1, 3, height, width};
+    size_t count = 1;
+    *feed = (cdul_feed){.name = port->name, .rank = 4};
+    for (size_t i = 0; i < 4; i++) {
+        size_t dim = fixed(port->dims[i]) ? fixed(port->dims[i]) : free_dims[i];
+        feed->dims[i] = (int64_t)dim;
+        if (__builtin_mul_overflow(count, dim, &count)) return NULL;
+    }
+    float *pixels = calloc(count, sizeof *pixels);
+    feed->f32 = pixels;
+    return pixels;
+}
+
 /* Runs an image tower once on black pictures. The caller frees fetch->values. */
 static cdul_status run_blank(cdul_tower *tower, size_t height, size_t width, cdul_fetch *fetch,
                              cdul_error *err) {
-    const size_t rows = tower->batch ? tower->batch : 1;
-    size_t count = 0;
-    float *blank = __builtin_mul_overflow(rows, 3 * height * width, &count)
-                       ? NULL
-                       : calloc(count, sizeof *blank);
-    if (!blank) return cdul_fail_memory(err, "network input");
+    cdul_feed feed;
+    float *pixels = make_picture(tower->input, height, width, &feed);
+    if (!pixels) return cdul_fail_memory(err, "network input");
     *fetch = (cdul_fetch){.name = tower->output->name};
-    const cdul_feed feed = {.name = tower->input->name,
-                            .f32 = blank,
-                            .rank = 4,
-                            .dims = {(int64_t)rows, 3, (int64_t)height, (int64_t)width}};
     cdul_status status = run(tower, &feed, NULL, fetch, 1, err);
-    free(blank);
+    free(pixels);
     return status;
 }
 
@@ -411,23 +408,6 @@ cdul_status cdul_tower_run(cdul_tower *tower, const cdul_feed *input, const int6
 
 /* --- What fills the other tower of a graph of both --- */
 
-static cdul_status fill_picture(cdul_tower *tower, size_t height, size_t width, cdul_error *err) {
-    const cdul_port *port = find_input(tower->session, 4, is_float);
-    const size_t free_dims[4] = {1, 3, height, width};
-    size_t count = 1;
-    cdul_feed *feed = &tower->filler[0];
-    *feed = (cdul_feed){.name = port->name, .rank = 4};
-    for (size_t i = 0; i < 4; i++) {
-        size_t dim = fixed(port->dims[i]) ? fixed(port->dims[i]) : free_dims[i];
-        feed->dims[i] = (int64_t)dim;
-        if (__builtin_mul_overflow(count, dim, &count))
-            return cdul_fail_memory(err, "network input");
-    }
-    feed->f32 = tower->numbers = calloc(count, sizeof *feed->f32);
-    tower->n_filler = 1;
-    return tower->numbers ? CDUL_OK : cdul_fail_memory(err, "network input");
-}
-
 /* Token 0, and a mask of ones: a row that lets nothing through may give NaN. */
 static cdul_status fill_text(cdul_tower *tower, const cdul_tower *text, size_t length,
                              cdul_error *err) {
@@ -448,8 +428,12 @@ static cdul_status fill_text(cdul_tower *tower, const cdul_tower *text, size_t l
 
 cdul_status cdul_tower_fill_other(cdul_tower *tower, size_t height, size_t width, size_t context,
                                   cdul_error *err) {
-    /* this is the text tower */
-    if (tower->input->rank == 2) return fill_picture(tower, height, width, err);
+    if (tower->input->rank == 2) { /* this is the text tower */
+        const cdul_port *pixels = find_input(tower->session, 4, is_float);
+        tower->numbers = make_picture(pixels, height, width, &tower->filler[0]);
+        tower->n_filler = 1;
+        return tower->numbers ? CDUL_OK : cdul_fail_memory(err, "network input");
+    }
     cdul_tower text = {.session = tower->session, .both = true};
     cdul_status status = choose_tokens(&text, err);
     if (status != CDUL_OK) return status;

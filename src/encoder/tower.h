@@ -28,14 +28,11 @@ cdul_status cdul_tower_open_vision(cdul_tower *tower, const char *path, bool com
                                    const cdul_session_options *options,
                                    const cdul_encoder_config *config,
                                    cdul_error *err) CDUL_MUST_CHECK;
-cdul_status cdul_tower_open_text(cdul_tower *tower, const char *path,
+/* If `vision` holds both towers, in its session, which must stay open; `path` is then not read. */
+cdul_status cdul_tower_open_text(cdul_tower *tower, const cdul_tower *vision, const char *path,
                                  const cdul_session_options *options,
                                  const cdul_encoder_config *config,
                                  cdul_error *err) CDUL_MUST_CHECK;
-/* The text tower of a graph of both, in the session of `vision`, which must stay open. */
-cdul_status cdul_tower_share_text(cdul_tower *tower, const cdul_tower *vision,
-                                  const cdul_encoder_config *config,
-                                  cdul_error *err) CDUL_MUST_CHECK;
 /* Prepares what the other tower of a graph of both is fed in each run of this one: a black picture
  * of height x width, or a text. Where the graph leaves the length of that free it has two tokens if
  * the graph runs with so few, which is tried on a black picture, else `context`. */
