@@ -2,6 +2,7 @@
 #include "encoder/folder/folder.h"
 
 #include "base/file.h"
+#include "base/map.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +21,7 @@ typedef struct graph {
 
 typedef struct graphs {
     graph *items;
-    size_t count;
+    size_t count, capacity;
 } graphs;
 
 static void free_graphs(graphs *g) {
@@ -87,26 +88,18 @@ static bool classify(const char *place, const char *stem, tower_role *role, cons
 /* --- Reading the folder --- */
 
 static cdul_status add_graph(graphs *g, const char *place, const char *name, cdul_error *err) {
-    static const char extension[] = ".onnx";
-    const size_t tail = sizeof extension - 1, length = strlen(name);
-    graph found = {0};
-    const char *variant = "";
-    if (length <= tail || strcmp(name + length - tail, extension) != 0) return CDUL_OK;
-    char *stem = strdup(name);
-    if (!stem) return cdul_fail_memory(err, "file name");
-    stem[length - tail] = '\0';
-    cdul_status status = CDUL_OK;
-    if (classify(place, stem, &found.role, &variant)) {
-        graph *grown = realloc(g->items, (g->count + 1) * sizeof *grown);
-        if (grown) g->items = grown;
-        found.path = cdul_path_join(place, name);
-        found.variant = strdup(variant);
-        if (grown && found.path && found.variant) {
-            g->items[g->count++] = found;
-        } else {
-            free(found.path);
-            free(found.variant);
-            status = cdul_fail_memory(err, "file names");
+    const char *variant = "", *extension = cdul_path_extension(name);
+    tower_role role = IMAGE;
+    if (strcmp(extension, ".onnx") != 0) return CDUL_OK;
+    char *stem = strndup(name, (size_t)(extension - name));
+    cdul_status status = stem ? CDUL_OK : cdul_fail_memory(err, "file name");
+    if (status == CDUL_OK && classify(place, stem, &role, &variant)) {
+        status =
+            cdul_grow(&g->items, g->count + 1, &g->capacity, sizeof *g->items, "file names", err);
+        if (status == CDUL_OK) {
+            graph *added = &g->items[g->count++];
+            *added = (graph){role, cdul_path_join(place, name), strdup(variant)};
+            if (!added->path || !added->variant) status = cdul_fail_memory(err, "file names");
         }
     }
     free(stem);
@@ -228,20 +221,16 @@ static char *tokenizer_folder(const char *folder, const char *text) {
     static const char *const files[] = {"tokenizer.json", "vocab.json"};
     const char *base = text ? cdul_path_base(text) : NULL;
     if (!base || base == text) return strdup(folder);
-    char *place = strndup(text, (size_t)(base - text) - 1);
+    char *place = strndup(text, (size_t)(base - text) - 1), *file = place;
     bool there = false;
-    for (size_t i = 0; place && !there && i < sizeof files / sizeof *files; i++) {
-        char *file = cdul_path_join(place, files[i]);
+    for (size_t i = 0; file && !there && i < sizeof files / sizeof *files; i++) {
+        file = cdul_path_join(place, files[i]);
         there = file && cdul_path_exists(file);
-        if (!file) {
-            free(place);
-            return NULL;
-        }
         free(file);
     }
-    if (!place || there) return place;
+    if (there) return place;
     free(place);
-    return strdup(folder);
+    return file ? strdup(folder) : NULL;
 }
 
 cdul_status cdul_layout_find(const char *folder, const char *variant, cdul_layout *out,
