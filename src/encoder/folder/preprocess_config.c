@@ -107,8 +107,9 @@ static cdul_status read_switch(const reader *r, const char *key, bool fallback, 
 
 /* --- Sizes --- */
 
-/* {"height": h, "width": w} and nothing else. */
+/* A number (a square), or {"height": h, "width": w} and nothing else. */
 static bool rectangle_of(const cJSON *item, size_t *height, size_t *width) {
+    if (cdul_preprocess_side(item, height)) return cdul_preprocess_side(item, width);
     return cJSON_IsObject(item) && cJSON_GetArraySize(item) == 2 &&
            cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "height"), height) &&
            cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "width"), width);
@@ -125,16 +126,14 @@ static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, 
         if (!*shortest) *height = *width = r->class_->crop;
         return CDUL_OK;
     }
-    if (cdul_preprocess_side(item, &side)) {
-        if (!r->class_)
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: size %zu may mean the shorter side or a square for %s; write "
-                             "{\"shortest_edge\": %zu} or {\"height\": %zu, \"width\": %zu}",
-                             r->where, side, r->class_name, side, side, side);
-        if (r->class_->int_is_shortest)
-            *shortest = side;
-        else
-            *height = *width = side;
+    const bool number = cdul_preprocess_side(item, &side);
+    if (number && !r->class_)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: size %zu may mean the shorter side or a square for %s; write "
+                         "{\"shortest_edge\": %zu} or {\"height\": %zu, \"width\": %zu}",
+                         r->where, side, r->class_name, side, side, side);
+    if (number && r->class_->int_is_shortest) {
+        *shortest = side;
         return CDUL_OK;
     }
     if (rectangle_of(item, height, width)) return CDUL_OK;
@@ -153,11 +152,6 @@ static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width
     if (!present(r, "crop_size")) {
         if (!r->class_) return missing(r, "crop_size", err);
         *height = *width = r->class_->crop;
-        return CDUL_OK;
-    }
-    size_t side = 0;
-    if (cdul_preprocess_side(item, &side)) {
-        *height = *width = side;
         return CDUL_OK;
     }
     if (rectangle_of(item, height, width)) return CDUL_OK;
@@ -265,17 +259,17 @@ static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *er
 }
 
 static cdul_status read_triple(const reader *r, const char *key, bool positive,
-                               const double *fallback, float *out, cdul_error *err) {
+                               const float *fallback, float *out, cdul_error *err) {
     if (present(r, key))
         return cdul_preprocess_triple(cJSON_GetObjectItemCaseSensitive(r->json, key), key, r->where,
                                       positive, out, err);
     if (!r->class_) return missing(r, key, err);
-    for (int i = 0; i < 3; i++) out[i] = (float)fallback[i];
+    memcpy(out, fallback, 3 * sizeof *out);
     return CDUL_OK;
 }
 
 static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_error *err) {
-    static const double half[3] = {0.5, 0.5, 0.5};
+    static const float half[3] = {0.5f, 0.5f, 0.5f}, none[3] = {0, 0, 0}, one[3] = {1, 1, 1};
     bool rescale = true, normalize = true, found = false,
          openai = r->class_ && r->class_->openai_mean;
     double factor = 1.0 / 255.0;
@@ -288,10 +282,8 @@ static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_erro
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: rescale_factor %g is not a positive number",
                            r->where, factor);
     out->scale = rescale ? (float)factor : 1.0f;
-    for (int i = 0; i < 3; i++) {
-        out->mean[i] = 0.0f;
-        out->std[i] = 1.0f;
-    }
+    memcpy(out->mean, none, sizeof none);
+    memcpy(out->std, one, sizeof one);
     if (status == CDUL_OK && normalize)
         status =
             read_triple(r, "image_mean", false, openai ? cdul_openai_mean : half, out->mean, err);
@@ -314,19 +306,6 @@ static cdul_status open_file(const char *folder, char **path, cJSON **json, cons
     return status;
 }
 
-/* For a folder without transformers' files. */
-static cdul_status read_open_clip(const char *folder, const cdul_input_size *known,
-                                  cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
-    bool found = false;
-    cdul_status status = cdul_preprocess_open_clip(folder, known, out, notes, &found, err);
-    if (status != CDUL_OK || found) return status;
-    return cdul_fail(err, CDUL_ERR_INPUT,
-                     "%s: no preprocessor_config.json, nor open_clip's configuration: how pictures "
-                     "become the network's input is not known; copy the file from where the model "
-                     "came from",
-                     folder);
-}
-
 cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *known,
                                  cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
     char *path = NULL;
@@ -337,7 +316,7 @@ cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *know
     r.where = path;
     if (status == CDUL_OK && !json) {
         free(path);
-        return read_open_clip(folder, known, out, notes, err);
+        return cdul_preprocess_open_clip(folder, known, out, notes, err);
     }
     if (status == CDUL_OK && !cJSON_IsObject(r.json))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no image processor in it", path);

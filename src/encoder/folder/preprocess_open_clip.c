@@ -46,10 +46,8 @@ static cdul_status read_colours(const cJSON *cfg, const char *where, cdul_prepro
     const cJSON *mean = member(cfg, "mean"), *std = member(cfg, "std");
     cdul_status status = CDUL_OK;
     out->scale = (float)(1.0 / 255.0);
-    for (int i = 0; i < 3; i++) {
-        out->mean[i] = (float)cdul_openai_mean[i];
-        out->std[i] = (float)cdul_openai_std[i];
-    }
+    memcpy(out->mean, cdul_openai_mean, sizeof out->mean);
+    memcpy(out->std, cdul_openai_std, sizeof out->std);
     if (mean) status = cdul_preprocess_triple(mean, "mean", where, false, out->mean, err);
     if (status == CDUL_OK && std)
         status = cdul_preprocess_triple(std, "std", where, true, out->std, err);
@@ -105,25 +103,30 @@ static cdul_status read_cfg(const cJSON *cfg, const cJSON *image_size, const cha
 }
 
 cdul_status cdul_preprocess_open_clip(const char *folder, const cdul_input_size *known,
-                                      cdul_preprocess *out, cdul_strings *notes, bool *found,
-                                      cdul_error *err) {
+                                      cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
     static const char *const names[] = {"open_clip_config.json", "preprocess_cfg.json",
                                         "visual/preprocess_cfg.json"};
-    *found = false;
     cdul_status status = CDUL_OK;
-    for (size_t i = 0; status == CDUL_OK && !*found && i < sizeof names / sizeof *names; i++) {
+    bool found = false;
+    for (size_t i = 0; status == CDUL_OK && !found && i < sizeof names / sizeof *names; i++) {
         cJSON *json = NULL;
         char *path = NULL;
         status = cdul_folder_json(folder, names[i], &json, &path, err);
-        *found = json != NULL;
+        found = json != NULL;
         const cJSON *cfg = i ? json : member(json, "preprocess_cfg");
         const cJSON *vision = i ? NULL : member(member(json, "model_cfg"), "vision_cfg");
-        if (*found && (!cJSON_IsObject(json) || (cfg && !cJSON_IsObject(cfg))))
+        if (found && (!cJSON_IsObject(json) || (cfg && !cJSON_IsObject(cfg))))
             status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected JSON objects", path);
-        if (status == CDUL_OK && *found)
+        if (status == CDUL_OK && found)
             status = read_cfg(cfg, member(vision, "image_size"), path, known, out, notes, err);
         cJSON_Delete(json);
         free(path);
     }
+    if (status == CDUL_OK && !found)
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: no preprocessor_config.json, nor open_clip's configuration: how "
+                           "pictures become the network's input is not known; copy the file from "
+                           "where the model came from",
+                           folder);
     return status;
 }

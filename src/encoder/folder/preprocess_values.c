@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const double cdul_openai_mean[3] = {0.48145466, 0.4578275, 0.40821073};
-const double cdul_openai_std[3] = {0.26862954, 0.26130258, 0.27577711};
+const float cdul_openai_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
+const float cdul_openai_std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
 
 cdul_status cdul_preprocess_keys(const cJSON *json, const char *where, const char *const *known,
                                  bool off, cdul_error *err) {
@@ -107,20 +107,19 @@ void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
     static const char *const modes[] = {"shortest", "squash", "longest"};
     static const char *const filters[] = {"nearest", "Lanczos", "bilinear",
                                           "bicubic", "box",     "Hamming"};
-    char side[60] = "";
+    char side[60] = "", crop[40] = "";
     if (p->mode == CDUL_RESIZE_SHORTEST && p->shortest)
-        snprintf(side, sizeof side, " %zu then centre crop (%s)", p->shortest,
-                 p->crop_floor ? "floor" : "round");
+        snprintf(side, sizeof side, " %zu", p->shortest);
     else if (p->mode == CDUL_RESIZE_SHORTEST)
-        snprintf(side, sizeof side, " that covers it then centre crop (%s)",
-                 p->crop_floor ? "floor" : "round");
+        snprintf(side, sizeof side, " that covers it");
     else if (p->mode == CDUL_RESIZE_SQUASH && p->squash_width)
-        snprintf(side, sizeof side, " to %zux%zu then centre crop (%s)", p->squash_width,
-                 p->squash_height, p->crop_floor ? "floor" : "round");
+        snprintf(side, sizeof side, " to %zux%zu", p->squash_width, p->squash_height);
+    if (side[0])
+        snprintf(crop, sizeof crop, " then centre crop (%s)", p->crop_floor ? "floor" : "round");
     if (p->mode == CDUL_RESIZE_LONGEST)
         snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);
-    snprintf(text, size, "%zux%zu, %s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g",
-             p->width, p->height, modes[p->mode], side, filters[p->filter], (double)p->scale,
+    snprintf(text, size, "%zux%zu, %s%s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g",
+             p->width, p->height, modes[p->mode], side, crop, filters[p->filter], (double)p->scale,
              (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
              (double)p->std[1], (double)p->std[2]);
 }

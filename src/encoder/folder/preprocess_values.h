@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "encoder/folder/folder.h"
 
-extern const double cdul_openai_mean[3], cdul_openai_std[3]; /* CLIP's, RGB */
+extern const float cdul_openai_mean[3], cdul_openai_std[3]; /* CLIP's, RGB */
 
 /* A key that is not among `known`, nor null, nor (with `off`) false: a step that is not taken. */
 cdul_status cdul_preprocess_keys(const cJSON *json, const char *where, const char *const *known,
@@ -30,11 +30,11 @@ cdul_status cdul_preprocess_note(cdul_strings *notes, const char *what, const cd
 cdul_status cdul_preprocess_fit(const cdul_input_size *known, cdul_preprocess *out,
                                 cdul_strings *notes, cdul_error *err) CDUL_MUST_CHECK;
 
-/* As cdul_preprocess_read, for open_clip_config.json (its preprocess_cfg), or preprocess_cfg.json
- * at top level or in visual/, with open_clip's defaults (open_clip/transform.py). *found: whether
- * there is one. */
+/* cdul_preprocess_read for a folder without transformers' files: open_clip_config.json (its
+ * preprocess_cfg), or preprocess_cfg.json at top level or in visual/, with open_clip's defaults
+ * (open_clip/transform.py). */
 cdul_status cdul_preprocess_open_clip(const char *folder, const cdul_input_size *known,
-                                      cdul_preprocess *out, cdul_strings *notes, bool *found,
+                                      cdul_preprocess *out, cdul_strings *notes,
                                       cdul_error *err) CDUL_MUST_CHECK;
 
 #endif
