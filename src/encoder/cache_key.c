@@ -78,26 +78,23 @@ static cdul_status hash_graph(const char *path, uint64_t *hash, cdul_error *err)
     return status;
 }
 
+#define HASH_TEXT 20
+
 /* Vectors in bfloat16 are another tower's. The file is read once, though it is asked for twice. */
-static cdul_status hash_tower(cdul_encoder *encoder, uint64_t *hash, cdul_error *err) {
+static cdul_status hash_tower(cdul_encoder *encoder, char text[HASH_TEXT], cdul_error *err) {
     static const char bfloat16[] = "bfloat16";
     cdul_status status = CDUL_OK;
     if (!encoder->hashed)
         status = hash_graph(cdul_session_path(encoder->vision.session), &encoder->hash, err);
     encoder->hashed = status == CDUL_OK;
-    *hash = encoder->hash;
+    uint64_t hash = encoder->hash;
     if (encoder->session.provider.bfloat16)
-        *hash = XXH3_64bits_withSeed(bfloat16, sizeof bfloat16, *hash);
+        hash = XXH3_64bits_withSeed(bfloat16, sizeof bfloat16, hash);
+    snprintf(text, HASH_TEXT, "%016" PRIx64, hash);
     return status;
 }
 
 /* --- As JSON --- */
-
-#define HASH_TEXT 20
-
-static void hash_text(uint64_t hash, char text[HASH_TEXT]) {
-    snprintf(text, HASH_TEXT, "%016" PRIx64, hash);
-}
 
 /* The list of crops, or a text that says which patch tokens. NULL: no memory. */
 static cJSON *locals_json(const cdul_embed_options *options) {
@@ -120,10 +117,8 @@ cdul_status cdul_cache_key(cdul_encoder *encoder, const cdul_embed_options *opti
                            cdul_error *err) {
     const unsigned char *background = options->decode.background;
     char tower[HASH_TEXT], preprocess[256], decode[96];
-    uint64_t hash;
-    cdul_status status = hash_tower(encoder, &hash, err);
+    cdul_status status = hash_tower(encoder, tower, err);
     if (status != CDUL_OK) return status;
-    hash_text(hash, tower);
     cdul_preprocess_text(&encoder->preprocess, preprocess, sizeof preprocess);
     snprintf(decode, sizeof decode, "EXIF orientation %s, background %u %u %u%s",
              options->decode.exif ? "applied" : "ignored", background[0], background[1],
@@ -160,15 +155,13 @@ cdul_status cdul_cache_key_encoder(const char *folder, cdul_encoder *encoder, bo
                                    bool *same, cdul_error *err) {
     char *path = cdul_path_join(folder, "cache.json"), text[HASH_TEXT];
     cJSON *json = NULL;
-    uint64_t hash = 0;
     cdul_status status = path ? CDUL_OK : cdul_fail_memory(err, "path");
     *same = false;
     *holds = status == CDUL_OK && cdul_path_exists(path);
     if (*holds) status = cdul_json_read(path, &json, err);
-    if (*holds && status == CDUL_OK) status = hash_tower(encoder, &hash, err);
+    if (*holds && status == CDUL_OK) status = hash_tower(encoder, text, err);
     if (*holds && status == CDUL_OK) {
         const char *made = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "encoder"));
-        hash_text(hash, text);
         *same = made && strcmp(made, text) == 0;
     }
     cJSON_Delete(json);

@@ -247,13 +247,10 @@ static cdul_status read_special_file(loader *l, const char *folder, const char *
     char *path = cdul_path_join(folder, name);
     cJSON *json = NULL;
     if (!path) return cdul_fail_memory(err, "path");
-    cdul_status status = CDUL_OK;
-    if (cdul_path_exists(path)) {
-        status = cdul_json_read(path, &json, err);
-        if (status == CDUL_OK) status = read_special(json, "bos_token", path, &l->start, err);
-        if (status == CDUL_OK) status = read_special(json, "eos_token", path, &l->end, err);
-        if (status == CDUL_OK) status = read_special(json, "pad_token", path, &l->padding, err);
-    }
+    cdul_status status = cdul_path_exists(path) ? cdul_json_read(path, &json, err) : CDUL_OK;
+    if (status == CDUL_OK) status = read_special(json, "bos_token", path, &l->start, err);
+    if (status == CDUL_OK) status = read_special(json, "eos_token", path, &l->end, err);
+    if (status == CDUL_OK) status = read_special(json, "pad_token", path, &l->padding, err);
     cJSON_Delete(json);
     free(path);
     return status;
@@ -274,12 +271,12 @@ static cdul_status read_specials(loader *l, const char *folder, cdul_error *err)
     cdul_tokenizer *t = l->tokenizer;
     cdul_status status = read_special_file(l, folder, "tokenizer_config.json", err);
     if (status == CDUL_OK) status = read_special_file(l, folder, "special_tokens_map.json", err);
+    const char *start = l->start ? l->start : "<|startoftext|>";
+    const char *end = l->end ? l->end : "<|endoftext|>";
+    if (status == CDUL_OK) status = place_special(l, start, &t->start, err);
+    if (status == CDUL_OK) status = place_special(l, end, &t->end, err);
     if (status == CDUL_OK)
-        status = place_special(l, l->start ? l->start : "<|startoftext|>", &t->start, err);
-    if (status == CDUL_OK)
-        status = place_special(l, l->end ? l->end : "<|endoftext|>", &t->end, err);
-    t->padding = t->end;
-    if (status == CDUL_OK && l->padding) status = place_special(l, l->padding, &t->padding, err);
+        status = place_special(l, l->padding ? l->padding : end, &t->padding, err);
     return status;
 }
 
@@ -383,21 +380,14 @@ static cdul_status read_vocab_and_merges(loader *l, const char *vocab, const cha
 
 /* --- Opening --- */
 
-static cdul_status no_tokenizer(loader *l, const char *folder, cdul_error *err) {
-    l->foreign = true;
-    return cdul_fail(err, CDUL_ERR_INPUT,
-                     "%s: no tokenizer: neither tokenizer.json nor vocab.json and merges.txt",
-                     folder);
-}
-
 cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out, bool *foreign,
                                         cdul_error *err) {
     *out = NULL;
     loader l = {.tokenizer = calloc(1, sizeof(cdul_tokenizer))};
     char *single = cdul_path_join(folder, "tokenizer.json");
-    char *vocab = cdul_path_join(folder, "vocab.json"),
-         *merges = cdul_path_join(folder, "merges.txt");
-    cdul_status status;
+    char *vocab = cdul_path_join(folder, "vocab.json");
+    char *merges = cdul_path_join(folder, "merges.txt");
+    cdul_status status = CDUL_OK;
     if (!l.tokenizer || !single || !vocab || !merges)
         status = cdul_fail_memory(err, "tokenizer");
     else if (cdul_path_exists(single))
@@ -405,7 +395,11 @@ cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out
     else if (cdul_path_exists(vocab) && cdul_path_exists(merges))
         status = read_vocab_and_merges(&l, vocab, merges, err);
     else
-        status = no_tokenizer(&l, folder, err);
+        l.foreign = true;
+    if (l.foreign && status == CDUL_OK)
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: no tokenizer: neither tokenizer.json nor vocab.json and merges.txt",
+                           folder);
     if (status == CDUL_OK) status = read_specials(&l, folder, err);
     if (status == CDUL_OK)
         *out = l.tokenizer;
