@@ -58,8 +58,9 @@ static const cdul_option table[] = {
     {.group = "Labels",
      CHOICE(
          "local", 0, label.local, "WHAT", ONE_OF("crops", "dense"),
-         "what is looked at besides the whole image: crops, each embedded by itself, or the cells "
-         "that an encoder with dense output gives along with the whole image, in one pass"),
+         "what is looked at besides the whole image: crops, each embedded by itself, or the patch "
+         "tokens (cells) that an encoder with dense output gives along with the whole image, in "
+         "one pass"),
      .idle = IMAGES_ONLY},
     {STRING("grid", 'g', label.grid, "GRID",
             "crops of an image, by default " CDUL_DEFAULT_GRID
