@@ -50,7 +50,7 @@ set(libraries cdul)
 if(CDUL_TRAIN)
     list(APPEND headers ${train_header})
     cdul_library(cdul_training HEADERS ${train_header} OBJECTS $<TARGET_OBJECTS:cdul_train>
-        $<TARGET_OBJECTS:cdul_train_params> LINKS -Wl,--as-needed cdul cdul_torch cdul_onnx_proto cdul_labels cdul_report
+        $<TARGET_OBJECTS:cdul_train_params> LINKS -Wl,--as-needed cdul cdul_torch cdul_labels cdul_report
         cdul_eval cdul_image cdul_base PkgConfig::CJSON OpenMP::OpenMP_C Threads::Threads m)
     set_target_properties(cdul_training PROPERTIES OUTPUT_NAME cdul_train EXPORT_NAME train)
     list(APPEND libraries cdul_training)

@@ -39,7 +39,7 @@ export_packages=(torchvision==0.29.2 open_clip_torch==3.3.0 timm==1.0.31 sentenc
 
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev
-    libutf8proc-dev libexpat1-dev libxxhash-dev protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcmocka-dev python3 python3-pip)
+    libutf8proc-dev libexpat1-dev libxxhash-dev libcmocka-dev python3 python3-pip)
 test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck valgrind chromium python3-venv python3-torch
     python3-torchvision)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base

@@ -191,7 +191,7 @@ cdul_train_params cdul_train_defaults(void);
 cdul_status cdul_train_check(const cdul_train_params *params, cdul_error *err) CDUL_MUST_CHECK;
 /* Trains and writes everything that a run folder holds. CDUL_ERR_CANCELLED if should_stop says so:
  * the last epoch's checkpoint stays. Sets libtorch's number of threads for the whole process. The
- * result is to be freed, after a failure too. */
+ * result, which may be NULL, is to be freed, after a failure too. */
 cdul_status cdul_train(const cdul_train_params *params, cdul_train_result *result,
                        cdul_error *err) CDUL_MUST_CHECK;
 void cdul_train_result_free(cdul_train_result *result);
@@ -201,8 +201,7 @@ void cdul_train_result_free(cdul_train_result *result);
 cdul_status cdul_train_export(const char *model, const char *output,
                               cdul_error *err) CDUL_MUST_CHECK;
 
-/* Versions of what only training stands on, protobuf-c and libtorch: a line each, as in
- * versions.h. */
+/* The version of what only training stands on, libtorch: a line, as in versions.h. */
 void cdul_train_versions(FILE *out);
 
 #ifdef __cplusplus

@@ -94,9 +94,13 @@ void cdul_proto_double(cdul_message *message, unsigned number, double value) {
     cdul_proto_fixed(message, bits, sizeof bits);
 }
 
-void cdul_proto_bytes(cdul_message *message, unsigned number, const void *data, size_t size) {
+void cdul_proto_begin(cdul_message *message, unsigned number, size_t size) {
     put_tag(message, number, CDUL_PROTO_BYTES);
     put_varint(message, size);
+}
+
+void cdul_proto_bytes(cdul_message *message, unsigned number, const void *data, size_t size) {
+    cdul_proto_begin(message, number, size);
     cdul_proto_append(message, data, size);
 }
 

@@ -46,6 +46,8 @@ void cdul_proto_int(cdul_message *message, unsigned number, uint64_t value);
 void cdul_proto_float(cdul_message *message, unsigned number, float value);
 void cdul_proto_double(cdul_message *message, unsigned number, double value);
 void cdul_proto_bytes(cdul_message *message, unsigned number, const void *data, size_t size);
+/* What stands before `size` bytes that the caller writes elsewhere. */
+void cdul_proto_begin(cdul_message *message, unsigned number, size_t size);
 /* A message within another; `inner` is freed. */
 void cdul_proto_message(cdul_message *message, unsigned number, cdul_message *inner);
 

@@ -309,12 +309,10 @@ cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const c
 }
 
 cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x,
-                                    const cdul_tensor *weight, const cdul_tensor *bias,
-                                    cdul_tensor *running_mean, cdul_tensor *running_var,
-                                    double momentum, double eps) {
+                                    const cdul_norm *norm) {
     return make(scope, "batch_norm", [&] {
-        return at::batch_norm(value(x), value(weight), value(bias), value(running_mean),
-                              value(running_var), /* training */ true, momentum, eps,
+        return at::batch_norm(value(x), value(norm->weight), value(norm->bias), value(norm->mean),
+                              value(norm->var), /* training */ true, norm->momentum, norm->eps,
                               /* cudnn_enabled */ true);
     });
 }

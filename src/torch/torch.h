@@ -124,13 +124,15 @@ cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t
 /* x [B, I, H, W], weight [O, I, K, K], bias [O] or NULL -> [B, O, H', W']. */
 cdul_tensor *cdul_tensor_conv2d(cdul_scope *scope, const cdul_tensor *x, const cdul_tensor *weight,
                                 const cdul_tensor *bias, size_t stride, size_t padding);
+typedef struct cdul_norm {
+    const cdul_tensor *weight, *bias; /* float32 [C] */
+    cdul_tensor *mean, *var; /* float32 [C]: running ones, which a pass moves */
+    double momentum, eps;
+} cdul_norm;
+
 /* Batch norm in training: x [B, C, H, W] -> (x - mean) / sqrt(var + eps) * weight + bias with the
- * batch's mean and variance, towards which the running ones move by `momentum`. weight to
- * running_var are float32 [C]. */
-cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x,
-                                    const cdul_tensor *weight, const cdul_tensor *bias,
-                                    cdul_tensor *running_mean, cdul_tensor *running_var,
-                                    double momentum, double eps);
+ * batch's mean and variance, towards which the running ones move by `momentum`. */
+cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, const cdul_norm *norm);
 /* x <- max(0, x + residual), without residual if that is NULL. Returns x. */
 cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual);
 cdul_tensor *cdul_tensor_max_pool2d(cdul_scope *scope, const cdul_tensor *x, size_t kernel,

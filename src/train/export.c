@@ -1,13 +1,12 @@
 /* The network as nodes of an ONNX graph: in float32, or, given the ranges of its activations, in
  * eight bits. */
-#include "train/export.h"
+#include "train/model.h"
 
 #include "base/file.h"
 #include "cdul/train.h"
 #include "train/onnx_graph.h"
 
 #include <math.h>
-#include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +30,8 @@ static char *quantised(onnx_graph *g, char *x, double low, double high, float *s
     high = fmax(high, 0);
     *scale = high > low ? (float)((high - low) / 255) : 1;
     const uint8_t zero = (uint8_t)fmin(255, round(-low / (double)*scale));
-    char *step = onnx_constant(g, onnx_name(g, "%s.scale", x), 0, NULL, scale);
-    char *origin =
-        onnx_typed_constant(g, onnx_name(g, "%s.zero", x), ONNX_UINT8, 0, NULL, &zero, sizeof zero);
+    char *step = onnx_constant(g, onnx_name(g, "%s.scale", x), ONNX_FLOAT, 0, NULL, scale);
+    char *origin = onnx_constant(g, onnx_name(g, "%s.zero", x), ONNX_UINT8, 0, NULL, &zero);
     char *rounded = onnx_node(g, "QuantizeLinear", onnx_name(g, "%s.uint8", x),
                               (char *[]){x, step, origin, NULL});
     return onnx_node(g, "DequantizeLinear", onnx_name(g, "%s.float", x),
@@ -42,15 +40,15 @@ static char *quantised(onnx_graph *g, char *x, double low, double high, float *s
 
 /* An int8 or int32 constant with a scale for each element of its first axis, as float32. */
 static char *dequantised(onnx_graph *g, char *name, onnx_type type, size_t rank,
-                         const int64_t *dims, const void *values, size_t size, const float *scales,
-                         const void *zeros) {
-    char *rounded =
-        onnx_typed_constant(g, onnx_name(g, "%s.rounded", name), type, rank, dims, values, size);
-    char *steps = onnx_constant(g, onnx_name(g, "%s.scale", name), 1, dims, scales);
-    char *origins =
-        onnx_typed_constant(g, onnx_name(g, "%s.zero", name), type, 1, dims, zeros, size);
+                         const int64_t *dims, const void *values, const float *scales) {
+    void *zeros = calloc((size_t)dims[0], sizeof(int32_t));
+    if (!zeros) g->failed = true;
+    char *rounded = onnx_constant(g, onnx_name(g, "%s.rounded", name), type, rank, dims, values);
+    char *steps = onnx_constant(g, onnx_name(g, "%s.scale", name), ONNX_FLOAT, 1, dims, scales);
+    char *origins = onnx_constant(g, onnx_name(g, "%s.zero", name), type, 1, dims, zeros);
     char *out = onnx_node(g, "DequantizeLinear", name, (char *[]){rounded, steps, origins, NULL});
     onnx_int(g, "axis", 0);
+    free(zeros);
     return out;
 }
 
@@ -69,39 +67,38 @@ static float filter_scale(const float *weight, size_t count, float bias, float i
     return scale > 0 ? scale : 1;
 }
 
-/* The constants `name`.weight [dims] and `name`.bias [dims[0]] of a convolution whose input has
- * steps of `input_scale`, rounded. */
-static void quantised_filters(onnx_graph *g, const char *name, const int64_t dims[4],
-                              const float *weight, const float *bias, float input_scale,
-                              char **weight_out, char **bias_out) {
+/* The names of a convolution's constants: weight [outputs, inputs, kernel, kernel] and bias
+ * [outputs]. */
+typedef struct filters {
+    char *weight, *bias;
+} filters;
+
+/* Adds `name`.weight [dims] and `name`.bias [dims[0]], rounded, of a convolution whose input has
+ * steps of `input_scale`. */
+static filters quantised_filters(onnx_graph *g, const char *name, const int64_t dims[4],
+                                 const float *weight, const float *bias, float input_scale) {
     const size_t outputs = (size_t)dims[0], each = (size_t)(dims[1] * dims[2] * dims[3]);
+    filters out = {0};
     int8_t *weights = malloc(outputs * each);
     int32_t *biases = malloc(outputs * sizeof *biases);
-    void *zeros = calloc(outputs, sizeof(int32_t));
     float *scales = malloc(outputs * sizeof *scales),
           *products = malloc(outputs * sizeof *products);
-    *weight_out = *bias_out = NULL;
-    if (!weights || !biases || !zeros || !scales || !products) {
-        onnx_fail(g);
-        goto done;
-    }
-    for (size_t o = 0; o < outputs; o++) {
+    if (!weights || !biases || !scales || !products) g->failed = true;
+    for (size_t o = 0; o < outputs && !g->failed; o++) {
         scales[o] = filter_scale(weight + o * each, each, bias[o], input_scale);
         products[o] = scales[o] * input_scale;
         for (size_t i = 0; i < each; i++)
             weights[o * each + i] = (int8_t)roundf(weight[o * each + i] / scales[o]);
         biases[o] = (int32_t)round((double)bias[o] / (double)products[o]);
     }
-    *weight_out = dequantised(g, onnx_name(g, "%s.weight", name), ONNX_INT8, 4, dims, weights,
-                              sizeof *weights, scales, zeros);
-    *bias_out = dequantised(g, onnx_name(g, "%s.bias", name), ONNX_INT32, 1, dims, biases,
-                            sizeof *biases, products, zeros);
-done:
+    out.weight =
+        dequantised(g, onnx_name(g, "%s.weight", name), ONNX_INT8, 4, dims, weights, scales);
+    out.bias = dequantised(g, onnx_name(g, "%s.bias", name), ONNX_INT32, 1, dims, biases, products);
     free(weights);
     free(biases);
-    free(zeros);
     free(scales);
     free(products);
+    return out;
 }
 
 /* --- The network --- */
@@ -136,85 +133,72 @@ static value relu(exporter *e, char *name) {
                                             (char *[]){name, NULL}));
 }
 
-static float *read_tensor(const exporter *e, const cdul_tensor *tensor, size_t count) {
-    float *values = malloc(count * sizeof *values);
-    if (values) cdul_tensor_read(e->scope, tensor, CDUL_F32, values, count);
+static float *read_tensor(const exporter *e, const cdul_tensor *tensor) {
+    size_t count = cdul_tensor_elements(tensor);
+    float *values = calloc(count, sizeof *values);
+    if (values)
+        cdul_tensor_read(e->scope, tensor, CDUL_F32, values, count);
+    else
+        e->graph->failed = true;
     return values;
 }
 
 /* Batch norm after a convolution is linear in its output channel o:
  *     bn(conv(x, w))[o] = g (conv(x, w)[o] - mean) / sqrt(var + eps) + b = conv(x, k w)[o] + (b - k
- * mean), k = g / sqrt(var + eps). */
-static cdul_status fold(const exporter *e, const cdul_resnet_unit *unit, float *weight, float *bias,
-                        cdul_error *err) {
-    size_t outputs = unit->outputs, each = unit->inputs * unit->kernel * unit->kernel;
-    float *g = read_tensor(e, unit->bn_weight, outputs),
-          *b = read_tensor(e, unit->bn_bias, outputs);
-    float *mean = read_tensor(e, unit->bn_mean, outputs),
-          *var = read_tensor(e, unit->bn_var, outputs);
-    bool read = g && b && mean && var;
-    for (size_t o = 0; o < outputs && read; o++) {
+ * mean), k = g / sqrt(var + eps).
+ * `bias` comes as b. */
+static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight, float *bias) {
+    const size_t each = unit->inputs * unit->kernel * unit->kernel;
+    float *g = read_tensor(e, unit->bn_weight), *mean = read_tensor(e, unit->bn_mean),
+          *var = read_tensor(e, unit->bn_var);
+    for (size_t o = 0; o < unit->outputs && !e->graph->failed; o++) {
         double k = g[o] / sqrt((double)var[o] + e->bn_eps);
         for (size_t i = 0; i < each; i++) weight[o * each + i] = (float)(k * weight[o * each + i]);
-        bias[o] = (float)(b[o] - k * mean[o]);
+        bias[o] = (float)(bias[o] - k * mean[o]);
     }
     free(g);
-    free(b);
     free(mean);
     free(var);
-    return read ? CDUL_OK : cdul_fail_memory(err, "folding batch norm");
 }
 
-/* *out = conv(x) with batch norm folded in, under the name `name`. */
-static cdul_status add_unit(const exporter *e, const cdul_resnet_unit *unit, const char *name,
-                            value x, char **out, cdul_error *err) {
+/* conv(x) with batch norm folded in, under the name `name`. */
+static char *add_unit(const exporter *e, const cdul_resnet_unit *unit, const char *name, value x) {
     onnx_graph *graph = e->graph;
-    int64_t outputs = (int64_t)unit->outputs, k = (int64_t)unit->kernel, s = (int64_t)unit->stride,
-            p = (k - 1) / 2;
-    int64_t shape[] = {outputs, (int64_t)unit->inputs, k, k};
-    float *weight =
-        read_tensor(e, unit->weight, unit->outputs * unit->inputs * unit->kernel * unit->kernel);
-    float *bias = malloc(unit->outputs * sizeof *bias);
-    cdul_status status = weight && bias ? fold(e, unit, weight, bias, err)
-                                        : cdul_fail_memory(err, "exporting a convolution");
-    if (status == CDUL_OK) {
-        char *w, *b;
-        if (e->ranges) {
-            quantised_filters(graph, name, shape, weight, bias, x.scale, &w, &b);
-        } else {
-            w = onnx_constant(graph, onnx_name(graph, "%s.weight", name), 4, shape, weight);
-            b = onnx_constant(graph, onnx_name(graph, "%s.bias", name), 1, &outputs, bias);
-        }
-        *out = onnx_node(graph, "Conv", name, (char *[]){x.name, w, b, NULL});
-        onnx_ints(graph, "kernel_shape", 2, (int64_t[]){k, k});
-        onnx_ints(graph, "strides", 2, (int64_t[]){s, s});
-        onnx_ints(graph, "pads", 4, (int64_t[]){p, p, p, p});
-    }
+    const int64_t k = (int64_t)unit->kernel, s = (int64_t)unit->stride, p = (k - 1) / 2;
+    const int64_t shape[] = {(int64_t)unit->outputs, (int64_t)unit->inputs, k, k};
+    float *weight = read_tensor(e, unit->weight), *bias = read_tensor(e, unit->bn_bias);
+    fold(e, unit, weight, bias);
+    filters w;
+    if (e->ranges)
+        w = quantised_filters(graph, name, shape, weight, bias, x.scale);
+    else
+        w = (filters){
+            onnx_constant(graph, onnx_name(graph, "%s.weight", name), ONNX_FLOAT, 4, shape, weight),
+            onnx_constant(graph, onnx_name(graph, "%s.bias", name), ONNX_FLOAT, 1, shape, bias)};
+    char *out = onnx_node(graph, "Conv", name, (char *[]){x.name, w.weight, w.bias, NULL});
+    onnx_ints(graph, "kernel_shape", 2, (int64_t[]){k, k});
+    onnx_ints(graph, "strides", 2, (int64_t[]){s, s});
+    onnx_ints(graph, "pads", 4, (int64_t[]){p, p, p, p});
     free(weight);
     free(bias);
-    return status;
+    return out;
 }
 
-static cdul_status add_block(exporter *e, const cdul_resnet_block *block, size_t index, value *x,
-                             cdul_error *err) {
-    onnx_graph *graph = e->graph;
-    value shortcut = *x;
-    char name[64], *out = NULL;
-    cdul_status status = CDUL_OK;
+/* The block after x. */
+static value add_block(exporter *e, const cdul_resnet_block *block, size_t index, value x) {
+    value shortcut = x;
+    char name[64];
     if (block->projects) {
         snprintf(name, sizeof name, "layer%zu.%zu.downsample", block->stage, index);
-        status = add_unit(e, &block->shortcut, name, shortcut, &out, err);
-        shortcut = rounded(e, out);
+        shortcut = rounded(e, add_unit(e, &block->shortcut, name, x));
     }
-    for (size_t i = 0; i < block->count && status == CDUL_OK; i++) {
+    for (size_t i = 0; i < block->count; i++) {
         snprintf(name, sizeof name, "layer%zu.%zu.conv%zu", block->stage, index, i + 1);
-        status = add_unit(e, &block->units[i], name, *x, &out, err);
-        *x = i + 1 < block->count ? relu(e, out) : rounded(e, out);
+        char *out = add_unit(e, &block->units[i], name, x);
+        x = i + 1 < block->count ? relu(e, out) : rounded(e, out);
     }
-    if (status != CDUL_OK) return status;
-    char *sum = onnx_name(graph, "layer%zu.%zu", block->stage, index);
-    *x = relu(e, onnx_node(graph, "Add", sum, (char *[]){x->name, shortcut.name, NULL}));
-    return CDUL_OK;
+    snprintf(name, sizeof name, "layer%zu.%zu", block->stage, index);
+    return relu(e, onnx_node(e->graph, "Add", name, (char *[]){x.name, shortcut.name, NULL}));
 }
 
 /* image -> (image - mean) / std */
@@ -222,8 +206,8 @@ static char *add_input(onnx_graph *graph, const cdul_preprocess *preprocess) {
     int64_t shape[] = {0, 3, (int64_t)preprocess->height, (int64_t)preprocess->width};
     int64_t channels[] = {1, 3, 1, 1};
     char *image = onnx_input(graph, "image", 4, shape);
-    char *mean = onnx_constant(graph, "mean", 4, channels, preprocess->mean);
-    char *deviation = onnx_constant(graph, "std", 4, channels, preprocess->std);
+    char *mean = onnx_constant(graph, "mean", ONNX_FLOAT, 4, channels, preprocess->mean);
+    char *deviation = onnx_constant(graph, "std", ONNX_FLOAT, 4, channels, preprocess->std);
     char *centred = onnx_node(graph, "Sub", "centred", (char *[]){image, mean, NULL});
     return onnx_node(graph, "Div", "normalised", (char *[]){centred, deviation, NULL});
 }
@@ -242,39 +226,30 @@ static value add_stem_pool(exporter *e, char *x) {
     return rounded(e, out.name);
 }
 
-static cdul_status add_head(const exporter *e, const cdul_resnet *net, char *x, cdul_error *err) {
+static void add_head(const exporter *e, const cdul_resnet *net, char *x) {
     onnx_graph *graph = e->graph;
     int64_t classes = (int64_t)net->options.classes, shape[] = {classes, (int64_t)net->features};
-    float *weight = read_tensor(e, net->head_weight, net->options.classes * net->features);
-    float *bias = read_tensor(e, net->head_bias, net->options.classes);
-    cdul_status status = weight && bias ? CDUL_OK : cdul_fail_memory(err, "exporting the head");
-    if (status == CDUL_OK) {
-        char *w = onnx_constant(graph, "fc.weight", 2, shape, weight);
-        char *b = onnx_constant(graph, "fc.bias", 1, &classes, bias);
-        char *pooled = onnx_node(graph, "GlobalAveragePool", "avgpool", (char *[]){x, NULL});
-        char *flat = onnx_node(graph, "Flatten", "features", (char *[]){pooled, NULL});
-        char *logits = onnx_node(graph, "Gemm", "logits", (char *[]){flat, w, b, NULL});
-        onnx_int(graph, "transB", 1);
-        char *scores = onnx_node(graph, "Sigmoid", "scores", (char *[]){logits, NULL});
-        onnx_output(graph, scores, 2, (int64_t[]){0, classes});
-    }
+    float *weight = read_tensor(e, net->head_weight), *bias = read_tensor(e, net->head_bias);
+    char *w = onnx_constant(graph, "fc.weight", ONNX_FLOAT, 2, shape, weight);
+    char *b = onnx_constant(graph, "fc.bias", ONNX_FLOAT, 1, &classes, bias);
+    char *pooled = onnx_node(graph, "GlobalAveragePool", "avgpool", (char *[]){x, NULL});
+    char *flat = onnx_node(graph, "Flatten", "features", (char *[]){pooled, NULL});
+    char *logits = onnx_node(graph, "Gemm", "logits", (char *[]){flat, w, b, NULL});
+    onnx_int(graph, "transB", 1);
+    char *scores = onnx_node(graph, "Sigmoid", "scores", (char *[]){logits, NULL});
+    onnx_output(graph, scores, 2, (int64_t[]){0, classes});
     free(weight);
     free(bias);
-    return status;
 }
 
-static cdul_status add_network(exporter *e, const cdul_resnet *net,
-                               const cdul_preprocess *preprocess, cdul_error *err) {
-    char *stem = NULL;
+static void add_network(exporter *e, const cdul_resnet *net, const cdul_preprocess *preprocess) {
     value x = rounded(e, add_input(e->graph, preprocess));
-    cdul_status status = add_unit(e, &net->stem, "conv1", x, &stem, err);
-    if (status != CDUL_OK) return status;
-    x = add_stem_pool(e, stem);
-    for (size_t i = 0, index = 0; i < net->block_count && status == CDUL_OK; i++) {
+    x = add_stem_pool(e, add_unit(e, &net->stem, "conv1", x));
+    for (size_t i = 0, index = 0; i < net->block_count; i++) {
         index = i && net->blocks[i].stage == net->blocks[i - 1].stage ? index + 1 : 0;
-        status = add_block(e, &net->blocks[i], index, &x, err);
+        x = add_block(e, &net->blocks[i], index, x);
     }
-    return status == CDUL_OK ? add_head(e, net, x.name, err) : status;
+    add_head(e, net, x.name);
 }
 
 static cdul_status add_card(onnx_graph *graph, const cdul_card *card, cdul_error *err) {
@@ -289,23 +264,19 @@ static cdul_status add_card(onnx_graph *graph, const cdul_card *card, cdul_error
 cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_card *card,
                              const cdul_ranges *ranges, cdul_error *err) {
     cdul_scope scope = {.no_grad = true};
-    exporter e = {.graph = onnx_graph_new(),
-                  .bn_eps = net->options.arch->bn_eps,
-                  .scope = &scope,
-                  .ranges = ranges};
-    if (!e.graph) return cdul_fail_memory(err, "ONNX graph");
-    cdul_status status = add_network(&e, net, &card->preprocess, err);
+    onnx_graph graph = {0};
+    exporter e = {
+        .graph = &graph, .bn_eps = net->options.arch->bn_eps, .scope = &scope, .ranges = ranges};
+    add_network(&e, net, &card->preprocess);
     /* A tensor that could not be read shows here. */
-    cdul_status read = cdul_scope_close(&scope, status == CDUL_OK ? err : NULL);
-    if (status == CDUL_OK) status = read;
-    if (status == CDUL_OK) status = add_card(e.graph, card, err);
-    if (status == CDUL_OK) status = onnx_graph_write(e.graph, path, CDUL_VERSION, err);
-    onnx_graph_free(e.graph);
+    cdul_status status = cdul_scope_close(&scope, err);
+    if (status == CDUL_OK) status = add_card(&graph, card, err);
+    if (status == CDUL_OK) status = onnx_graph_write(&graph, path, CDUL_VERSION, err);
+    onnx_graph_free(&graph);
     return status;
 }
 
 void cdul_train_versions(FILE *out) {
-    fprintf(out, "protobuf-c %s\n", protobuf_c_version());
     fprintf(out, "libtorch %s\n", cdul_torch_version());
 }
 

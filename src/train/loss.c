@@ -1,5 +1,5 @@
 /* Losses in terms of libtorch, with the constants that make a cross-entropy a divergence. */
-#include "train/loss.h"
+#include "train/trainer.h"
 
 #include "base/maths.h"
 

@@ -1,10 +1,12 @@
-/* A trained classifier as a file: model.safetensors holds the weights under torchvision's names
- * and, as metadata, the card (labels/card.h): everything else that using it takes. */
+/* A trained classifier as a file: model.safetensors, to go on from, and one ONNX graph, to predict
+ * with. Both hold, as metadata, the card (labels/card.h): everything else that using it takes. */
 #ifndef CDUL_TRAIN_MODEL_H
 #define CDUL_TRAIN_MODEL_H
 
 #include "labels/card.h"
 #include "train/resnet.h"
+
+/* --- model.safetensors: weights under torchvision's names --- */
 
 /* Atomic. */
 cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cdul_card *card,
@@ -19,5 +21,18 @@ cdul_status cdul_model_read(const char *path, cdul_resnet **net, cdul_card *card
 cdul_tensor_decl cdul_model_declare(const cdul_tensor *tensor, const char *name);
 cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer,
                               cdul_error *err) CDUL_MUST_CHECK;
+
+/* --- model.onnx ---
+ *
+ *   image float32 [B, 3, H, W], RGB in 0 .. 1  ->  scores float32 [B, C] in 0 .. 1
+ *
+ * Mean, standard deviation and sigmoid are inside. Batch norm is folded into the convolutions (in
+ * float64, so that the graph equals the network to about 1e-6). B is free, H and W are those of
+ * the card's input size. */
+
+/* `card` is that of the same network. With `ranges`, what cdul_resnet_observe saw of it,
+ * convolutions and additions are in eight bits (export.c); NULL: in float32. Atomic. */
+cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_card *card,
+                             const cdul_ranges *ranges, cdul_error *err) CDUL_MUST_CHECK;
 
 #endif

@@ -1,88 +1,44 @@
-/* Nodes, constants and metadata as messages of protobuf-c, in memory until they are written. */
+/* Nodes, constants and metadata as protobuf messages, in memory until they are written. */
 #include "train/onnx_graph.h"
 
 #include "base/file.h"
 
-#include "onnx.pb-c.h"
-
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Every piece is allocated on its own and remembered in one list, so that freeing needs no
- * knowledge of the graph. */
-typedef struct piece {
-    struct piece *next;
-    max_align_t data[];
-} piece;
+/* onnx.proto's field numbers. Fields are written in their order. */
+enum { MODEL_IR_VERSION = 1, MODEL_PRODUCER, MODEL_PRODUCER_VERSION };
+enum { MODEL_GRAPH = 7, MODEL_OPSET_IMPORT, MODEL_METADATA = 14 };
+enum { GRAPH_NODE = 1, GRAPH_NAME, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT };
+enum { NODE_INPUT = 1, NODE_OUTPUT, NODE_NAME, NODE_OP_TYPE, NODE_ATTRIBUTE };
+enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_INT = 3, ATTRIBUTE_INTS = 8, ATTRIBUTE_TYPE = 20 };
+enum { TENSOR_DIMS = 1, TENSOR_DATA_TYPE, TENSOR_NAME = 8, TENSOR_RAW_DATA };
+enum { VALUE_NAME = 1, VALUE_TYPE };
+enum { TYPE_TENSOR = 1 };
+enum { TENSOR_TYPE_ELEMENT = 1, TENSOR_TYPE_SHAPE };
+enum { SHAPE_DIM = 1 };
+enum { DIM_VALUE = 1, DIM_PARAM };
+enum { OPSET_DOMAIN = 1, OPSET_VERSION };
+enum { ENTRY_KEY = 1, ENTRY_VALUE };
+/* Values of ATTRIBUTE_TYPE. */
+enum { TYPE_INT = 2, TYPE_INTS = 7 };
 
-struct onnx_graph {
-    piece *pieces;
-    bool failed; /* out of memory */
-    Onnx__ModelProto model;
-    Onnx__GraphProto graph;
-};
-
-static void *allocate(onnx_graph *g, size_t size) {
-    piece *p = g->failed ? NULL : calloc(1, sizeof *p + size);
-    if (!p) {
-        g->failed = true;
-        return NULL;
-    }
-    p->next = g->pieces;
-    g->pieces = p;
-    return p->data;
-}
-
-static void *copy(onnx_graph *g, const void *data, size_t size) {
-    void *out = allocate(g, size);
-    if (out && size > 0) memcpy(out, data, size);
-    return out;
+void onnx_graph_free(onnx_graph *g) {
+    cdul_strings_free(&g->names);
+    free(g->node.bytes);
+    free(g->nodes.bytes);
+    free(g->constants.bytes);
+    free(g->ends.bytes);
+    free(g->metadata.bytes);
+    *g = (onnx_graph){0};
 }
 
 /* NULL, after a failure, stays NULL. */
-static char *copy_text(onnx_graph *g, const char *text) {
-    return text ? copy(g, text, strlen(text) + 1) : NULL;
-}
-
-/* A protobuf message that starts from its initial value. */
-#define NEW(g, type, init) ((type *)copy(g, &(type)init, sizeof(type)))
-
-/* Appends to a protobuf-c repeated field: `list` has `count` pointers. It grows by powers of two;
- * old arrays stay among the pieces, which costs less than keeping capacities would. */
-static void *append(onnx_graph *g, void *list, size_t *count, void *item) {
-    if ((*count & (*count - 1)) == 0) {
-        void **wider = allocate(g, (*count ? 2 * *count : 1) * sizeof *wider);
-        if (!wider) return list;
-        if (*count) memcpy(wider, list, *count * sizeof *wider);
-        list = wider;
-    }
-    if (!g->failed) ((void **)list)[(*count)++] = item;
-    return list;
-}
-
-onnx_graph *onnx_graph_new(void) {
-    onnx_graph *g = calloc(1, sizeof *g);
-    if (!g) return NULL;
-    g->model = (Onnx__ModelProto)ONNX__MODEL_PROTO__INIT;
-    g->graph = (Onnx__GraphProto)ONNX__GRAPH_PROTO__INIT;
-    return g;
-}
-
-void onnx_graph_free(onnx_graph *g) {
-    if (!g) return;
-    for (piece *p = g->pieces, *next; p; p = next) {
-        next = p->next;
-        free(p);
-    }
-    free(g);
-}
-
-void onnx_fail(onnx_graph *g) {
-    g->failed = true;
+static char *keep(onnx_graph *g, const char *name) {
+    if (!name || cdul_strings_add(&g->names, name, NULL) != CDUL_OK) g->failed = true;
+    return g->failed ? NULL : g->names.items[g->names.count - 1];
 }
 
 char *onnx_name(onnx_graph *g, const char *format, ...) {
@@ -91,163 +47,130 @@ char *onnx_name(onnx_graph *g, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return copy_text(g, text);
+    return keep(g, text);
 }
 
-static Onnx__ValueInfoProto *value_info(onnx_graph *g, char *name, size_t rank,
-                                        const int64_t *dims) {
-    Onnx__ValueInfoProto *info = NEW(g, Onnx__ValueInfoProto, ONNX__VALUE_INFO_PROTO__INIT);
-    Onnx__TypeProto *type = NEW(g, Onnx__TypeProto, ONNX__TYPE_PROTO__INIT);
-    Onnx__TypeProto__Tensor *tensor =
-        NEW(g, Onnx__TypeProto__Tensor, ONNX__TYPE_PROTO__TENSOR__INIT);
-    Onnx__TensorShapeProto *shape = NEW(g, Onnx__TensorShapeProto, ONNX__TENSOR_SHAPE_PROTO__INIT);
+static void put_text(cdul_message *message, unsigned number, const char *text) {
+    cdul_proto_bytes(message, number, text, strlen(text));
+}
+
+static void add_end(onnx_graph *g, unsigned number, const char *name, size_t rank,
+                    const int64_t *dims) {
+    cdul_message info = {0}, type = {0}, tensor = {0}, shape = {0};
+    if (g->failed) return;
     for (size_t i = 0; i < rank; i++) {
-        Onnx__TensorShapeProto__Dimension *dim =
-            NEW(g, Onnx__TensorShapeProto__Dimension, ONNX__TENSOR_SHAPE_PROTO__DIMENSION__INIT);
-        char *batch = copy_text(g, "B");
-        if (g->failed) return NULL;
-        if (i == 0) {
-            dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-            dim->dim_param = batch;
-        } else {
-            dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-            dim->dim_value = dims[i];
-        }
-        shape->dim = append(g, shape->dim, &shape->n_dim, dim);
+        cdul_message dim = {0};
+        if (i == 0)
+            put_text(&dim, DIM_PARAM, "B");
+        else
+            cdul_proto_int(&dim, DIM_VALUE, (uint64_t)dims[i]);
+        cdul_proto_message(&shape, SHAPE_DIM, &dim);
     }
-    if (g->failed) return NULL;
-    tensor->has_elem_type = 1;
-    tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
-    tensor->shape = shape;
-    type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
-    type->tensor_type = tensor;
-    info->name = name;
-    info->type = type;
-    return info;
+    cdul_proto_int(&tensor, TENSOR_TYPE_ELEMENT, ONNX_FLOAT);
+    cdul_proto_message(&tensor, TENSOR_TYPE_SHAPE, &shape);
+    cdul_proto_message(&type, TYPE_TENSOR, &tensor);
+    put_text(&info, VALUE_NAME, name);
+    cdul_proto_message(&info, VALUE_TYPE, &type);
+    cdul_proto_message(&g->ends, number, &info);
 }
 
 char *onnx_input(onnx_graph *g, const char *name, size_t rank, const int64_t *dims) {
-    char *input = copy_text(g, name);
-    g->graph.input = append(g, g->graph.input, &g->graph.n_input, value_info(g, input, rank, dims));
-    return input;
+    add_end(g, GRAPH_INPUT, name, rank, dims);
+    return keep(g, name);
 }
 
-void onnx_output(onnx_graph *g, char *name, size_t rank, const int64_t *dims) {
-    g->graph.output =
-        append(g, g->graph.output, &g->graph.n_output, value_info(g, name, rank, dims));
+void onnx_output(onnx_graph *g, const char *name, size_t rank, const int64_t *dims) {
+    add_end(g, GRAPH_OUTPUT, name, rank, dims);
 }
 
-char *onnx_typed_constant(onnx_graph *g, const char *name, onnx_type type, size_t rank,
-                          const int64_t *dims, const void *values, size_t size) {
-    size_t count = 1;
-    for (size_t i = 0; i < rank; i++) count *= (size_t)dims[i];
-    Onnx__TensorProto *tensor = NEW(g, Onnx__TensorProto, ONNX__TENSOR_PROTO__INIT);
-    int64_t *shape = copy(g, dims, rank * sizeof *dims);
+char *onnx_constant(onnx_graph *g, const char *name, onnx_type type, size_t rank,
+                    const int64_t *dims, const void *values) {
+    size_t size = type == ONNX_FLOAT || type == ONNX_INT32 ? 4 : 1;
+    char *constant = keep(g, name);
+    if (!constant) return NULL;
+    cdul_message tensor = {0};
+    for (size_t i = 0; i < rank; i++) {
+        cdul_proto_int(&tensor, TENSOR_DIMS, (uint64_t)dims[i]);
+        size *= (size_t)dims[i];
+    }
+    cdul_proto_int(&tensor, TENSOR_DATA_TYPE, type);
+    put_text(&tensor, TENSOR_NAME, name);
     /* raw_data is little-endian, as this machine's memory is (base/safetensors.c relies on it
      * too). */
-    uint8_t *bytes = copy(g, values, count * size);
-    char *constant = copy_text(g, name);
-    if (g->failed) return NULL;
-    tensor->name = constant;
-    tensor->n_dims = rank;
-    tensor->dims = shape;
-    tensor->has_data_type = 1;
-    tensor->data_type = (int32_t)type;
-    tensor->has_raw_data = 1;
-    tensor->raw_data = (ProtobufCBinaryData){.len = count * size, .data = bytes};
-    g->graph.initializer = append(g, g->graph.initializer, &g->graph.n_initializer, tensor);
+    cdul_proto_bytes(&tensor, TENSOR_RAW_DATA, values, size);
+    cdul_proto_message(&g->constants, GRAPH_INITIALIZER, &tensor);
     return constant;
 }
 
-char *onnx_constant(onnx_graph *g, const char *name, size_t rank, const int64_t *dims,
-                    const float *values) {
-    return onnx_typed_constant(g, name, ONNX_FLOAT, rank, dims, values, sizeof *values);
+/* Puts the node added last, which is now whole, with the others. */
+static void close_node(onnx_graph *g) {
+    if (g->node.size > 0 || g->node.failed) cdul_proto_message(&g->nodes, GRAPH_NODE, &g->node);
 }
 
 char *onnx_node(onnx_graph *g, const char *op, const char *name, char *const *inputs) {
-    Onnx__NodeProto *node = NEW(g, Onnx__NodeProto, ONNX__NODE_PROTO__INIT);
-    char *type = copy_text(g, op), *output = copy_text(g, name);
-    if (g->failed) return NULL;
-    node->op_type = type;
-    node->name = output;
-    for (; *inputs; inputs++) node->input = append(g, node->input, &node->n_input, *inputs);
-    node->output = append(g, node->output, &node->n_output, output);
-    g->graph.node = append(g, g->graph.node, &g->graph.n_node, node);
+    char *output = keep(g, name);
+    if (!output) return NULL;
+    close_node(g);
+    for (; *inputs; inputs++) put_text(&g->node, NODE_INPUT, *inputs);
+    put_text(&g->node, NODE_OUTPUT, output);
+    put_text(&g->node, NODE_NAME, output);
+    put_text(&g->node, NODE_OP_TYPE, op);
     return output;
 }
 
-static Onnx__AttributeProto *attribute(onnx_graph *g, const char *name,
-                                       Onnx__AttributeProto__AttributeType type) {
-    Onnx__AttributeProto *a = NEW(g, Onnx__AttributeProto, ONNX__ATTRIBUTE_PROTO__INIT);
-    char *text = copy_text(g, name);
-    if (g->failed) return NULL;
-    a->name = text;
-    a->has_type = 1;
-    a->type = type;
-    Onnx__NodeProto *node = g->graph.node[g->graph.n_node - 1];
-    node->attribute = append(g, node->attribute, &node->n_attribute, a);
-    return g->failed ? NULL : a;
-}
-
 void onnx_int(onnx_graph *g, const char *name, int64_t value) {
-    Onnx__AttributeProto *a = attribute(g, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
-    if (!a) return;
-    a->has_i = 1;
-    a->i = value;
+    cdul_message attribute = {0};
+    put_text(&attribute, ATTRIBUTE_NAME, name);
+    cdul_proto_int(&attribute, ATTRIBUTE_INT, (uint64_t)value);
+    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, TYPE_INT);
+    cdul_proto_message(&g->node, NODE_ATTRIBUTE, &attribute);
 }
 
 void onnx_ints(onnx_graph *g, const char *name, size_t count, const int64_t *values) {
-    Onnx__AttributeProto *a = attribute(g, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
-    int64_t *ints = copy(g, values, count * sizeof *values);
-    if (g->failed) return;
-    a->n_ints = count;
-    a->ints = ints;
+    cdul_message attribute = {0};
+    put_text(&attribute, ATTRIBUTE_NAME, name);
+    for (size_t i = 0; i < count; i++)
+        cdul_proto_int(&attribute, ATTRIBUTE_INTS, (uint64_t)values[i]);
+    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, TYPE_INTS);
+    cdul_proto_message(&g->node, NODE_ATTRIBUTE, &attribute);
 }
 
 void onnx_metadata(onnx_graph *g, const char *key, const char *value) {
-    Onnx__StringStringEntryProto *entry =
-        NEW(g, Onnx__StringStringEntryProto, ONNX__STRING_STRING_ENTRY_PROTO__INIT);
-    char *key_text = copy_text(g, key), *value_text = copy_text(g, value);
-    if (g->failed) return;
-    entry->key = key_text;
-    entry->value = value_text;
-    g->model.metadata_props = append(g, g->model.metadata_props, &g->model.n_metadata_props, entry);
-}
-
-/* protobuf-c packs into this piece by piece: the model is never in memory a second time. */
-typedef struct file_buffer {
-    ProtobufCBuffer base;
-    FILE *stream;
-} file_buffer;
-
-static void append_to_file(ProtobufCBuffer *buffer, size_t size, const uint8_t *data) {
-    /* an error is sticky: commit reports it */
-    fwrite(data, 1, size, ((file_buffer *)buffer)->stream);
+    cdul_message entry = {0};
+    put_text(&entry, ENTRY_KEY, key);
+    put_text(&entry, ENTRY_VALUE, value);
+    cdul_proto_message(&g->metadata, MODEL_METADATA, &entry);
 }
 
 cdul_status onnx_graph_write(onnx_graph *g, const char *path, const char *producer_version,
                              cdul_error *err) {
-    Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
-    char domain[] = "", producer[] = "cdul", name[] = "classifier";
-    if (g->failed) return cdul_fail_memory(err, "ONNX graph");
-    char *version = copy_text(g, producer_version);
-    if (!version) return cdul_fail_memory(err, "ONNX graph");
-    opset.domain = domain;
-    opset.has_version = 1;
-    opset.version = CDUL_ONNX_OPSET;
-    g->model.has_ir_version = 1;
-    g->model.ir_version = CDUL_ONNX_IR_VERSION;
-    g->model.n_opset_import = 1;
-    g->model.opset_import = opsets;
-    g->model.producer_name = producer;
-    g->model.producer_version = version;
-    g->graph.name = name;
-    g->model.graph = &g->graph;
+    cdul_message head = {0}, opset = {0}, opsets = {0};
+    close_node(g);
+    put_text(&g->nodes, GRAPH_NAME, "classifier");
+    cdul_proto_int(&head, MODEL_IR_VERSION, CDUL_ONNX_IR_VERSION);
+    put_text(&head, MODEL_PRODUCER, "cdul");
+    put_text(&head, MODEL_PRODUCER_VERSION, producer_version);
+    cdul_proto_begin(&head, MODEL_GRAPH, g->nodes.size + g->constants.size + g->ends.size);
+    put_text(&opset, OPSET_DOMAIN, "");
+    cdul_proto_int(&opset, OPSET_VERSION, CDUL_ONNX_OPSET);
+    cdul_proto_message(&opsets, MODEL_OPSET_IMPORT, &opset);
 
+    /* One after another to the file: the model is never in memory a second time. */
+    const cdul_message *const parts[] = {&head,    &g->nodes, &g->constants,
+                                         &g->ends, &opsets,   &g->metadata};
+    const size_t count = sizeof parts / sizeof *parts;
     cdul_file *file = NULL;
-    cdul_status status = cdul_file_create(path, &file, err);
-    if (status != CDUL_OK) return status;
-    file_buffer buffer = {.base = {.append = append_to_file}, .stream = cdul_file_stream(file)};
-    protobuf_c_message_pack_to_buffer(&g->model.base, &buffer.base);
-    return cdul_file_commit(&file, err);
+    bool failed = g->failed;
+    for (size_t i = 0; i < count; i++) failed = failed || parts[i]->failed;
+    cdul_status status = failed ? cdul_fail_memory(err, "ONNX graph") : CDUL_OK;
+    if (status == CDUL_OK) status = cdul_file_create(path, &file, err);
+    if (status == CDUL_OK) {
+        /* An error is sticky: commit reports it. */
+        for (size_t i = 0; i < count; i++)
+            fwrite(parts[i]->bytes, 1, parts[i]->size, cdul_file_stream(file));
+        status = cdul_file_commit(&file, err);
+    }
+    free(head.bytes);
+    free(opsets.bytes);
+    return status;
 }

@@ -4,37 +4,36 @@
 #ifndef CDUL_TRAIN_ONNX_GRAPH_H
 #define CDUL_TRAIN_ONNX_GRAPH_H
 
-#include "cdul/error.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "base/proto.h"
+#include "cdul/strings.h"
 
 /* Conv 11, Gemm 13, Relu 13, GlobalAveragePool 1, MaxPool 12: read by any runtime since 2020. */
 #define CDUL_ONNX_OPSET      13
 #define CDUL_ONNX_IR_VERSION 7
 
-typedef struct onnx_graph onnx_graph;
+/* Start from {0}. */
+typedef struct onnx_graph {
+    bool failed; /* out of memory */
+    cdul_strings names; /* all that callers were given */
+    cdul_message node; /* the one added last, to which attributes may come */
+    cdul_message nodes, constants, ends, metadata; /* ends: inputs and outputs */
+} onnx_graph;
 
-onnx_graph *onnx_graph_new(void); /* NULL without memory */
 void onnx_graph_free(onnx_graph *graph);
-
-/* Records a caller's own failure to get memory. */
-void onnx_fail(onnx_graph *graph);
 
 /* Values are known by their names: "stem/conv". What is returned here and below lives as long as
  * the graph; NULL after a failure. Names that are given are copied. */
 char *onnx_name(onnx_graph *graph, const char *format, ...) CDUL_PRINTF(2, 3);
 
-/* A graph input or output of float32; dims[0] is the free batch "B", whatever its value. */
+/* A graph input or output of float32, inputs before outputs; dims[0] is the free batch "B",
+ * whatever its value. */
 char *onnx_input(onnx_graph *graph, const char *name, size_t rank, const int64_t *dims);
-void onnx_output(onnx_graph *graph, char *name, size_t rank, const int64_t *dims);
-/* A float32 constant; the values are copied. */
-char *onnx_constant(onnx_graph *graph, const char *name, size_t rank, const int64_t *dims,
-                    const float *values);
-/* Likewise, of another type: `size` bytes an element. */
+void onnx_output(onnx_graph *graph, const char *name, size_t rank, const int64_t *dims);
+
 typedef enum onnx_type { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_INT32 = 6 } onnx_type;
-char *onnx_typed_constant(onnx_graph *graph, const char *name, onnx_type type, size_t rank,
-                          const int64_t *dims, const void *values, size_t size);
+/* A constant; the values, of `type`, are copied. */
+char *onnx_constant(onnx_graph *graph, const char *name, onnx_type type, size_t rank,
+                    const int64_t *dims, const void *values);
 
 /* A node of type `op` with one output, named `output`. `inputs` ends in NULL. */
 char *onnx_node(onnx_graph *graph, const char *op, const char *output, char *const *inputs);

@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "train/export.h"
 #include "train/model.h"
 
 #include <stdlib.h>

@@ -6,7 +6,6 @@
 #include "base/random.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,36 +93,41 @@ static bool is_trained(const cdul_resnet *net, cdul_parameter_kind kind, size_t 
     return stage > net->options.freeze && !statistic && !(bn && net->options.freeze_bn);
 }
 
-/* Adds the entry and creates its tensor, filled with `value`. */
-static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind, double value,
-                       size_t rank, const size_t *shape, const char *format, ...) CDUL_PRINTF(7, 8);
-static void add_tensor(builder *b, cdul_tensor **slot, cdul_parameter_kind kind, double value,
-                       size_t rank, const size_t *shape, const char *format, ...) {
-    cdul_resnet_entry *entry = &b->net->entries[b->net->entry_count++];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(entry->name, sizeof entry->name, format, arguments);
-    va_end(arguments);
+/* Of each kind: the end of the name in files, and what it is filled with at first. */
+static const struct {
+    const char *name;
+    double value;
+} kinds[] = {
+    [CDUL_CONV_WEIGHT] = {"weight", 0}, [CDUL_BN_WEIGHT] = {"weight", 1},
+    [CDUL_BN_BIAS] = {"bias", 0},       [CDUL_BN_MEAN] = {"running_mean", 0},
+    [CDUL_BN_VAR] = {"running_var", 1}, [CDUL_HEAD_WEIGHT] = {"weight", 0},
+    [CDUL_HEAD_BIAS] = {"bias", 0},
+};
+
+/* Adds the entry of that kind in `layer` and creates its tensor. */
+static cdul_tensor *add_tensor(builder *b, cdul_parameter_kind kind, const char *layer, size_t rank,
+                               const size_t *shape) {
     cdul_scope *s = &b->scope;
-    cdul_tensor *x = cdul_tensor_full(s, value, CDUL_F32, rank, shape);
+    cdul_resnet_entry *entry = &b->net->entries[b->net->entry_count++];
+    snprintf(entry->name, sizeof entry->name, "%s.%s", layer, kinds[kind].name);
+    cdul_tensor *x = cdul_tensor_full(s, kinds[kind].value, CDUL_F32, rank, shape);
     if (b->net->options.channels_last && kind == CDUL_CONV_WEIGHT)
         x = cdul_tensor_channels_last(s, x);
-    *slot = cdul_tensor_keep(s, cdul_tensor_to(s, x, b->net->options.device));
-    entry->tensor = *slot;
+    entry->tensor = cdul_tensor_keep(s, cdul_tensor_to(s, x, b->net->options.device));
     entry->kind = kind;
     entry->stage = b->stage;
     entry->trained = is_trained(b->net, kind, b->stage);
-    cdul_tensor_require_grad(s, *slot, entry->trained);
+    cdul_tensor_require_grad(s, entry->tensor, entry->trained);
+    return entry->tensor;
 }
 
 static void add_unit(builder *b, cdul_resnet_unit *u, const char *conv, const char *bn) {
-    const size_t channels[] = {u->outputs};
-    add_tensor(b, &u->weight, CDUL_CONV_WEIGHT, 0, 4,
-               (size_t[]){u->outputs, u->inputs, u->kernel, u->kernel}, "%s.weight", conv);
-    add_tensor(b, &u->bn_weight, CDUL_BN_WEIGHT, 1, 1, channels, "%s.weight", bn);
-    add_tensor(b, &u->bn_bias, CDUL_BN_BIAS, 0, 1, channels, "%s.bias", bn);
-    add_tensor(b, &u->bn_mean, CDUL_BN_MEAN, 0, 1, channels, "%s.running_mean", bn);
-    add_tensor(b, &u->bn_var, CDUL_BN_VAR, 1, 1, channels, "%s.running_var", bn);
+    const size_t filters[] = {u->outputs, u->inputs, u->kernel, u->kernel};
+    u->weight = add_tensor(b, CDUL_CONV_WEIGHT, conv, 4, filters);
+    u->bn_weight = add_tensor(b, CDUL_BN_WEIGHT, bn, 1, filters);
+    u->bn_bias = add_tensor(b, CDUL_BN_BIAS, bn, 1, filters);
+    u->bn_mean = add_tensor(b, CDUL_BN_MEAN, bn, 1, filters);
+    u->bn_var = add_tensor(b, CDUL_BN_VAR, bn, 1, filters);
 }
 
 static void add_block(builder *b, cdul_resnet_block *block, size_t index) {
@@ -153,10 +157,9 @@ static cdul_status create_tensors(cdul_resnet *net, cdul_error *err) {
         add_block(&b, &net->blocks[i], index);
     }
     b.stage = CDUL_RESNET_HEAD;
-    size_t classes = net->options.classes;
-    add_tensor(&b, &net->head_weight, CDUL_HEAD_WEIGHT, 0, 2, (size_t[]){classes, net->features},
-               "fc.weight");
-    add_tensor(&b, &net->head_bias, CDUL_HEAD_BIAS, 0, 1, (size_t[]){classes}, "fc.bias");
+    const size_t head[] = {net->options.classes, net->features};
+    net->head_weight = add_tensor(&b, CDUL_HEAD_WEIGHT, "fc", 2, head);
+    net->head_bias = add_tensor(&b, CDUL_HEAD_BIAS, "fc", 1, head);
     return cdul_scope_close(&b.scope, err);
 }
 
@@ -391,11 +394,10 @@ static cdul_tensor *folded_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p
 /* unit(x), or max(0, unit(x)), or max(0, unit(x) + residual). */
 static cdul_tensor *pass_unit(cdul_scope *s, const cdul_resnet_unit *u, pass p,
                               const cdul_tensor *x, const cdul_tensor *residual, bool relu) {
-    cdul_tensor *y =
-        p.batch_statistics
-            ? cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), u->bn_weight,
-                                     u->bn_bias, u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps)
-            : folded_unit(s, u, p, x);
+    const cdul_norm norm = {u->bn_weight, u->bn_bias, u->bn_mean, u->bn_var, BN_MOMENTUM, p.eps};
+    cdul_tensor *y = p.batch_statistics
+                         ? cdul_tensor_batch_norm(s, convolve(s, u, p, x, u->weight, NULL), &norm)
+                         : folded_unit(s, u, p, x);
     if (residual) observe(p.ranges, s, y);
     if (relu) y = cdul_tensor_add_relu_(s, y, residual);
     observe(p.ranges, s, y);

@@ -5,7 +5,6 @@
 #include "base/json.h"
 #include "base/machine.h"
 #include "base/progress.h"
-#include "train/loss.h"
 
 #include <errno.h>
 #include <math.h>
@@ -357,6 +356,8 @@ static cdul_status finish(const cdul_trainer *t, cdul_train_result *result, cdul
 
 cdul_status cdul_train(const cdul_train_params *params, cdul_train_result *result,
                        cdul_error *err) {
+    cdul_train_result unwanted;
+    if (!result) result = &unwanted;
     *result = (cdul_train_result){0};
     cdul_train_params settled = *params;
     settled.threads = cdul_threads(params->threads);
@@ -375,6 +376,7 @@ cdul_status cdul_train(const cdul_train_params *params, cdul_train_result *resul
     if (status == CDUL_OK) status = finish(&t, result, err);
     cdul_trainer_free(&t);
     leave_folder(params, &lock);
+    if (result == &unwanted) cdul_train_result_free(result);
     if (status == CDUL_ERR_CANCELLED) status = say_interrupted(checkpoint, err);
     /* if empty: a mistake leaves nothing */
     if (status != CDUL_OK && !existed) rmdir(params->output);

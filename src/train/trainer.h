@@ -133,6 +133,12 @@ void cdul_learner_swap_average(cdul_learner *learner);
 const char *cdul_learner_bad_weights(const cdul_learner *learner);
 const char *cdul_learner_bad_gradient(const cdul_learner *learner);
 
+/* The loss on pseudo-labels y, which are held fixed (loss.c). logits [B, C] of any float type, on
+ * `device`; it is computed in float32. labels [B, C] in [0, 1] in the caller's memory. Returns
+ * []. */
+cdul_tensor *cdul_loss(cdul_scope *scope, cdul_loss_kind kind, const cdul_tensor *logits,
+                       const float *labels, size_t b, size_t c, cdul_device device);
+
 /* --- Record --- */
 
 /* What the log says of one epoch. NAN = not measured. */

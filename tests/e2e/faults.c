@@ -63,8 +63,8 @@ static const struct {
     [STAT] = {"stat", EIO},        [MMAP] = {"mmap", ENOMEM},  [FLOCK] = {"flock", ENOLCK},
     [THREAD] = {"thread", EAGAIN}};
 
-static const char *const libraries[] = {"libcjson", "libprotobuf-c", "libjpeg",  "libpng",
-                                        "libwebp",  "libexpat",      "libxxhash"};
+static const char *const libraries[] = {"libcjson", "libjpeg",  "libpng",
+                                        "libwebp",  "libexpat", "libxxhash"};
 
 #define RANGES 16
 #define FRAMES 128

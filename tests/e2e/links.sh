@@ -41,7 +41,7 @@ reports() {
 reports label cJSON xxHash libjpeg-turbo libpng libwebp stb_image utf8proc OpenMP onnxruntime
 reports predict cJSON xxHash libjpeg-turbo libpng libwebp stb_image onnxruntime
 reports eval cJSON xxHash expat OpenMP
-reports train cJSON xxHash libjpeg-turbo libpng libwebp stb_image expat OpenMP protobuf-c libtorch
+reports train cJSON xxHash libjpeg-turbo libpng libwebp stb_image expat OpenMP libtorch
 
 # exports LIBRARY HEADER...
 exports() {

@@ -1,7 +1,7 @@
 /* src/train/loss.c against hand-worked values and numerical gradients. */
 #include "test.h"
 
-#include "train/loss.h"
+#include "train/trainer.h"
 
 #include <math.h>
 

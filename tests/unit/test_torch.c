@@ -158,8 +158,8 @@ static void batch_norm_uses_the_batch_and_moves_its_statistics(void **state) {
     cdul_tensor *weight = vector(&s, 1, (float[]){2}), *bias = vector(&s, 1, (float[]){1});
     cdul_tensor *mean = vector(&s, 1, (float[]){0}), *var = vector(&s, 1, (float[]){4});
     float got[2];
-    cdul_tensor_read(&s, cdul_tensor_batch_norm(&s, x, weight, bias, mean, var, 0.1, 0), CDUL_F32,
-                     got, 2);
+    const cdul_norm norm = {weight, bias, mean, var, .momentum = 0.1};
+    cdul_tensor_read(&s, cdul_tensor_batch_norm(&s, x, &norm), CDUL_F32, got, 2);
     assert_near(got[0], -1); /* (1 - 2) / 1 * 2 + 1 */
     assert_near(got[1], 3); /* (3 - 2) / 1 * 2 + 1 */
     assert_near(cdul_tensor_item(&s, mean), 0.2F); /* 0.9 * 0 + 0.1 * 2 */
