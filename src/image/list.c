@@ -72,39 +72,28 @@ static cdul_status read_folder(walk *w, const char *path, const char *relative,
     DIR *stream = opendir(path);
     if (!stream) return cdul_fail_errno(w->err, "%s: cannot read folder", path);
     cdul_status status = CDUL_OK;
-    while (status == CDUL_OK) {
-        errno = 0;
-        const struct dirent *entry = readdir(stream);
-        if (!entry) {
-            if (errno) status = cdul_fail_errno(w->err, "%s: cannot read folder", path);
-            break;
-        }
+    const struct dirent *entry;
+    while (status == CDUL_OK && (errno = 0, entry = readdir(stream)))
         status = sort_entry(w, path, relative, entry, folders);
-    }
+    if (status == CDUL_OK && errno)
+        status = cdul_fail_errno(w->err, "%s: cannot read folder", path);
     closedir(stream);
     return status;
 }
 
 static cdul_status walk_folder(walk *w, const char *relative, const level *above) {
     cdul_strings folders = {0};
-    struct stat info;
-    cdul_status status = CDUL_OK;
+    struct stat info = {0};
     char *path = *relative ? cdul_path_join(w->folder, relative) : strdup(w->folder);
-    if (!path) {
-        status = cdul_fail_memory(w->err, "image list");
-        goto done;
-    }
-    if (stat(path, &info) != 0) {
-        status = cdul_fail_errno(w->err, "%s", path);
-        goto done;
-    }
-    for (const level *l = above; l; l = l->above)
-        if (l->device == info.st_dev && l->inode == info.st_ino) goto done;
-    level here = {above, info.st_dev, info.st_ino};
-    status = read_folder(w, path, relative, &folders);
+    cdul_status status = path ? CDUL_OK : cdul_fail_memory(w->err, "image list");
+    if (status == CDUL_OK && stat(path, &info) != 0) status = cdul_fail_errno(w->err, "%s", path);
+    bool loop = false;
+    for (const level *l = above; l && !loop; l = l->above)
+        loop = l->device == info.st_dev && l->inode == info.st_ino;
+    const level here = {above, info.st_dev, info.st_ino};
+    if (status == CDUL_OK && !loop) status = read_folder(w, path, relative, &folders);
     for (size_t i = 0; status == CDUL_OK && i < folders.count; i++)
         status = walk_folder(w, folders.items[i], &here);
-done:
     cdul_strings_free(&folders);
     free(path);
     return status;
