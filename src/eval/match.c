@@ -19,43 +19,38 @@ static const char *const image_extensions[] = {".jpg", ".jpeg", ".png", ".webp",
                                                ".gif", ".tga",  ".pnm", ".ppm",  ".pgm",
                                                ".pbm", ".psd",  ".tif", ".tiff"};
 
-/* "images/000005.jpg" becomes "000005"; "a.b" stays, as ".b" is no extension of images. */
-static cdul_status add_stem(cdul_strings *stems, const char *name, cdul_error *err) {
+/* The base name without an image's extension: "images/000005.jpg" gives "000005". */
+typedef struct stem {
+    const char *text; /* `length` bytes of the image's name */
+    size_t length, row;
+} stem;
+
+static stem stem_of(const char *name, size_t row) {
     const char *base = cdul_path_base(name), *extension = cdul_path_extension(base);
     size_t length = strlen(base);
     for (size_t i = 0; i < sizeof image_extensions / sizeof image_extensions[0]; i++)
         if (strcasecmp(extension, image_extensions[i]) == 0) length = (size_t)(extension - base);
-    return cdul_strings_add_n(stems, base, length, err);
+    return (stem){base, length, row};
 }
-
-typedef struct stem {
-    const char *text;
-    size_t row;
-} stem;
 
 static int by_text(const void *a, const void *b) {
-    return strcmp(((const stem *)a)->text, ((const stem *)b)->text);
+    const stem *x = a, *y = b;
+    int order = memcmp(x->text, y->text, x->length < y->length ? x->length : y->length);
+    return order ? order : (x->length > y->length) - (x->length < y->length);
 }
 
-/* The stems of `names` with their rows, sorted. `texts` owns the stems. */
-static cdul_status sort_stems(const cdul_strings *names, cdul_strings *texts, stem **out,
-                              cdul_error *err) {
-    cdul_status status = CDUL_OK;
-    for (size_t i = 0; i < names->count && status == CDUL_OK; i++)
-        status = add_stem(texts, names->items[i], err);
-    if (status != CDUL_OK) return status;
+/* The stems of `names`, sorted; the caller frees them. NULL without memory. */
+static stem *sort_stems(const cdul_strings *names) {
     stem *stems = calloc(names->count ? names->count : 1, sizeof *stems);
-    if (!stems) return cdul_fail_memory(err, "base names of images");
-    for (size_t i = 0; i < names->count; i++) stems[i] = (stem){texts->items[i], i};
-    if (names->count) qsort(stems, names->count, sizeof *stems, by_text);
-    *out = stems;
-    return CDUL_OK;
+    for (size_t i = 0; stems && i < names->count; i++) stems[i] = stem_of(names->items[i], i);
+    if (stems) qsort(stems, names->count, sizeof *stems, by_text);
+    return stems;
 }
 
 /* How many stems from `first` on are equal. */
 static size_t run_length(const stem *stems, size_t count, size_t first) {
     size_t end = first + 1;
-    while (end < count && strcmp(stems[end].text, stems[first].text) == 0) end++;
+    while (end < count && by_text(&stems[end], &stems[first]) == 0) end++;
     return end - first;
 }
 
@@ -64,7 +59,7 @@ static size_t run_length(const stem *stems, size_t count, size_t first) {
 static void join_stems(const stem *scored, size_t n_scored, const stem *truth, size_t n_truth,
                        size_t *row_of, size_t *ambiguous) {
     for (size_t i = 0, j = 0; i < n_scored && j < n_truth;) {
-        int order = strcmp(scored[i].text, truth[j].text);
+        int order = by_text(&scored[i], &truth[j]);
         if (order < 0) i++;
         if (order > 0) j++;
         if (order != 0) continue;
@@ -85,8 +80,6 @@ static void join_stems(const stem *scored, size_t n_scored, const stem *truth, s
 static cdul_status match_images(const cdul_strings *scored, const cdul_strings *truth,
                                 size_t *row_of, size_t *ambiguous, cdul_error *err) {
     cdul_index *index = NULL;
-    cdul_strings scored_texts = {0}, truth_texts = {0};
-    stem *scored_stems = NULL, *truth_stems = NULL;
     bool all = true;
     cdul_status status = cdul_index_new(truth, &index, err);
     if (status != CDUL_OK) return status;
@@ -94,14 +87,15 @@ static cdul_status match_images(const cdul_strings *scored, const cdul_strings *
         row_of[i] = cdul_index_find(index, scored->items[i]);
         all = all && row_of[i] != CDUL_NOT_FOUND;
     }
-    if (!all) status = sort_stems(scored, &scored_texts, &scored_stems, err);
-    if (!all && status == CDUL_OK) status = sort_stems(truth, &truth_texts, &truth_stems, err);
-    if (!all && status == CDUL_OK)
-        join_stems(scored_stems, scored->count, truth_stems, truth->count, row_of, ambiguous);
-    free(scored_stems);
-    free(truth_stems);
-    cdul_strings_free(&scored_texts);
-    cdul_strings_free(&truth_texts);
+    if (!all) {
+        stem *scored_stems = sort_stems(scored), *truth_stems = sort_stems(truth);
+        if (scored_stems && truth_stems)
+            join_stems(scored_stems, scored->count, truth_stems, truth->count, row_of, ambiguous);
+        else
+            status = cdul_fail_memory(err, "base names of images");
+        free(scored_stems);
+        free(truth_stems);
+    }
     cdul_index_free(index);
     return status;
 }
@@ -156,23 +150,19 @@ static cdul_status lay_out(const cdul_truth *truth, const size_t *row_of, size_t
 
 cdul_status cdul_truth_match(const cdul_truth *truth, const cdul_strings *images,
                              const cdul_strings *classes, cdul_matched *out, cdul_error *err) {
-    cdul_matched matched = {.classes = classes->count};
+    *out = (cdul_matched){.classes = classes->count};
     size_t *row_of = calloc(images->count ? images->count : 1, sizeof *row_of);
     size_t *column_of = calloc(classes->count ? classes->count : 1, sizeof *column_of);
     cdul_status status =
         row_of && column_of ? CDUL_OK : cdul_fail_memory(err, "matched ground truth");
     if (status == CDUL_OK) status = match_classes(classes, &truth->classes, column_of, err);
     if (status == CDUL_OK)
-        status = match_images(images, &truth->images, row_of, &matched.ambiguous, err);
-    if (status == CDUL_OK) status = lay_out(truth, row_of, images->count, column_of, &matched, err);
+        status = match_images(images, &truth->images, row_of, &out->ambiguous, err);
+    if (status == CDUL_OK) status = lay_out(truth, row_of, images->count, column_of, out, err);
     free(row_of);
     free(column_of);
-    if (status != CDUL_OK) {
-        cdul_matched_free(&matched);
-        return status;
-    }
-    *out = matched;
-    return CDUL_OK;
+    if (status != CDUL_OK) cdul_matched_free(out);
+    return status;
 }
 
 void cdul_matched_drop_empty(cdul_matched *matched) {

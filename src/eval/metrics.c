@@ -264,19 +264,16 @@ cdul_status cdul_metrics_compute(const float *scores, const cdul_matched *matche
     cdul_metrics_options settled = *options;
     settled.threads = cdul_threads(options->threads);
     const problem p = {scores, matched, &settled};
-    cdul_metrics metrics = {.images = matched->images, .classes = matched->classes};
-    metrics.per_class = calloc(matched->classes, sizeof *metrics.per_class);
-    cdul_status status =
-        metrics.per_class ? CDUL_OK : cdul_fail_memory(err, "measures of each class");
-    if (status == CDUL_OK) status = measure_classes(&p, metrics.per_class, err);
-    if (status == CDUL_OK) status = count_top(&p, metrics.per_class, err);
-    if (status != CDUL_OK) {
-        cdul_metrics_free(&metrics);
-        return status;
-    }
-    summarise(&metrics);
-    *out = metrics;
-    return CDUL_OK;
+    *out = (cdul_metrics){.images = matched->images, .classes = matched->classes};
+    out->per_class = calloc(matched->classes, sizeof *out->per_class);
+    cdul_status status = out->per_class ? CDUL_OK : cdul_fail_memory(err, "measures of each class");
+    if (status == CDUL_OK) status = measure_classes(&p, out->per_class, err);
+    if (status == CDUL_OK) status = count_top(&p, out->per_class, err);
+    if (status == CDUL_OK)
+        summarise(out);
+    else
+        cdul_metrics_free(out);
+    return status;
 }
 
 void cdul_metrics_free(cdul_metrics *metrics) {
@@ -305,12 +302,11 @@ cdul_status cdul_curve_compute(const float *scores, const cdul_matched *matched,
     options.difficult = difficult;
     const problem p = {scores, matched, &options};
     size_t n = matched->images, count = 0, positives = 0;
-    cdul_curve curve = {0};
     cdul_entry *entries = calloc(n ? n : 1, 2 * sizeof *entries);
-    curve.points = calloc(n ? n : 1, sizeof *curve.points);
-    if (!entries || !curve.points) {
+    *out = (cdul_curve){.points = calloc(n ? n : 1, sizeof *out->points)};
+    if (!entries || !out->points) {
         free(entries);
-        cdul_curve_free(&curve);
+        cdul_curve_free(out);
         return cdul_fail_memory(err, "precision-recall curve");
     }
     for (size_t i = 0; i < n; i++) {
@@ -320,9 +316,8 @@ cdul_status cdul_curve_compute(const float *scores, const cdul_matched *matched,
         positives += is == POSITIVE;
     }
     cdul_entries_sort(entries, entries + n, count);
-    trace(entries, count, positives, &curve);
+    trace(entries, count, positives, out);
     free(entries);
-    *out = curve;
     return CDUL_OK;
 }
 

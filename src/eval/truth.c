@@ -240,18 +240,15 @@ static cdul_status read_text(const char *path, cdul_truth *truth, cdul_error *er
 }
 
 cdul_status cdul_truth_read(const char *path, cdul_truth *out, cdul_error *err) {
-    cdul_truth truth = {0};
+    *out = (cdul_truth){0};
+    /* Only finds a class that occurs twice. */
     cdul_index *classes = NULL;
-    cdul_status status = cdul_path_is_folder(path) ? cdul_truth_read_voc(path, &truth, err)
-                                                   : read_text(path, &truth, err);
-    if (status == CDUL_OK && truth.images.count == 0)
+    cdul_status status =
+        cdul_path_is_folder(path) ? cdul_truth_read_voc(path, out, err) : read_text(path, out, err);
+    if (status == CDUL_OK && out->images.count == 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no images", path);
-    if (status == CDUL_OK) status = cdul_index_new(&truth.classes, &classes, err);
+    if (status == CDUL_OK) status = cdul_index_new(&out->classes, &classes, err);
     cdul_index_free(classes);
-    if (status != CDUL_OK) {
-        cdul_truth_free(&truth);
-        return status;
-    }
-    *out = truth;
-    return CDUL_OK;
+    if (status != CDUL_OK) cdul_truth_free(out);
+    return status;
 }

@@ -118,9 +118,9 @@ void cdul_predictions_discard(cdul_predictions **predictions) {
 typedef struct reader {
     const char *path;
     cdul_index *classes;
-    cdul_labels labels;
-    size_t capacity; /* rows in labels.values */
-    size_t given;
+    cdul_labels *labels;
+    size_t capacity; /* rows in labels->values */
+    size_t *given;
     bool *seen; /* [C]: classes seen in the current line */
 } reader;
 
@@ -131,7 +131,7 @@ static cdul_status read_label(reader *r, const cJSON *label, float *row, const c
     cdul_status status = cdul_json_string(label, "name", where, &name, NULL, err);
     if (status == CDUL_OK) status = cdul_json_number(label, "score", where, &score, NULL, err);
     if (status != CDUL_OK) return status;
-    const cdul_strings *classes = &r->labels.classes;
+    const cdul_strings *classes = &r->labels->classes;
     size_t c = cdul_index_find(r->classes, name);
     if (c == CDUL_NOT_FOUND) {
         const char *near =
@@ -145,7 +145,7 @@ static cdul_status read_label(reader *r, const cJSON *label, float *row, const c
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\": score %g is not in [0, 1]", where,
                          name, score);
     r->seen[c] = true;
-    r->given++;
+    ++*r->given;
     row[c] = (float)score;
     return CDUL_OK;
 }
@@ -154,12 +154,12 @@ static cdul_status read_line(reader *r, const char *line, size_t size, const cha
                              cdul_error *err) {
     cJSON *json = NULL;
     const char *image;
-    size_t c = r->labels.classes.count;
+    size_t c = r->labels->classes.count;
     cdul_status status = cdul_json_parse(line, size, where, &json, err);
     if (status == CDUL_OK) status = cdul_json_string(json, "image", where, &image, NULL, err);
     if (status == CDUL_OK)
-        status = cdul_grow(&r->labels.values, r->labels.images.count + 1, &r->capacity,
-                           c * sizeof *r->labels.values, "predictions", err);
+        status = cdul_grow(&r->labels->values, r->labels->images.count + 1, &r->capacity,
+                           c * sizeof *r->labels->values, "predictions", err);
     if (status != CDUL_OK) goto done;
     const cJSON *labels = cJSON_GetObjectItemCaseSensitive(json, "labels"), *label;
     if (!cJSON_IsArray(labels)) {
@@ -167,12 +167,12 @@ static cdul_status read_line(reader *r, const char *line, size_t size, const cha
                            "%s: labels: expected a list of {\"name\", \"score\"}", where);
         goto done;
     }
-    float *row = r->labels.values + r->labels.images.count * c;
+    float *row = r->labels->values + r->labels->images.count * c;
     memset(row, 0, c * sizeof *row);
     memset(r->seen, 0, c * sizeof *r->seen);
     for (label = labels->child; label && status == CDUL_OK; label = label->next)
         status = read_label(r, label, row, where, err);
-    if (status == CDUL_OK) status = cdul_strings_add(&r->labels.images, image, err);
+    if (status == CDUL_OK) status = cdul_strings_add(&r->labels->images, image, err);
 done:
     cJSON_Delete(json);
     return status;
@@ -197,7 +197,7 @@ static cdul_status read_lines(reader *r, FILE *stream, cdul_error *err) {
 /* No image may occur in two lines. */
 static cdul_status check_images(const reader *r, cdul_error *err) {
     cdul_index *index = NULL;
-    cdul_status status = cdul_index_new(&r->labels.images, &index, err);
+    cdul_status status = cdul_index_new(&r->labels->images, &index, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s: images", r->path);
     cdul_index_free(index);
     return status;
@@ -205,25 +205,21 @@ static cdul_status check_images(const reader *r, cdul_error *err) {
 
 static cdul_status read_jsonl(const char *path, FILE *stream, const cdul_strings *classes,
                               cdul_labels *out, size_t *given, cdul_error *err) {
-    reader r = {.path = path};
-    cdul_status status = CDUL_OK;
+    reader r = {.path = path, .labels = out, .given = given};
+    *out = (cdul_labels){0};
+    *given = 0;
     if (classes->count == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: no classes to look for", path);
     r.seen = calloc(classes->count, sizeof *r.seen);
-    if (!r.seen) status = cdul_fail_memory(err, path);
-    if (status == CDUL_OK) status = cdul_strings_copy(classes, &r.labels.classes, err);
-    if (status == CDUL_OK) status = cdul_index_new(&r.labels.classes, &r.classes, err);
+    cdul_status status = r.seen ? CDUL_OK : cdul_fail_memory(err, path);
+    if (status == CDUL_OK) status = cdul_strings_copy(classes, &out->classes, err);
+    if (status == CDUL_OK) status = cdul_index_new(&out->classes, &r.classes, err);
     if (status == CDUL_OK) status = read_lines(&r, stream, err);
     if (status == CDUL_OK) status = check_images(&r, err);
     cdul_index_free(r.classes);
     free(r.seen);
-    if (status != CDUL_OK) {
-        cdul_labels_free(&r.labels);
-        return status;
-    }
-    *out = r.labels;
-    *given = r.given;
-    return CDUL_OK;
+    if (status != CDUL_OK) cdul_labels_free(out);
+    return status;
 }
 
 /* --- Reading any --- */
