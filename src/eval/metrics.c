@@ -14,12 +14,6 @@ cdul_metrics_options cdul_metrics_defaults(void) {
 /* How a truth value is counted. */
 typedef enum judgement { NEGATIVE = 0, POSITIVE = 1, LEFT_OUT } judgement;
 
-static judgement judge(uint8_t truth, cdul_difficult difficult) {
-    if (truth != CDUL_DIFFICULT) return truth == CDUL_PRESENT ? POSITIVE : NEGATIVE;
-    if (difficult == CDUL_DIFFICULT_IGNORE) return LEFT_OUT;
-    return difficult == CDUL_DIFFICULT_POSITIVE ? POSITIVE : NEGATIVE;
-}
-
 typedef struct problem {
     const float *scores;
     const cdul_matched *matched;
@@ -31,7 +25,11 @@ static float score_at(const problem *p, size_t i, size_t c) {
 }
 
 static judgement judgement_at(const problem *p, size_t i, size_t c) {
-    return judge(p->matched->values[i * p->matched->classes + c], p->options->difficult);
+    const uint8_t truth = p->matched->values[i * p->matched->classes + c];
+    const cdul_difficult difficult = p->options->difficult;
+    if (truth != CDUL_DIFFICULT) return truth == CDUL_PRESENT ? POSITIVE : NEGATIVE;
+    if (difficult == CDUL_DIFFICULT_IGNORE) return LEFT_OUT;
+    return difficult == CDUL_DIFFICULT_POSITIVE ? POSITIVE : NEGATIVE;
 }
 
 /* --- One class --- */

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #ifdef __x86_64__
 #include <immintrin.h>

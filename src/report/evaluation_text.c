@@ -5,21 +5,12 @@
 
 #include <math.h>
 #include <stddef.h>
-#include <string.h>
 
 #define WIDTH  80
 #define MARGIN 16 /* width of the measures' names */
 #define COLUMN 13 /* least width of a file's column: five fit */
 /* Widths of the first two columns of the table of classes. */
 enum { NAME = 20, POSITIVES = 10 };
-
-/* How many files fit side by side, and how wide their columns become. */
-static size_t columns_that_fit(size_t count, int margin, int *width) {
-    size_t most = (size_t)(WIDTH - margin) / COLUMN, fit = count < most ? count : most;
-    int each = (WIDTH - margin) / (int)fit;
-    *width = each < 26 ? each : 26;
-    return fit;
-}
 
 /* Prints `text` in `width` cells. Longer text loses its middle, where file names differ least. */
 static void print_fitted(FILE *stream, const char *text, int width, bool left) {
@@ -126,8 +117,9 @@ static void print_classes(const columns *c) {
 /* Prints one table below the other until all files had a column. */
 static void print_tables(FILE *stream, const cdul_evaluation *e, int margin,
                          void (*print)(const columns *)) {
-    columns c = {.stream = stream, .e = e};
-    size_t fit = columns_that_fit(e->count, margin, &c.width);
+    size_t most = (size_t)(WIDTH - margin) / COLUMN, fit = e->count < most ? e->count : most;
+    int width = (WIDTH - margin) / (int)fit;
+    columns c = {.stream = stream, .e = e, .width = width < 26 ? width : 26};
     for (; c.first < e->count; c.first += fit) {
         c.end = c.first + fit < e->count ? c.first + fit : e->count;
         print(&c);

@@ -126,24 +126,16 @@ static size_t choose_classes(cdul_html *html, const float *scores, const bool *p
     return count;
 }
 
-static void write_thumbnail(FILE *stream, const cdul_thumbnail *thumbnail) {
-    if (!thumbnail) {
-        fputs(",0,0,\"\"", stream);
-        return;
-    }
-    fprintf(stream, ",%zu,%zu,\"", thumbnail->width, thumbnail->height);
-    cdul_markup_base64(stream, thumbnail->jpeg, thumbnail->size);
-    putc('"', stream);
-}
-
 /* [name, width, height, JPEG, uncertainty, [class, thousandths, picked, ...]] */
 static void write_image(cdul_html *html, const char *image, const cdul_thumbnail *thumbnail,
                         const float *scores, const bool *picked) {
     FILE *stream = html->stream;
     fputs(html->shown ? ",\n[" : "[", stream);
     cdul_json_write_string(stream, image, true);
-    write_thumbnail(stream, thumbnail);
-    fprintf(stream, ",%.3f,[", uncertainty(scores, html->classes->count));
+    fprintf(stream, ",%zu,%zu,\"", thumbnail ? thumbnail->width : 0,
+            thumbnail ? thumbnail->height : 0);
+    if (thumbnail) cdul_markup_base64(stream, thumbnail->jpeg, thumbnail->size);
+    fprintf(stream, "\",%.3f,[", uncertainty(scores, html->classes->count));
     size_t count = choose_classes(html, scores, picked);
     for (size_t i = 0; i < count; i++) {
         size_t c = html->order[i];

@@ -7,7 +7,6 @@
 #include "base/map.h"
 #include "labels/label_file.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

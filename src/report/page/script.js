@@ -4,10 +4,10 @@
   const read = id => JSON.parse($(id).textContent);
   const summary = read("summary");
   const classes = summary.classes;
-  const images = read("images").map(([name, width, height, jpeg, doubt, flat], at) => {
+  const images = read("images").map(([name, width, height, jpeg, doubt, flat]) => {
     const labels = [];
     for (let i = 0; i < flat.length; i += 3) labels.push({ c: flat[i], score: flat[i + 1] / 1000, picked: flat[i + 2] === 1 });
-    return { at, name, width, height, src: jpeg && "data:image/jpeg;base64," + jpeg, doubt, labels, picked: labels.filter(l => l.picked) };
+    return { name, width, height, src: jpeg && "data:image/jpeg;base64," + jpeg, doubt, labels, picked: labels.filter(l => l.picked) };
   });
   const state = { chosen: -1, query: "", show: "all", sort: "list" };
   const CHUNK = 60;
@@ -35,7 +35,7 @@
     return element;
   }
 
-  /* --- Histograms: heights are logarithmic, as nearly all scores of a class lie in the first bin --- */
+  /* --- Histograms: logarithmic heights, as nearly all scores of a class lie in the first bin --- */
 
   function bars(bins, width, height, css) {
     const most = Math.log1p(Math.max(1, ...bins)), slot = width / bins.length;
@@ -95,8 +95,6 @@
 
   /* --- What is shown, in which order --- */
 
-  const scoreOf = (image, c) => (image.labels.find(l => l.c === c) || { score: 0 }).score;
-  const bestOf = image => image.labels.length ? image.labels[0].score : 0;
   function fits(image, words) {
     if (state.chosen >= 0 && !image.picked.some(l => l.c === state.chosen)) return false;
     if (state.show === "labelled" && !image.picked.length) return false;
@@ -105,7 +103,7 @@
     return words.every(word => text.includes(word));
   }
   function keyOf(image) {
-    const c = state.chosen, score = c >= 0 ? scoreOf(image, c) : bestOf(image);
+    const c = state.chosen, label = c >= 0 ? image.labels.find(l => l.c === c) : image.labels[0], score = label ? label.score : 0;
     switch (state.sort) {
       case "high": return -score;
       case "low": return score;
@@ -117,7 +115,7 @@
   function update() {
     const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
     view = images.filter(image => fits(image, words)).map(image => [keyOf(image), image])
-      .sort((a, b) => a[0] - b[0] || a[1].at - b[1].at).map(pair => pair[1]);
+      .sort((a, b) => a[0] - b[0]).map(pair => pair[1]);
     rendered = current = 0;
     $("grid").replaceChildren();
     $("sort").value = state.sort;
@@ -186,7 +184,8 @@
     return make("li", { className: label.picked ? "picked" : "" },
       make("span", { title: c.name }, c.name), track, make("span", {}, label.score.toFixed(3)));
   }
-  let opened = 0; /* closing gives focus back to the tile that was opened first, which moves `current` */
+  /* The image in the dialog. Not `current`: closing puts the focus on the tile opened first, which sets `current`. */
+  let opened = 0;
   function open(position) {
     const image = view[position], dialog = $("detail");
     if (!image) return;
