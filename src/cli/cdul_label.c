@@ -115,8 +115,8 @@ static cdul_status write_all(const cdul_label_cli *o, cdul_cli *cli, cdul_label_
                              cdul_error *err) {
     cdul_label_cli made = *o;
     if (!o->scores) made.label.precision = result->precision;
-    if (!(result->labels.config = cdul_options_json(cli->program, &made)))
-        return cdul_fail_memory(err, "options");
+    result->labels.config = cdul_options_json(cli->program, &made);
+    if (!result->labels.config) return cdul_fail_memory(err, "options");
     cdul_status status = o->scores ? CDUL_OK : write_skipped(o, cli, &result->skipped, err);
     return status == CDUL_OK ? write_labels(o, cli, result, err) : status;
 }
@@ -176,12 +176,13 @@ static cdul_status inspect(const cdul_label_cli *o, const cdul_cli *cli, cdul_er
 
 static cdul_status check_idle(const cdul_label_cli *o, const cdul_cli *cli, cdul_error *err) {
     const char *work = o->merge ? "--merge" : "--scores";
-    const cdul_option *idle = NULL;
     if (!o->merge && !o->scores) return CDUL_OK;
-    if ((idle = cdul_parsed_idle(cli->parsed, CDUL_LABEL_WITHOUT_IMAGES)))
+    const cdul_option *idle = cdul_parsed_idle(cli->parsed, CDUL_LABEL_WITHOUT_IMAGES);
+    if (idle)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "%s embeds no images, so --%s has no use: leave it out", work, idle->name);
-    if (o->merge && (idle = cdul_parsed_idle(cli->parsed, CDUL_LABEL_MERGE)))
+    if (o->merge) idle = cdul_parsed_idle(cli->parsed, CDUL_LABEL_MERGE);
+    if (idle)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--merge changes no label, so --%s has no use: give it to the runs of the "
                          "parts",

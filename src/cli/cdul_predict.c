@@ -41,7 +41,7 @@ static cdul_status add(void *user, size_t i, const float *scores, void *kept, cd
     j->labels += cdul_threshold_pick(&j->threshold, cdul_classifier_thresholds(j->classifier),
                                      scores, j->classes->count, j->picked);
     j->predicted++;
-    bool everything = j->options->format == CDUL_FORMAT_CSV;
+    bool everything = j->options->format == CDUL_PREDICTIONS_CSV;
     cdul_predictions_add(j->predictions, j->names.items[i], scores, everything ? NULL : j->picked);
     if (j->html) cdul_html_add(j->html, i, j->names.items[i], kept, scores, j->picked);
     return CDUL_OK;
@@ -80,10 +80,8 @@ static void introduce(const job *j, cdul_inference asked) {
                     cdul_classifier_path(j->classifier), j->classes->count, p->width, p->height);
     if (asked != CDUL_INFERENCE_AUTO) /* the choice says what it took */
         cdul_cli_detail(j->cli, "precision: %s", precisions[asked]);
-    if (strcmp(placement, "CPU") != 0)
-        cdul_cli_say(j->cli, "provider: %s", placement);
-    else
-        cdul_cli_detail(j->cli, "provider: %s", placement);
+    cdul_cli_tell(j->cli, strcmp(placement, "CPU") == 0 ? CDUL_EVENT_DETAIL : CDUL_EVENT_NOTE,
+                  "provider: %s", placement);
 }
 
 static cdul_status open_classifier(job *j, cdul_error *err) {
@@ -158,9 +156,8 @@ static cdul_status open_outputs(job *j, cdul_error *err) {
     j->picked = calloc(c, sizeof *j->picked);
     j->common = calloc(c, sizeof *j->common);
     if (!j->picked || !j->common) return cdul_fail_memory(err, "predictions");
-    cdul_status status = cdul_predictions_open(
-        o->output, o->format == CDUL_FORMAT_CSV ? CDUL_PREDICTIONS_CSV : CDUL_PREDICTIONS_JSONL,
-        j->classes, &j->predictions, err);
+    cdul_status status =
+        cdul_predictions_open(o->output, o->format, j->classes, &j->predictions, err);
     if (status != CDUL_OK || !o->html) return status;
     describe(j, threshold, sizeof threshold);
     snprintf(j->subtitle, sizeof j->subtitle, "%.180s: %s", cdul_classifier_path(j->classifier),
@@ -188,12 +185,6 @@ static cdul_status predict(job *j, cdul_error *err) {
     }
     if (status == CDUL_ERR_CANCELLED && !to_stdout(j))
         cdul_error_prefix(err, "%s is not written; run the same command again", o->output);
-    return status;
-}
-
-static cdul_status commit(job *j, cdul_error *err) {
-    cdul_status status = cdul_predictions_commit(&j->predictions, err);
-    if (status == CDUL_OK && j->html) status = cdul_html_commit(&j->html, err);
     return status;
 }
 
@@ -240,15 +231,15 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     j.params.predicted = add;
     j.params.skipped = pass_over;
     j.params.user = &j;
-    double start = 0;
     cdul_status status = choose_threshold(&j, err);
     if (status == CDUL_OK) status = list_images(&j, err);
     if (status == CDUL_OK) status = open_classifier(&j, err);
     if (status == CDUL_OK) status = open_outputs(&j, err);
-    start = cdul_clock();
+    const double start = cdul_clock();
     if (status == CDUL_OK) status = predict(&j, err);
     if (status == CDUL_OK && j.predicted == 0) status = cdul_skipped_fail(&j.skipped, err);
-    if (status == CDUL_OK) status = commit(&j, err);
+    if (status == CDUL_OK) status = cdul_predictions_commit(&j.predictions, err);
+    if (status == CDUL_OK && j.html) status = cdul_html_commit(&j.html, err);
     if (status == CDUL_OK) status = report_skipped(&j, err);
     if (status == CDUL_OK) summarise(&j, cdul_clock() - start);
     close_job(&j);

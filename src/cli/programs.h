@@ -52,8 +52,6 @@ typedef struct cdul_train_cli {
 
 /* --- cdul-predict --- */
 
-typedef enum cdul_format { CDUL_FORMAT_JSONL, CDUL_FORMAT_CSV } cdul_format;
-
 typedef struct cdul_predict_cli {
     cdul_classifier_options network;
     cdul_predict_params predict;
@@ -61,7 +59,7 @@ typedef struct cdul_predict_cli {
     const char *threshold; /* "auto", "relative" or a number: cdul_threshold_parse */
     size_t top_k; /* 0 = all above the threshold */
     const char *output; /* "-" = standard output */
-    cdul_format format;
+    cdul_predictions_format format;
     const char *html; /* report, or NULL */
 } cdul_predict_cli;
 

@@ -49,10 +49,7 @@ cdul_status cdul_reporter_new(FILE *stream, cdul_level level, cdul_progress_mode
     *out = NULL;
     cdul_reporter *reporter = calloc(1, sizeof *reporter);
     if (!reporter) return cdul_fail_memory(err, "reporter");
-    if (pthread_mutex_init(&reporter->lock, NULL) != 0) {
-        free(reporter);
-        return cdul_fail(err, CDUL_ERR_RUNTIME, "cannot create a lock for the progress line");
-    }
+    pthread_mutex_init(&reporter->lock, NULL);
     reporter->stream = stream;
     reporter->level = level;
     reporter->shows = mode != CDUL_PROGRESS_NEVER && level > CDUL_QUIET;
@@ -182,11 +179,16 @@ static void draw(cdul_reporter *r, double now) {
     fflush(r->stream);
 }
 
-/* Sets the note without control characters: file names come here. */
+/* A name in a text must not steer the terminal: of the control characters only those in `allowed`
+ * pass. */
+static void defuse(char *text, const char *allowed) {
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 || *text == 0x7f) && !strchr(allowed, *text)) *text = '?';
+}
+
 static void set_text(char *to, size_t size, const char *text) {
     snprintf(to, size, "%s", text ? text : "");
-    for (; *to; to++)
-        if ((unsigned char)*to < 0x20 || *to == 0x7f) *to = '?';
+    defuse(to, "");
 }
 
 static void begin(cdul_reporter *r, const char *verb, size_t total) {
@@ -225,17 +227,10 @@ static void end(cdul_reporter *r) {
     r->active = false;
 }
 
-/* A name in a message must not steer the terminal; only line breaks and tabs pass. */
-static void defuse(char *text) {
-    for (; *text; text++)
-        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f)
-            *text = '?';
-}
-
 static void message(cdul_reporter *r, cdul_level least, const char *prefix, const char *text) {
     char *safe = r->level >= least ? strdup(text) : NULL;
     if (!safe) return;
-    defuse(safe);
+    defuse(safe, "\n\t");
     clear(r);
     fprintf(r->stream, "%s%s\n", prefix, safe);
     free(safe);

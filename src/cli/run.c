@@ -1,7 +1,6 @@
 /* What the four main() functions share. */
 #include "run.h"
 
-#include "options/common.h"
 #include "programs.h"
 
 #include <limits.h>
@@ -16,33 +15,16 @@ const cdul_program *const cdul_programs[] = {
     &cdul_program_label, &cdul_program_train, &cdul_program_predict, &cdul_program_eval, NULL,
 };
 
-static void tell(const cdul_cli *cli, cdul_event_kind kind, const char *format, va_list args) {
+void cdul_cli_tell(const cdul_cli *cli, cdul_event_kind kind, const char *format, ...) {
     char *text = NULL;
-    if (vasprintf(&text, format, args) < 0) return;
+    va_list args;
+    va_start(args, format);
+    int length = vasprintf(&text, format, args);
+    va_end(args);
+    if (length < 0) return;
     const cdul_event event = {.kind = kind, .text = text};
     cli->callbacks->on_progress(cli->callbacks->user, &event);
     free(text);
-}
-
-void cdul_cli_say(const cdul_cli *cli, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    tell(cli, CDUL_EVENT_NOTE, format, args);
-    va_end(args);
-}
-
-void cdul_cli_detail(const cdul_cli *cli, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    tell(cli, CDUL_EVENT_DETAIL, format, args);
-    va_end(args);
-}
-
-void cdul_cli_warn(const cdul_cli *cli, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    tell(cli, CDUL_EVENT_WARNING, format, args);
-    va_end(args);
 }
 
 /* Results go to stdout through a buffer: a full disk may show only here. */

@@ -15,9 +15,11 @@ typedef struct cdul_cli {
 } cdul_cli;
 
 /* A line for everybody, one for -v alone, and one about what should be mended. */
-void cdul_cli_say(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
-void cdul_cli_detail(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
-void cdul_cli_warn(const cdul_cli *cli, const char *format, ...) CDUL_PRINTF(2, 3);
+#define cdul_cli_say(cli, ...)    cdul_cli_tell(cli, CDUL_EVENT_NOTE, __VA_ARGS__)
+#define cdul_cli_detail(cli, ...) cdul_cli_tell(cli, CDUL_EVENT_DETAIL, __VA_ARGS__)
+#define cdul_cli_warn(cli, ...)   cdul_cli_tell(cli, CDUL_EVENT_WARNING, __VA_ARGS__)
+void cdul_cli_tell(const cdul_cli *cli, cdul_event_kind kind, const char *format, ...)
+    CDUL_PRINTF(3, 4);
 
 /* The work: `options` is the program's own struct. */
 typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error *err);

@@ -60,7 +60,7 @@ static const cdul_option table[] = {
     {CHOICE(
         "bad-batch", 0, train.bad_batch, "HOW", ONE_OF("stop", "skip"),
         "what to do where a loss or gradient is not finite: end the run, or leave that batch out")},
-    {SIZE("seed", 0, train.seed, "N", 0, 9007199254740992.0, "seed of everything that is random")},
+    {SIZE("seed", 0, train.seed, "N", 0, CDUL_MAX_WHOLE, "seed of everything that is random")},
 
     {.group = "Alignment",
      CHOICE(

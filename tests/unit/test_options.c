@@ -1,7 +1,5 @@
 #include "options_fixture.h"
 
-#include "cli/options/common.h"
-
 static void defaults_fill_the_struct(void **state) {
     (void)state;
     parse_result r;

@@ -1,6 +1,5 @@
 /* Completion scripts for bash, zsh and fish. What an argument completes to follows from its
  * placeholder: DIR is a folder, a choice one of its words, anything else a file. */
-#include "common.h"
 #include "pages.h"
 
 #include <string.h>
@@ -10,7 +9,7 @@ typedef void write_one(const cdul_program *program, const cdul_option *option, F
 static void each(const cdul_program *program, write_one *write, FILE *out) {
     for (const cdul_option *option = program->options; option->name; option++)
         write(program, option, out);
-    for (const cdul_option *option = cdul_common_of(program)->options; option->name; option++)
+    for (const cdul_option *option = cdul_common_of(program); option->name; option++)
         write(program, option, out);
 }
 
@@ -104,8 +103,9 @@ static void zsh_help(const char *text, FILE *out) {
     }
 }
 
-static void zsh_spec(const char *prefix, const char *name, char letter, const cdul_option *option,
-                     FILE *out) {
+static void zsh_spec(const cdul_option *option, const char *prefix, FILE *out) {
+    const char *name = option->name;
+    char letter = prefix[0] ? '\0' : option->letter;
     bool repeats = option->type == CDUL_OPTION_STRINGS;
     fputs("    ", out);
     if (letter && !repeats) fprintf(out, "'(-%c --%s)'", letter, name);
@@ -134,8 +134,8 @@ static void zsh_spec(const char *prefix, const char *name, char letter, const cd
 
 static void zsh_option(const cdul_program *program, const cdul_option *option, FILE *out) {
     (void)program;
-    zsh_spec("", option->name, option->letter, option, out);
-    if (cdul_option_negatable(option)) zsh_spec("no-", option->name, 0, option, out);
+    zsh_spec(option, "", out);
+    if (cdul_option_negatable(option)) zsh_spec(option, "no-", out);
 }
 
 void cdul_zsh_write(const cdul_program *program, FILE *out) {

@@ -10,11 +10,17 @@
 
 /* --- Values --- */
 
+static void *new_options(const cdul_program *program) {
+    void *options = calloc(1, program->options_size);
+    if (options && program->defaults) program->defaults(options);
+    return options;
+}
+
 cdul_status cdul_values_new(const cdul_program *program, cdul_values *out, cdul_error *err) {
     *out = (cdul_values){
         .program = program,
-        .options = cdul_program_defaults(program),
-        .defaults = cdul_program_defaults(program),
+        .options = new_options(program),
+        .defaults = new_options(program),
         .marks = calloc(cdul_options_count(program->options) + 1, sizeof *out->marks),
     };
     return out->options && out->defaults && out->marks ? CDUL_OK : cdul_fail_memory(err, "options");
@@ -39,10 +45,8 @@ static struct cdul_value_mark *mark_of(const cdul_values *values, const cdul_opt
 }
 
 cdul_status cdul_values_give(cdul_values *values, const cdul_option *option, const char *text,
-                             cdul_error *err) {
+                             const char *where, cdul_error *err) {
     struct cdul_value_mark *mark = mark_of(values, option);
-    char where[80];
-    snprintf(where, sizeof where, "--%s", option->name);
     if (option->type == CDUL_OPTION_STRINGS && !mark->listed)
         cdul_strings_free(field_of(values, option));
     *mark = (struct cdul_value_mark){.given = true, .listed = true};
@@ -77,10 +81,9 @@ static cdul_status fail_section(const cdul_values *all, const char *where, const
         snprintf(list + used, sizeof list - used, "%s%s", n ? ", " : "", names[n]);
     }
     const char *near = cdul_strings_nearest(section, names, n);
-    return near ? cdul_fail(err, CDUL_ERR_USAGE, "%s: unknown section \"%s\"; did you mean \"%s\"?",
-                            where, section, near)
-                : cdul_fail(err, CDUL_ERR_USAGE, "%s: unknown section \"%s\"; there are %s", where,
-                            section, list);
+    return cdul_fail(err, CDUL_ERR_USAGE, "%s: unknown section \"%s\"; %s%s%s", where, section,
+                     near ? "did you mean \"" : "there are ", near ? near : list,
+                     near ? "\"?" : "");
 }
 
 static cdul_status fail_key(const cdul_program *program, const char *where, const char *key,
@@ -113,7 +116,10 @@ static cdul_status set_json(cdul_values *values, const cdul_option *option, cons
     *mark_of(values, option) = (struct cdul_value_mark){.given = true};
     if (!cJSON_IsNull(json) || !none_by_default(values, option))
         return cdul_value_set_json(option, field, json, &values->texts, where, err);
-    cdul_value_reset(option, field, (const char *)values->defaults + option->offset);
+    if (option->type == CDUL_OPTION_STRINGS)
+        cdul_strings_free(field);
+    else
+        memcpy(field, (const char *)values->defaults + option->offset, option->size);
     return CDUL_OK;
 }
 
@@ -121,21 +127,20 @@ static cdul_status set_json(cdul_values *values, const cdul_option *option, cons
 static cdul_status set_text(cdul_values *values, const cdul_option *option, const char *text,
                             const char *where, cdul_error *err) {
     const cJSON null = {.type = cJSON_NULL};
-    bool list = option->type == CDUL_OPTION_STRINGS;
+    struct cdul_value_mark *mark = mark_of(values, option);
     cJSON *json = NULL;
     cdul_status status = CDUL_OK;
     if (strcmp(text, "null") == 0 && none_by_default(values, option)) {
         status = set_json(values, option, &null, where, err);
-    } else if (list && text[0] == '[') {
+    } else if (option->type == CDUL_OPTION_STRINGS && text[0] == '[') {
         status = cdul_json_parse(text, strlen(text), where, &json, err);
         if (status == CDUL_OK) status = set_json(values, option, json, where, err);
         cJSON_Delete(json);
     } else {
-        if (list) cdul_strings_free(field_of(values, option));
-        status =
-            cdul_value_set_text(option, field_of(values, option), text, &values->texts, where, err);
+        mark->listed = false;
+        status = cdul_values_give(values, option, text, where, err);
     }
-    *mark_of(values, option) = (struct cdul_value_mark){.given = true, .listed = true};
+    *mark = (struct cdul_value_mark){.given = true, .listed = true};
     return status == CDUL_ERR_INPUT ? CDUL_ERR_USAGE : status;
 }
 

@@ -20,9 +20,9 @@ typedef struct cdul_values {
 cdul_status cdul_values_new(const cdul_program *program, cdul_values *out,
                             cdul_error *err) CDUL_MUST_CHECK;
 void cdul_values_free(cdul_values *values);
-/* One use of an option on the command line. */
+/* One use of an option on the command line. `where` names it in errors. */
 cdul_status cdul_values_give(cdul_values *values, const cdul_option *option, const char *text,
-                             cdul_error *err) CDUL_MUST_CHECK;
+                             const char *where, cdul_error *err) CDUL_MUST_CHECK;
 
 /* Keys of a JSON file into `all`, the values of every program. Unknown sections and keys are
  * CDUL_ERR_USAGE with the nearest one suggested. `section` is an example for messages. */

@@ -1,10 +1,8 @@
 /* --help. Text is set to fit 79 columns on any terminal. */
-#include "common.h"
 #include "pages.h"
 #include "value.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define WIDTH       79
@@ -67,8 +65,12 @@ void cdul_text_wrap(const char *text, size_t column, size_t indent, size_t width
         fprintf(out, "%.*s", (int)n, text);
         column += n;
         text += n;
-        while (*text == ' ' || *text == '\n') text++;
-        first = false;
+        first = strncmp(text, "\n\n", 2) == 0;
+        if (first) {
+            fputs("\n\n", out);
+            column = 0;
+        }
+        text += strspn(text, " \n");
     }
     fputc('\n', out);
 }
@@ -77,18 +79,10 @@ static void wrap(const char *text, size_t column, size_t indent, const char *bro
     cdul_text_wrap(text, column, indent, WIDTH, broken, out);
 }
 
-/* Paragraphs are separated by an empty line. */
+/* After an empty line. */
 static void write_paragraphs(const char *text, FILE *out) {
-    while (*text) {
-        const char *end = strstr(text, "\n\n");
-        size_t n = end ? (size_t)(end - text) : strlen(text);
-        char *paragraph = strndup(text, n);
-        if (!paragraph) return;
-        fputc('\n', out);
-        wrap(paragraph, 0, 0, "", out);
-        free(paragraph);
-        text += end ? n + 2 : n;
-    }
+    fputc('\n', out);
+    wrap(text, 0, 0, "", out);
 }
 
 static void write_option(const cdul_option *option, const void *defaults, FILE *out) {
@@ -105,15 +99,11 @@ static void write_option(const cdul_option *option, const void *defaults, FILE *
     wrap(text, HELP_COLUMN, HELP_COLUMN, "", out);
 }
 
-static cdul_status write_options(const cdul_program *program, FILE *out, cdul_error *err) {
-    void *defaults = cdul_program_defaults(program);
-    if (!defaults) return cdul_fail_memory(err, "options");
-    for (const cdul_option *option = program->options; option->name; option++) {
+static void write_options(const cdul_option *option, const void *defaults, FILE *out) {
+    for (; option->name; option++) {
         if (option->group) fprintf(out, "\n%s:\n", option->group);
         write_option(option, defaults, out);
     }
-    free(defaults);
-    return CDUL_OK;
 }
 
 /* --- The whole --- */
@@ -139,7 +129,7 @@ static void write_exit_status(FILE *out) {
     write_paragraphs(text, out);
 }
 
-cdul_status cdul_help_write(const cdul_program *program, FILE *out, cdul_error *err) {
+void cdul_help_write(const cdul_program *program, const void *defaults, FILE *out) {
     for (size_t i = 0; program->usage[i]; i++) {
         fprintf(out, "%s ", i ? "      " : "Usage:");
         wrap(program->usage[i], 7, 11, "", out);
@@ -147,9 +137,9 @@ cdul_status cdul_help_write(const cdul_program *program, FILE *out, cdul_error *
     fprintf(out, "\n%c", toupper((unsigned char)program->summary[0]));
     wrap(program->summary + 1, 1, 0, "", out);
     write_paragraphs(program->description, out);
-    cdul_status status = write_options(program, out, err);
+    write_options(program->options, defaults, out);
     fputs("\nGeneral:\n", out);
-    if (status == CDUL_OK) status = write_options(cdul_common_of(program), out, err);
+    write_options(cdul_common_of(program), &cdul_common_defaults, out);
 
     char key[64], text[400];
     const cdul_option *sample = sample_key(program);
@@ -167,5 +157,4 @@ cdul_status cdul_help_write(const cdul_program *program, FILE *out, cdul_error *
         wrap(program->examples[i + 1], 2, 6, " \\", out);
     }
     write_exit_status(out);
-    return status;
 }

@@ -1,5 +1,4 @@
 /* The man page, in troff with the man macros. */
-#include "common.h"
 #include "pages.h"
 
 #include <ctype.h>
@@ -33,16 +32,19 @@ static const char *escaped(char c, bool code, bool plain) {
     }
 }
 
-/* Writes text so that troff shows it as it stands. In `code`, and in a word that starts with a
- * dash, every dash is one that can be copied into a shell; elsewhere it is a hyphen. */
+/* Writes text so that troff shows it as it stands; an empty line parts paragraphs. In `code`, and
+ * in a word that starts with a dash, every dash is one that can be copied into a shell; elsewhere
+ * it is a hyphen. */
 static void escape(const char *text, bool code, FILE *out) {
     bool word_start = true, option = false, line_start = true;
     int column = 0;
     for (; *text; text++, column++) {
-        if (!code && *text == ' ' && column >= SOURCE_COLUMN) {
-            fputc('\n', out);
+        bool ends = strncmp(text, "\n\n", 2) == 0;
+        if (!code && (ends || (*text == ' ' && column >= SOURCE_COLUMN))) {
+            fputs(ends ? "\n.PP\n" : "\n", out);
+            text += ends;
             word_start = line_start = true;
-            column = 0;
+            column = ends ? -1 : 0; /* a space is a column of its line */
             continue;
         }
         if (word_start) option = *text == '-' || (*text == '[' && text[1] == '-');
@@ -73,18 +75,6 @@ static void sentence(char *text, FILE *out) {
     line(text, out);
 }
 
-static void paragraphs(const char *text, FILE *out) {
-    for (bool first = true; *text; first = false) {
-        const char *end = strstr(text, "\n\n");
-        size_t n = end ? (size_t)(end - text) : strlen(text);
-        char paragraph[4096];
-        snprintf(paragraph, sizeof paragraph, "%.*s", (int)n, text);
-        if (!first) fputs(".PP\n", out);
-        line(paragraph, out);
-        text += end ? n + 2 : n;
-    }
-}
-
 static void write_option(const cdul_option *option, const void *defaults, FILE *out) {
     char text[1200];
     fputs(".TP\n", out);
@@ -103,18 +93,14 @@ static void write_option(const cdul_option *option, const void *defaults, FILE *
     sentence(text, out);
 }
 
-static cdul_status write_options(const cdul_program *program, FILE *out, cdul_error *err) {
-    void *defaults = cdul_program_defaults(program);
-    if (!defaults) return cdul_fail_memory(err, "options");
-    for (const cdul_option *option = program->options; option->name; option++) {
+static void write_options(const cdul_option *option, const void *defaults, FILE *out) {
+    for (; option->name; option++) {
         if (option->group) {
             fputs(".SS ", out);
             line(option->group, out);
         }
         write_option(option, defaults, out);
     }
-    free(defaults);
-    return CDUL_OK;
 }
 
 static void write_synopsis(const cdul_program *program, FILE *out) {
@@ -189,7 +175,7 @@ static void write_see_also(const cdul_program *program, FILE *out) {
     fputc('\n', out);
 }
 
-cdul_status cdul_man_write(const cdul_program *program, FILE *out, cdul_error *err) {
+void cdul_man_write(const cdul_program *program, const void *defaults, FILE *out) {
     fputs(".TH ", out);
     for (const char *at = program->name; *at; at++) {
         if (*at == '-') fputc('\\', out);
@@ -203,11 +189,11 @@ cdul_status cdul_man_write(const cdul_program *program, FILE *out, cdul_error *e
     line(program->summary, out);
     write_synopsis(program, out);
     section("Description", out);
-    paragraphs(program->description, out);
+    line(program->description, out);
     section("Options", out);
-    cdul_status status = write_options(program, out, err);
+    write_options(program->options, defaults, out);
     fputs(".SS General\n", out);
-    if (status == CDUL_OK) status = write_options(cdul_common_of(program), out, err);
+    write_options(cdul_common_of(program), &cdul_common_defaults, out);
     write_config(program, out);
     write_exit_status(out);
     if (program->examples[0]) section("Examples", out);
@@ -217,5 +203,4 @@ cdul_status cdul_man_write(const cdul_program *program, FILE *out, cdul_error *e
         write_command(program->examples[i + 1], out);
     }
     write_see_also(program, out);
-    return status;
 }

@@ -1,7 +1,6 @@
 /* The command line: what stands on it, and in which order it and the config files count. */
 #include "parse.h"
 
-#include "common.h"
 #include "config.h"
 #include "pages.h"
 #include "value.h"
@@ -16,6 +15,7 @@
 /* An option as the user gave it, or a positional argument (without `option`). */
 typedef struct word {
     const cdul_option *option;
+    bool common; /* of every program */
     bool negated;
     const char *value; /* NULL for flags */
 } word;
@@ -33,32 +33,27 @@ typedef struct parser {
 /* What happens to each word, from left to right. */
 typedef cdul_status visitor(parser *p, const word *found, cdul_error *err);
 
-static cdul_status add_name(parser *p, const cdul_option *option, bool negated, cdul_error *err) {
+static cdul_status add_names(parser *p, const cdul_option *option, bool common, cdul_error *err) {
     char name[64];
-    snprintf(name, sizeof name, "%s%s", negated ? "no-" : "", option->name);
-    p->forms[p->names.count] = (word){.option = option, .negated = negated};
-    return cdul_strings_add(&p->names, name, err);
-}
-
-static cdul_status add_names(parser *p, const cdul_option *options, cdul_error *err) {
     cdul_status status = CDUL_OK;
-    for (const cdul_option *option = options; status == CDUL_OK && option->name; option++) {
-        status = add_name(p, option, false, err);
-        if (status == CDUL_OK && cdul_option_negatable(option))
-            status = add_name(p, option, true, err);
+    for (; status == CDUL_OK && option->name; option++) {
+        p->forms[p->names.count] = (word){.option = option, .common = common};
+        status = cdul_strings_add(&p->names, option->name, err);
+        if (status != CDUL_OK || !cdul_option_negatable(option)) continue;
+        snprintf(name, sizeof name, "no-%s", option->name);
+        p->forms[p->names.count] = (word){.option = option, .common = common, .negated = true};
+        status = cdul_strings_add(&p->names, name, err);
     }
     return status;
 }
 
 static cdul_status parser_open(parser *p, cdul_error *err) {
-    const cdul_program *common = cdul_common_of(p->program);
-    size_t n = cdul_options_count(p->program->options) + cdul_options_count(common->options);
+    const cdul_option *own = p->program->options, *common = cdul_common_of(p->program);
+    size_t n = cdul_options_count(own) + cdul_options_count(common);
     p->forms = calloc(2 * n, sizeof *p->forms);
     if (!p->forms) return cdul_fail_memory(err, "options");
-    cdul_status status = add_names(p, p->program->options, err);
-    if (status == CDUL_OK) status = add_names(p, common->options, err);
-    common->defaults(&p->common);
-    return status;
+    cdul_status status = add_names(p, own, false, err);
+    return status == CDUL_OK ? add_names(p, common, true, err) : status;
 }
 
 static void parser_close(parser *p) {
@@ -132,7 +127,7 @@ static cdul_status scan_letters(parser *p, visitor *visit, cdul_error *err) {
     for (const char *at = p->argv[p->at] + 1; status == CDUL_OK && *at; at++) {
         word found = {0};
         for (size_t i = 0; i < p->names.count && !found.option; i++)
-            if (p->forms[i].option->letter == *at) found.option = p->forms[i].option;
+            if (p->forms[i].option->letter == *at) found = p->forms[i];
         if (!found.option)
             return cdul_fail(err, CDUL_ERR_USAGE, "unknown option -%c (try --help)", *at);
         bool flag = found.option->type == CDUL_OPTION_FLAG;
@@ -164,16 +159,10 @@ static cdul_status scan(parser *p, visitor *visit, cdul_error *err) {
 
 /* --- What happens to the words --- */
 
-static bool is_common(const parser *p, const word *found) {
-    const cdul_option *option = cdul_common_of(p->program)->options;
-    while (option->name && option != found->option) option++;
-    return option->name != NULL;
-}
-
 /* First, every mistake in the names is found, if no --help stands before it. */
 static cdul_status look(parser *p, const word *found, cdul_error *err) {
     (void)err;
-    if (is_common(p, found) && found->option->letter == 'h') p->common.help = true;
+    if (found->common && found->option->letter == 'h') p->common.help = true;
     return CDUL_OK;
 }
 
@@ -182,7 +171,7 @@ static cdul_status store_common(parser *p, const word *found, cdul_error *err) {
     const cdul_option *option = found->option;
     char where[80];
     if (!option) return cdul_strings_add(&p->out->positional, found->value, err);
-    if (!is_common(p, found)) return CDUL_OK;
+    if (!found->common) return CDUL_OK;
     /* The last of -v and -q wins. */
     if (option->letter == 'v') p->common.quiet = false;
     if (option->letter == 'q') p->common.verbose = false;
@@ -193,13 +182,15 @@ static cdul_status store_common(parser *p, const word *found, cdul_error *err) {
 
 /* Last, after the config files, --set and the program's own, as they stand. */
 static cdul_status store_own(parser *p, const word *found, cdul_error *err) {
-    const char *flag = found->negated ? "false" : "true";
-    if (!found->option) return CDUL_OK;
-    if (!is_common(p, found))
-        return cdul_values_give(p->out->own, found->option, found->value ? found->value : flag,
-                                err);
-    if (strcmp(found->option->name, "set") != 0) return CDUL_OK;
-    return cdul_config_set(p->out->all, p->program->section, found->value, err);
+    const cdul_option *option = found->option;
+    const char *value = found->value ? found->value : found->negated ? "false" : "true";
+    char where[80];
+    if (!option) return CDUL_OK;
+    if (found->common && strcmp(option->name, "set") == 0)
+        return cdul_config_set(p->out->all, p->program->section, value, err);
+    if (found->common) return CDUL_OK;
+    snprintf(where, sizeof where, "--%s", option->name);
+    return cdul_values_give(p->out->own, option, value, where, err);
 }
 
 static cdul_status store_all(parser *p, cdul_error *err) {
@@ -246,27 +237,27 @@ static cdul_status print_config(const parser *p, FILE *out, cdul_error *err) {
 
 /* Answers --help, --version, --generate or --print-config. */
 static cdul_status answer(const parser *p, FILE *out, bool *done, cdul_error *err) {
+    const cdul_common_options *common = &p->common;
+    const void *defaults = p->out->own->defaults;
+    cdul_status status = CDUL_OK;
     *done = true;
-    if (p->common.help) return cdul_help_write(p->program, out, err);
-    if (p->common.version) return write_version(p, out, err);
-    switch (p->common.generate) {
-    case CDUL_GENERATE_MAN:
-        return cdul_man_write(p->program, out, err);
-    case CDUL_GENERATE_BASH:
+    if (common->help)
+        cdul_help_write(p->program, defaults, out);
+    else if (common->version)
+        status = write_version(p, out, err);
+    else if (common->generate == CDUL_GENERATE_MAN)
+        cdul_man_write(p->program, defaults, out);
+    else if (common->generate == CDUL_GENERATE_BASH)
         cdul_bash_write(p->program, out);
-        return CDUL_OK;
-    case CDUL_GENERATE_ZSH:
+    else if (common->generate == CDUL_GENERATE_ZSH)
         cdul_zsh_write(p->program, out);
-        return CDUL_OK;
-    case CDUL_GENERATE_FISH:
+    else if (common->generate == CDUL_GENERATE_FISH)
         cdul_fish_write(p->program, out);
-        return CDUL_OK;
-    case CDUL_GENERATE_NOTHING:
-        break;
-    }
-    if (p->common.print_config) return print_config(p, out, err);
-    *done = false;
-    return CDUL_OK;
+    else if (common->print_config)
+        status = print_config(p, out, err);
+    else
+        *done = false;
+    return status;
 }
 
 /* --- The whole --- */
@@ -290,7 +281,11 @@ static cdul_status open_values(const cdul_program *program, const cdul_program *
 cdul_status cdul_options_parse(const cdul_program *program, const cdul_program *const *all,
                                int argc, char **argv, FILE *out, cdul_parsed *parsed,
                                cdul_error *err) {
-    parser p = {.program = program, .argv = argv, .argc = argc, .out = parsed};
+    parser p = {.program = program,
+                .argv = argv,
+                .argc = argc,
+                .common = cdul_common_defaults,
+                .out = parsed};
     *parsed = (cdul_parsed){0};
     cdul_status status = open_values(program, all, parsed, err);
     if (status == CDUL_OK) status = parser_open(&p, err);

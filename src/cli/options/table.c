@@ -1,7 +1,5 @@
-/* Names and counts of a table's options. */
+/* The names of options, and the options and exit codes that every program has. */
 #include "table.h"
-
-#include <stdlib.h>
 
 void cdul_option_key(const char *name, char *out, size_t size) {
     snprintf(out, size, "%s", name);
@@ -19,8 +17,67 @@ size_t cdul_options_count(const cdul_option *options) {
     return n;
 }
 
-void *cdul_program_defaults(const cdul_program *program) {
-    void *options = calloc(1, program->options_size);
-    if (options && program->defaults) program->defaults(options);
-    return options;
+/* --- What every program has --- */
+
+#define OPTIONS cdul_common_options
+
+/* --progress leads: programs without progress begin with the row after it. */
+static const cdul_option table[] = {
+    {CHOICE("progress", 0, progress, "WHEN", ONE_OF("auto", "always", "never"),
+            "show progress on standard error; auto rewrites one line on a terminal and writes a "
+            "line every 30 seconds elsewhere"),
+     .command_only = true},
+    {STRINGS("config", 'c', config, "FILE",
+             "read options from a JSON config; may be repeated, later files win"),
+     .command_only = true},
+    {STRINGS("set", 0, set, "KEY=VALUE",
+             "set one config key, such as train.lr=1e-5; may be repeated"),
+     .command_only = true},
+    {FLAG("print-config", 0, print_config, "print the effective options as a config and exit"),
+     .command_only = true},
+    {SIZE("threads", 'j', threads, "N", 1, 4096,
+          "number of threads, by default as many as there are processors for this process"),
+     .command_only = true},
+    {FLAG("verbose", 'v', verbose, "say more on standard error"), .command_only = true},
+    {FLAG("quiet", 'q', quiet, "say nothing but warnings and errors"), .command_only = true},
+    {CHOICE("generate", 0, generate, "WHAT", ONE_OF("man", "bash", "zsh", "fish"),
+            "print the man page or a shell's completion script and exit"),
+     .command_only = true},
+    {FLAG("help", 'h', help, "print this help and exit"), .command_only = true},
+    {FLAG("version", 'V', version,
+          "print the versions of the program and of its libraries and exit"),
+     .command_only = true},
+    {0},
+};
+
+const cdul_common_options cdul_common_defaults = {.generate = CDUL_GENERATE_NOTHING};
+
+const cdul_option *cdul_common_of(const cdul_program *program) {
+    return program->no_progress ? table + 1 : table;
+}
+
+const cdul_exit_meaning cdul_exit_meanings[] = {
+    {0, "done", ""},
+    {1, "failed", "; one line on standard error says why"},
+    {2, "wrong usage", ""},
+    {CDUL_EXIT_SKIPPED, "done, but some inputs were skipped", "; they are listed"},
+    {130, "interrupted, work kept", " (SIGINT or SIGTERM)"},
+    {0, NULL, NULL},
+};
+
+int cdul_exit_code(cdul_status status) {
+    switch (status) {
+    case CDUL_OK:
+        return 0;
+    case CDUL_ERR_USAGE:
+        return 2;
+    case CDUL_ERR_CANCELLED:
+        return 130;
+    case CDUL_ERR_INPUT:
+    case CDUL_ERR_IO:
+    case CDUL_ERR_MEMORY:
+    case CDUL_ERR_RUNTIME:
+        break;
+    }
+    return 1;
 }

@@ -7,6 +7,7 @@
 #define CDUL_CLI_OPTIONS_TABLE_H
 
 #include "cdul/error.h"
+#include "cdul/strings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,16 +88,48 @@ typedef struct cdul_program {
 /* The words of a CHOICE, in the order of its enum. */
 #define ONE_OF(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-#define CDUL_MAX_WHOLE                                                                             \
-    9007199254740992.0 /* 2^53: above it JSON numbers, doubles, skip integers                      \
-                        */
+/* 2^53: above it JSON numbers, which are doubles, skip integers. */
+#define CDUL_MAX_WHOLE 9007199254740992.0
 
 /* "head-lr" -> "head_lr". */
 void cdul_option_key(const char *name, char *out, size_t size);
 /* A flag that is also a config key has a --no- form. */
 bool cdul_option_negatable(const cdul_option *option);
 size_t cdul_options_count(const cdul_option *options);
-/* A struct of the program with its defaults; NULL: out of memory. The caller frees it. */
-void *cdul_program_defaults(const cdul_program *program);
+
+/* --- What every program has --- */
+
+typedef enum cdul_generate {
+    CDUL_GENERATE_MAN,
+    CDUL_GENERATE_BASH,
+    CDUL_GENERATE_ZSH,
+    CDUL_GENERATE_FISH,
+    CDUL_GENERATE_NOTHING,
+} cdul_generate;
+
+typedef struct cdul_common_options {
+    cdul_strings config, set;
+    bool print_config, verbose, quiet, help, version;
+    int progress; /* cdul_progress_mode */
+    cdul_generate generate;
+    size_t threads; /* 0: as many as this process may use */
+} cdul_common_options;
+
+extern const cdul_common_options cdul_common_defaults;
+/* Those that have a use in `program`; one without a name ends them. */
+const cdul_option *cdul_common_of(const cdul_program *program);
+
+/* How a program ends. */
+typedef struct cdul_exit_meaning {
+    int code;
+    const char *meaning; /* lower case */
+    const char *detail; /* what the man page adds */
+} cdul_exit_meaning;
+
+#define CDUL_EXIT_SKIPPED 3
+/* All of them; a NULL meaning ends the list. */
+extern const cdul_exit_meaning cdul_exit_meanings[];
+/* The code for a status, of which CDUL_EXIT_SKIPPED is none. */
+int cdul_exit_code(cdul_status status);
 
 #endif

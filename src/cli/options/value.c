@@ -270,13 +270,6 @@ cdul_status cdul_value_set_json(const cdul_option *option, void *field, const cJ
                      json_kind(json));
 }
 
-void cdul_value_reset(const cdul_option *option, void *field, const void *standard) {
-    if (option->type == CDUL_OPTION_STRINGS)
-        cdul_strings_free(field); /* their default is the empty list */
-    else
-        memcpy(field, standard, option->size);
-}
-
 /* --- Out of fields --- */
 
 const char *cdul_value_text(const cdul_option *option, const void *field,

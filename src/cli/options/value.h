@@ -16,8 +16,6 @@ cdul_status cdul_value_set_text(const cdul_option *option, void *field, const ch
 cdul_status cdul_value_set_json(const cdul_option *option, void *field, const struct cJSON *json,
                                 cdul_strings *texts, const char *where,
                                 cdul_error *err) CDUL_MUST_CHECK;
-/* Makes `field` what `standard`, the default, holds. */
-void cdul_value_reset(const cdul_option *option, void *field, const void *standard);
 
 /* True if the field holds nothing chosen: false, an empty list, and what cdul_option_type says. */
 bool cdul_value_is_none(const cdul_option *option, const void *field);
