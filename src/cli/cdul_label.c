@@ -30,7 +30,7 @@ static void free_inputs(inputs *in) {
     cdul_strings_free(&in->templates);
 }
 
-/* What to look for; nothing was asked for if there are no names. */
+/* Reads the classes and background words. No names stand for all of the text file. */
 static cdul_status read_classes(const cdul_label_cli *o, cdul_classes *classes, cdul_error *err) {
     cdul_status status = o->classes ? cdul_classes_read(o->classes, classes, err) : CDUL_OK;
     if (status == CDUL_OK && o->background_words)
@@ -77,7 +77,7 @@ static cdul_status params_of(const cdul_label_cli *o, const cdul_cli *cli, input
 
 /* --- Output --- */
 
-/* What cannot be written shall show before hours of work. */
+/* A path that cannot be written fails here, before hours of work. */
 static cdul_status check_outputs(const cdul_label_cli *o, cdul_error *err) {
     const char *const paths[] = {o->output, o->csv, o->label.save_scores};
     cdul_status status = CDUL_OK;
@@ -110,7 +110,7 @@ static cdul_status write_skipped(const cdul_label_cli *o, cdul_cli *cli,
 
 /* --- The work --- */
 
-/* What made the labels goes with them: of a choice of precision, what it came to. */
+/* The label file holds the options that made it, with the precision that was chosen. */
 static cdul_status write_all(const cdul_label_cli *o, cdul_cli *cli, cdul_label_result *result,
                              cdul_error *err) {
     cdul_label_cli made = *o;
@@ -194,7 +194,7 @@ static cdul_status check_idle(const cdul_label_cli *o, const cdul_cli *cli, cdul
     return CDUL_OK;
 }
 
-/* A config may hold what only some aggregators read: no mistake, but worth a word. */
+/* Names options that this aggregator does not read. A config may hold them: no mistake. */
 static void warn_unread(const cdul_label_cli *o, const cdul_cli *cli) {
     if (o->label.aggregate.zeta != 0 && o->label.aggregate.aggregator != CDUL_AGGREGATE_CDUL)
         cdul_cli_warn(cli, "--zeta %g has no use: only --aggregate cdul reads it",

@@ -69,7 +69,7 @@ static void drop_thumbnail(void *kept) {
 
 /* --- From options --- */
 
-/* What is not as everywhere, is said; with -v all of it. */
+/* Names a provider that is not the CPU; with -v says everything about the model. */
 static void introduce(const job *j, cdul_inference asked) {
     static const char *const precisions[] = {[CDUL_INFERENCE_FP32] = "fp32",
                                              [CDUL_INFERENCE_BF16] = "bf16",

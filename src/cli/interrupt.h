@@ -9,8 +9,8 @@
 void cdul_interrupt_install(void);
 /* True once a signal arrived. */
 bool cdul_interrupted(void);
-/* For work that has steps of any length and keeps nothing of one that is interrupted: so many
- * seconds after the first signal the process says `words`, a line that stays where it is, and ends
+/* For work whose steps may be long and keep nothing when they are interrupted. So many `seconds`
+ * after the first signal the process writes the line `words`, which must stay in memory, and ends
  * with exit code 130. */
 void cdul_interrupt_limit(unsigned seconds, const char *words);
 

@@ -30,7 +30,7 @@ typedef enum cdul_templates {
 } cdul_templates;
 
 typedef struct cdul_label_cli {
-    cdul_label_params label; /* but what the members below make of it; no grid: the default one */
+    cdul_label_params label; /* but what the members below make of it */
     const char *classes, *background_words; /* files; NULL: all classes of `text` or of `scores` */
     cdul_synonyms synonyms;
     cdul_strings template; /* patterns with {} in place of the class */

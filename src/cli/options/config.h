@@ -16,7 +16,7 @@ typedef struct cdul_values {
     } * marks; /* one per option */
 } cdul_values;
 
-/* `options`, defaults and no marks. */
+/* Fills `options` and `defaults` with the program's defaults and sets no mark. */
 cdul_status cdul_values_new(const cdul_program *program, cdul_values *out,
                             cdul_error *err) CDUL_MUST_CHECK;
 void cdul_values_free(cdul_values *values);

@@ -30,7 +30,7 @@ typedef struct parser {
     cdul_parsed *out;
 } parser;
 
-/* What happens to each word, from left to right. */
+/* Called for each word, from left to right. */
 typedef cdul_status visitor(parser *p, const word *found, cdul_error *err);
 
 static cdul_status add_names(parser *p, const cdul_option *option, bool common, cdul_error *err) {
@@ -63,7 +63,7 @@ static void parser_close(parser *p) {
     free(p->forms);
 }
 
-/* `name` is not the beginning of exactly one long name. */
+/* Says that `name` begins no long name, or several. */
 static cdul_status fail_long(const parser *p, const char *name, cdul_error *err) {
     char list[400] = "";
     for (size_t i = 0; i < p->names.count; i++) {
@@ -81,7 +81,7 @@ static cdul_status fail_long(const parser *p, const char *name, cdul_error *err)
                      near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
 }
 
-/* The form that `name` is, or that it alone abbreviates. */
+/* Finds the form that `name` spells out, or abbreviates without doubt. */
 static cdul_status find_long(const parser *p, const char *name, word *found, cdul_error *err) {
     size_t matches = 0;
     for (size_t i = 0; i < p->names.count; i++) {
@@ -93,7 +93,7 @@ static cdul_status find_long(const parser *p, const char *name, word *found, cdu
     return matches == 1 ? CDUL_OK : fail_long(p, name, err);
 }
 
-/* The word after the one in hand is the argument of `found`. */
+/* Takes the next word as the argument of `found`. */
 static cdul_status take_next(parser *p, word *found, cdul_error *err) {
     const cdul_option *option = found->option;
     if (p->at + 1 >= p->argc)
@@ -141,7 +141,7 @@ static cdul_status scan_letters(parser *p, visitor *visit, cdul_error *err) {
     return status;
 }
 
-/* Up to the end, or to a --help. */
+/* Visits all words, up to the end or to a --help. */
 static cdul_status scan(parser *p, visitor *visit, cdul_error *err) {
     bool rest = false; /* after "--" */
     cdul_status status = CDUL_OK;
@@ -159,14 +159,14 @@ static cdul_status scan(parser *p, visitor *visit, cdul_error *err) {
 
 /* --- What happens to the words --- */
 
-/* First, every mistake in the names is found, if no --help stands before it. */
+/* First pass: finds --help, and every mistake in a name before it. */
 static cdul_status look(parser *p, const word *found, cdul_error *err) {
     (void)err;
     if (found->common && found->option->letter == 'h') p->common.help = true;
     return CDUL_OK;
 }
 
-/* Then come the common options, which name the config files. */
+/* Second pass: positional arguments and common options, which name the config files. */
 static cdul_status store_common(parser *p, const word *found, cdul_error *err) {
     const cdul_option *option = found->option;
     char where[80];
@@ -180,7 +180,7 @@ static cdul_status store_common(parser *p, const word *found, cdul_error *err) {
                                found->value ? found->value : "true", NULL, where, err);
 }
 
-/* Last, after the config files, --set and the program's own, as they stand. */
+/* Last pass, after the config files: --set and the program's own options, in the order given. */
 static cdul_status store_own(parser *p, const word *found, cdul_error *err) {
     const cdul_option *option = found->option;
     const char *value = found->value ? found->value : found->negated ? "false" : "true";

@@ -41,7 +41,7 @@ typedef struct cdul_option {
     const char *help; /* one sentence, lower case, no final stop; says unit and range */
     /* not a config key: -o, --merge, --resume ...; a flag then has no --no- form */
     bool command_only;
-    /* bits that the program gives a meaning: kinds of run in which the option has no use */
+    /* bits, whose meaning the program gives: kinds of run in which the option has no use */
     unsigned idle;
 } cdul_option;
 
