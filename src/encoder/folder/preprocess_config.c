@@ -15,17 +15,19 @@ typedef struct processor {
     bool center_crop;
     bool int_is_shortest; /* what a bare number in `size` means */
     int resample;
-    bool openai_mean; /* CLIP's mean and std, else 0.5 */
+    const float *mean, *std; /* [3] */
 } processor;
 
+static const float half[3] = {0.5f, 0.5f, 0.5f};
+
 static const processor processors[] = {
-    {"CLIPImageProcessor", 224, 224, true, true, 3, true},
-    {"CLIPFeatureExtractor", 224, 224, true, true, 3, true},
-    {"ChineseCLIPImageProcessor", 224, 224, true, true, 3, true},
-    {"ChineseCLIPFeatureExtractor", 224, 224, true, true, 3, true},
-    {"SiglipImageProcessor", 0, 224, false, false, 3, false},
-    {"ViTImageProcessor", 0, 224, false, false, 2, false},
-    {"ViTFeatureExtractor", 0, 224, false, false, 2, false},
+    {"CLIPImageProcessor", 224, 224, true, true, 3, cdul_openai_mean, cdul_openai_std},
+    {"CLIPFeatureExtractor", 224, 224, true, true, 3, cdul_openai_mean, cdul_openai_std},
+    {"ChineseCLIPImageProcessor", 224, 224, true, true, 3, cdul_openai_mean, cdul_openai_std},
+    {"ChineseCLIPFeatureExtractor", 224, 224, true, true, 3, cdul_openai_mean, cdul_openai_std},
+    {"SiglipImageProcessor", 0, 224, false, false, 3, half, half},
+    {"ViTImageProcessor", 0, 224, false, false, 2, half, half},
+    {"ViTFeatureExtractor", 0, 224, false, false, 2, half, half},
 };
 
 /* Keys that are read below, or that change no pixel. */
@@ -91,15 +93,16 @@ static cdul_status missing(const reader *r, const char *key, cdul_error *err) {
                      r->where, key, r->class_name);
 }
 
-static bool present(const reader *r, const char *key) {
+/* NULL: the file does not say it, or says null. */
+static const cJSON *find(const reader *r, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, key);
-    return item && !cJSON_IsNull(item);
+    return cJSON_IsNull(item) ? NULL : item;
 }
 
 /* A step's switch; absent = the class's default. */
 static cdul_status read_switch(const reader *r, const char *key, bool fallback, bool *out,
                                cdul_error *err) {
-    if (present(r, key)) return cdul_json_bool(r->json, key, r->where, out, NULL, err);
+    if (find(r, key)) return cdul_json_bool(r->json, key, r->where, out, NULL, err);
     if (!r->class_) return missing(r, key, err);
     *out = fallback;
     return CDUL_OK;
@@ -118,9 +121,9 @@ static bool rectangle_of(const cJSON *item, size_t *height, size_t *width) {
 /* `size`: either *shortest is set, or *height and *width. */
 static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, size_t *width,
                              cdul_error *err) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "size");
+    const cJSON *item = find(r, "size");
     size_t side = 0;
-    if (!present(r, "size")) {
+    if (!item) {
         if (!r->class_) return missing(r, "size", err);
         *shortest = r->class_->shortest;
         if (!*shortest) *height = *width = r->class_->crop;
@@ -148,8 +151,8 @@ static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, 
 }
 
 static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width, cdul_error *err) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "crop_size");
-    if (!present(r, "crop_size")) {
+    const cJSON *item = find(r, "crop_size");
+    if (!item) {
         if (!r->class_) return missing(r, "crop_size", err);
         *height = *width = r->class_->crop;
         return CDUL_OK;
@@ -169,7 +172,7 @@ static cdul_status squash(const reader *r, bool resize, const cdul_input_size *k
     const char *source = "the file's size";
     size_t shortest = 0;
     out->mode = CDUL_RESIZE_SQUASH;
-    if (!graph_has_it && present(r, "size")) {
+    if (!graph_has_it && find(r, "size")) {
         cdul_status status = read_size(r, &shortest, &out->height, &out->width, err);
         if (status != CDUL_OK) return status;
         if (shortest) out->height = out->width = shortest;
@@ -193,7 +196,7 @@ static cdul_status squash(const reader *r, bool resize, const cdul_input_size *k
 static cdul_status settle_crop(const reader *r, const cdul_input_size *known, cdul_preprocess *out,
                                cdul_strings *notes, cdul_error *err) {
     const char *source = NULL;
-    if (!r->class_ && !present(r, "crop_size")) source = cdul_preprocess_known_size(known, out);
+    if (!r->class_ && !find(r, "crop_size")) source = cdul_preprocess_known_size(known, out);
     if (!source) return read_crop_size(r, &out->height, &out->width, err);
     return cdul_preprocess_note(
         notes, "the preprocessor file has no crop_size: pictures are cropped", out, source, err);
@@ -208,7 +211,7 @@ static cdul_status read_geometry(const reader *r, const cdul_input_size *known,
     if (status == CDUL_OK)
         status = read_switch(r, "do_center_crop", r->class_ && r->class_->center_crop, &crop, err);
     if (status != CDUL_OK) return status;
-    if (!crop && (!resize || (!r->class_ && !present(r, "size"))))
+    if (!crop && (!resize || (!r->class_ && !find(r, "size"))))
         return squash(r, resize, known, out, notes, err);
     if (!resize)
         return cdul_fail(
@@ -240,8 +243,8 @@ static cdul_status read_geometry(const reader *r, const cdul_input_size *known,
 /* --- Numbers --- */
 
 static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *err) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->json, "resample");
-    if (!present(r, "resample")) {
+    const cJSON *item = find(r, "resample");
+    if (!item) {
         if (!r->class_) return missing(r, "resample", err);
         *out = (cdul_filter)r->class_->resample;
         return CDUL_OK;
@@ -260,23 +263,23 @@ static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *er
 
 static cdul_status read_triple(const reader *r, const char *key, bool positive,
                                const float *fallback, float *out, cdul_error *err) {
-    if (present(r, key))
-        return cdul_preprocess_triple(cJSON_GetObjectItemCaseSensitive(r->json, key), key, r->where,
-                                      positive, out, err);
+    const cJSON *item = find(r, key);
+    if (item) return cdul_preprocess_triple(item, key, r->where, positive, out, err);
     if (!r->class_) return missing(r, key, err);
     memcpy(out, fallback, 3 * sizeof *out);
     return CDUL_OK;
 }
 
 static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_error *err) {
-    static const float half[3] = {0.5f, 0.5f, 0.5f}, none[3] = {0, 0, 0}, one[3] = {1, 1, 1};
-    bool rescale = true, normalize = true, found = false,
-         openai = r->class_ && r->class_->openai_mean;
+    static const float none[3] = {0, 0, 0}, one[3] = {1, 1, 1};
+    const float *mean = r->class_ ? r->class_->mean : NULL,
+                *std = r->class_ ? r->class_->std : NULL;
+    bool rescale = true, normalize = true, found = false;
     double factor = 1.0 / 255.0;
     cdul_status status = read_filter(r, &out->filter, err);
     if (status == CDUL_OK) status = read_switch(r, "do_rescale", true, &rescale, err);
     if (status == CDUL_OK) status = read_switch(r, "do_normalize", true, &normalize, err);
-    if (status == CDUL_OK && present(r, "rescale_factor"))
+    if (status == CDUL_OK && find(r, "rescale_factor"))
         status = cdul_json_number(r->json, "rescale_factor", r->where, &factor, &found, err);
     if (status == CDUL_OK && !(factor > 0 && factor < 1e6))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: rescale_factor %g is not a positive number",
@@ -285,10 +288,9 @@ static cdul_status read_numbers(const reader *r, cdul_preprocess *out, cdul_erro
     memcpy(out->mean, none, sizeof none);
     memcpy(out->std, one, sizeof one);
     if (status == CDUL_OK && normalize)
-        status =
-            read_triple(r, "image_mean", false, openai ? cdul_openai_mean : half, out->mean, err);
+        status = read_triple(r, "image_mean", false, mean, out->mean, err);
     if (status == CDUL_OK && normalize)
-        status = read_triple(r, "image_std", true, openai ? cdul_openai_std : half, out->std, err);
+        status = read_triple(r, "image_std", true, std, out->std, err);
     return status;
 }
 
