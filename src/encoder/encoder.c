@@ -74,15 +74,17 @@ static cdul_status settle_text(cdul_encoder *e, cdul_error *err) {
 }
 
 /* The text tower opens later, when the caller's strings may be gone. */
-static cdul_status keep_options(cdul_encoder *e, const cdul_encoder_options *options,
-                                cdul_error *err) {
+static cdul_status keep_options(cdul_encoder *e, const char *folder,
+                                const cdul_encoder_options *options, cdul_error *err) {
     const cdul_provider *from = &options->provider;
     e->session = cdul_session_defaults();
     e->session.threads = options->threads;
     e->session.callbacks = options->callbacks;
+    e->folder = strdup(folder);
     e->provider = strdup(from->name ? from->name : "cpu");
     e->library = from->library ? strdup(from->library) : NULL;
-    if (!e->provider || (from->library && !e->library)) return cdul_fail_memory(err, "encoder");
+    if (!e->folder || !e->provider || (from->library && !e->library))
+        return cdul_fail_memory(err, "encoder");
     e->session.provider.name = e->provider;
     e->session.provider.library = e->library;
     e->session.provider.bfloat16 = options->precision == CDUL_INFERENCE_BF16;
@@ -121,9 +123,7 @@ cdul_status cdul_encoder_open(const char *folder, const cdul_encoder_options *op
     if (!cdul_path_exists(folder)) return cdul_fail(err, CDUL_ERR_IO, "%s: no such folder", folder);
     cdul_encoder *e = calloc(1, sizeof *e);
     if (!e) return cdul_fail_memory(err, "encoder");
-    e->folder = strdup(folder);
-    cdul_status status =
-        e->folder ? keep_options(e, options, err) : cdul_fail_memory(err, "encoder");
+    cdul_status status = keep_options(e, folder, options, err);
     if (status == CDUL_OK) status = cdul_encoder_config_read(folder, &e->config, err);
     if (status == CDUL_OK) status = cdul_layout_find(folder, options->variant, &e->layout, err);
     if (status == CDUL_OK && options->precision == CDUL_INFERENCE_INT8) status = take_int8(e, err);

@@ -131,19 +131,16 @@ static const char *find_placeholder(const char *text, size_t *length) {
 }
 
 cdul_status cdul_template_fill(const char *pattern, const char *word, char **out, cdul_error *err) {
-    size_t length = 0, other = 0, word_length = strlen(word);
+    size_t length = 0, other = 0;
     *out = NULL;
     const char *at = find_placeholder(pattern, &length);
     if (!at)
         return cdul_fail(err, CDUL_ERR_USAGE, "template '%s': no {} for the class's name", pattern);
     if (find_placeholder(at + length, &other))
         return cdul_fail(err, CDUL_ERR_USAGE, "template '%s': more than one {}", pattern);
-    size_t before = (size_t)(at - pattern), after = strlen(at + length);
-    char *filled = malloc(before + word_length + after + 1);
-    if (!filled) return cdul_fail_memory(err, "prompt");
-    memcpy(filled, pattern, before);
-    memcpy(filled + before, word, word_length);
-    memcpy(filled + before + word_length, at + length, after + 1);
+    char *filled = NULL;
+    if (asprintf(&filled, "%.*s%s%s", (int)(at - pattern), pattern, word, at + length) < 0)
+        return cdul_fail_memory(err, "prompt");
     *out = filled;
     return CDUL_OK;
 }

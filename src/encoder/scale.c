@@ -23,25 +23,16 @@ static double cosine_of(const float *a, const float *b, size_t width) {
     return dot / sqrt(aa * bb);
 }
 
-/* Room for one picture in each row, and for the text that fills the other tower. */
-typedef struct inputs {
-    float *pixels;
-    int64_t *tokens;
-    size_t rows, n_pixels, n_tokens;
-} inputs;
-
-/* Feeds one picture, striped in a way of its own, and one text, of one token again and again. */
-static cdul_status run_pair(const cdul_encoder *e, size_t number, inputs *in, pair *out,
-                            cdul_error *err) {
+/* The cosine and the logit of the first picture and text. */
+static cdul_status run_pair(const cdul_encoder *e, const cdul_feed *picture, const int64_t *tokens,
+                            pair *out, cdul_error *err) {
     const cdul_tower *tower = &e->vision;
     cdul_feed feeds[1 + sizeof tower->filler / sizeof *tower->filler];
     cdul_fetch fetches[3] = {
         {.name = "logits_per_image"}, {.name = tower->output->name}, {.name = "text_embeds"}};
-    for (size_t i = 0; i < in->n_pixels; i++) in->pixels[i] = (float)(i / (number + 2) % 5) / 2 - 1;
-    for (size_t i = 0; i < in->n_tokens; i++) in->tokens[i] = (int64_t)number + 1;
-    feeds[0] = cdul_encoder_pixels(e, in->pixels, in->rows);
+    feeds[0] = *picture;
     memcpy(feeds + 1, tower->filler, tower->n_filler * sizeof *feeds);
-    feeds[1].i64 = in->tokens;
+    feeds[1].i64 = tokens;
     cdul_status status =
         cdul_session_run(tower->session, feeds, 1 + tower->n_filler, fetches, 3, err);
     if (status != CDUL_OK) return status;
@@ -55,18 +46,25 @@ static cdul_status run_pair(const cdul_encoder *e, size_t number, inputs *in, pa
     return CDUL_OK;
 }
 
+/* Each picture is striped in a way of its own; each text is of one token again and again, as long
+ * as the text that fills the other tower. */
 static cdul_status run_pairs(const cdul_encoder *e, pair *out, cdul_error *err) {
     const int64_t *text = e->vision.filler[0].dims;
-    inputs in = {.rows = e->vision.batch ? e->vision.batch : 1,
-                 .n_tokens = (size_t)(text[0] * text[1])};
-    in.n_pixels = in.rows * 3 * e->preprocess.height * e->preprocess.width; /* has been run */
-    in.pixels = malloc(in.n_pixels * sizeof *in.pixels);
-    in.tokens = malloc(in.n_tokens * sizeof *in.tokens);
-    cdul_status status = in.pixels && in.tokens ? CDUL_OK : cdul_fail_memory(err, "network input");
-    for (size_t i = 0; status == CDUL_OK && i < PAIRS; i++)
-        status = run_pair(e, i, &in, &out[i], err);
-    free(in.pixels);
-    free(in.tokens);
+    const size_t rows = e->vision.batch ? e->vision.batch : 1,
+                 n_tokens = (size_t)(text[0] * text[1]),
+                 n_pixels =
+                     rows * 3 * e->preprocess.height * e->preprocess.width; /* has been run */
+    float *pixels = malloc(n_pixels * sizeof *pixels);
+    int64_t *tokens = malloc(n_tokens * sizeof *tokens);
+    cdul_status status = pixels && tokens ? CDUL_OK : cdul_fail_memory(err, "network input");
+    for (size_t number = 0; status == CDUL_OK && number < PAIRS; number++) {
+        for (size_t i = 0; i < n_pixels; i++) pixels[i] = (float)(i / (number + 2) % 5) / 2 - 1;
+        for (size_t i = 0; i < n_tokens; i++) tokens[i] = (int64_t)number + 1;
+        const cdul_feed picture = cdul_encoder_pixels(e, pixels, rows);
+        status = run_pair(e, &picture, tokens, &out[number], err);
+    }
+    free(pixels);
+    free(tokens);
     return status;
 }
 

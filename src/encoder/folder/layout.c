@@ -34,16 +34,9 @@ static void free_graphs(graphs *g) {
 
 /* --- Names --- */
 
-/* Where free names end in a precision, after a '-' or '_'. */
+/* Where free names end in a precision, after a '-' or '_'; float32's is no variant. */
 static const char *const precisions[] = {"fp16",      "float16", "int8", "uint8", "qint8", "quint8",
                                          "quantized", "q4",      "q8",   "q4f16", "bnb4",  "bf16"};
-static const char *const full_precisions[] = {"fp32", "float32"};
-
-static bool among(const char *word, const char *const *list, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(word, list[i]) == 0) return true;
-    return false;
-}
 
 /* "model_fp16" is the base "model" in the variant "fp16". */
 static bool has_base(const char *stem, const char *base, const char **variant) {
@@ -56,13 +49,11 @@ static bool has_base(const char *stem, const char *base, const char **variant) {
 
 /* "clip-vit-b32-visual-float16": the precision at its end, if it is one. */
 static const char *free_variant(const char *stem) {
-    size_t length = strlen(stem);
-    while (length > 0 && stem[length - 1] != '-' && stem[length - 1] != '_') length--;
-    const char *last = stem + length;
-    if (length == 0 ||
-        among(last, full_precisions, sizeof full_precisions / sizeof *full_precisions))
-        return "";
-    return among(last, precisions, sizeof precisions / sizeof *precisions) ? last : "";
+    const char *last = stem + strlen(stem);
+    while (last > stem && last[-1] != '-' && last[-1] != '_') last--;
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++)
+        if (strcmp(last, precisions[i]) == 0) return last;
+    return "";
 }
 
 /* What the file stem of `place` is; false: no tower. `variant` points into `stem`. */

@@ -78,12 +78,10 @@ static int32_t alphabet(int byte) {
 static cdul_status read_bytes(const loader *l, int32_t byte_ids[256], int32_t end_ids[256],
                               cdul_error *err) {
     for (int b = 0; b < 256; b++) {
-        unsigned char letter[4];
-        char token[16];
-        int n = (int)cdul_utf8_put(alphabet(b), letter);
-        snprintf(token, sizeof token, "%.*s", n, (const char *)letter);
+        char token[16] = "";
+        size_t n = cdul_utf8_put(alphabet(b), (unsigned char *)token);
         byte_ids[b] = find_token(l, token);
-        snprintf(token, sizeof token, "%.*s</w>", n, (const char *)letter);
+        snprintf(token + n, sizeof token - n, "</w>");
         end_ids[b] = find_token(l, token);
         if (byte_ids[b] < 0 || end_ids[b] < 0)
             return cdul_fail(
