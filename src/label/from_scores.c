@@ -15,11 +15,6 @@ typedef struct columns {
     size_t *at; /* where the file keeps each */
 } columns;
 
-static void close_columns(columns *k) {
-    cdul_strings_free(&k->names);
-    free(k->at);
-}
-
 /* Background words: those asked for, else the file's. Classes: likewise, without any background
  * word. */
 static cdul_status name_columns(const cdul_scores *scores, const cdul_classes *classes, columns *k,
@@ -75,11 +70,10 @@ static cdul_status label_rows(const cdul_scores *scores, const columns *k,
                               const cdul_aggregate_options *options, cdul_labels *labels,
                               cdul_error *err) {
     size_t views = 1 + scores->s, c = k->names.count;
-    float *all = malloc(views * scores->c * sizeof *all);
-    float *cosines = malloc(views * c * sizeof *cosines),
-          *scratch = malloc(views * c * sizeof *scratch);
-    cdul_status status =
-        all && cosines && scratch ? CDUL_OK : cdul_fail_memory(err, "a row of scores");
+    float *all = malloc(views * (scores->c + 2 * c) * sizeof *all);
+    if (!all) return cdul_fail_memory(err, "a row of scores");
+    float *cosines = all + views * scores->c, *scratch = cosines + views * c;
+    cdul_status status = CDUL_OK;
     for (size_t i = 0; i < scores->n && status == CDUL_OK; i++) {
         status = cdul_scores_read(scores, i, all, err);
         if (status != CDUL_OK) break;
@@ -89,8 +83,6 @@ static cdul_status label_rows(const cdul_scores *scores, const columns *k,
                        labels->values + i * labels->classes.count);
     }
     free(all);
-    free(cosines);
-    free(scratch);
     return status;
 }
 
@@ -132,7 +124,8 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
     if (status == CDUL_OK) status = open_columns(&scores, classes, &k, err);
     if (status == CDUL_OK)
         status = label_file(&scores, &k, classes ? classes->background : 0, &settings, out, err);
-    close_columns(&k);
+    cdul_strings_free(&k.names);
+    free(k.at);
     cdul_scores_close(&scores);
     out->seconds = cdul_seconds() - start;
     if (status != CDUL_OK) cdul_label_result_free(out);

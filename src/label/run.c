@@ -219,13 +219,6 @@ static cdul_status choose_locals(const cdul_label_params *params, cdul_label_job
     return status;
 }
 
-static cdul_status open_cache(const cdul_label_params *params, cdul_label_job *job,
-                              cdul_error *err) {
-    return params->cache ? cdul_cache_open(params->cache, job->encoder, &job->embed, job->callbacks,
-                                           &job->cache, err)
-                         : CDUL_OK;
-}
-
 static cdul_status open_job(const cdul_label_params *params, cdul_label_job *job, cdul_error *err) {
     if (params->grid && params->local == CDUL_LOCAL_DENSE)
         return cdul_fail(
@@ -251,7 +244,10 @@ static cdul_status open_job(const cdul_label_params *params, cdul_label_job *job
     if (status != CDUL_OK) return status;
     const cdul_encoder_score known = known_score(job);
     status = cdul_label_settle(params, &known, params->encoder, &job->settings, err);
-    return status == CDUL_OK ? open_cache(params, job, err) : status;
+    if (status == CDUL_OK && params->cache)
+        status = cdul_cache_open(params->cache, job->encoder, &job->embed, job->callbacks,
+                                 &job->cache, err);
+    return status;
 }
 
 static void close_job(cdul_label_job *job) {
