@@ -1,4 +1,4 @@
-/* Execution providers that come as a library of their own, registered by path. */
+/* Execution providers of plug-in libraries: loads a library, and lists and chooses its devices. */
 #include "base/file.h"
 #include "base/machine.h"
 #include "cdul/versions.h"
@@ -22,7 +22,7 @@ static const char *device_kind(const OrtApi *api, const OrtEpDevice *device) {
     return "?";
 }
 
-/* ONNX Runtime notes in each device's metadata which library brought it. */
+/* Each device's metadata say which library brought it. */
 static bool is_from(const OrtApi *api, const OrtEpDevice *device, const char *library) {
     const char *path = api->GetKeyValue(api->EpDevice_EpMetadata(device), "library_path");
     return path && strcmp(path, library) == 0;
@@ -30,7 +30,7 @@ static bool is_from(const OrtApi *api, const OrtEpDevice *device, const char *li
 
 /* Devices of one library, grouped by provider: a library may bring several. */
 typedef struct plugin_devices {
-    /* resolved: a library registered under two paths would be loaded twice */
+    /* Links are resolved: a library registered under two paths would be loaded twice. */
     char library[PATH_MAX];
     const OrtEpDevice **devices; /* ONNX Runtime's, as long as the environment lives */
     size_t count;
@@ -51,7 +51,7 @@ static cdul_status find_devices(const cdul_ort *ort, plugin_devices *plugin, cdu
     return CDUL_OK;
 }
 
-/* Another session of the process may have registered the library, or do so at this moment. */
+/* Another session of the process may have registered the library before, or may do so meanwhile. */
 static cdul_status load(const cdul_ort *ort, const char *library, plugin_devices *plugin,
                         cdul_error *err) {
     *plugin = (plugin_devices){.count = 0};

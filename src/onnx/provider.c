@@ -1,5 +1,5 @@
-/* Execution providers that are built into ONNX Runtime: names, options, and what a session is told
- * of them. */
+/* Execution providers built into ONNX Runtime: finds one by its name, reads its options, and
+ * appends it to a session's options. */
 #include "onnx/provider.h"
 
 #include "base/machine.h"
@@ -52,7 +52,7 @@ cdul_status cdul_provider_list(char *text, size_t size, cdul_error *err) {
     return status;
 }
 
-/* Writes the long name of the built-in provider that the user named into `name`. */
+/* Writes into `name` the long name of the built-in provider that the user asks for. */
 static cdul_status find_provider(const cdul_ort *ort, const char *wanted, size_t length, char *name,
                                  size_t size, cdul_error *err) {
     cdul_strings names = {0};
@@ -71,8 +71,7 @@ static cdul_status find_provider(const cdul_ort *ort, const char *wanted, size_t
             err, CDUL_ERR_USAGE,
             "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built with %s; name "
             "one of them, give a plug-in that brings it with --provider-library, or build cdul "
-            "with "
-            "another ONNX Runtime",
+            "with another ONNX Runtime",
             ort->path, (int)length, wanted, cdul_ort_version(), available);
     }
     cdul_strings_free(&names);

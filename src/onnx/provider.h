@@ -1,12 +1,11 @@
-/* Execution providers: those built into ONNX Runtime (provider.c), and those of plug-ins
- * (plugin.c). */
+/* Execution providers: built into ONNX Runtime (provider.c) or of plug-ins (plugin.c). */
 #ifndef CDUL_ONNX_PROVIDER_H
 #define CDUL_ONNX_PROVIDER_H
 
 #include "cdul/provider.h"
 #include "onnx/ort.h"
 
-/* Bytes of a provider's name for people: "CUDA", "OpenVINO on CPU"; "" = the CPU alone. */
+/* Bytes of a provider's name in messages: "CUDA", "OpenVINO on CPU"; "" = the CPU alone. */
 #define CDUL_PROVIDER_NAME 80
 
 /* Bytes of any list of providers; what does not fit is cut. */
@@ -30,19 +29,19 @@ cdul_status cdul_provider_pairs_read(const cdul_strings *options, cdul_provider_
 void cdul_provider_pairs_free(cdul_provider_pairs *pairs);
 /* NULL if the user did not give the key. */
 const char *cdul_provider_pairs_get(const cdul_provider_pairs *pairs, const char *key);
-/* For keys that the user did not give; `key` and `value` are borrowed. Only once. */
+/* Adds a key that the user did not give; there is room for one. `key` and `value` are borrowed. */
 void cdul_provider_pairs_default(cdul_provider_pairs *pairs, const char *key, const char *value);
 
-/* Always a failure. */
+/* Fails: this provider or processor has no bfloat16. */
 cdul_status cdul_provider_refuse_bfloat16(const cdul_ort *ort, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Appends the built-in provider of that name; writes what people call it to said
- * [CDUL_PROVIDER_NAME]. */
+/* Appends the built-in provider of that name, and writes its name in messages to
+ * said [CDUL_PROVIDER_NAME]. */
 cdul_status cdul_provider_append(const cdul_ort *ort, OrtSessionOptions *options,
                                  const char *wanted, cdul_provider_pairs *pairs, char *said,
                                  cdul_error *err) CDUL_MUST_CHECK;
-/* Appends the provider that `from` names, of its plug-in library. `threads` is for providers that
- * do not see the session's. */
+/* The same for the provider that `from` names, of its plug-in library. `threads` is told to
+ * providers that do not see the session's number. */
 cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
                                const cdul_provider *from, cdul_provider_pairs *pairs, int threads,
                                char *said, cdul_error *err) CDUL_MUST_CHECK;

@@ -1,8 +1,96 @@
-/* One run of a graph: inputs converted and wrapped, outputs copied out. */
+/* One run of a graph: converts the inputs, runs, and converts the outputs to float32. */
 #include "base/progress.h"
+#include "base/safetensors.h"
 #include "onnx/session_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* --- Element types --- */
+
+const cdul_element_facts cdul_elements[] = {
+    [CDUL_ELEMENT_F32] = {"float32", 4, true, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT},
+    [CDUL_ELEMENT_F16] = {"float16", 2, true, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
+    [CDUL_ELEMENT_F64] = {"float64", 8, true, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
+    [CDUL_ELEMENT_I64] = {"int64", 8, false, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
+    [CDUL_ELEMENT_I32] = {"int32", 4, false, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
+    [CDUL_ELEMENT_OTHER] = {"another type", 0, false, ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED},
+};
+
+cdul_status cdul_element_shape(const cdul_ort *ort, const OrtTensorTypeAndShapeInfo *info,
+                               cdul_element *element, size_t *rank, int64_t *dims,
+                               cdul_error *err) {
+    ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    cdul_status status =
+        cdul_ort_check(ort, ort->api->GetTensorElementType(info, &type), "type", err);
+    if (status == CDUL_OK)
+        status = cdul_ort_check(ort, ort->api->GetDimensionsCount(info, rank), "shape", err);
+    *element = CDUL_ELEMENT_OTHER;
+    if (status != CDUL_OK || *rank > CDUL_PORT_RANK) return status;
+    for (int e = 0; e < CDUL_ELEMENT_OTHER; e++)
+        if (cdul_elements[e].type == type) *element = (cdul_element)e;
+    return cdul_ort_check(ort, ort->api->GetDimensions(info, dims, *rank), "shape", err);
+}
+
+static cdul_status encode_i32(const cdul_feed *feed, size_t count, int32_t *out, cdul_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        if (feed->i64[i] < INT32_MIN || feed->i64[i] > INT32_MAX)
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "input %s takes int32, which cannot hold %lld (element %zu)",
+                             feed->name, (long long)feed->i64[i], i);
+        out[i] = (int32_t)feed->i64[i];
+    }
+    return CDUL_OK;
+}
+
+/* Converts the `count` numbers of a feed into `out`, which holds count x element size bytes. Fails
+ * on an int64 that int32 cannot hold; a float32 beyond float16's range becomes infinite. */
+static cdul_status encode(cdul_element element, const cdul_feed *feed, size_t count, void *out,
+                          cdul_error *err) {
+    switch (element) {
+    case CDUL_ELEMENT_F32:
+        memcpy(out, feed->f32, count * sizeof(float));
+        break;
+    case CDUL_ELEMENT_F16:
+        for (size_t i = 0; i < count; i++) ((uint16_t *)out)[i] = cdul_f32_to_f16(feed->f32[i]);
+        break;
+    case CDUL_ELEMENT_F64:
+        for (size_t i = 0; i < count; i++) ((double *)out)[i] = (double)feed->f32[i];
+        break;
+    case CDUL_ELEMENT_I64:
+        memcpy(out, feed->i64, count * sizeof(int64_t));
+        break;
+    case CDUL_ELEMENT_I32:
+        return encode_i32(feed, count, out, err);
+    case CDUL_ELEMENT_OTHER:
+        break;
+    }
+    return CDUL_OK;
+}
+
+static void decode(cdul_element element, const void *data, size_t count, float *out) {
+    switch (element) {
+    case CDUL_ELEMENT_F32:
+        memcpy(out, data, count * sizeof(float));
+        break;
+    case CDUL_ELEMENT_F16:
+        cdul_f16s_to_f32s(data, count, out);
+        break;
+    case CDUL_ELEMENT_F64:
+        for (size_t i = 0; i < count; i++) out[i] = (float)((const double *)data)[i];
+        break;
+    case CDUL_ELEMENT_I64:
+        for (size_t i = 0; i < count; i++) out[i] = (float)((const int64_t *)data)[i];
+        break;
+    case CDUL_ELEMENT_I32:
+        for (size_t i = 0; i < count; i++) out[i] = (float)((const int32_t *)data)[i];
+        break;
+    case CDUL_ELEMENT_OTHER:
+        break;
+    }
+}
+
+/* --- Running --- */
 
 /* Elements of `dims`; false if a size is negative or the product overflows. */
 static bool count_elements(const int64_t *dims, size_t rank, size_t *count) {
@@ -24,30 +112,31 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
     size_t count = 0, bytes = 0;
     if (!port)
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: no input '%s'", s->ort.path, feed->name);
-    if (!cdul_element_accepts(port->element, feed->f32 != NULL))
+    const cdul_element_facts *element = &cdul_elements[port->element];
+    if (port->element == CDUL_ELEMENT_OTHER || element->floating != (feed->f32 != NULL))
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s takes %s", s->ort.path, port->name,
-                         cdul_element_name(port->element));
+                         element->name);
     if (!count_elements(feed->dims, feed->rank, &count) ||
-        __builtin_mul_overflow(count, cdul_element_size(port->element), &bytes))
+        __builtin_mul_overflow(count, element->size, &bytes))
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s: impossible shape", s->ort.path,
                          port->name);
 
-    /* ONNX Runtime declares the data mutable but only reads inputs */
+    /* ONNX Runtime declares the data mutable, but only reads inputs. */
     void *data = feed->f32 ? (void *)(uintptr_t)feed->f32 : (void *)(uintptr_t)feed->i64;
     if (port->element != CDUL_ELEMENT_F32 && port->element != CDUL_ELEMENT_I64) {
         data = out->converted = malloc(bytes ? bytes : 1);
         if (!data) return cdul_fail_memory(err, "network input");
-        cdul_status status = cdul_values_encode(port->element, feed, count, data, err);
+        cdul_status status = encode(port->element, feed, count, data, err);
         if (status != CDUL_OK) {
             cdul_error_prefix(err, "%s", s->ort.path);
             return status;
         }
     }
-    return cdul_ort_check(
-        &s->ort,
-        s->ort.api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes, feed->dims, feed->rank,
-                                                   cdul_ort_type(port->element), &out->value),
-        port->name, err);
+    return cdul_ort_check(&s->ort,
+                          s->ort.api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes,
+                                                                     feed->dims, feed->rank,
+                                                                     element->type, &out->value),
+                          port->name, err);
 }
 
 static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fetch *fetch,
@@ -58,7 +147,7 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
     cdul_status status =
         cdul_ort_check(&s->ort, s->ort.api->GetTensorTypeAndShape(value, &info), fetch->name, err);
     if (status == CDUL_OK)
-        status = cdul_ort_shape(&s->ort, info, &element, &fetch->rank, fetch->dims, err);
+        status = cdul_element_shape(&s->ort, info, &element, &fetch->rank, fetch->dims, err);
     if (info) s->ort.api->ReleaseTensorTypeAndShapeInfo(info);
     if (status == CDUL_OK && (element == CDUL_ELEMENT_OTHER || fetch->rank > CDUL_PORT_RANK ||
                               !count_elements(fetch->dims, fetch->rank, &fetch->count)))
@@ -71,11 +160,11 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
     if (status != CDUL_OK) return status;
     fetch->values = calloc(fetch->count ? fetch->count : 1, sizeof *fetch->values);
     if (!fetch->values) return cdul_fail_memory(err, "network output");
-    cdul_values_decode(element, data, fetch->count, fetch->values);
+    decode(element, data, fetch->count, fetch->values);
     return CDUL_OK;
 }
 
-/* Fed or fetched in one run: the largest graph met (a CLIP with both towers) has four. */
+/* Most inputs and most outputs of a run. A CLIP with both towers has four. */
 #define MAX_PORTS 8
 
 cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_feeds,

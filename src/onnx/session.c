@@ -1,4 +1,4 @@
-/* A session: how it is opened, and what its graph says of itself. */
+/* Opens a session, and tells what its graph says of itself. */
 #include "base/file.h"
 #include "base/machine.h"
 #include "onnx/session_internal.h"
@@ -33,8 +33,8 @@ static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
         "session options", err);
 }
 
-/* ONNX Runtime's session options for ours, the provider among them. The caller releases *out, set
- * on failure too. */
+/* Makes ONNX Runtime's session options from ours, provider included. The caller releases *out,
+ * after a failure as well. */
 static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
                            OrtSessionOptions **out, cdul_error *err) {
     const OrtApi *api = s->ort.api;
@@ -51,10 +51,10 @@ static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
                                               from->unoptimised ? ORT_DISABLE_ALL : ORT_ENABLE_ALL),
         api->AddSessionConfigEntry(*out, "session.disable_prepacking",
                                    from->unoptimised ? "1" : "0"),
-        /* idle threads would take the cores of those that decode */
+        /* Threads that spin while idle would take the cores of those that decode. */
         api->AddSessionConfigEntry(*out, "session.intra_op.allow_spinning", "0"),
-        /* With this step release 1.32 crashes on transformers that compute in float16. Graphs
-         * without float16 do not know it. */
+        /* In release 1.32 this step crashes on transformers that compute in float16. It does
+         * nothing to graphs without float16. */
         api->AddSessionConfigEntry(*out, "optimization.disable_specified_optimizers",
                                    "FuseFp16InitializerToFp32NodeTransformer"),
     };
@@ -69,8 +69,7 @@ static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
 
 /* --- Who runs what --- */
 
-/* After the session is created: counts the nodes that the provider took, and refuses one that took
- * none. */
+/* Counts the nodes that the provider took in the new session, and refuses one that took none. */
 static cdul_status place(cdul_session *s, cdul_error *err) {
     const OrtEpAssignedSubgraph *const *parts = NULL;
     size_t n_parts = 0, own = 0, all = 0;
@@ -125,7 +124,7 @@ static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_p
         status = cdul_ort_check(&s->ort, api->CastTypeInfoToTensorInfo(type, &tensor), "type", err);
     port->element = CDUL_ELEMENT_OTHER;
     if (status == CDUL_OK && tensor)
-        status = cdul_ort_shape(&s->ort, tensor, &port->element, &port->rank, port->dims, err);
+        status = cdul_element_shape(&s->ort, tensor, &port->element, &port->rank, port->dims, err);
     port->name = strdup(name);
     if (status == CDUL_OK && !port->name) status = cdul_fail_memory(err, "port name");
     if (type) api->ReleaseTypeInfo(type);
@@ -150,7 +149,7 @@ static cdul_status read_ports(const cdul_session *s, bool input, cdul_port **out
     return status;
 }
 
-/* All custom properties: read once, so that lookups need not allocate. */
+/* Reads all custom properties at once, so that lookups need not allocate. */
 static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     const OrtApi *api = s->ort.api;
     OrtAllocator *allocator = s->allocator;
@@ -279,17 +278,14 @@ const cdul_port *cdul_session_output(const cdul_session *session, const char *na
 }
 
 const char *cdul_port_describe(const cdul_port *port, char *text, size_t size) {
-    int used = snprintf(text, size, "%s %s [", port->name, cdul_element_name(port->element));
-    for (size_t i = 0; i < port->rank && i < CDUL_PORT_RANK && used > 0 && (size_t)used < size;
-         i++) {
-        const char *comma = i ? ", " : "";
-        if (port->dims[i] < 0)
-            used += snprintf(text + used, size - (size_t)used, "%s?", comma);
-        else
-            used += snprintf(text + used, size - (size_t)used, "%s%lld", comma,
-                             (long long)port->dims[i]);
+    const char *element = cdul_elements[port->element].name;
+    size_t used = (size_t)snprintf(text, size, "%s %s [", port->name, element);
+    for (size_t i = 0; i < port->rank && i < CDUL_PORT_RANK && used < size; i++) {
+        char dim[24] = "?";
+        if (port->dims[i] >= 0) snprintf(dim, sizeof dim, "%lld", (long long)port->dims[i]);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", dim);
     }
-    if (used > 0 && (size_t)used < size) snprintf(text + used, size - (size_t)used, "]");
+    if (used < size) snprintf(text + used, size - used, "]");
     return text;
 }
 

@@ -1,5 +1,4 @@
-/* An ONNX graph ready to run, in ONNX Runtime. The only part of cdul that sees ONNX Runtime's
- * header.
+/* An ONNX graph ready to run. This folder is the only part of cdul that sees ONNX Runtime's header.
  *
  * Numbers go in as float32 or int64 and come out as float32; a graph that wants or gives float16,
  * float64, int32 or int64 is converted for. Sessions share nothing that a caller can notice. */
@@ -9,16 +8,17 @@
 #include "cdul/error.h"
 #include "cdul/progress.h"
 #include "cdul/provider.h"
-#include "onnx/values.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct cdul_session_options {
-    size_t threads; /* that work inside an operator; 0 = one per processor */
+    size_t threads; /* inside an operator; 0 = one per processor */
     cdul_provider provider; /* borrowed while the session is opened */
-    bool unoptimised; /* opens in a fraction of the time and memory, and runs slowly: to be asked */
+    /* For a graph that is only asked for its inputs and outputs: opens in a fraction of the time
+     * and memory, and runs slowly. */
+    bool unoptimised;
     const cdul_callbacks *callbacks; /* borrowed until the session is closed */
 } cdul_session_options;
 
@@ -38,11 +38,22 @@ void cdul_session_close(cdul_session *session);
 
 /* --- What the graph says of itself --- */
 
+#define CDUL_PORT_RANK 8 /* most dimensions of an input or output */
+
+typedef enum cdul_element {
+    CDUL_ELEMENT_F32,
+    CDUL_ELEMENT_F16,
+    CDUL_ELEMENT_F64,
+    CDUL_ELEMENT_I64,
+    CDUL_ELEMENT_I32,
+    CDUL_ELEMENT_OTHER, /* cannot be fed or read */
+} cdul_element;
+
 /* An input or output. Lives as long as its session. */
 typedef struct cdul_port {
     char *name;
     cdul_element element;
-    size_t rank; /* dimensions beyond CDUL_PORT_RANK make the port unusable (OTHER) */
+    size_t rank; /* beyond CDUL_PORT_RANK the element is OTHER */
     int64_t dims[CDUL_PORT_RANK]; /* -1: free, such as the batch */
 } cdul_port;
 
@@ -57,17 +68,33 @@ const char *cdul_port_describe(const cdul_port *port, char *text, size_t size);
 /* A custom metadata property (metadata_props), or NULL. Lives as long as the session. */
 const char *cdul_session_metadata(const cdul_session *session, const char *key);
 const char *cdul_session_path(const cdul_session *session);
-/* Who runs the graph: "CPU"; else such as "CUDA: 98 of 103 nodes, 5 on the CPU". A provider takes
- * what it can and ONNX Runtime's CPU provider the rest. Lives as long as the session. */
+/* Who runs the graph: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider", which takes
+ * what the other cannot run. Lives as long as the session. */
 const char *cdul_session_placement(const cdul_session *session);
 
 /* --- Running --- */
 
-/* A run that should_stop ends is CDUL_ERR_CANCELLED. */
+/* One input: exactly one of the two pointers is set. The numbers are read, never kept. */
+typedef struct cdul_feed {
+    const char *name;
+    const float *f32;
+    const int64_t *i64;
+    size_t rank;
+    int64_t dims[CDUL_PORT_RANK];
+} cdul_feed;
+
+/* One output. The caller sets `name`; the run fills the rest. */
+typedef struct cdul_fetch {
+    const char *name;
+    size_t rank;
+    int64_t dims[CDUL_PORT_RANK];
+    size_t count; /* elements: the product of dims */
+    float *values; /* the caller's to free */
+} cdul_fetch;
 
 /* Runs the graph once. ONNX Runtime computes all outputs, whichever are asked for. May be called
- * from several threads. On failure no `values` are left to free. CDUL_ERR_RUNTIME carries ONNX
- * Runtime's first line. */
+ * from several threads. CDUL_ERR_RUNTIME: the first line of ONNX Runtime's message.
+ * CDUL_ERR_CANCELLED: should_stop ended the run. On failure no `values` are left to free. */
 cdul_status cdul_session_run(cdul_session *session, const cdul_feed *feeds, size_t n_feeds,
                              cdul_fetch *fetches, size_t n_fetches,
                              cdul_error *err) CDUL_MUST_CHECK;

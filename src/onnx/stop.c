@@ -1,8 +1,8 @@
-/* A batch of RN50x64 can take more than five seconds, longer than somebody who interrupts wants to
- * wait. ONNX Runtime ends a run between two nodes of the graph when its run options say so: a
- * thread that asks the caller's callback says it. */
-#include "onnx/stop.h"
+/* Ends a run in the middle when the caller says stop: a batch of RN50x64 can take more than five
+ * seconds. A thread asks the caller's callback and sets the flag of the run options at which ONNX
+ * Runtime stops between two nodes of the graph. */
 #include "base/progress.h"
+#include "onnx/session_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ cdul_status cdul_stop_open(const cdul_ort *ort, const cdul_callbacks *callbacks,
         *out = stop;
         return CDUL_OK;
     }
-    /* without the thread an interrupt waits for the end of a batch */
+    /* No thread is no failure: the run then stops at the end of its batch. */
     if (stop->options) ort->api->ReleaseRunOptions(stop->options);
     free(stop);
     return status;

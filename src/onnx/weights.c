@@ -1,9 +1,9 @@
-/* ONNX Runtime copies the weights that lie inside of a graph's file twice before it lays them out
- * for its kernels, but maps those that lie beside it ("external data"). Nothing forbids that the
- * file beside it is the graph's own: so it gets the graph without its weights, and where in the
- * file each of them lies.
+/* Opens a graph without copying its weights. ONNX Runtime copies weights inside the graph's file
+ * twice before it lays them out for its kernels, but maps weights in another file ("external
+ * data"). That other file may be the graph's own: ONNX Runtime is given the graph without its
+ * weights, and for each of them its place in the file.
  *
- * Of onnx.proto the little that this takes is read here. */
+ * The few fields of onnx.proto that this takes are read and written here. */
 #include "onnx/weights.h"
 
 #include "base/file.h"
@@ -22,13 +22,13 @@ enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5 }; /* onnx.proto's field numbers *
 enum { TENSOR_RAW_DATA = 9, TENSOR_EXTERNAL_DATA = 13, TENSOR_LOCATION = 14 };
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, LOCATION_EXTERNAL = 1 };
 
-/* What is written, and for whom. */
+/* A graph on its way into one with external data. */
 typedef struct outline {
     const unsigned char *file; /* the mapped graph */
     const char *name; /* of the file */
     size_t least; /* bytes */
     size_t moved; /* tensors */
-    bool refuse; /* no protobuf, or weights elsewhere: ONNX Runtime shall read it as it is */
+    bool refuse; /* no protobuf, or has external data: ONNX Runtime reads the file as it is */
 } outline;
 
 /* --- Writing --- */
@@ -82,8 +82,8 @@ static void write_tensor(cdul_span tensor, cdul_message *out, outline *o) {
     o->moved++;
 }
 
-/* Has one raw_data, which is worth it. A tensor whose numbers are elsewhere already makes the file
- * one to leave alone. */
+/* Whether a tensor becomes external: it has one raw_data, and that is large enough. External data
+ * already in the file refuses the whole of it. */
 static bool is_moved(cdul_span tensor, outline *o) {
     size_t raws = 0, bytes = 0;
     cdul_field f;
@@ -153,7 +153,7 @@ static bool is_same_file(const struct stat *a, const struct stat *b) {
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* `path` has no links in it: ONNX Runtime wants the weights below the folder that it is given. */
+/* `path` has no links: ONNX Runtime wants the weights below the folder that it is given. */
 static cdul_status open_mapped(const cdul_ort *ort, OrtSessionOptions *options, const char *path,
                                const char *doing, OrtSession **out, cdul_error *err) {
     static const char folder_key[] = "session.model_external_initializers_file_folder_path";
@@ -172,7 +172,7 @@ static cdul_status open_mapped(const cdul_ort *ort, OrtSessionOptions *options, 
         status = cdul_ort_check_as(
             ort, ort->api->CreateSessionFromArray(ort->env, graph, size, options, out),
             CDUL_ERR_INPUT, doing, err);
-    /* It opened the file anew, by its name. */
+    /* ONNX Runtime has opened the file a second time, by its name. */
     if (status == CDUL_OK && (stat(path, &after) != 0 || !is_same_file(&before, &after)))
         status = cdul_fail(err, CDUL_ERR_IO, "%s: was changed while it was opened: run again",
                            ort->path);
