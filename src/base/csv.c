@@ -1,9 +1,8 @@
-/* A CSV reader that takes a file a record at a time, and the writer of one field. */
+/* Reads CSV a record at a time, and writes single fields. */
 #include "base/csv.h"
 
 #include "base/map.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +12,7 @@ struct cdul_csv {
     FILE *stream;
     char *path;
     unsigned char separator;
-    /* read too far: a stack, for streams that cannot seek */
+    /* Characters put back: a stack, as pipes cannot seek. */
     unsigned char held[sizeof byte_order_mark];
     size_t n_held;
     size_t line; /* of the next character, from 1 */
@@ -90,7 +89,7 @@ static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
     while (status == CDUL_OK) {
         int c = next(csv);
         if (c == EOF) {
-            if (ferror(csv->stream)) return CDUL_OK; /* reported by the caller */
+            if (ferror(csv->stream)) return CDUL_OK; /* cdul_csv_next reports it */
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: line %zu: a quote opens here and never closes", csv->path,
                              opened);
@@ -107,8 +106,7 @@ static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
     return status;
 }
 
-/* Reads one field. *end_of_record says that the record ends behind it; *quoted, whether it stood in
- * quotes. */
+/* Reads one field. *end_of_record: it is the last of its record. *quoted: it stands in quotes. */
 static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, cdul_error *err) {
     cdul_status status = begin_field(csv, err);
     if (status != CDUL_OK) return status;
@@ -133,7 +131,7 @@ static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, 
         c = next(csv);
         if (c == EOF || c != '\n') {
             hold(csv, c);
-            csv->line++; /* a lone CR ends lines as well: old spreadsheets */
+            csv->line++; /* a lone CR, of old spreadsheets, ends a line as well */
         }
     }
     return append(csv, '\0', err);

@@ -1,4 +1,4 @@
-/* Messages of errors, one line each. */
+/* Formats the messages of errors, one line each. */
 #include "cdul/error.h"
 
 #include <errno.h>

@@ -20,7 +20,7 @@
 
 struct cdul_file {
     FILE *stream;
-    char *path; /* as the caller named it: for messages */
+    char *path; /* as the caller named it, for messages */
     char *target; /* what the rename replaces: `path` with links followed */
     char *temporary; /* NULL: standard output, a device or a pipe, not renamed */
 };
@@ -33,9 +33,8 @@ static void free_file(cdul_file *file) {
     free(file);
 }
 
-/* Opens ".<base>.<pid>[-n].tmp" beside the target; -1 with errno set. The base is cut so that the
- * longest names still leave room; n steps over what a killed process with the same pid left
- * behind. */
+/* Opens ".<base>.<pid>[-n].tmp" beside the target; -1 with errno set. A long base is cut to leave
+ * room; n steps over what a killed process with the same pid left behind. */
 static int open_temporary(cdul_file *file) {
     const char *base = cdul_path_base(file->target);
     int folder = (int)(base - file->target);
@@ -58,12 +57,12 @@ static int open_temporary(cdul_file *file) {
     return fd;
 }
 
-/* Decides between replacing a file and writing into what is there; returns a descriptor or -1 with
- * errno. */
+/* Replaces a file, or writes into what is there if that is a device or a pipe. Returns a
+ * descriptor, or -1 with errno set. */
 static int open_output(cdul_file *file) {
     struct stat there;
     if (stat(file->path, &there) != 0) {
-        /* a name too long is found here, not when hours of work are done */
+        /* A name that is too long is found here, not after hours of work. */
         if (errno != ENOENT) return -1;
         file->target = strdup(file->path);
         return file->target ? open_temporary(file) : -1;
@@ -73,7 +72,7 @@ static int open_output(cdul_file *file) {
         return -1;
     }
     if (!S_ISREG(there.st_mode)) return open(file->path, O_WRONLY | O_CLOEXEC);
-    /* a link stays a link; the file it names is replaced */
+    /* A link stays a link; the file that it names is replaced. */
     file->target = realpath(file->path, NULL);
     int fd = file->target ? open_temporary(file) : -1;
     if (fd >= 0 && fchmod(fd, there.st_mode & 0777) != 0 && errno != EPERM) {
@@ -137,8 +136,7 @@ static char *folder_of(const char *path) {
 static int sync_folder_of(const char *path) {
     char *folder = folder_of(path);
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    /* A folder one may write but not read cannot be synced: the file itself is in place and
-     * whole. */
+    /* A folder that cannot be read cannot be synced; the file itself is in place and whole. */
     int result = fd >= 0 ? sync_descriptor(fd) : folder && errno == EACCES ? 0 : -1;
     if (fd >= 0) close(fd);
     free(folder);
@@ -197,7 +195,7 @@ cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
     return cdul_file_commit(&file, err);
 }
 
-/* Where the file system has none without a name, one that loses it at once. */
+/* A file without a name; where the file system has none, one that loses its name at once. */
 static int open_unnamed(const char *folder) {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
@@ -245,7 +243,7 @@ void cdul_file_sweep(const char *folder) {
 
 /* --- Locks --- */
 
-/* Whoever holds a lock may remove the file: a lock on a removed one keeps nobody out. */
+/* Whoever holds a lock may remove its file, and a lock on a removed file keeps nobody out. */
 static bool still_named(int fd, const char *path) {
     struct stat held, named;
     return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev &&
@@ -327,8 +325,8 @@ cdul_status cdul_file_read_all(const char *path, char **data, size_t *size, cdul
     return status;
 }
 
-/* *fd is the caller's to close, also on failure; `otherwise`: the status of what is no regular
- * file. O_NONBLOCK: opening a pipe must not wait for a writer. Regular files do not know it. */
+/* What is no regular file fails with the status `otherwise`. *fd is the caller's to close, after a
+ * failure as well. O_NONBLOCK: opening a pipe must not wait for a writer. */
 static cdul_status open_regular(const char *path, cdul_status otherwise, int *fd, struct stat *info,
                                 cdul_error *err) {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -368,7 +366,7 @@ cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *e
 }
 
 void cdul_mapping_release(const cdul_mapping *map) {
-    /* only advice */
+    /* Only advice: a failure does not matter. */
     if (map->data) madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED);
 }
 

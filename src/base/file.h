@@ -21,8 +21,7 @@ typedef struct cdul_file cdul_file;
  * not at commit. */
 cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err) CDUL_MUST_CHECK;
 FILE *cdul_file_stream(cdul_file *file);
-/* Flushes, syncs and renames; a write error since creation surfaces here. Frees and clears *file
- * either way. */
+/* Flushes, syncs and renames; earlier write errors surface here. Always frees and clears *file. */
 cdul_status cdul_file_commit(cdul_file **file, cdul_error *err) CDUL_MUST_CHECK;
 /* Drops the temporary file: the old output stays. Takes NULL and a pointer to NULL. */
 void cdul_file_discard(cdul_file **file);
@@ -30,11 +29,9 @@ void cdul_file_discard(cdul_file **file);
 cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
                                 cdul_error *err) CDUL_MUST_CHECK;
 
-/* A file without a name, on the disk where `path` will be, to write and read again: it goes when it
- * is closed. */
+/* A file without a name on the disk of `path`, to write and read again. Closing it removes it. */
 cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) CDUL_MUST_CHECK;
-/* Removes from the folder what killed processes left of files they were writing. For a caller that
- * holds a lock on it. */
+/* Removes the temporary files of killed processes. The caller holds a lock on the folder. */
 void cdul_file_sweep(const char *folder);
 
 /* --- Locks --- */
@@ -42,7 +39,7 @@ void cdul_file_sweep(const char *folder);
 /* Takes the file "lock" of the folder for as long as the descriptor is open. -1 and no error:
  * another process has it. A process that ends gives its locks up, however it ends. */
 cdul_status cdul_lock_try(const char *folder, int *lock, cdul_error *err) CDUL_MUST_CHECK;
-/* Gives it up. -1 is no lock. */
+/* Gives the lock up; -1 is none. */
 void cdul_lock_release(int *lock);
 
 /* --- Whole-file input --- */
@@ -62,22 +59,22 @@ typedef struct cdul_mapping {
 } cdul_mapping;
 
 cdul_status cdul_mapping_open(const char *path, cdul_mapping *map, cdul_error *err) CDUL_MUST_CHECK;
-/* What was read of the file no longer takes memory of this process; the map stays as it is. */
+/* Frees the memory of pages that were read; the map stays valid, and reads them again. */
 void cdul_mapping_release(const cdul_mapping *map);
 void cdul_mapping_close(cdul_mapping *map);
 
 /* --- Paths --- */
 
-/* "folder/name"; `name` alone if it is absolute or `folder` is empty or NULL. Caller frees. NULL:
- * no memory. */
+/* "folder/name"; `name` alone if it is absolute or `folder` is empty or NULL. The caller frees the
+ * path; NULL: no memory. */
 char *cdul_path_join(const char *folder, const char *name);
 /* Pointer into `path`: the part after the last '/'. */
 const char *cdul_path_base(const char *path);
 /* Pointer into `path`: the extension with its dot, "" if none. */
 const char *cdul_path_extension(const char *path);
 bool cdul_path_is_folder(const char *path);
-/* False only if there is no such file: what cannot be looked at is there, and opening it says why
- * not. */
+/* False only if there is no such file. One that cannot be looked at exists; opening it says why it
+ * cannot be read. */
 bool cdul_path_exists(const char *path);
 /* mkdir -p. */
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) CDUL_MUST_CHECK;

@@ -1,4 +1,4 @@
-/* Parsing with cJSON and what it lets pass, writing, and members by their types. */
+/* Parses JSON with cJSON, and refuses what cJSON lets pass; writes it; reads members by type. */
 #include "base/json.h"
 
 #include "base/file.h"
@@ -17,12 +17,11 @@ static size_t line_of(const char *text, const char *position) {
     return line;
 }
 
-/* cJSON makes 64 bytes and more of a value that may be two bytes of text. */
+/* Two bytes of text may be a value, for which cJSON takes 64 bytes and more. */
 #define MAX_VALUES ((size_t)1 << 24)
 
-/* What cJSON would not tell: a NUL byte or \u0000, at which its strings end and silently lose their
- * rest, and more values than fit in memory. Each value but the first stands behind a comma or a
- * bracket. */
+/* Refuses what cJSON would not report: a NUL byte or \u0000, which cuts a string short, and more
+ * values than fit in memory. Each value but the first stands behind a comma or a bracket. */
 static cdul_status check_text(const char *text, size_t size, const char *where, cdul_error *err) {
     size_t values = 1;
     bool inside = false; /* of a string */
@@ -47,7 +46,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Sorting keeps a file with a million keys from costing a million squared. */
+/* Sorts, so that a million keys do not cost a million squared. */
 static cdul_status check_keys(const cJSON *object, const char *where, cdul_error *err) {
     size_t count = 0, i = 0;
     for (const cJSON *member = object->child; member; member = member->next) count++;
@@ -65,8 +64,8 @@ static cdul_status check_keys(const cJSON *object, const char *where, cdul_error
     return status;
 }
 
-/* What cJSON lets pass: keys that occur twice, and 1e999, which strtod reads as infinity. cJSON
- * itself bounds the depth of the recursion (CJSON_NESTING_LIMIT). */
+/* Refuses keys that occur twice, and 1e999, which strtod reads as infinity. cJSON itself bounds the
+ * depth of the recursion (CJSON_NESTING_LIMIT). */
 static cdul_status check_values(const cJSON *json, const char *where, cdul_error *err) {
     if (cJSON_IsNumber(json) && !isfinite(json->valuedouble))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: the number is not finite or too large",
@@ -82,11 +81,11 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJ
     if (size == 0) return cdul_fail(err, CDUL_ERR_INPUT, "%s: is empty; expected JSON", where);
     cdul_status status = check_text(text, size, where, err);
     if (status != CDUL_OK) return status;
-    /* with a NUL behind it: cJSON before 1.7.18 reads a byte too far in text that is cut off */
+    /* The copy ends in NUL: cJSON before 1.7.18 reads a byte too far in text that is cut off. */
     char *copy = strndup(text, size);
     if (!copy) return cdul_fail_memory(err, where);
     const char *end = copy;
-    errno = 0; /* all that tells a lack of memory from bad JSON */
+    errno = 0; /* only this tells a lack of memory from bad JSON */
     cJSON *json = cJSON_ParseWithLengthOpts(copy, size, &end, false);
     bool no_memory = !json && errno == ENOMEM;
     end = text + (end - copy);
@@ -135,8 +134,7 @@ cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err
     return status;
 }
 
-/* Stands in a JSON string with a backslash before it; `in_script`: or is better not read by HTML.
- */
+/* Whether a JSON string must escape it; with `in_script`, also whether HTML might read it. */
 static bool is_special(char c, bool in_script) {
     if ((unsigned char)c < 0x20 || c == '"' || c == '\\') return true;
     return in_script && (c == '<' || c == '>' || c == '&' || c == 0x7f);
@@ -168,44 +166,49 @@ void cdul_json_write_string(FILE *stream, const char *text, bool in_script) {
 
 /* --- Typed members --- */
 
-typedef cJSON_bool is_of_type(const cJSON *item);
+typedef struct value_type {
+    cJSON_bool (*matches)(const cJSON *item);
+    const char *name;
+} value_type;
 
 /* *out: the member, or NULL, which without `found` is an error. */
 static cdul_status member(const cJSON *object, const char *key, const char *where, bool *found,
-                          is_of_type *is, const char *type, const cJSON **out, cdul_error *err) {
+                          value_type type, const cJSON **out, cdul_error *err) {
     *out = NULL;
     if (!cJSON_IsObject(object))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: expected an object with \"%s\"", where, key);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     if (found) *found = item != NULL;
     if (!item && !found) return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: missing", where, key);
-    if (item && !is(item))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected %s", where, key, type);
+    if (item && !type.matches(item))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected %s", where, key, type.name);
     *out = item;
     return CDUL_OK;
 }
 
 cdul_status cdul_json_number(const cJSON *object, const char *key, const char *where, double *out,
                              bool *found, cdul_error *err) {
+    const value_type number = {cJSON_IsNumber, "a number"};
     const cJSON *item;
-    cdul_status status = member(object, key, where, found, cJSON_IsNumber, "a number", &item, err);
+    cdul_status status = member(object, key, where, found, number, &item, err);
     if (item) *out = item->valuedouble;
     return status;
 }
 
 cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out,
                            bool *found, cdul_error *err) {
+    const value_type boolean = {cJSON_IsBool, "true or false"};
     const cJSON *item;
-    cdul_status status =
-        member(object, key, where, found, cJSON_IsBool, "true or false", &item, err);
+    cdul_status status = member(object, key, where, found, boolean, &item, err);
     if (item) *out = cJSON_IsTrue(item);
     return status;
 }
 
 cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where,
                              const char **out, bool *found, cdul_error *err) {
+    const value_type string = {cJSON_IsString, "a string"};
     const cJSON *item;
-    cdul_status status = member(object, key, where, found, cJSON_IsString, "a string", &item, err);
+    cdul_status status = member(object, key, where, found, string, &item, err);
     if (item) *out = item->valuestring;
     return status;
 }
@@ -231,18 +234,14 @@ cdul_status cdul_json_to_strings(const char *text, size_t size, const char *wher
                                  cdul_strings *out, cdul_error *err) {
     cJSON *json = NULL;
     cdul_strings list = {0};
-    size_t i = 0;
     cdul_status status = cdul_json_parse(text, size, where, &json, err);
-    if (status != CDUL_OK) return status;
-    if (!cJSON_IsArray(json)) {
+    if (status == CDUL_OK && !cJSON_IsArray(json))
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected a list of strings", where);
-        goto done;
-    }
-    for (const cJSON *item = json->child; item && status == CDUL_OK; item = item->next, i++)
-        status = cJSON_IsString(item) ? cdul_strings_add(&list, item->valuestring, err)
-                                      : cdul_fail(err, CDUL_ERR_INPUT,
-                                                  "%s: entry %zu: expected a string", where, i + 1);
-done:
+    const cJSON *item = json ? json->child : NULL;
+    for (size_t i = 1; item && status == CDUL_OK; item = item->next, i++)
+        status = cJSON_IsString(item)
+                     ? cdul_strings_add(&list, item->valuestring, err)
+                     : cdul_fail(err, CDUL_ERR_INPUT, "%s: entry %zu: expected a string", where, i);
     cJSON_Delete(json);
     if (status == CDUL_OK) {
         cdul_strings_free(out);

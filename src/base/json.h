@@ -1,7 +1,6 @@
-/* Access to JSON with errors that name the file and the key; texts are parsed by cdul_json_parse
- * (cdul/file.h). Strings are bytes: a file name
- * that is no valid UTF-8 passes in both directions unchanged (the file is then no valid JSON to
- * strict readers). */
+/* Access to JSON with errors that name the file and the key; cdul_json_parse (cdul/file.h) parses
+ * texts. Strings are bytes: a file name that is no valid UTF-8 is read and written unchanged,
+ * though strict readers refuse such a file. */
 #ifndef CDUL_BASE_JSON_H
 #define CDUL_BASE_JSON_H
 
@@ -15,13 +14,12 @@
 
 /* Parses a regular file, as cdul_file_read_regular takes it. */
 cdul_status cdul_json_read(const char *path, cJSON **out, cdul_error *err) CDUL_MUST_CHECK;
-/* Indented, with a final newline, written atomically. NaN and infinity are CDUL_ERR_INPUT: JSON has
- * none. */
+/* Writes atomically, indented. NaN and infinity, which JSON lacks, are CDUL_ERR_INPUT. */
 cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Writes `text` as a JSON string with its quotes. Write errors surface at commit. `in_script`: it
- * may stand inside <script>; '<', '>' and '&' are escaped too, so that neither "</script>" nor
- * "<!--" can occur, and what is not UTF-8 becomes U+FFFD. */
+/* Writes `text` as a JSON string with its quotes. Write errors surface at commit. `in_script`: for
+ * use inside <script>; '<', '>' and '&' are escaped too, so that neither "</script>" nor "<!--" can
+ * occur, and bytes that are not UTF-8 become U+FFFD. */
 void cdul_json_write_string(FILE *stream, const char *text, bool in_script);
 
 /* Typed members of an object. A wrong type is CDUL_ERR_INPUT ("config.json: logit_scale: expected a
@@ -35,7 +33,7 @@ cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *whe
 cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where,
                              const char **out, bool *found, cdul_error *err) CDUL_MUST_CHECK;
 
-/* A list of just so many numbers, which are finite as floats. `name` is the list's, in errors. */
+/* A list of exactly `count` numbers, finite as floats. `name` names the list in errors. */
 cdul_status cdul_json_numbers(const cJSON *list, const char *name, const char *where, size_t count,
                               float *out, cdul_error *err) CDUL_MUST_CHECK;
 

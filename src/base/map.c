@@ -1,5 +1,5 @@
-/* Growing arrays, the hash table, and what finds strings by it: sets of names, and the index over a
- * list that is there already. */
+/* Growing arrays, the hash table, and the two that find strings by it: the set of names, and the
+ * index over an existing list. */
 #include "base/map.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What grows: arrays, a hash table, and a set of names that is made of both. */
+/* Growing arrays, a hash table, and a set of names made of both. */
 #ifndef CDUL_BASE_MAP_H
 #define CDUL_BASE_MAP_H
 
@@ -10,9 +10,9 @@
 
 /* --- Growing arrays --- */
 
-/* Makes room for `count` items of `size` bytes each in the array whose address `array` is. Where
- * the room must grow it doubles, so that adding one by one is linear. Start from NULL and capacity
- * 0; free() it. On failure (`what` says in the message what had no room) nothing has changed. */
+/* cdul_grow makes room for `count` items of `size` bytes in the array whose address `array` is.
+ * Room that must grow doubles, so that adding items one by one is linear. Start from NULL and
+ * capacity 0; free() it. A failure changes nothing; `what` names the array in the message. */
 cdul_status cdul_grow_more(void *array, size_t count, size_t *capacity, size_t size,
                            const char *what, cdul_error *err) CDUL_MUST_CHECK;
 
@@ -28,7 +28,7 @@ static inline CDUL_MUST_CHECK cdul_status cdul_grow(void *array, size_t count, s
 /* Positions of things by the hashes of their keys: open addressing, at most half full. The things
  * and their keys stay with the caller, who compares them. Start from {0}. */
 typedef struct cdul_map {
-    /* The hash above, position + 1 below; 0 is a free slot. */
+    /* Upper half: the hash; lower half: position + 1. 0 is a free slot. */
     uint64_t *slots;
     size_t size, count;
 } cdul_map;
@@ -38,8 +38,8 @@ cdul_status cdul_map_reserve(cdul_map *map, size_t count, cdul_error *err) CDUL_
 /* Adds the position, below 2^32 - 1, of a thing whose key is not in the map. */
 cdul_status cdul_map_add(cdul_map *map, uint32_t hash, size_t position,
                          cdul_error *err) CDUL_MUST_CHECK;
-/* The positions with this hash one after another, then CDUL_NOT_FOUND. *step counts them: start
- * from 0. */
+/* Each call returns the next position with this hash, and CDUL_NOT_FOUND at the end. Start with
+ * *step = 0. */
 size_t cdul_map_next(const cdul_map *map, uint32_t hash, size_t *step);
 void cdul_map_free(cdul_map *map);
 

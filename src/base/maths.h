@@ -1,31 +1,27 @@
-/* The small functions of the method's equations, each in one place: in double, for finite
- * arguments. */
+/* The small functions that equations share, in double, for finite arguments. */
 #ifndef CDUL_BASE_MATHS_H
 #define CDUL_BASE_MATHS_H
 
 #include <math.h>
 #include <stddef.h>
 
-/* 1 / (1 + e^-x). Below -709 the exponential is infinite and the answer 0, which it is as a float.
- */
+/* 1 / (1 + e^-x). Below -709 the exponential overflows and the result is 0. */
 static inline double cdul_sigmoid(double x) {
     return 1 / (1 + exp(-x));
 }
 
-/* log(p / (1 - p)) of p in [0, 1], clamped to [epsilon, 1 - epsilon]: 0 and 1 themselves have
- * infinite logits. */
+/* log(p / (1 - p)) of p in [0, 1], clamped to [epsilon, 1 - epsilon] so that it is finite. */
 static inline double cdul_logit(double p, double epsilon) {
     p = fmin(fmax(p, epsilon), 1 - epsilon);
     return log(p / (1 - p));
 }
 
-/* Its limit where x is 0. */
+/* x log x, and its limit 0 where x is 0. */
 static inline double cdul_x_log_x(double x) {
     return x > 0 ? x * log(x) : 0;
 }
 
-/* Of a Bernoulli variable, in nats. p comes from a float, so that 1 - p loses nothing that matters.
- */
+/* Entropy in nats of a Bernoulli variable. p comes from a float: 1 - p loses nothing. */
 static inline double cdul_entropy(double p) {
     return -(cdul_x_log_x(p) + cdul_x_log_x(1 - p));
 }

@@ -12,8 +12,7 @@ typedef struct outcome {
     cdul_error error;
 } outcome;
 
-/* Item i lies in slot i % depth. released <= received <= claimed <= released + depth, at any
- * time. */
+/* Item i lies in slot i % depth. Always released <= received <= claimed <= released + depth. */
 struct cdul_prefetch {
     cdul_produce *produce;
     void *user;

@@ -15,8 +15,7 @@ typedef cdul_status cdul_produce(void *user, size_t i, size_t slot, cdul_error *
 
 typedef struct cdul_prefetch cdul_prefetch;
 
-/* depth: slots in flight, >= 1. threads: 0 = produce in the consumer's thread, at the call of
- * next. */
+/* depth: slots in flight, >= 1. threads: 0 = the call of `next` produces. */
 cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_produce *produce,
                                void *user, cdul_prefetch **out, cdul_error *err) CDUL_MUST_CHECK;
 

@@ -1,15 +1,17 @@
-/* How library code reports through the caller's callbacks: see cdul/progress.h. `callbacks` may be
- * NULL everywhere, so nobody need ask. */
+/* How library code reports through the caller's callbacks (cdul/progress.h). `callbacks` may be
+ * NULL everywhere. */
 #ifndef CDUL_BASE_PROGRESS_H
 #define CDUL_BASE_PROGRESS_H
 
 #include "cdul/error.h"
 #include "cdul/progress.h"
 
-/* One message each: NOTE, DETAIL, WARNING. */
-void cdul_say(const cdul_callbacks *callbacks, const char *format, ...) CDUL_PRINTF(2, 3);
-void cdul_detail(const cdul_callbacks *callbacks, const char *format, ...) CDUL_PRINTF(2, 3);
-void cdul_warn(const cdul_callbacks *callbacks, const char *format, ...) CDUL_PRINTF(2, 3);
+/* One message, as printf formats it. */
+void cdul_tell(const cdul_callbacks *callbacks, cdul_event_kind kind, const char *format, ...)
+    CDUL_PRINTF(3, 4);
+#define cdul_say(callbacks, ...)    cdul_tell(callbacks, CDUL_EVENT_NOTE, __VA_ARGS__)
+#define cdul_detail(callbacks, ...) cdul_tell(callbacks, CDUL_EVENT_DETAIL, __VA_ARGS__)
+#define cdul_warn(callbacks, ...)   cdul_tell(callbacks, CDUL_EVENT_WARNING, __VA_ARGS__)
 
 /* A pass over `total` images, 0 if that is not known. `note` may be NULL. */
 void cdul_progress_begin(const cdul_callbacks *callbacks, const char *verb, size_t total);

@@ -1,6 +1,5 @@
 /* Counter-based random numbers: a value is a pure function of (seed, stream, counter), so results
- * do not depend on the number of threads or the order of work. SplitMix64 finaliser (Steele, Lea,
- * Flood 2014). */
+ * do not depend on threads or the order of work. SplitMix64's finaliser (Steele et al. 2014). */
 #ifndef CDUL_BASE_RANDOM_H
 #define CDUL_BASE_RANDOM_H
 

@@ -1,11 +1,10 @@
-/* Reading safetensors: the header is checked whole before any tensor is given out. */
+/* Reads safetensors: the whole header is checked before any tensor is given out. */
 #include "base/safetensors.h"
 
 #include "base/file.h"
 #include "base/json.h"
 #include "cdul/strings.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -28,7 +27,7 @@ struct cdul_safetensors {
     const cJSON *metadata;
     entry *entries;
     size_t count;
-    cdul_strings names; /* borrows the names: only `items` itself is freed */
+    cdul_strings names; /* borrowed from the header: only `items` itself is freed */
     cdul_index *index;
 };
 

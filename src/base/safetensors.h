@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #define CDUL_MAX_RANK 8
-#define CDUL_SAFETENSORS_HEADER_BYTES                                                              \
-    100000000u /* the reference implementation refuses longer headers */
-#define CDUL_METADATA_KEY "__metadata__"
+/* The reference implementation refuses longer headers. */
+#define CDUL_SAFETENSORS_HEADER_BYTES 100000000u
+#define CDUL_METADATA_KEY             "__metadata__"
 
 typedef enum cdul_dtype {
     CDUL_F32,
@@ -32,7 +32,6 @@ typedef enum cdul_dtype {
 
 size_t cdul_dtype_size(cdul_dtype dtype);
 const char *cdul_dtype_name(cdul_dtype dtype); /* "F32", as in the file's header */
-
 bool cdul_dtype_find(const char *name, cdul_dtype *out);
 /* Elements and bytes of a shape (rank 0: one element); false if they exceed size_t. */
 bool cdul_tensor_bytes(cdul_dtype dtype, size_t rank, const size_t *shape, size_t *elements,
@@ -46,7 +45,7 @@ typedef struct cdul_tensor_view {
     size_t rank;
     size_t shape[CDUL_MAX_RANK];
     size_t elements;
-    /* not necessarily aligned to the element size: use memcpy or the helpers below */
+    /* Perhaps not aligned to the element size: use memcpy or the functions below. */
     const void *data;
 } cdul_tensor_view;
 
@@ -57,11 +56,10 @@ typedef struct cdul_safetensors cdul_safetensors;
 cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out,
                                   cdul_error *err) CDUL_MUST_CHECK;
 size_t cdul_safetensors_count(const cdul_safetensors *file);
-/* in order of offset */
+/* Tensor i in order of offset. */
 cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i);
-/* NULL if there is none. */
+/* Both NULL if there is none. */
 const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name);
-/* NULL if there is none. */
 const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *key);
 const char *cdul_safetensors_path(const cdul_safetensors *file);
 /* Frees the metadata, which may be most of the header. */
@@ -78,11 +76,11 @@ void cdul_safetensors_close(cdul_safetensors *file);
 cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *name, size_t rank,
                                     size_t *shape, cdul_tensor_view *out,
                                     cdul_error *err) CDUL_MUST_CHECK;
-/* The view is of F32, F16, BF16 or F64 (as `expect` makes sure). Converts elements [first, first +
- * count) of a floating-point view to float32. */
+/* Converts elements [first, first + count) of a view of F32, F16, BF16 or F64, which `expect` makes
+ * sure of, to float32. */
 void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out);
 
-/* The first element that is NaN or infinite; view->elements if none is, or none can be. */
+/* Index of the first element that is NaN or infinite; view->elements if there is none. */
 size_t cdul_tensor_first_bad(const cdul_tensor_view *view);
 
 /* --- Writing: declare everything, then stream the data in the declared order, then commit --- */
@@ -116,8 +114,7 @@ cdul_status cdul_safetensors_append(cdul_safetensors_writer *writer, const void 
                                     cdul_error *err) CDUL_MUST_CHECK;
 /* Appends the tensor CDUL_SEAL, which was declared last. */
 cdul_status cdul_safetensors_seal(cdul_safetensors_writer *writer, cdul_error *err) CDUL_MUST_CHECK;
-/* Fails unless exactly the declared bytes were appended. Atomic. Frees and clears *writer either
- * way. */
+/* Fails unless exactly the declared bytes were appended. Atomic. Frees and clears *writer. */
 cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer,
                                     cdul_error *err) CDUL_MUST_CHECK;
 void cdul_safetensors_discard(cdul_safetensors_writer **writer);

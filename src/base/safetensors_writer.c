@@ -1,4 +1,4 @@
-/* Writing safetensors: the header first, then the data in the order declared. */
+/* Writes safetensors: the header first, then the data in the declared order. */
 #include "base/safetensors.h"
 
 #include "base/file.h"
@@ -18,7 +18,7 @@ struct cdul_safetensors_writer {
     XXH3_state_t *hash; /* of all bytes so far */
 };
 
-/* The reader would refuse what these checks refuse: better now than when the file is wanted. */
+/* These checks refuse what the reader would: better now than when the file is wanted. */
 static cdul_status check_names(const cdul_tensor_decl *tensors, size_t n_tensors, const char *path,
                                cdul_error *err) {
     cdul_strings names = {0};
@@ -72,28 +72,31 @@ static cdul_status write_entry(FILE *stream, const cdul_tensor_decl *tensor, siz
     return CDUL_OK;
 }
 
-/* The header as text, padded with spaces so that the data begins at a multiple of 8. */
-static cdul_status make_header(const cdul_metadata *metadata, size_t n_metadata,
-                               const cdul_tensor_decl *tensors, size_t n_tensors, const char *path,
-                               size_t *data_bytes, char **text, size_t *size, cdul_error *err) {
+/* Makes the header as text, padded with spaces so that the data begins at a multiple of 8, and
+ * counts the bytes of the data. */
+static cdul_status make_header(cdul_safetensors_writer *writer, const cdul_metadata *metadata,
+                               size_t n_metadata, const cdul_tensor_decl *tensors, size_t n_tensors,
+                               char **text, cdul_error *err) {
+    const char *path = writer->path;
+    size_t size = 0;
     cdul_status status = CDUL_OK;
-    FILE *stream = open_memstream(text, size);
+    FILE *stream = open_memstream(text, &size);
     if (!stream) return cdul_fail_memory(err, path);
     fputc('{', stream);
     if (n_metadata) write_metadata(stream, metadata, n_metadata);
     for (size_t i = 0; i < n_tensors && status == CDUL_OK; i++) {
         if (i || n_metadata) fputc(',', stream);
-        status = write_entry(stream, &tensors[i], data_bytes, path, err);
+        status = write_entry(stream, &tensors[i], &writer->declared, path, err);
     }
     fputc('}', stream);
-    fflush(stream); /* brings *size up to date */
-    for (size_t i = *size; i % 8; i++) fputc(' ', stream);
+    fflush(stream); /* brings `size` up to date */
+    for (size_t i = size; i % 8; i++) fputc(' ', stream);
     bool failed = ferror(stream) != 0;
     failed = fclose(stream) != 0 || failed;
     if (status == CDUL_OK && failed) status = cdul_fail_memory(err, path);
-    if (status == CDUL_OK && *size > CDUL_SAFETENSORS_HEADER_BYTES)
+    if (status == CDUL_OK && size > CDUL_SAFETENSORS_HEADER_BYTES)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: a header of %zu bytes; the format allows %u",
-                           path, *size, CDUL_SAFETENSORS_HEADER_BYTES);
+                           path, size, CDUL_SAFETENSORS_HEADER_BYTES);
     return status;
 }
 
@@ -102,7 +105,6 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
                                     size_t n_tensors, cdul_safetensors_writer **out,
                                     cdul_error *err) {
     char *text = NULL;
-    size_t size = 0;
     cdul_safetensors_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return cdul_fail_memory(err, path);
     cdul_status status = CDUL_OK;
@@ -111,17 +113,16 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
     if (status == CDUL_OK) status = check_names(tensors, n_tensors, path, err);
     if (status == CDUL_OK) status = check_keys(metadata, n_metadata, path, err);
     if (status == CDUL_OK)
-        status = make_header(metadata, n_metadata, tensors, n_tensors, path, &writer->declared,
-                             &text, &size, err);
+        status = make_header(writer, metadata, n_metadata, tensors, n_tensors, &text, err);
     if (status == CDUL_OK) status = cdul_file_create(path, &writer->file, err);
     if (status == CDUL_OK) {
-        uint64_t length = size;
+        const uint64_t length = strlen(text);
         FILE *stream = cdul_file_stream(writer->file);
         fwrite(&length, sizeof length, 1, stream); /* a failure surfaces at append or commit */
-        fwrite(text, 1, size, stream);
+        fwrite(text, 1, length, stream);
         XXH3_64bits_reset(writer->hash);
         XXH3_64bits_update(writer->hash, &length, sizeof length);
-        XXH3_64bits_update(writer->hash, text, size);
+        XXH3_64bits_update(writer->hash, text, length);
         *out = writer;
     } else {
         cdul_safetensors_discard(&writer);

@@ -1,5 +1,5 @@
-/* The files of a folder of shards: its key, its lock, and shards that are listed, checked, written
- * and set aside. */
+/* A folder of shards: its key, its lock, and the shards, which are listed, checked, written and set
+ * aside. */
 #include "base/shards.h"
 
 #include "base/file.h"
@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_STATIC_LINKING_ONLY    /* a hash's state as a type: without memory, a shard is not     \
-                                      damaged */
+/* Makes the state of a hash a complete type: it needs no allocation that could fail. */
+#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
 #define MAX_METADATA 4 /* of a shard, the checksum included */
 
 /* --- The folder --- */
 
-/* Shards without a key are of unknown origin: they must not get this one. */
+/* Writes the key of a new folder. Shards that are there without one are of unknown origin. */
 static cdul_status write_key(const char *folder, const char *path, const cJSON *key,
                              cdul_error *err) {
     cdul_strings shards = {0};

@@ -18,8 +18,8 @@
 typedef struct cdul_shard_form {
     size_t tensor_count;
     cdul_tensor_decl tensors[CDUL_SHARD_TENSORS];
-    /* Where the checksum is. True: CDUL_SEAL, of all bytes before it. False: metadata "checksum",
-     * of the tensors' bytes in this order, in hexadecimal. */
+    /* Where the checksum is. True: in CDUL_SEAL, over all bytes before it. False: in the metadata
+     * "checksum", in hexadecimal, over the tensors' bytes in this order. */
     bool sealed;
 } cdul_shard_form;
 
@@ -29,16 +29,16 @@ typedef struct cdul_shards {
     int lock; /* descriptor of the lock file; -1: no right to write */
 } cdul_shards;
 
-/* Opens or creates the folder, and reads its file `key_file` into *was; if there is none, writes
- * `key` there and *was is NULL (numbered shards without a key are CDUL_ERR_INPUT). *part: the first
- * member of `key` that says something else there or is missing there, NULL if there is none. Close
- * after a failure as well; *was is the caller's to delete. */
+/* Opens or creates the folder. Its file `key_file` is read into *was; if there is none, `key` is
+ * written and *was is NULL (numbered shards without a key are CDUL_ERR_INPUT). *part: the first
+ * member of `key` that differs from *was or is missing there, NULL if there is none. Close after a
+ * failure as well; *was is the caller's to delete. */
 cdul_status cdul_shards_open(cdul_shards *out, const char *folder, const char *key_file,
                              const cJSON *key, cJSON **was, const cJSON **part,
                              cdul_error *err) CDUL_MUST_CHECK;
 void cdul_shards_close(cdul_shards *shards);
-/* Takes the right to write and sweeps away what killed writers left. lock stays -1: another process
- * has it. */
+/* Takes the right to write, and removes what killed writers left. `lock` stays -1 if another
+ * process has it. */
 cdul_status cdul_shards_lock(cdul_shards *shards, cdul_error *err) CDUL_MUST_CHECK;
 
 /* Adds the names of the numbered shards, NNNNNN.safetensors, ascending; those set aside too. */

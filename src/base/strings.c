@@ -75,8 +75,7 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Optimal string alignment: insertions, deletions, substitutions, and swaps of neighbours cost 1
- * each. */
+/* Optimal string alignment: an insertion, deletion, substitution or swap of neighbours costs 1. */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length) {
     size_t rows[3][LONGEST_WORD + 1];
     size_t *before = rows[0], *last = rows[1], *row = rows[2];

@@ -1,10 +1,9 @@
-/* Element types and conversions. Halves are converted in integer arithmetic: the result does not
- * depend on the processor's rounding or denormal modes. */
+/* Element types and their conversions. Halves are converted in integer arithmetic: the result does
+ * not depend on the processor's rounding and denormal modes. */
 #include "base/safetensors.h"
 
-#include "base/machine.h"
-
 #ifdef __x86_64__
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 #include <math.h>
@@ -96,6 +95,20 @@ static void convert(const unsigned char *halves, size_t count, float *out) {
 }
 
 #ifdef __x86_64__
+/* Whether the processor converts halves, eight at a time. clang knows the name "f16c" only since
+ * version 15; AVX says that the system keeps the wide registers. Asked once: in a virtual machine
+ * CPUID goes to the host, which takes longer than converting an image's vectors. */
+static bool has_f16c(void) {
+    static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
+    if (!known) {
+        unsigned eax, ebx, ecx, edx;
+        bool yes = __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) &&
+                   (ecx & bit_F16C);
+        known = yes ? 2 : 1;
+    }
+    return known == 2;
+}
+
 __attribute__((target("avx,f16c"))) static size_t convert_eights(const unsigned char *halves,
                                                                  size_t count, float *out) {
     size_t i = 0;
@@ -109,7 +122,7 @@ __attribute__((target("avx,f16c"))) static size_t convert_eights(const unsigned 
 void cdul_f16s_to_f32s(const void *halves, size_t count, float *out) {
     size_t done = 0;
 #ifdef __x86_64__
-    if (cdul_processor_has_f16c()) done = convert_eights(halves, count, out);
+    if (has_f16c()) done = convert_eights(halves, count, out);
 #endif
     convert((const unsigned char *)halves + 2 * done, count - done, out + done);
 }
@@ -134,7 +147,7 @@ void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count
             memcpy(&value, in + i * sizeof value, sizeof value);
             out[i] = (float)value;
         }
-    } else if (view->dtype == CDUL_BF16) { /* the upper half of a float32 */
+    } else if (view->dtype == CDUL_BF16) { /* the upper 16 bits of a float32 */
         for (size_t i = 0; i < count; i++) {
             uint16_t value;
             memcpy(&value, in + i * sizeof value, sizeof value);

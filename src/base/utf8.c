@@ -1,4 +1,4 @@
-/* UTF-8 by its bytes (RFC 3629). */
+/* Checks and counts UTF-8 by its bytes (RFC 3629). */
 #include "base/utf8.h"
 
 static bool continues(char byte) {
