@@ -25,14 +25,6 @@ struct cdul_file {
     char *temporary; /* NULL: standard output, a device or a pipe, not renamed */
 };
 
-static void free_file(cdul_file *file) {
-    if (file->stream && file->stream != stdout) fclose(file->stream);
-    free(file->path);
-    free(file->target);
-    free(file->temporary);
-    free(file);
-}
-
 /* Opens ".<base>.<pid>[-n].tmp" beside the target; -1 with errno set. A long base is cut to leave
  * room; n steps over what a killed process with the same pid left behind. */
 static int open_temporary(cdul_file *file) {
@@ -86,29 +78,21 @@ cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err)
     cdul_file *file = calloc(1, sizeof *file);
     if (!file) return cdul_fail_memory(err, path);
     cdul_status status = CDUL_OK;
-    int fd = -1;
     file->path = strdup(path);
     if (!file->path) {
         status = cdul_fail_memory(err, path);
-        goto done;
-    }
-    if (strcmp(path, "-") == 0) {
+    } else if (strcmp(path, "-") == 0) {
         file->stream = stdout;
-        goto done;
-    }
-    if (*cdul_path_base(path) == '\0') {
+    } else if (*cdul_path_base(path) == '\0') {
         status =
             cdul_fail(err, CDUL_ERR_USAGE, "%s: cannot be written: the name of a file is missing",
                       *path ? path : "\"\"");
-        goto done;
+    } else {
+        int fd = open_output(file);
+        file->stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
+        if (!file->stream) status = cdul_fail_errno(err, "%s: cannot be written", path);
+        if (!file->stream && fd >= 0) close(fd);
     }
-    fd = open_output(file);
-    file->stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (!file->stream) {
-        status = cdul_fail_errno(err, "%s: cannot be written", path);
-        if (fd >= 0) close(fd);
-    }
-done:
     if (status == CDUL_OK)
         *out = file;
     else
@@ -169,11 +153,16 @@ cdul_status cdul_file_commit(cdul_file **file, cdul_error *err) {
     return status;
 }
 
-void cdul_file_discard(cdul_file **file) {
-    if (!file || !*file) return;
-    if ((*file)->temporary) unlink((*file)->temporary);
-    free_file(*file);
-    *file = NULL;
+void cdul_file_discard(cdul_file **handle) {
+    cdul_file *file = handle ? *handle : NULL;
+    if (!file) return;
+    if (file->temporary) unlink(file->temporary);
+    if (file->stream && file->stream != stdout) fclose(file->stream);
+    free(file->path);
+    free(file->target);
+    free(file->temporary);
+    free(file);
+    *handle = NULL;
 }
 
 cdul_status cdul_file_check(const char *path, cdul_error *err) {

@@ -1,4 +1,4 @@
-/* The list of inputs that a run passed over. */
+/* The inputs that a run passed over: collects them and writes their list. */
 #include "cdul/skipped.h"
 
 #include "base/csv.h"
@@ -25,7 +25,7 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
     cdul_file *file = NULL;
     char *path = NULL;
     *list = NULL;
-    /* a name of 255 bytes leaves no room: it is cut */
+    /* A name of 255 bytes leaves no room for the ending: it is cut. */
     const char *base = cdul_path_base(output), end[] = ".skipped.csv";
     const int folder = (int)(base - output), room = NAME_MAX + 1 - (int)sizeof end;
     if (asprintf(&path, "%.*s%.*s%s", folder, output, room, base, end) < 0)
@@ -34,24 +34,25 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
     if (skipped->paths.count == 0) {
         if (unlink(path) != 0 && errno != ENOENT)
             status = cdul_fail_errno(err, "%s: cannot be removed, and is of an earlier run", path);
-        goto done;
+        free(path);
+        return status;
     }
     status = cdul_file_create(path, &file, err);
-    if (status != CDUL_OK) goto done;
-    FILE *stream = cdul_file_stream(file);
-    fputs("path,reason\n", stream);
-    for (size_t i = 0; i < skipped->paths.count; i++) {
-        cdul_csv_write_field(stream, skipped->paths.items[i]);
-        fputc(',', stream);
-        cdul_csv_write_field(stream, skipped->reasons.items[i]);
-        fputc('\n', stream);
+    if (status == CDUL_OK) {
+        FILE *stream = cdul_file_stream(file);
+        fputs("path,reason\n", stream);
+        for (size_t i = 0; i < skipped->paths.count; i++) {
+            cdul_csv_write_field(stream, skipped->paths.items[i]);
+            fputc(',', stream);
+            cdul_csv_write_field(stream, skipped->reasons.items[i]);
+            fputc('\n', stream);
+        }
+        status = cdul_file_commit(&file, err);
     }
-    status = cdul_file_commit(&file, err);
-    if (status != CDUL_OK) goto done;
-    *list = path;
-    path = NULL;
-done:
-    free(path);
+    if (status == CDUL_OK)
+        *list = path;
+    else
+        free(path);
     return status;
 }
 

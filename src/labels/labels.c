@@ -255,30 +255,27 @@ cdul_status cdul_labels_write_csv(const char *path, const cdul_labels *labels, c
 
 /* --- Reading either --- */
 
-static cdul_status finish(const char *path, cdul_status status, cdul_labels *labels,
-                          cdul_labels *out, cdul_error *err) {
-    if (status == CDUL_OK) status = check_labels(labels, path, err);
+static cdul_status read_either(const char *path, bool csv, size_t *blanks, cdul_labels *out,
+                               cdul_error *err) {
+    cdul_labels labels = {0};
+    cdul_status status =
+        csv ? read_csv(path, blanks, &labels, err) : read_safetensors(path, &labels, err);
+    if (status == CDUL_OK) status = check_labels(&labels, path, err);
     if (status == CDUL_OK)
-        *out = *labels;
+        *out = labels;
     else
-        cdul_labels_free(labels);
+        cdul_labels_free(&labels);
     return status;
 }
 
 cdul_status cdul_labels_read_csv(const char *path, size_t *blanks, cdul_labels *out,
                                  cdul_error *err) {
-    cdul_labels labels = {0};
     if (blanks) *blanks = 0;
-    cdul_status status = read_csv(path, blanks, &labels, err);
-    return finish(path, status, &labels, out, err);
+    return read_either(path, true, blanks, out, err);
 }
 
 cdul_status cdul_labels_read(const char *path, cdul_labels *out, cdul_error *err) {
-    if (strcasecmp(cdul_path_extension(path), ".csv") == 0)
-        return cdul_labels_read_csv(path, NULL, out, err);
-    cdul_labels labels = {0};
-    cdul_status status = read_safetensors(path, &labels, err);
-    return finish(path, status, &labels, out, err);
+    return read_either(path, strcasecmp(cdul_path_extension(path), ".csv") == 0, NULL, out, err);
 }
 
 /* --- Merging --- */

@@ -43,27 +43,16 @@ static cdul_status encode_i32(const cdul_feed *feed, size_t count, int32_t *out,
     return CDUL_OK;
 }
 
-/* Converts the `count` numbers of a feed into `out`, which holds count x element size bytes. Fails
- * on an int64 that int32 cannot hold; a float32 beyond float16's range becomes infinite. */
+/* Converts the `count` numbers of a feed into `out`, for the element types that callers do not
+ * have: F16, F64 and I32. A float32 beyond float16's range becomes infinite. */
 static cdul_status encode(cdul_element element, const cdul_feed *feed, size_t count, void *out,
                           cdul_error *err) {
-    switch (element) {
-    case CDUL_ELEMENT_F32:
-        memcpy(out, feed->f32, count * sizeof(float));
-        break;
-    case CDUL_ELEMENT_F16:
-        for (size_t i = 0; i < count; i++) ((uint16_t *)out)[i] = cdul_f32_to_f16(feed->f32[i]);
-        break;
-    case CDUL_ELEMENT_F64:
-        for (size_t i = 0; i < count; i++) ((double *)out)[i] = (double)feed->f32[i];
-        break;
-    case CDUL_ELEMENT_I64:
-        memcpy(out, feed->i64, count * sizeof(int64_t));
-        break;
-    case CDUL_ELEMENT_I32:
-        return encode_i32(feed, count, out, err);
-    case CDUL_ELEMENT_OTHER:
-        break;
+    if (element == CDUL_ELEMENT_I32) return encode_i32(feed, count, out, err);
+    for (size_t i = 0; i < count; i++) {
+        if (element == CDUL_ELEMENT_F16)
+            ((uint16_t *)out)[i] = cdul_f32_to_f16(feed->f32[i]);
+        else
+            ((double *)out)[i] = (double)feed->f32[i];
     }
     return CDUL_OK;
 }
