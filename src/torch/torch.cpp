@@ -269,6 +269,15 @@ cdul_dtype cdul_tensor_dtype(const cdul_tensor *x) {
     return static_cast<cdul_dtype>(found - std::begin(scalar_types));
 }
 
+cdul_tensor_decl cdul_tensor_declare(const cdul_tensor *x, const char *name) {
+    cdul_tensor_decl decl{};
+    decl.name = name;
+    decl.dtype = cdul_tensor_dtype(x);
+    decl.rank = cdul_tensor_rank(x);
+    for (size_t axis = 0; axis < decl.rank; axis++) decl.shape[axis] = cdul_tensor_size(x, axis);
+    return decl;
+}
+
 /* --- Form --- */
 
 cdul_tensor *cdul_tensor_cast(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype) {

@@ -107,6 +107,8 @@ size_t cdul_tensor_rank(const cdul_tensor *x);
 size_t cdul_tensor_size(const cdul_tensor *x, size_t axis); /* 0 if there is no such axis */
 size_t cdul_tensor_elements(const cdul_tensor *x);
 cdul_dtype cdul_tensor_dtype(const cdul_tensor *x);
+/* Its type and shape, under a name that is borrowed. */
+cdul_tensor_decl cdul_tensor_declare(const cdul_tensor *x, const char *name);
 
 /* --- Form --- */
 

@@ -19,22 +19,15 @@
 #define FORMAT      2
 #define NAME_BYTES  64
 
-/* One pass over the set: the plain view, or one augmented copy. */
-typedef struct pass {
-    const cdul_activations *cache;
-    const cdul_shard *shards; /* [shard_count] */
-} pass;
-
 struct cdul_activations {
     cdul_activations_options options;
     cdul_shards folder;
     size_t shape[3], record_bytes; /* [height, width, channels] */
     size_t images; /* N */
     size_t shard_rows; /* rows of a shard; the last of a pass holds what is left */
-    size_t shard_count; /* of a pass */
+    size_t shard_count; /* of a pass over the set: the plain view, or one augmented copy */
     size_t total; /* shards of all passes: the plain view's, then those of each copy */
     cdul_shard *shards; /* [total], .file NULL where missing */
-    pass *passes; /* [1 + copies] */
 };
 
 /* --- The key --- */
@@ -411,7 +404,6 @@ static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net,
 }
 
 static cdul_status allocate(cdul_activations *cache, size_t images, cdul_error *err) {
-    const size_t passes = 1 + cache->options.copies;
     const size_t *s = cache->shape;
     cache->folder.form =
         (cdul_shard_form){.tensor_count = 1,
@@ -421,13 +413,9 @@ static cdul_status allocate(cdul_activations *cache, size_t images, cdul_error *
     cache->shard_rows = SHARD_BYTES / cache->record_bytes;
     if (cache->shard_rows == 0) cache->shard_rows = 1;
     cache->shard_count = (images + cache->shard_rows - 1) / cache->shard_rows;
-    cache->total = passes * cache->shard_count;
-    cache->passes = calloc(passes, sizeof *cache->passes);
+    cache->total = (1 + cache->options.copies) * cache->shard_count;
     cache->shards = calloc(cache->total, sizeof *cache->shards);
-    if (!cache->passes || !cache->shards) return cdul_fail_memory(err, "the activation cache");
-    for (size_t i = 0; i < passes; i++)
-        cache->passes[i] = (pass){cache, cache->shards + i * cache->shard_count};
-    return CDUL_OK;
+    return cache->shards ? CDUL_OK : cdul_fail_memory(err, "the activation cache");
 }
 
 cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
@@ -462,7 +450,6 @@ void cdul_activations_close(cdul_activations *cache) {
     for (size_t i = 0; cache->shards && i < cache->total; i++) cdul_shard_close(&cache->shards[i]);
     cdul_shards_close(&cache->folder);
     free(cache->shards);
-    free(cache->passes);
     free(cache);
 }
 
@@ -478,18 +465,19 @@ const char *cdul_activations_path(const cdul_activations *cache) {
 
 static cdul_status read_record(const void *user, size_t row, void *out, cdul_error *err) {
     (void)err; /* opening has checked all shards */
-    const pass *from = user;
-    size_t bytes = from->cache->record_bytes, per_shard = from->cache->shard_rows;
-    const unsigned char *data = from->shards[row / per_shard].tensors[0].data;
-    memcpy(out, data + row % per_shard * bytes, bytes);
+    const cdul_shard *shards = user; /* of the pass; all but the last are as long as the first */
+    size_t bytes = shards->tensors[0].elements / shards->rows * sizeof(uint16_t);
+    const unsigned char *data = shards[row / shards->rows].tensors[0].data;
+    memcpy(out, data + row % shards->rows * bytes, bytes);
     return CDUL_OK;
 }
 
 cdul_source cdul_activations_plain(const cdul_activations *cache) {
-    return (cdul_source){cache->record_bytes, read_record, &cache->passes[0]};
+    return (cdul_source){cache->record_bytes, read_record, cache->shards};
 }
 
 cdul_source cdul_activations_augmented(const cdul_activations *cache, size_t epoch) {
+    const size_t pass = 1 + epoch % cache->options.copies;
     return (cdul_source){cache->record_bytes, read_record,
-                         &cache->passes[1 + epoch % cache->options.copies]};
+                         cache->shards + pass * cache->shard_count};
 }

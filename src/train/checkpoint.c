@@ -36,29 +36,29 @@ typedef struct entries {
     size_t count;
 } entries;
 
+/* <kind>.<name>, or <kind>.<name>.<state>. */
+static entry *add_entry(entries *list, const char *kind, const cdul_resnet_entry *e,
+                        const char *state) {
+    entry *item = &list->items[list->count++];
+    snprintf(item->name, NAME_SIZE, "%s.%s%s%s", kind, e->name, state ? "." : "",
+             state ? state : "");
+    item->state = state;
+    return item;
+}
+
 static cdul_status list_entries(const cdul_trainer *t, entries *out, cdul_error *err) {
     const char *const *states = cdul_optimizer_state_names(t->learner.optimizer);
     size_t n_states = 0;
     while (states[n_states]) n_states++;
-    out->count = 0;
     out->items = calloc(t->learner.net->entry_count * (2 + n_states), sizeof *out->items);
     if (!out->items) return cdul_fail_memory(err, "the checkpoint's list of tensors");
     for (size_t i = 0; i < t->learner.net->entry_count; i++) {
         const cdul_resnet_entry *e = &t->learner.net->entries[i];
-        entry *item = &out->items[out->count++];
-        snprintf(item->name, NAME_SIZE, "model.%s", e->name);
-        item->tensor = e->tensor;
-        if (t->learner.average && t->learner.average[i]) {
-            item = &out->items[out->count++];
-            snprintf(item->name, NAME_SIZE, "average.%s", e->name);
-            item->tensor = t->learner.average[i];
-        }
-        for (size_t k = 0; k < n_states && e->trained; k++) {
-            item = &out->items[out->count++];
-            snprintf(item->name, NAME_SIZE, "optimizer.%s.%s", e->name, states[k]);
-            item->parameter = e->tensor;
-            item->state = states[k];
-        }
+        cdul_tensor *average = t->learner.average ? t->learner.average[i] : NULL;
+        add_entry(out, "model", e, NULL)->tensor = e->tensor;
+        if (average) add_entry(out, "average", e, NULL)->tensor = average;
+        for (size_t k = 0; k < n_states && e->trained; k++)
+            add_entry(out, "optimizer", e, states[k])->parameter = e->tensor;
     }
     return CDUL_OK;
 }
@@ -119,7 +119,7 @@ static cdul_status declare_all(const cdul_trainer *t, const entries *list, cdul_
                                cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     for (size_t i = 0; i < list->count; i++)
-        out[i] = cdul_model_declare(entry_tensor(&s, t, &list->items[i]), list->items[i].name);
+        out[i] = cdul_tensor_declare(entry_tensor(&s, t, &list->items[i]), list->items[i].name);
     out[list->count] = (cdul_tensor_decl){"latent", CDUL_F32, 2, {t->targets.n, t->targets.c}};
     out[list->count + 1] = CDUL_SEAL;
     return cdul_scope_close(&s, err);
@@ -302,7 +302,7 @@ static cdul_status check_numbers(const cdul_trainer *t, const cdul_safetensors *
 static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, const entry *item,
                               cdul_error *err) {
     cdul_scope s = {.no_grad = true};
-    cdul_tensor_decl like = cdul_model_declare(entry_tensor(&s, t, item), item->name);
+    cdul_tensor_decl like = cdul_tensor_declare(entry_tensor(&s, t, item), item->name);
     cdul_tensor_view view;
     cdul_status status = cdul_scope_close(&s, err);
     if (status == CDUL_OK) status = find_like(file, item->name, &like, &view, err);

@@ -182,7 +182,3 @@ cdul_tensor *cdul_feed_input(cdul_scope *s, const cdul_feed *f, const cdul_batch
     cdul_tensor *x = cdul_tensor_from(s, batch->data, CDUL_F16, 4, shape);
     return cdul_tensor_to(s, cdul_tensor_permute(s, x, (size_t[]){0, 3, 1, 2}), device);
 }
-
-size_t cdul_feed_stages(const cdul_feed *f) {
-    return f->cache ? f->params->freeze : 0;
-}

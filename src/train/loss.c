@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Mean over images and classes of the labels' Bernoulli entropy: what separates cross-entropy from
  * KL. */
@@ -36,7 +37,7 @@ static cdul_tensor *softmax_kl(cdul_scope *scope, const cdul_tensor *logits, con
         if (scope->status == CDUL_OK) scope->status = cdul_fail_memory(&scope->error, "the loss");
         return NULL;
     }
-    for (size_t i = 0; i < b * c; i++) q[i] = labels[i];
+    memcpy(q, labels, b * c * sizeof *q);
     double constant = normalise_rows(q, b, c) / (double)b;
     cdul_tensor *target =
         cdul_tensor_to(scope, cdul_tensor_from(scope, q, CDUL_F32, 2, (size_t[]){b, c}), device);

@@ -3,14 +3,6 @@
 
 #include <stdlib.h>
 
-cdul_tensor_decl cdul_model_declare(const cdul_tensor *tensor, const char *name) {
-    cdul_tensor_decl decl = {
-        .name = name, .dtype = cdul_tensor_dtype(tensor), .rank = cdul_tensor_rank(tensor)};
-    for (size_t axis = 0; axis < decl.rank; axis++)
-        decl.shape[axis] = cdul_tensor_size(tensor, axis);
-    return decl;
-}
-
 cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer,
                               cdul_error *err) {
     size_t count = cdul_tensor_elements(tensor),
@@ -31,7 +23,7 @@ static cdul_status write_tensors(const char *path, const cdul_resnet *net,
     cdul_tensor_decl *decls = calloc(net->entry_count, sizeof *decls);
     if (!decls) return cdul_fail_memory(err, path);
     for (size_t i = 0; i < net->entry_count; i++)
-        decls[i] = cdul_model_declare(net->entries[i].tensor, net->entries[i].name);
+        decls[i] = cdul_tensor_declare(net->entries[i].tensor, net->entries[i].name);
     cdul_status status = cdul_safetensors_create(path, metadata, CDUL_CARD_FACTS, decls,
                                                  net->entry_count, &writer, err);
     for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++)

@@ -17,8 +17,7 @@ cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cdu
 cdul_status cdul_model_read(const char *path, cdul_resnet **net, cdul_card *card,
                             cdul_error *err) CDUL_MUST_CHECK;
 
-/* Declares a tensor as it is, and appends its elements: for every file that holds weights. */
-cdul_tensor_decl cdul_model_declare(const cdul_tensor *tensor, const char *name);
+/* Appends the elements of a tensor, declared as it is: for every file that holds weights. */
 cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer,
                               cdul_error *err) CDUL_MUST_CHECK;
 

@@ -118,21 +118,21 @@ char *onnx_node(onnx_graph *g, const char *op, const char *name, char *const *in
     return output;
 }
 
-void onnx_int(onnx_graph *g, const char *name, int64_t value) {
+static void add_attribute(onnx_graph *g, const char *name, unsigned field, size_t count,
+                          const int64_t *values) {
     cdul_message attribute = {0};
     put_text(&attribute, ATTRIBUTE_NAME, name);
-    cdul_proto_int(&attribute, ATTRIBUTE_INT, (uint64_t)value);
-    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, TYPE_INT);
+    for (size_t i = 0; i < count; i++) cdul_proto_int(&attribute, field, (uint64_t)values[i]);
+    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, field == ATTRIBUTE_INT ? TYPE_INT : TYPE_INTS);
     cdul_proto_message(&g->node, NODE_ATTRIBUTE, &attribute);
 }
 
+void onnx_int(onnx_graph *g, const char *name, int64_t value) {
+    add_attribute(g, name, ATTRIBUTE_INT, 1, &value);
+}
+
 void onnx_ints(onnx_graph *g, const char *name, size_t count, const int64_t *values) {
-    cdul_message attribute = {0};
-    put_text(&attribute, ATTRIBUTE_NAME, name);
-    for (size_t i = 0; i < count; i++)
-        cdul_proto_int(&attribute, ATTRIBUTE_INTS, (uint64_t)values[i]);
-    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, TYPE_INTS);
-    cdul_proto_message(&g->node, NODE_ATTRIBUTE, &attribute);
+    add_attribute(g, name, ATTRIBUTE_INTS, count, values);
 }
 
 void onnx_metadata(onnx_graph *g, const char *key, const char *value) {

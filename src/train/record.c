@@ -100,15 +100,13 @@ static void drop_skipped(cdul_matched *truth, const bool *skipped) {
     truth->images = kept;
 }
 
-static cdul_status judge(const cdul_record *record, const float *scores, double *map, double *bce,
-                         double *mass, cdul_error *err) {
+static cdul_status judge(const cdul_record *record, const float *scores, cdul_judgement *out,
+                         cdul_error *err) {
     cdul_metrics_options options = cdul_metrics_defaults();
     options.threads = record->params->threads;
     cdul_metrics metrics = {0};
     cdul_status status = cdul_metrics_compute(scores, &record->truth, &options, &metrics, err);
-    *map = metrics.map;
-    *bce = metrics.bce;
-    *mass = metrics.mass;
+    *out = (cdul_judgement){metrics.map, metrics.bce, metrics.mass};
     cdul_metrics_free(&metrics);
     return status;
 }
@@ -120,23 +118,16 @@ static cdul_status measure_truth(cdul_record *record, const bool *skipped, const
     if (record->truth.images == 0) return CDUL_OK;
     float *scores = cdul_targets_scores(t);
     if (!scores) return cdul_fail_memory(err, "scores");
-    double labels_mass; /* is measured for all images, not for those of the truth alone */
-    cdul_status status = judge(record, scores, &e->eval_predictions_map, &e->eval_predictions_bce,
-                               &e->eval_predictions_mass, err);
-    if (status == CDUL_OK)
-        status =
-            judge(record, t->labels, &e->eval_labels_map, &e->eval_labels_bce, &labels_mass, err);
+    cdul_status status = judge(record, scores, &e->predictions, err);
+    if (status == CDUL_OK) status = judge(record, t->labels, &e->targets, err);
     free(scores);
     return status;
 }
 
 const cdul_epoch_record cdul_nothing_measured = {.held_loss = NAN,
                                                  .held_agreement = NAN,
-                                                 .eval_predictions_map = NAN,
-                                                 .eval_predictions_bce = NAN,
-                                                 .eval_predictions_mass = NAN,
-                                                 .eval_labels_map = NAN,
-                                                 .eval_labels_bce = NAN};
+                                                 .predictions = {NAN, NAN, NAN},
+                                                 .targets = {NAN, NAN, NAN}};
 
 cdul_status cdul_record_measure(cdul_record *record, const cdul_dataset *data,
                                 const cdul_targets *targets, cdul_epoch_record *epoch,
@@ -165,13 +156,14 @@ static bool add_labels(cJSON *line, const cdul_epoch_record *r) {
            add(line, "labels_entropy", r->labels.entropy);
 }
 
+/* The mass of the labels is that of all images, not of those of the truth alone. */
 static bool add_truth(cJSON *line, const cdul_epoch_record *r) {
     return cJSON_AddBoolToObject(line, "eval_uses_ground_truth", true) &&
-           add(line, "eval_predictions_map", r->eval_predictions_map) &&
-           add(line, "eval_predictions_bce", r->eval_predictions_bce) &&
-           add(line, "eval_predictions_mass", r->eval_predictions_mass) &&
-           add(line, "eval_labels_map", r->eval_labels_map) &&
-           add(line, "eval_labels_bce", r->eval_labels_bce);
+           add(line, "eval_predictions_map", r->predictions.map) &&
+           add(line, "eval_predictions_bce", r->predictions.bce) &&
+           add(line, "eval_predictions_mass", r->predictions.mass) &&
+           add(line, "eval_labels_map", r->targets.map) &&
+           add(line, "eval_labels_bce", r->targets.bce);
 }
 
 static cJSON *log_line(const cdul_epoch_record *r, bool truth_given) {
@@ -200,10 +192,9 @@ static void say_epoch(const cdul_train_params *p, const cdul_epoch_record *r) {
     if (r->aligned)
         APPEND("  labels moved %.4f, reached %.0f %%, mass %.2f", r->move.moved,
                100 * r->move.reached, r->labels.mass);
-    if (!isnan(r->eval_predictions_map))
+    if (!isnan(r->predictions.map))
         APPEND("  | ground truth: predictions mAP %.1f BCE %.3f, labels mAP %.1f BCE %.3f",
-               100 * r->eval_predictions_map, r->eval_predictions_bce, 100 * r->eval_labels_map,
-               r->eval_labels_bce);
+               100 * r->predictions.map, r->predictions.bce, 100 * r->targets.map, r->targets.bce);
 #undef APPEND
     cdul_say(p->callbacks, "%s", text);
 }

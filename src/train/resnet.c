@@ -165,10 +165,10 @@ static cdul_status create_tensors(cdul_resnet *net, cdul_error *err) {
 
 /* Overwrites an entry's tensor with `values`, which it frees. */
 static cdul_status set_values(const cdul_resnet_entry *entry, float *values, cdul_error *err) {
-    size_t rank = cdul_tensor_rank(entry->tensor), shape[4] = {0};
-    for (size_t axis = 0; axis < rank; axis++) shape[axis] = cdul_tensor_size(entry->tensor, axis);
+    const cdul_tensor_decl like = cdul_tensor_declare(entry->tensor, entry->name);
     cdul_scope s = {0};
-    cdul_tensor_copy_(&s, entry->tensor, cdul_tensor_from(&s, values, CDUL_F32, rank, shape));
+    cdul_tensor_copy_(&s, entry->tensor,
+                      cdul_tensor_from(&s, values, CDUL_F32, like.rank, like.shape));
     free(values);
     return cdul_scope_close(&s, err);
 }
@@ -235,10 +235,10 @@ static cdul_status check_values(const cdul_resnet_entry *entry, const float *val
 
 static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safetensors *file,
                               cdul_error *err) {
-    size_t rank = cdul_tensor_rank(entry->tensor), shape[4] = {0};
-    for (size_t axis = 0; axis < rank; axis++) shape[axis] = cdul_tensor_size(entry->tensor, axis);
+    cdul_tensor_decl like = cdul_tensor_declare(entry->tensor, entry->name);
     cdul_tensor_view view;
-    cdul_status status = cdul_safetensors_expect(file, entry->name, rank, shape, &view, err);
+    cdul_status status =
+        cdul_safetensors_expect(file, entry->name, like.rank, like.shape, &view, err);
     if (status != CDUL_OK) return status;
     float *values = malloc(view.elements * sizeof *values);
     if (!values) return cdul_fail_memory(err, entry->name);

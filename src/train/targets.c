@@ -65,18 +65,14 @@ void cdul_targets_restore(cdul_targets *t, const float *latent, bool moved) {
 
 /* --- Rows of a batch --- */
 
-void cdul_targets_predicted(cdul_targets *t, const cdul_batch *batch, const float *logits,
-                            size_t *bad) {
-    *bad = t->n * t->c;
+size_t cdul_targets_predicted(cdul_targets *t, const cdul_batch *batch, const float *logits) {
     for (size_t i = 0; i < batch->count; i++) {
         const size_t at = batch->rows[i] * t->c;
         memcpy(t->logits + at, logits + i * t->c, t->c * sizeof *logits);
-        for (size_t k = 0; k < t->c; k++) {
-            if (isfinite(t->logits[at + k])) continue;
-            *bad = at + k;
-            return;
-        }
+        for (size_t k = 0; k < t->c; k++)
+            if (!isfinite(t->logits[at + k])) return at + k;
     }
+    return t->n * t->c;
 }
 
 void cdul_targets_of_batch(const cdul_targets *t, const cdul_batch *batch, float *out) {

@@ -75,21 +75,25 @@ typedef struct training {
     size_t images, left_out; /* left_out: batches */
 } training;
 
+/* Logits [B, C] of the batch. `statistics`: batch norm uses and updates those of the batch. */
+static cdul_tensor *forward(cdul_scope *s, const cdul_trainer *t, const cdul_batch *batch,
+                            bool statistics) {
+    const cdul_resnet *net = t->learner.net;
+    cdul_tensor *x = cdul_feed_input(s, &t->feed, batch, net->options.device);
+    return cdul_resnet_forward_from(s, net, x, t->feed.cache ? t->params->freeze : 0, statistics);
+}
+
 /* Step 1 of the method: the labels are fixed, the network learns them. */
 static cdul_status train_batch(training *e, const cdul_batch *batch, cdul_error *err) {
     cdul_trainer *t = e->trainer;
     const cdul_train_params *p = t->params;
-    const cdul_resnet *net = t->learner.net;
     cdul_optimizer *optimizer = t->learner.optimizer;
-    const cdul_device device = net->options.device;
     cdul_targets_of_batch(&t->targets, batch, e->labels);
 
     cdul_scope s = {0};
-    cdul_tensor *x = cdul_feed_input(&s, &t->feed, batch, device);
-    cdul_tensor *logits =
-        cdul_resnet_forward_from(&s, net, x, cdul_feed_stages(&t->feed), p->bn == CDUL_BN_TRAIN);
-    cdul_tensor *loss =
-        cdul_loss(&s, p->loss, logits, e->labels, batch->count, t->targets.c, device);
+    cdul_tensor *logits = forward(&s, t, batch, p->bn == CDUL_BN_TRAIN);
+    cdul_tensor *loss = cdul_loss(&s, p->loss, logits, e->labels, batch->count, t->targets.c,
+                                  t->learner.net->options.device);
     double value = cdul_tensor_item(&s, loss);
     bool good = isfinite(value);
     cdul_optimizer_zero_grad(&s, optimizer);
@@ -182,19 +186,16 @@ static cdul_status bad_prediction(const cdul_trainer *t, size_t at, cdul_error *
 static cdul_status use_for_prediction(void *user, const cdul_batch *batch, cdul_error *err) {
     const prediction *p = user;
     cdul_trainer *t = p->trainer;
-    const cdul_resnet *net = t->learner.net;
-    const size_t c = t->targets.c, entries = t->targets.n * c;
-    size_t bad = entries;
     cdul_status status = CDUL_OK;
     if (batch->count > 0) {
         cdul_scope s = {.no_grad = true};
-        cdul_tensor *x = cdul_feed_input(&s, &t->feed, batch, net->options.device);
-        cdul_tensor *logits =
-            cdul_resnet_forward_from(&s, net, x, cdul_feed_stages(&t->feed), false);
-        cdul_tensor_read(&s, logits, CDUL_F32, p->logits, batch->count * c);
+        cdul_tensor *logits = forward(&s, t, batch, false);
+        cdul_tensor_read(&s, logits, CDUL_F32, p->logits, batch->count * t->targets.c);
         status = cdul_scope_close(&s, err);
-        if (status == CDUL_OK) cdul_targets_predicted(&t->targets, batch, p->logits, &bad);
-        if (bad < entries) status = bad_prediction(t, bad, err);
+    }
+    if (status == CDUL_OK) {
+        size_t bad = cdul_targets_predicted(&t->targets, batch, p->logits);
+        if (bad < t->targets.n * t->targets.c) status = bad_prediction(t, bad, err);
     }
     cdul_progress_update(t->params->callbacks, batch->passed, p->total, NULL);
     return status;

@@ -52,8 +52,6 @@ cdul_tensor *cdul_feed_pixels(cdul_scope *scope, const cdul_feed *feed, const cd
                               cdul_device device);
 cdul_tensor *cdul_feed_input(cdul_scope *scope, const cdul_feed *feed, const cdul_batch *batch,
                              cdul_device device);
-/* How many stages that input has behind it. */
-size_t cdul_feed_stages(const cdul_feed *feed);
 
 /* --- Targets --- */
 
@@ -82,10 +80,9 @@ cdul_status cdul_targets_align(cdul_targets *targets, const cdul_align_options *
                                cdul_error *err) CDUL_MUST_CHECK;
 /* Takes latents [N, C] back from a checkpoint. */
 void cdul_targets_restore(cdul_targets *targets, const float *latent, bool moved);
-/* Takes the batch's logits [B, C]. A value that is not finite stops it: *bad is its place in the
- * matrix, else N x C. */
-void cdul_targets_predicted(cdul_targets *targets, const cdul_batch *batch, const float *logits,
-                            size_t *bad);
+/* Takes the batch's logits [B, C]. A value that is not finite stops it, and its place in the matrix
+ * is returned, else N x C. */
+size_t cdul_targets_predicted(cdul_targets *targets, const cdul_batch *batch, const float *logits);
 /* Copies the labels of the batch to `out` [B, C]. */
 void cdul_targets_of_batch(const cdul_targets *targets, const cdul_batch *batch, float *out);
 /* sigmoid(logits) [N, C], the caller's to free. NULL: no memory. */
@@ -141,6 +138,11 @@ cdul_tensor *cdul_loss(cdul_scope *scope, cdul_loss_kind kind, const cdul_tensor
 
 /* --- Record --- */
 
+/* What ground truth says of scores. NAN = not measured. */
+typedef struct cdul_judgement {
+    double map, bce, mass;
+} cdul_judgement;
+
 /* What the log says of one epoch. NAN = not measured. */
 typedef struct cdul_epoch_record {
     size_t epoch, step, skipped; /* done, done, images */
@@ -150,8 +152,7 @@ typedef struct cdul_epoch_record {
     bool aligned;
     cdul_align_step move;
     cdul_align_state labels;
-    double eval_predictions_map, eval_predictions_bce, eval_predictions_mass;
-    double eval_labels_map, eval_labels_bce;
+    cdul_judgement predictions, targets;
 } cdul_epoch_record;
 
 extern const cdul_epoch_record cdul_nothing_measured;
