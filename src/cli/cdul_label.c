@@ -25,11 +25,6 @@ typedef struct inputs {
     cdul_strings templates;
 } inputs;
 
-static void free_inputs(inputs *in) {
-    cdul_classes_free(&in->classes);
-    cdul_strings_free(&in->templates);
-}
-
 /* Reads the classes and background words. No names stand for all of the text file. */
 static cdul_status read_classes(const cdul_label_cli *o, cdul_classes *classes, cdul_error *err) {
     cdul_status status = o->classes ? cdul_classes_read(o->classes, classes, err) : CDUL_OK;
@@ -92,10 +87,10 @@ static cdul_status write_labels(const cdul_label_cli *o, cdul_cli *cli,
     cdul_status status = cdul_labels_write(o->output, labels, err);
     if (status == CDUL_OK && o->csv) status = cdul_labels_write_csv(o->csv, labels, err);
     if (status == CDUL_OK) status = cdul_label_report(result, cli->callbacks, err);
-    if (status != CDUL_OK) return status;
-    cdul_cli_say(cli, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/", o->output,
-                 o->output);
-    return CDUL_OK;
+    if (status == CDUL_OK)
+        cdul_cli_say(cli, "labels: %s\nnext: cdul-train --labels %s IMAGES... -o run/", o->output,
+                     o->output);
+    return status;
 }
 
 static cdul_status write_skipped(const cdul_label_cli *o, cdul_cli *cli,
@@ -137,7 +132,8 @@ static cdul_status label(const cdul_label_cli *o, cdul_cli *cli, cdul_error *err
                          : "nothing was kept: with --cache DIR an interrupted run goes on%s",
                      o->label.cache ? o->label.cache : "");
     cdul_label_result_free(&result);
-    free_inputs(&in);
+    cdul_classes_free(&in.classes);
+    cdul_strings_free(&in.templates);
     return status;
 }
 

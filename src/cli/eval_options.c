@@ -31,8 +31,6 @@ static const cdul_option table[] = {
     {0},
 };
 
-static const char *const usage[] = {"cdul-eval -t TRUTH [OPTION]... FILE...", NULL};
-
 static const char *const examples[] = {
     "How good are the pseudo-labels, and how good is the classifier?",
     "cdul-eval -t truth.csv labels.safetensors scores.csv",
@@ -47,7 +45,7 @@ const cdul_program cdul_program_eval = {
     .name = "cdul-eval",
     .section = "eval",
     .summary = "measure labels or predictions against ground truth",
-    .usage = usage,
+    .usage = LIST("cdul-eval -t TRUTH [OPTION]... FILE..."),
     .description = "FILE is a label file (safetensors or CSV) or predictions of cdul-predict; "
                    "several are compared side by side. Reported are mean average precision, CF1 "
                    "and OF1, cross-entropy, Brier score, calibration error and label mass: mean "

@@ -129,14 +129,6 @@ static const cdul_option table[] = {
     {0},
 };
 
-static const char *const usage[] = {
-    "cdul-label -e DIR -C FILE [OPTION]... IMAGES... -o FILE",
-    "cdul-label --scores FILE [OPTION]... -o FILE",
-    "cdul-label --merge LABELS... -o FILE",
-    "cdul-label --inspect DIR",
-    NULL,
-};
-
 static const char *const examples[] = {
     "Label a folder of photos",
     "cdul-label -e clip-vit-b32/ -C classes.txt photos/ -o labels.safetensors",
@@ -157,7 +149,9 @@ const cdul_program cdul_program_label = {
     .name = "cdul-label",
     .section = "label",
     .summary = "make multi-label pseudo-labels for unlabelled images with a CLIP-like encoder",
-    .usage = usage,
+    .usage = LIST("cdul-label -e DIR -C FILE [OPTION]... IMAGES... -o FILE",
+                  "cdul-label --scores FILE [OPTION]... -o FILE",
+                  "cdul-label --merge LABELS... -o FILE", "cdul-label --inspect DIR"),
     .description =
         "Every image is compared with every class name, as a whole and in crops, and the scores "
         "become one label in 0 to 1 for each image and class: the initialisation of CDUL (ICCV "

@@ -49,8 +49,6 @@ static const cdul_option table[] = {
     {0},
 };
 
-static const char *const usage[] = {"cdul-predict MODEL [OPTION]... IMAGES... [-o FILE]", NULL};
-
 static const char *const examples[] = {
     "What is in these photos?",
     "cdul-predict run/ photos/ -o predictions.jsonl",
@@ -67,7 +65,7 @@ const cdul_program cdul_program_predict = {
     .name = "cdul-predict",
     .section = "predict",
     .summary = "say which classes are in an image, with a model from cdul-train",
-    .usage = usage,
+    .usage = LIST("cdul-predict MODEL [OPTION]... IMAGES... [-o FILE]"),
     .description = "MODEL is a run folder of cdul-train or a model.onnx. IMAGES are files, folders "
                    "(searched recursively), lists written @list.txt with one path a line, or - for "
                    "a list on standard input. Images that cannot be read are skipped and reported.",

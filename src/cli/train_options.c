@@ -109,13 +109,6 @@ static const cdul_option table[] = {
     {0},
 };
 
-static const char *const usage[] = {
-    "cdul-train -l FILE [OPTION]... IMAGES... -o DIR",
-    "cdul-train -l FILE --resume [OPTION]... IMAGES... -o DIR",
-    "cdul-train --export DIR -o FILE",
-    NULL,
-};
-
 static const char *const examples[] = {
     "Train a ResNet-50 on the labels of cdul-label",
     "cdul-train -l labels.safetensors --init resnet50.safetensors photos/ -o run/",
@@ -134,7 +127,9 @@ const cdul_program cdul_program_train = {
     .section = "train",
     .summary =
         "train a multi-label classifier on pseudo-labels, and refine these by gradient alignment",
-    .usage = usage,
+    .usage = LIST("cdul-train -l FILE [OPTION]... IMAGES... -o DIR",
+                  "cdul-train -l FILE --resume [OPTION]... IMAGES... -o DIR",
+                  "cdul-train --export DIR -o FILE"),
     .description = "A ResNet learns the pseudo-labels; between epochs the labels move towards what "
                    "it predicts, the uncertain ones most: the training of CDUL (ICCV 2023). No "
                    "ground truth is used.\n\nIMAGES are files, folders (searched recursively), "

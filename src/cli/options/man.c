@@ -59,12 +59,6 @@ static void escape(const char *text, bool code, FILE *out) {
     }
 }
 
-static void section(const char *title, FILE *out) {
-    fputs(".SH ", out);
-    for (; *title; title++) fputc(toupper((unsigned char)*title), out);
-    fputc('\n', out);
-}
-
 static void line(const char *text, FILE *out) {
     escape(text, false, out);
     fputc('\n', out);
@@ -104,7 +98,7 @@ static void write_options(const cdul_option *option, const void *defaults, FILE 
 }
 
 static void write_synopsis(const cdul_program *program, FILE *out) {
-    section("Synopsis", out);
+    fputs(".SH SYNOPSIS\n", out);
     for (size_t i = 0; program->usage[i]; i++) {
         const char *usage = program->usage[i];
         size_t name = strlen(program->name);
@@ -118,7 +112,7 @@ static void write_synopsis(const cdul_program *program, FILE *out) {
 }
 
 static void write_config(const cdul_program *program, FILE *out) {
-    section("Configuration", out);
+    fputs(".SH CONFIGURATION\n", out);
     fputs("A config is a JSON object with one section a program; the section of\n.B ", out);
     escape(program->name, true, out);
     fprintf(out, "\nis \\(dq%s\\(dq.\n", program->section);
@@ -138,7 +132,7 @@ static void write_config(const cdul_program *program, FILE *out) {
 }
 
 static void write_exit_status(FILE *out) {
-    section("Exit status", out);
+    fputs(".SH EXIT STATUS\n", out);
     for (const cdul_exit_meaning *code = cdul_exit_meanings; code->meaning; code++) {
         char text[200];
         snprintf(text, sizeof text, "%s%s.", code->meaning, code->detail);
@@ -164,7 +158,7 @@ static void write_command(const char *command, FILE *out) {
 static void write_see_also(const cdul_program *program, FILE *out) {
     static const char *const pages[] = {"cdul-label", "cdul-train", "cdul-predict", "cdul-eval"};
     const char *comma = "";
-    section("See also", out);
+    fputs(".SH SEE ALSO\n", out);
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (strcmp(pages[i], program->name) == 0) continue;
         fprintf(out, "%s\\fB", comma);
@@ -183,20 +177,20 @@ void cdul_man_write(const cdul_program *program, const void *defaults, FILE *out
     }
     fprintf(out, " 1 %s \"cdul %s\"\n", CDUL_DATE, CDUL_VERSION);
     fputs(".nh\n.ad l\n", out); /* names and options are not to be hyphenated or stretched */
-    section("Name", out);
+    fputs(".SH NAME\n", out);
     escape(program->name, true, out);
     fputs(" \\- ", out);
     line(program->summary, out);
     write_synopsis(program, out);
-    section("Description", out);
+    fputs(".SH DESCRIPTION\n", out);
     line(program->description, out);
-    section("Options", out);
+    fputs(".SH OPTIONS\n", out);
     write_options(program->options, defaults, out);
     fputs(".SS General\n", out);
     write_options(cdul_common_of(program), &cdul_common_defaults, out);
     write_config(program, out);
     write_exit_status(out);
-    if (program->examples[0]) section("Examples", out);
+    if (program->examples[0]) fputs(".SH EXAMPLES\n", out);
     for (size_t i = 0; program->examples[i] && program->examples[i + 1]; i += 2) {
         if (i) fputs(".PP\n", out);
         line(program->examples[i], out);

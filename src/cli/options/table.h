@@ -85,8 +85,9 @@ typedef struct cdul_program {
     CDUL_ROW(COLOUR, long_name, short_name, member, text), .argument = word
 #define CHOICE(long_name, short_name, member, word, list, text)                                    \
     CDUL_ROW(CHOICE, long_name, short_name, member, text), .argument = word, .choices = list
-/* The words of a CHOICE, in the order of its enum. */
-#define ONE_OF(...) ((const char *const[]){__VA_ARGS__, NULL})
+/* Texts that a NULL ends; of a CHOICE its words, in the order of its enum. */
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define ONE_OF    LIST
 
 /* 2^53: above it JSON numbers, which are doubles, skip integers. */
 #define CDUL_MAX_WHOLE 9007199254740992.0

@@ -105,21 +105,15 @@ void cdul_value_range(const cdul_option *option, char *out, size_t size) {
     bool whole = option->type == CDUL_OPTION_SIZE;
     bool has_high = isfinite(option->maximum) && !(whole && option->maximum >= CDUL_MAX_WHOLE);
     char low[CDUL_VALUE_ROOM], high[CDUL_VALUE_ROOM];
-    if (whole) {
-        snprintf(low, sizeof low, "%.0f", option->minimum);
-        snprintf(high, sizeof high, "%.0f", option->maximum);
-    } else {
-        format_real(option->minimum, low, sizeof low);
-        format_real(option->maximum, high, sizeof high);
-    }
+    out[0] = '\0';
+    format_real(option->minimum, low, sizeof low);
+    format_real(option->maximum, high, sizeof high);
     if (isfinite(option->minimum) && has_high)
         snprintf(out, size, "%s to %s", low, high);
     else if (isfinite(option->minimum))
         snprintf(out, size, "at least %s", low);
     else if (has_high)
         snprintf(out, size, "at most %s", high);
-    else
-        snprintf(out, size, "%s", "");
 }
 
 static cdul_status fail_number(const cdul_option *option, const char *where, const char *got,
