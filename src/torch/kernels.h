@@ -1,6 +1,6 @@
-/* What libtorch does in many passes over memory, in few, on the CPU (kernels.c says what each
- * gains). torch.cpp calls them where elements lie as they need it, and libtorch itself elsewhere.
- */
+/* A step of the optimiser on the CPU in one pass over memory, where libtorch takes many (kernels.c
+ * says what that gains). torch.cpp calls it where the elements lie as it needs them, and libtorch
+ * itself elsewhere. */
 #ifndef CDUL_TORCH_KERNELS_H
 #define CDUL_TORCH_KERNELS_H
 

@@ -92,12 +92,6 @@ c10::optional<at::Tensor> value_or_none(const cdul_tensor *x) {
     return x ? c10::make_optional(x->value) : c10::nullopt;
 }
 
-std::vector<at::Tensor> values(cdul_tensor *const *xs, size_t count) {
-    std::vector<at::Tensor> out;
-    for (size_t i = 0; i < count; i++) out.push_back(value(xs[i]));
-    return out;
-}
-
 std::vector<int64_t> sizes(size_t rank, const size_t *shape) {
     return std::vector<int64_t>(shape, shape + rank);
 }
@@ -538,7 +532,9 @@ void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer,
                               cdul_tensor *const *parameters, size_t count, double lr,
                               double weight_decay) {
     run(scope, "optimizer_add_group", [&] {
-        optimizer->torch->add_param_group(values(parameters, count));
+        std::vector<at::Tensor> members;
+        for (size_t i = 0; i < count; i++) members.push_back(value(parameters[i]));
+        optimizer->torch->add_param_group(members);
         /* Set afterwards, because recent libtorch takes a value that equals its own default
          * (AdamW's weight decay of 0.01, for one) for an unset one, and puts the optimiser's in its
          * place. */

@@ -18,7 +18,7 @@ static logistic logistic_of(double x) {
                       fmax(x, 0) + log_sum};
 }
 
-/* H(y, p) in nats, where y is what the logarithm is not of. */
+/* Cross-entropy -y log p - (1 - y) log(1 - p), in nats. */
 static double cross_entropy(double y, logistic p) {
     return y * p.minus_log_y + (1 - y) * p.minus_log_rest;
 }

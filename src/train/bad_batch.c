@@ -1,4 +1,4 @@
-/* A batch whose numbers are not finite: whose they are. */
+/* Finds what made the loss or a gradient of a batch not finite, and says it. */
 #include "train/trainer.h"
 
 #include "base/progress.h"
@@ -29,7 +29,8 @@ static size_t bad_label(const cdul_trainer *t, const cdul_batch *batch) {
     return i;
 }
 
-/* The deepest cause that can be told. *ruined: no batch will be better. */
+/* Writes the first cause that is found into `text`: weights, then outputs, labels, gradients.
+ * *ruined: it is the weights, and no batch will be better. */
 static void find_cause(const cdul_trainer *t, const cdul_batch *batch, double loss,
                        const cdul_tensor *logits, bool *ruined, char *text, size_t size) {
     const char *weights = cdul_learner_bad_weights(&t->learner), *what = "output";

@@ -146,7 +146,7 @@ static float *read_tensor(const exporter *e, const cdul_tensor *tensor) {
 /* Batch norm after a convolution is linear in its output channel o:
  *     bn(conv(x, w))[o] = g (conv(x, w)[o] - mean) / sqrt(var + eps) + b = conv(x, k w)[o] + (b - k
  * mean), k = g / sqrt(var + eps).
- * `bias` comes as b. */
+ * `bias` holds b before, and the new bias afterwards. */
 static void fold(const exporter *e, const cdul_resnet_unit *unit, float *weight, float *bias) {
     const size_t each = unit->inputs * unit->kernel * unit->kernel;
     float *g = read_tensor(e, unit->bn_weight), *mean = read_tensor(e, unit->bn_mean),

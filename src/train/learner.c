@@ -1,5 +1,5 @@
 /* The network as it is trained: where it comes from, one step of its optimiser, the average of its
- * weights, and which of its numbers are none. */
+ * weights, and the search for numbers that are not finite. */
 #include "train/trainer.h"
 
 #include "base/machine.h"

@@ -40,7 +40,7 @@ static cdul_status open_loader(loader *l, cdul_error *err) {
                               err);
 }
 
-/* Of a record that could not be read, or *kept. */
+/* Says whether a record was read; if it was not, its row is skipped or the pass ends. */
 static cdul_status receive(const loader *l, const cdul_prefetched *item, bool *kept,
                            cdul_error *err) {
     *kept = item->status == CDUL_OK;

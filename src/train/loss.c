@@ -15,7 +15,8 @@ static double mean_entropy(const float *labels, size_t count) {
     return sum / (double)count;
 }
 
-/* Each row divided by its sum (a row of zeros becomes uniform); returns sum(q log q). */
+/* Divides each row of q [B, C] by its sum (a row of zeros becomes uniform). Returns
+ * sum(q log q). */
 static double normalise_rows(float *q, size_t b, size_t c) {
     double negative_entropy = 0;
     for (size_t i = 0; i < b; i++) {

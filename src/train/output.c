@@ -44,7 +44,8 @@ static cdul_status make_thresholds(const cdul_trainer *t, float *thresholds, cdu
     return status;
 }
 
-/* Images: with four times as many, the ranges of a ResNet-50 widen by a few per cent. */
+/* The images that ranges are taken from. With four times as many, those of a ResNet-50 widen by a
+ * few per cent. */
 #define OBSERVED 64
 
 typedef struct observer {

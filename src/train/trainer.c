@@ -98,8 +98,8 @@ static cdul_status train_batch(training *e, const cdul_batch *batch, cdul_error 
     bool good = isfinite(value);
     cdul_optimizer_zero_grad(&s, optimizer);
     if (good) cdul_tensor_backward(&s, loss);
-    /* Without this a gradient shows in the next loss, when it has ruined the weights. It costs a
-     * look at each. */
+    /* A gradient that is not finite would show in the next loss, when it has ruined the weights.
+     * The search looks at each, which costs time. */
     if (good && p->bad_batch == CDUL_BAD_BATCH_SKIP)
         good = isfinite(cdul_optimizer_gradient_norm(&s, optimizer));
     if (s.status == CDUL_OK && !good) {
@@ -335,14 +335,6 @@ static cdul_status run(cdul_trainer *t, const char *checkpoint, cdul_error *err)
     return status;
 }
 
-/* What an interrupt keeps, and how to go on. */
-static cdul_status say_interrupted(const char *checkpoint, cdul_error *err) {
-    return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted; %s",
-                     cdul_path_exists(checkpoint)
-                         ? "the finished epochs are kept: the same command with --resume goes on"
-                         : "no epoch was finished: the same command starts again");
-}
-
 static cdul_status finish(const cdul_trainer *t, cdul_train_result *result, cdul_error *err) {
     const cdul_skipped *skipped = &t->feed.data.list;
     result->images = t->targets.n;
@@ -378,8 +370,13 @@ cdul_status cdul_train(const cdul_train_params *params, cdul_train_result *resul
     cdul_trainer_free(&t);
     leave_folder(params, &lock);
     if (result == &unwanted) cdul_train_result_free(result);
-    if (status == CDUL_ERR_CANCELLED) status = say_interrupted(checkpoint, err);
-    /* if empty: a mistake leaves nothing */
+    if (status == CDUL_ERR_CANCELLED)
+        status =
+            cdul_fail(err, status, "interrupted; %s",
+                      cdul_path_exists(checkpoint)
+                          ? "the finished epochs are kept: the same command with --resume goes on"
+                          : "no epoch was finished: the same command starts again");
+    /* Only if it is empty: a run that could not begin leaves nothing. */
     if (status != CDUL_OK && !existed) rmdir(params->output);
     free(checkpoint);
     return status;

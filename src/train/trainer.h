@@ -36,14 +36,15 @@ cdul_status cdul_feed_open_cache(cdul_feed *feed, cdul_resnet *net,
                                  cdul_error *err) CDUL_MUST_CHECK;
 void cdul_feed_free(cdul_feed *feed);
 
-/* Passes, each batch given to `use`: the training images as `epoch` sees them, in its order; */
+/* One pass over images, each batch given to `use`. The training images as `epoch` sees them, in
+ * its order. */
 cdul_status cdul_feed_train(cdul_feed *feed, size_t epoch, cdul_use *use, void *user,
                             cdul_error *err) CDUL_MUST_CHECK;
-/* plain views of the subset; */
+/* The same for plain views of the subset. */
 cdul_status cdul_feed_plain(cdul_feed *feed, cdul_subset subset, cdul_use *use, void *user,
                             cdul_error *err) CDUL_MUST_CHECK;
-/* plain views of at most `most` training images, evenly spread, as pixels even if there is a
- * cache. */
+/* The same for plain views of at most `most` training images, evenly spread, as pixels even if
+ * there is a cache. */
 cdul_status cdul_feed_sample(cdul_feed *feed, size_t most, cdul_use *use, void *user,
                              cdul_error *err) CDUL_MUST_CHECK;
 
