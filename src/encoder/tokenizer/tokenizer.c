@@ -31,18 +31,19 @@ static kind kind_at(const char *text, size_t length, size_t *bytes) {
     return cdul_unicode_is_space(c) ? SPACE : OTHER;
 }
 
-static size_t starts_with(const char *text, size_t length, const char *prefix) {
-    size_t n = strlen(prefix);
-    return n <= length && memcmp(text, prefix, n) == 0 ? n : 0;
-}
+/* The pattern's fixed alternatives. */
+static const char *const contractions[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d", NULL};
+/* Texts of special tokens that no added token took (in capitals, say): one match of the pattern,
+ * which ByteLevel's own pattern then takes apart. */
+static const char *const literals[] = {"<|startoftext|>", "<|endoftext|>", NULL};
 
-/* Bytes of the pattern's fixed alternatives at text[0], 0 if it is none. */
-static size_t contraction(const char *text, size_t length) {
-    static const char *const endings[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"};
-    size_t n = 0;
-    for (size_t i = 0; !n && i < sizeof endings / sizeof *endings; i++)
-        n = starts_with(text, length, endings[i]);
-    return n;
+/* Bytes of the first of these that the text begins with, 0 if it begins with none. */
+static size_t prefix(const char *text, size_t length, const char *const *list) {
+    for (; *list; list++) {
+        size_t n = strlen(*list);
+        if (n <= length && memcmp(text, *list, n) == 0) return n;
+    }
+    return 0;
 }
 
 /* Ids so far, and how many of them are wanted. */
@@ -56,19 +57,11 @@ static cdul_status add_word(const cdul_tokenizer *t, const char *word, size_t si
     return cdul_bpe_word(t->bpe, (const unsigned char *)word, size, &out->ids, err);
 }
 
-/* <|startoftext|> that no added token took (it was in capitals, say): one match of the pattern,
- * which ByteLevel's own pattern then takes apart. Returns its bytes, 0 if it is none. */
-static size_t literal(const cdul_tokenizer *t, const char *text, size_t length) {
-    if (!t->literals) return 0;
-    size_t n = starts_with(text, length, "<|startoftext|>");
-    return n ? n : starts_with(text, length, "<|endoftext|>");
-}
-
 static cdul_status split(const cdul_tokenizer *t, const char *text, size_t length, output *out,
                          cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t at = 0; status == CDUL_OK && at < length && out->ids.count < out->limit;) {
-        size_t n = literal(t, text + at, length - at), bytes = 0;
+        size_t n = t->literals ? prefix(text + at, length - at, literals) : 0, bytes = 0;
         if (n) {
             status = add_word(t, text + at, 2, out, err);
             if (status == CDUL_OK) status = add_word(t, text + at + 2, n - 4, out, err);
@@ -76,7 +69,7 @@ static cdul_status split(const cdul_tokenizer *t, const char *text, size_t lengt
             at += n;
             continue;
         }
-        n = contraction(text + at, length - at);
+        n = prefix(text + at, length - at, contractions);
         if (!n) {
             kind first = kind_at(text + at, length - at, &n);
             bool run = first == LETTER || first == OTHER; /* digits are words of their own */

@@ -73,10 +73,10 @@ static int32_t alphabet(int byte) {
     return 0;
 }
 
-/* Ids of every byte inside a word and at its end. Without all of them some text would have no
- * tokens. */
-static cdul_status read_bytes(const loader *l, int32_t byte_ids[256], int32_t end_ids[256],
-                              cdul_error *err) {
+/* Makes room for `count` merges over the ids of every byte inside a word and at its end. Without
+ * all of them some text would have no tokens. */
+static cdul_status start_merges(loader *l, size_t count, cdul_error *err) {
+    int32_t byte_ids[256], end_ids[256];
     for (int b = 0; b < 256; b++) {
         char token[16] = "";
         size_t n = cdul_utf8_put(alphabet(b), (unsigned char *)token);
@@ -89,7 +89,7 @@ static cdul_status read_bytes(const loader *l, int32_t byte_ids[256], int32_t en
                 "%s: not CLIP's vocabulary: no token for byte 0x%02x, alone and with </w>",
                 l->where, (unsigned)b);
     }
-    return CDUL_OK;
+    return cdul_bpe_new(byte_ids, end_ids, count, &l->tokenizer->bpe, err);
 }
 
 /* Adds the merge "left right" number `rank` (from 1). */
@@ -124,13 +124,6 @@ static cdul_status add_merge_text(loader *l, const char *text, size_t size, size
     }
     free(pair);
     return status;
-}
-
-static cdul_status start_merges(loader *l, size_t count, cdul_error *err) {
-    int32_t byte_ids[256], end_ids[256];
-    cdul_status status = read_bytes(l, byte_ids, end_ids, err);
-    return status == CDUL_OK ? cdul_bpe_new(byte_ids, end_ids, count, &l->tokenizer->bpe, err)
-                             : status;
 }
 
 static cdul_status read_merges_json(loader *l, const cJSON *merges, cdul_error *err) {
