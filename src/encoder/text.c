@@ -128,17 +128,17 @@ static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, cons
 /* Rows for `classes`: one a class, or one a word. */
 static cdul_status allocate_rows(const cdul_classes *classes, size_t width, cdul_text *out,
                                  cdul_error *err) {
-    size_t rows = 0, count = classes->names.count;
-    cdul_status status = cdul_strings_copy(&classes->names, &out->classes, err);
+    const bool by_word = classes->synonyms == CDUL_SYNONYMS_MAX;
+    size_t rows = 0, row = 0, count = classes->names.count;
+    for (size_t c = 0; c < count; c++) rows += by_word ? classes->words[c].count : 1;
     out->background = classes->background;
-    if (status != CDUL_OK || classes->synonyms == CDUL_SYNONYMS_MEAN)
-        return status != CDUL_OK ? status : cdul_text_allocate(out, count, width, err);
-    for (size_t c = 0; c < count; c++) rows += classes->words[c].count;
-    if (!(out->class_of = calloc(rows, sizeof *out->class_of)))
-        return cdul_fail_memory(err, "class vectors");
-    for (size_t c = 0, row = 0; c < count; c++)
+    cdul_status status = cdul_strings_copy(&classes->names, &out->classes, err);
+    if (status == CDUL_OK) status = cdul_text_allocate(out, rows, width, err);
+    if (status == CDUL_OK && by_word && !(out->class_of = calloc(rows, sizeof *out->class_of)))
+        status = cdul_fail_memory(err, "class vectors");
+    for (size_t c = 0; out->class_of && c < count; c++)
         for (size_t w = 0; w < classes->words[c].count; w++) out->class_of[row++] = c;
-    return cdul_text_allocate(out, rows, width, err);
+    return status;
 }
 
 /* w_c = normalise(mean over templates and words of normalise(E_text(prompt))); or the same for each

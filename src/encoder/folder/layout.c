@@ -155,24 +155,21 @@ static cdul_status pick(const char *folder, const graphs *g, tower_role role, co
                      folder, names[role], list);
 }
 
-/* The variants that there are of a role, or of two. */
-static void list_variants(const graphs *g, tower_role a, tower_role b, char *list, size_t size) {
+/* The variants that there are of text towers, or of graphs that hold an image tower. */
+static void list_variants(const graphs *g, bool text, char *list, size_t size) {
     for (size_t i = 0; i < g->count; i++) {
-        bool before = false;
-        if (g->items[i].role != a && g->items[i].role != b) continue;
-        for (size_t k = 0; k < i; k++)
-            before = before || ((g->items[k].role == a || g->items[k].role == b) &&
-                                strcmp(g->items[k].variant, g->items[i].variant) == 0);
-        if (!before)
-            append(list, size,
-                   g->items[i].variant[0] ? g->items[i].variant : "float32 (without --variant)");
+        const char *variant = g->items[i].variant;
+        bool skip = (g->items[i].role == TEXT) != text;
+        for (size_t k = 0; k < i && !skip; k++)
+            skip = (g->items[k].role == TEXT) == text && strcmp(g->items[k].variant, variant) == 0;
+        if (!skip) append(list, size, variant[0] ? variant : "float32 (without --variant)");
     }
 }
 
 static cdul_status no_image_tower(const char *folder, const graphs *g, const char *variant,
                                   cdul_error *err) {
     char list[400] = "";
-    list_variants(g, IMAGE, BOTH, list, sizeof list);
+    list_variants(g, false, list, sizeof list);
     if (!list[0])
         return cdul_fail(
             err, CDUL_ERR_INPUT,
@@ -195,7 +192,7 @@ static cdul_status choose_text(const char *folder, const graphs *g, const char *
     cdul_status status = pick(folder, g, TEXT, variant, text, err);
     if (status != CDUL_OK || *text) return status;
     if (variant[0] && (status = pick(folder, g, TEXT, "", text, err)) != CDUL_OK) return status;
-    list_variants(g, TEXT, TEXT, list, sizeof list);
+    list_variants(g, true, list, sizeof list);
     if (*text)
         snprintf(note, sizeof note, "the text tower has no variant '%s': %s, in float32, is used",
                  variant, (*text)->path);
