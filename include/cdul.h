@@ -11,57 +11,45 @@
  *   versions.h         what these are made of, and what a program needs besides
  *
  * A program that labels the images of a folder, trains a model on the labels and looks at the
- * images with it:
+ * images with it, in 25 lines:
  *
- *     #include <cdul.h>
- *     #include <cdul/train.h>
- *     #include <stdio.h>
+ *   #include <cdul.h>
+ *   #include <cdul/train.h>
+ *   #include <stdio.h>
  *
- *     static cdul_status show(void *names, size_t i, const float *scores, void *kept,
- *                             cdul_error *err) {
- *         (void)kept, (void)err;
- *         printf("%s %.3f\n", ((cdul_strings *)names)->items[i], scores[0]);
- *         return CDUL_OK;
- *     }
+ *   static cdul_status show(void *names, size_t i, const float *p, void *kept, cdul_error *err) {
+ *       (void)kept, (void)err;
+ *       printf("%s %.3f\n", ((cdul_strings *)names)->items[i], p[0]);
+ *       return CDUL_OK;
+ *   }
  *
- *     int main(void) {
- *         const char *images[] = {"photos"}, *path = "labels.safetensors";
- *         cdul_error err;
- *         cdul_classes classes = {0};
- *         cdul_strings paths = {0}, names = {0};
- *         cdul_label_result labelled = {0};
- *         cdul_train_result trained = {0};
- *         cdul_classifier *model = NULL;
- *         cdul_label_params label = cdul_label_defaults();
- *         label.encoder = "encoder";
- *         label.classes = &classes;
- *         label.images = images;
- *         label.n_images = 1;
- *         cdul_train_params train = cdul_train_defaults();
- *         train.labels = path;
- *         train.root = images[0];
- *         train.output = "run";
- *         cdul_predict_params predict = cdul_predict_defaults();
- *         predict.predicted = show;
- *         predict.user = &names;
- *
- *         cdul_status status = cdul_classes_read("classes.txt", &classes, &err);
- *         if (status == CDUL_OK) status = cdul_label(&label, &labelled, &err);
- *         if (status == CDUL_OK) status = cdul_labels_write(path, &labelled.labels, &err);
- *         if (status == CDUL_OK) status = cdul_train(&train, &trained, &err);
- *         if (status == CDUL_OK) status = cdul_list_images(images, 1, NULL, &paths, &names, &err);
- *         if (status == CDUL_OK) status = cdul_classifier_open("run", NULL, &model, &err);
- *         if (status == CDUL_OK) status = cdul_classifier_predict(model, &paths, &predict, &err);
- *         if (status != CDUL_OK) fprintf(stderr, "%s\n", err.message);
- *
- *         cdul_classifier_close(model);
- *         cdul_train_result_free(&trained);
- *         cdul_label_result_free(&labelled);
- *         cdul_classes_free(&classes);
- *         cdul_strings_free(&paths);
- *         cdul_strings_free(&names);
- *         return status != CDUL_OK;
- *     }
+ *   int main(void) {
+ *       const char *photos = "photos";
+ *       cdul_error err;
+ *       cdul_classes classes = {0};
+ *       cdul_strings paths = {0}, names = {0};
+ *       cdul_label_result labelled = {0};
+ *       cdul_classifier *model = NULL;
+ *       cdul_label_params label = cdul_label_defaults();
+ *       label.encoder = "encoder", label.classes = &classes;
+ *       label.images = &photos, label.n_images = 1;
+ *       cdul_train_params train = cdul_train_defaults();
+ *       train.labels = "labels.safetensors", train.root = photos, train.output = "run";
+ *       cdul_predict_params predict = cdul_predict_defaults();
+ *       predict.predicted = show, predict.user = &names;
+ *       cdul_status status = cdul_classes_read("classes.txt", &classes, &err);
+ *       if (status == CDUL_OK) status = cdul_label(&label, &labelled, &err);
+ *       if (status == CDUL_OK) status = cdul_labels_write(train.labels, &labelled.labels, &err);
+ *       if (status == CDUL_OK) status = cdul_train(&train, NULL, &err);
+ *       if (status == CDUL_OK) status = cdul_list_images(&photos, 1, NULL, &paths, &names, &err);
+ *       if (status == CDUL_OK) status = cdul_classifier_open(train.output, NULL, &model, &err);
+ *       if (status == CDUL_OK) status = cdul_classifier_predict(model, &paths, &predict, &err);
+ *       if (status != CDUL_OK) fprintf(stderr, "%s\n", err.message);
+ *       cdul_classifier_close(model);
+ *       cdul_label_result_free(&labelled), cdul_classes_free(&classes);
+ *       cdul_strings_free(&paths), cdul_strings_free(&names);
+ *       return status != CDUL_OK;
+ *   }
  *
  * Errors. What can fail returns a cdul_status and writes one line into the caller's cdul_error.
  * Outputs are then empty: there is nothing to free, and freeing them does no harm.

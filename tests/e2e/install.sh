@@ -84,7 +84,7 @@ fi
 # The program in the head of cdul.h, as it stands and with a small network, through pkg-config, found in the moved prefix,
 # and through CMake.
 export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib ORT_DISABLE_TELEMETRY=1
-sed -n '/^ \*     #include <cdul.h>$/,/^ \* Errors\./s/^ \*\(     \)\{0,1\}//p' "$prefix/include/cdul.h" | sed '$d' >whole.c
+sed -n '/^ \*   #include <cdul.h>$/,/^ \* Errors\./s/^ \*\(   \)\{0,1\}//p' "$prefix/include/cdul.h" | sed '$d' >whole.c
 [ "$(wc -l <whole.c)" -gt 25 ] || fail "no program in cdul.h: $(cat whole.c)"
 small='train.arch = "resnet18"; train.size = 32; train.epochs = 1; train.holdout = 0;'
 sed "s/train.output = \"run\";/& $small/" whole.c >program.c
