@@ -46,9 +46,7 @@ static inline void watcher_told(void *user, const cdul_event *event) {
     }
 }
 
-static inline bool watcher_stops(void *user) {
-    return atomic_load(&((watcher *)user)->stop);
-}
+static inline bool watcher_stops(void *user) { return atomic_load(&((watcher *)user)->stop); }
 
 static inline void watcher_start(watcher *w) {
     memset(w, 0, sizeof *w);

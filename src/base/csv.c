@@ -159,9 +159,7 @@ cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end,
     return CDUL_OK;
 }
 
-size_t cdul_csv_line(const cdul_csv *csv) {
-    return csv->record;
-}
+size_t cdul_csv_line(const cdul_csv *csv) { return csv->record; }
 
 void cdul_csv_close(cdul_csv *csv) {
     if (!csv) return;

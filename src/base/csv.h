@@ -1,8 +1,7 @@
 /* CSV as RFC 4180: quotes, embedded commas and newlines, CRLF, LF or CR, optional UTF-8 byte-order
  * mark. A quote inside an unquoted field is a character like others. Files may be pipes; they are
  * read once, in a stream. */
-#ifndef CDUL_BASE_CSV_H
-#define CDUL_BASE_CSV_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
@@ -28,5 +27,3 @@ void cdul_csv_close(cdul_csv *csv);
 /* Writes one field, quoted if it needs to be (an empty one too, so that a record is never an empty
  * line), without separator. Write errors surface at commit. */
 void cdul_csv_write_field(FILE *stream, const char *text);
-
-#endif

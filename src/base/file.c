@@ -100,9 +100,7 @@ cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err)
     return status;
 }
 
-FILE *cdul_file_stream(cdul_file *file) {
-    return file->stream;
-}
+FILE *cdul_file_stream(cdul_file *file) { return file->stream; }
 
 /* Some file systems cannot sync (pipes, some network and FUSE mounts); that is no failed write. */
 static int sync_descriptor(int fd) {

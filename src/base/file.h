@@ -1,7 +1,6 @@
 /* Files and paths. Every output of cdul is written under a temporary name in its own folder, synced
  * and renamed, so that a reader sees the old file or the whole new one. */
-#ifndef CDUL_BASE_FILE_H
-#define CDUL_BASE_FILE_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/file.h"
@@ -78,5 +77,3 @@ bool cdul_path_is_folder(const char *path);
 bool cdul_path_exists(const char *path);
 /* mkdir -p. */
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

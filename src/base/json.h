@@ -1,8 +1,7 @@
 /* Access to JSON with errors that name the file and the key; cdul_json_parse (cdul/file.h) parses
  * texts. Strings are bytes: a file name that is no valid UTF-8 is read and written unchanged,
  * though strict readers refuse such a file. */
-#ifndef CDUL_BASE_JSON_H
-#define CDUL_BASE_JSON_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/file.h"
@@ -44,5 +43,3 @@ cdul_status cdul_json_to_strings(const char *text, size_t size, const char *wher
 /* *out is the caller's to free. Built in one linear pass: lists of 10^6 names are normal. */
 cdul_status cdul_json_from_strings(const cdul_strings *list, char **out,
                                    cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

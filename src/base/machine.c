@@ -13,9 +13,7 @@ size_t cdul_processors(void) {
     return n > 0 ? (size_t)n : 1;
 }
 
-size_t cdul_threads(size_t asked) {
-    return asked > 0 ? asked : cdul_processors();
-}
+size_t cdul_threads(size_t asked) { return asked > 0 ? asked : cdul_processors(); }
 
 /* The number that a file of /sys consists of; SIZE_MAX if there is none, or "max" in its place. */
 static size_t read_limit(const char *path) {
@@ -26,9 +24,7 @@ static size_t read_limit(const char *path) {
     return found == 1 ? (size_t)value : SIZE_MAX;
 }
 
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 size_t cdul_memory_limit(void) {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);

@@ -3,8 +3,7 @@
  * FOR_AVX2_TOO compiles a function with and without AVX2; the one that the processor can run is
  * chosen while the program loads. It is for loops that gain much, and only speed may depend on it:
  * no fused multiply-add is used. ThreadSanitizer cannot bear a choice made so early. */
-#ifndef CDUL_BASE_MACHINE_H
-#define CDUL_BASE_MACHINE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,5 +42,3 @@ static inline bool cdul_processor_has_bfloat16(void) {
     return false;
 #endif
 }
-
-#endif

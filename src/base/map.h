@@ -1,6 +1,5 @@
 /* Growing arrays, a hash table, and a set of names made of both. */
-#ifndef CDUL_BASE_MAP_H
-#define CDUL_BASE_MAP_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
@@ -63,5 +62,3 @@ size_t cdul_names_find(const cdul_names *names, const char *name);
 cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position,
                            cdul_error *err) CDUL_MUST_CHECK;
 void cdul_names_free(cdul_names *names);
-
-#endif

@@ -1,8 +1,7 @@
 /* Ordered, bounded, parallel production: worker threads make item 0, 1, 2, ... ahead of the
  * consumer, which receives them in that order whatever the number of threads. The decode stage of
  * label and predict and the loader of train are this. */
-#ifndef CDUL_BASE_PREFETCH_H
-#define CDUL_BASE_PREFETCH_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -35,5 +34,3 @@ int cdul_prefetch_next(cdul_prefetch *prefetch, cdul_prefetched *out);
 void cdul_prefetch_release(cdul_prefetch *prefetch);
 /* Stops workers (items in progress are finished and dropped), joins them. Takes NULL. */
 void cdul_prefetch_close(cdul_prefetch *prefetch);
-
-#endif

@@ -1,7 +1,6 @@
 /* How library code reports through the caller's callbacks (cdul/progress.h). `callbacks` may be
  * NULL everywhere. */
-#ifndef CDUL_BASE_PROGRESS_H
-#define CDUL_BASE_PROGRESS_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/progress.h"
@@ -25,5 +24,3 @@ bool cdul_stopped(const cdul_callbacks *callbacks);
 
 /* Seconds of a clock that never goes back: for durations. */
 double cdul_seconds(void);
-
-#endif

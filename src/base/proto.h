@@ -1,7 +1,6 @@
 /* As much of protobuf's wire format as graphs and TensorBoard's events need: fields one after
  * another, each with its number and wire type before it. */
-#ifndef CDUL_BASE_PROTO_H
-#define CDUL_BASE_PROTO_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,9 +23,7 @@ typedef struct cdul_field {
 /* Takes the next field off a message, which must not be at its end. False: it is no protobuf. */
 bool cdul_proto_read(cdul_span *message, cdul_field *out);
 
-static inline size_t cdul_span_size(cdul_span span) {
-    return (size_t)(span.end - span.at);
-}
+static inline size_t cdul_span_size(cdul_span span) { return (size_t)(span.end - span.at); }
 
 /* --- Writing --- */
 
@@ -50,5 +47,3 @@ void cdul_proto_bytes(cdul_message *message, unsigned number, const void *data, 
 void cdul_proto_begin(cdul_message *message, unsigned number, size_t size);
 /* A message within another; `inner` is freed. */
 void cdul_proto_message(cdul_message *message, unsigned number, cdul_message *inner);
-
-#endif

@@ -1,7 +1,6 @@
 /* Counter-based random numbers: a value is a pure function of (seed, stream, counter), so results
  * do not depend on threads or the order of work. SplitMix64's finaliser (Steele et al. 2014). */
-#ifndef CDUL_BASE_RANDOM_H
-#define CDUL_BASE_RANDOM_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,5 +19,3 @@ double cdul_random_uniform(cdul_random *random);
 size_t cdul_random_below(cdul_random *random, size_t n);
 /* Fisher-Yates. */
 void cdul_random_shuffle(cdul_random *random, size_t *items, size_t n);
-
-#endif

@@ -208,13 +208,9 @@ void cdul_safetensors_drop_metadata(cdul_safetensors *file) {
     file->metadata = NULL;
 }
 
-void cdul_safetensors_release(const cdul_safetensors *file) {
-    cdul_mapping_release(&file->map);
-}
+void cdul_safetensors_release(const cdul_safetensors *file) { cdul_mapping_release(&file->map); }
 
-size_t cdul_safetensors_count(const cdul_safetensors *file) {
-    return file->count;
-}
+size_t cdul_safetensors_count(const cdul_safetensors *file) { return file->count; }
 
 cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i) {
     return file->entries[i].view;
@@ -251,9 +247,7 @@ cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *na
     return CDUL_OK;
 }
 
-const char *cdul_safetensors_path(const cdul_safetensors *file) {
-    return file->path;
-}
+const char *cdul_safetensors_path(const cdul_safetensors *file) { return file->path; }
 
 cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err) {
     const cdul_tensor_decl seal = CDUL_SEAL;

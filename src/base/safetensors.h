@@ -1,7 +1,6 @@
 /* The safetensors format: eight bytes of header length, a JSON header, raw little-endian tensors.
  * Reference: github.com/huggingface/safetensors, README "Format". Metadata values are strings. */
-#ifndef CDUL_BASE_SAFETENSORS_H
-#define CDUL_BASE_SAFETENSORS_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -124,5 +123,3 @@ uint16_t cdul_f32_to_f16(float value);
 float cdul_f16_to_f32(uint16_t value);
 /* `count` halves at `halves`, which need not be aligned. */
 void cdul_f16s_to_f32s(const void *halves, size_t count, float *out);
-
-#endif

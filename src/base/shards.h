@@ -5,8 +5,7 @@
  * A shard is written whole or not at all, never changed, and carries an XXH3-64 of what it holds.
  * It is mapped, not read: a folder may be larger than memory. One process writes at a time, the one
  * that holds the folder's lock; reading needs no lock. */
-#ifndef CDUL_BASE_SHARDS_H
-#define CDUL_BASE_SHARDS_H
+#pragma once
 
 #include "base/json.h"
 #include "base/safetensors.h"
@@ -71,5 +70,3 @@ void cdul_shard_close(cdul_shard *shard);
 cdul_status cdul_shard_write(const cdul_shards *shards, const char *name, size_t rows,
                              const void *const *data, const cdul_metadata *metadata,
                              size_t n_metadata, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

@@ -71,9 +71,7 @@ void cdul_strings_free(cdul_strings *list) {
 /* Nobody mistypes a longer option name, and the rows of the table below stay on the stack. */
 #define LONGEST_WORD 63
 
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Optimal string alignment: an insertion, deletion, substitution or swap of neighbours costs 1. */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length) {

@@ -20,13 +20,9 @@ static const struct {
     [CDUL_U64] = {"U64", 8},
 };
 
-size_t cdul_dtype_size(cdul_dtype dtype) {
-    return dtypes[dtype].size;
-}
+size_t cdul_dtype_size(cdul_dtype dtype) { return dtypes[dtype].size; }
 
-const char *cdul_dtype_name(cdul_dtype dtype) {
-    return dtypes[dtype].name;
-}
+const char *cdul_dtype_name(cdul_dtype dtype) { return dtypes[dtype].name; }
 
 bool cdul_dtype_find(const char *name, cdul_dtype *out) {
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {

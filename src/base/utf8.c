@@ -1,9 +1,7 @@
 /* Checks and counts UTF-8 by its bytes (RFC 3629). */
 #include "base/utf8.h"
 
-static bool continues(char byte) {
-    return ((unsigned char)byte & 0xc0) == 0x80;
-}
+static bool continues(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
 
 size_t cdul_utf8_char(const char *text, size_t size) {
     const unsigned char first = (unsigned char)(size > 0 ? text[0] : 0xff);

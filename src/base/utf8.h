@@ -1,7 +1,6 @@
 /* Which bytes are UTF-8, how many characters they are, and where one begins. What characters mean
  * is utf8proc's: see encoder/tokenizer/unicode.h. */
-#ifndef CDUL_BASE_UTF8_H
-#define CDUL_BASE_UTF8_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,5 +18,3 @@ bool cdul_utf8_valid(const char *text, size_t size, size_t *bad);
  * not UTF-8 are counted as they come. */
 size_t cdul_utf8_cells(const char *text);
 size_t cdul_utf8_prefix(const char *text, size_t cells);
-
-#endif

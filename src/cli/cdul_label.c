@@ -179,10 +179,10 @@ static cdul_status check_idle(const cdul_label_cli *o, const cdul_cli *cli, cdul
                          "%s embeds no images, so --%s has no use: leave it out", work, idle->name);
     if (o->merge) idle = cdul_parsed_idle(cli->parsed, CDUL_LABEL_MERGE);
     if (idle)
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "--merge changes no label, so --%s has no use: give it to the runs of the "
-                         "parts",
-                         idle->name);
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--merge changes no label, so --%s has no use: give it to the runs of the parts",
+            idle->name);
     if (!o->merge && cli->parsed->positional.count > 0)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--scores looks at no images, so '%s' has no use: leave it out",

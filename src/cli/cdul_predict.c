@@ -29,9 +29,7 @@ typedef struct job {
     size_t predicted, labels; /* images, and classes reported for them */
 } job;
 
-static bool to_stdout(const job *j) {
-    return strcmp(j->options->output, "-") == 0;
-}
+static bool to_stdout(const job *j) { return strcmp(j->options->output, "-") == 0; }
 
 /* --- While images come in --- */
 
@@ -63,9 +61,7 @@ static cdul_status make_thumbnail(void *user, size_t i, const cdul_image *image,
     return status;
 }
 
-static void drop_thumbnail(void *kept) {
-    cdul_thumbnail_free(kept);
-}
+static void drop_thumbnail(void *kept) { cdul_thumbnail_free(kept); }
 
 /* --- From options --- */
 
@@ -115,11 +111,10 @@ static cdul_status choose_threshold(job *j, cdul_error *err) {
 static cdul_status list_images(job *j, cdul_error *err) {
     const cdul_strings *named = &j->cli->parsed->positional;
     if (named->count < 2)
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "%s: name images after the model: files, folders, @list.txt, or - for a list on "
-            "standard input",
-            named->count ? "no images" : "no model");
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: name images after the model: files, folders, @list.txt, or - for a "
+                         "list on standard input",
+                         named->count ? "no images" : "no model");
     return cdul_list_images((const char *const *)named->items + 1, named->count - 1,
                             &j->options->list, &j->paths, &j->names, err);
 }

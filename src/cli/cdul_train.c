@@ -25,9 +25,7 @@ static void restart_with_little_spinning(int argc, char **argv) {
         execv("/proc/self/exe", argv);
 }
 
-static void defaults(void *options) {
-    ((cdul_train_cli *)options)->train = cdul_train_defaults();
-}
+static void defaults(void *options) { ((cdul_train_cli *)options)->train = cdul_train_defaults(); }
 
 static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
     (void)options, (void)err;

@@ -43,6 +43,4 @@ void cdul_interrupt_limit(unsigned seconds, const char *words) {
     sigaction(SIGALRM, &action, NULL);
 }
 
-bool cdul_interrupted(void) {
-    return atomic_load(&interrupted);
-}
+bool cdul_interrupted(void) { return atomic_load(&interrupted); }

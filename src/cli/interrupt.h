@@ -1,6 +1,5 @@
 /* SIGINT and SIGTERM, for the programs' should_stop. */
-#ifndef CDUL_CLI_INTERRUPT_H
-#define CDUL_CLI_INTERRUPT_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -13,5 +12,3 @@ bool cdul_interrupted(void);
  * after the first signal the process writes the line `words`, which must stay in memory, and ends
  * with exit code 130. */
 void cdul_interrupt_limit(unsigned seconds, const char *words);
-
-#endif

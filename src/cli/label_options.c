@@ -56,16 +56,15 @@ static const cdul_option table[] = {
      .idle = NOT_MERGED},
 
     {.group = "Labels",
-     CHOICE(
-         "local", 0, label.local, "WHAT", ONE_OF("crops", "dense"),
-         "what is looked at besides the whole image: crops, each embedded by itself, or the patch "
-         "tokens (cells) that an encoder with dense output gives along with the whole image, in "
-         "one pass"),
+     CHOICE("local", 0, label.local, "WHAT", ONE_OF("crops", "dense"),
+            "what is looked at besides the whole image: crops, each embedded by itself, or the "
+            "patch tokens (cells) that an encoder with dense output gives along with the whole "
+            "image, in one pass"),
      .idle = IMAGES_ONLY},
     {STRING("grid", 'g', label.grid, "GRID",
             "crops of an image, by default " CDUL_DEFAULT_GRID
-            ": RxC rows and columns of tiles, RxC:F overlapping "
-            "windows of F times its width and height, A+B both; not with --local dense"),
+            ": RxC rows and columns of tiles, RxC:F overlapping windows of F times its width and "
+            "height, A+B both; not with --local dense"),
      .idle = IMAGES_ONLY},
     {FLAG("mirror", 0, label.mirror,
           "embed each view and its mirror image, and take the mean: a little better for twice the "

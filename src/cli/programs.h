@@ -1,8 +1,7 @@
 /* The four programs: the structs that their command lines are parsed into, and their option tables.
  * Every program knows all four, because one config file serves them all and is checked as a whole;
  * each gives its own defaults and versions to cdul_cli_main. */
-#ifndef CDUL_CLI_PROGRAMS_H
-#define CDUL_CLI_PROGRAMS_H
+#pragma once
 
 #include "cdul/classifier.h"
 #include "cdul/label.h"
@@ -77,5 +76,3 @@ typedef struct cdul_eval_cli {
     bool json;
     const char *plots; /* folder of curves, or NULL */
 } cdul_eval_cli;
-
-#endif

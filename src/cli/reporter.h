@@ -1,7 +1,6 @@
 /* What people see on stderr while a program works: messages by level, and one progress line:
  *     label  12,340/82,081  15 %  42.1 img/s  ETA 27:41  skipped 3 */
-#ifndef CDUL_CLI_REPORTER_H
-#define CDUL_CLI_REPORTER_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/progress.h"
@@ -30,5 +29,3 @@ void cdul_reporter_event(cdul_reporter *reporter, const cdul_event *event);
 
 /* Seconds of a clock that never goes back: for durations. */
 double cdul_clock(void);
-
-#endif

@@ -34,9 +34,7 @@ static cdul_status flush_output(cdul_error *err) {
                           : CDUL_OK;
 }
 
-static void show(void *reporter, const cdul_event *event) {
-    cdul_reporter_event(reporter, event);
-}
+static void show(void *reporter, const cdul_event *event) { cdul_reporter_event(reporter, event); }
 
 static bool is_interrupted(void *user) {
     (void)user;
@@ -70,9 +68,7 @@ static void keep_memory(void) {
 
 /* ONNX Runtime reads this once, when a network is opened: see cdul/provider.h. There is no second
  * thread yet. */
-static void report_nothing(void) {
-    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
-}
+static void report_nothing(void) { setenv("ORT_DISABLE_TELEMETRY", "1", 1); }
 
 int cdul_cli_main(const cdul_cli_program *program, int argc, char **argv) {
     cdul_program self = *program->table;

@@ -1,6 +1,5 @@
 /* What the four main() functions share. */
-#ifndef CDUL_CLI_RUN_H
-#define CDUL_CLI_RUN_H
+#pragma once
 
 #include "interrupt.h"
 #include "options/parse.h"
@@ -35,5 +34,3 @@ typedef struct cdul_cli_program {
 /* Parses argv, answers --help and the like, catches SIGINT and SIGTERM, runs the work and prints
  * its failure as one line, `cdul-label: ...`. Returns the exit code. */
 int cdul_cli_main(const cdul_cli_program *program, int argc, char **argv);
-
-#endif

@@ -1,7 +1,6 @@
 /* Rows that the option tables of several programs share, so that one option reads the same
  * everywhere. `member` is that of OPTIONS, the program's own struct. */
-#ifndef CDUL_CLI_SHARED_ROWS_H
-#define CDUL_CLI_SHARED_ROWS_H
+#pragma once
 
 #include "options/table.h"
 
@@ -43,5 +42,3 @@
 #define ROW_PROVIDER_OPTION(member)                                                                \
     STRINGS("provider-option", 0, member, "KEY=VALUE",                                             \
             "setting of the provider's own; may be repeated")
-
-#endif

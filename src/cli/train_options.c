@@ -130,15 +130,15 @@ const cdul_program cdul_program_train = {
     .usage = LIST("cdul-train -l FILE [OPTION]... IMAGES... -o DIR",
                   "cdul-train -l FILE --resume [OPTION]... IMAGES... -o DIR",
                   "cdul-train --export DIR -o FILE"),
-    .description = "A ResNet learns the pseudo-labels; between epochs the labels move towards what "
-                   "it predicts, the uncertain ones most: the training of CDUL (ICCV 2023). No "
-                   "ground truth is used.\n\nIMAGES are files, folders (searched recursively), "
-                   "lists written @list.txt with one path a line, or - for a list on standard "
-                   "input; they must hold the images that the labels name. A checkpoint is written "
-                   "after every epoch. The run folder is the model: give it to cdul-predict.\n\n"
-                   "Threads of OpenMP that wait for work would keep processors busy; the program "
-                   "therefore starts itself once more with OMP_WAIT_POLICY=passive and "
-                   "GOMP_SPINCOUNT=5000, unless one of them is set.",
+    .description =
+        "A ResNet learns the pseudo-labels; between epochs the labels move towards what it "
+        "predicts, the uncertain ones most: the training of CDUL (ICCV 2023). No ground truth is "
+        "used.\n\nIMAGES are files, folders (searched recursively), lists written @list.txt with "
+        "one path a line, or - for a list on standard input; they must hold the images that the "
+        "labels name. A checkpoint is written after every epoch. The run folder is the model: give "
+        "it to cdul-predict.\n\nThreads of OpenMP that wait for work would keep processors busy; "
+        "the program therefore starts itself once more with OMP_WAIT_POLICY=passive and "
+        "GOMP_SPINCOUNT=5000, unless one of them is set.",
     .examples = examples,
     .options = table,
     .options_size = sizeof(cdul_train_cli),

@@ -5,8 +5,7 @@
  * 1,024 images or 128 MiB: `global` float16 [n, D], `crops` float16 [n, S, D] (or the patch
  * tokens), metadata `images`, `identities` (sizes and times of their files) and `checksum`. Of an
  * image in two shards the later counts. */
-#ifndef CDUL_ENCODER_CACHE_H
-#define CDUL_ENCODER_CACHE_H
+#pragma once
 
 #include "cdul/encoder.h"
 
@@ -72,5 +71,3 @@ cdul_status cdul_cache_append(cdul_cache *cache, const char *name, const char *p
                               const float *views, cdul_error *err) CDUL_MUST_CHECK;
 /* Writes the rows that wait. */
 cdul_status cdul_cache_flush(cdul_cache *cache, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

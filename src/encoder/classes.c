@@ -86,8 +86,8 @@ static cdul_status check_distinct(const cdul_strings *keys, const cdul_strings *
                          names->items[i], lines[j]);
     return cdul_fail(
         err, CDUL_ERR_INPUT,
-        "%s: line %zu, byte 1: class '%s' has the prompts of '%s' on line %zu, as an encoder "
-        "sees neither case nor spacing: leave one out, or give it other words after a tab",
+        "%s: line %zu, byte 1: class '%s' has the prompts of '%s' on line %zu, as an encoder sees "
+        "neither case nor spacing: leave one out, or give it other words after a tab",
         where, lines[i], names->items[i], names->items[j], lines[j]);
 }
 

@@ -156,25 +156,17 @@ void cdul_encoder_close(cdul_encoder *e) {
 
 /* --- Facts --- */
 
-size_t cdul_encoder_width(const cdul_encoder *encoder) {
-    return encoder->width;
-}
+size_t cdul_encoder_width(const cdul_encoder *encoder) { return encoder->width; }
 
-size_t cdul_encoder_batch(const cdul_encoder *encoder) {
-    return encoder->batch;
-}
+size_t cdul_encoder_batch(const cdul_encoder *encoder) { return encoder->batch; }
 
-const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder) {
-    return &encoder->notes;
-}
+const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder) { return &encoder->notes; }
 
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder) {
     return &encoder->preprocess;
 }
 
-cdul_inference cdul_encoder_precision(const cdul_encoder *encoder) {
-    return encoder->precision;
-}
+cdul_inference cdul_encoder_precision(const cdul_encoder *encoder) { return encoder->precision; }
 
 const char *cdul_encoder_placement(const cdul_encoder *encoder) {
     return cdul_session_placement(encoder->vision.session);
@@ -292,9 +284,7 @@ static cdul_status run(cdul_encoder *e, const float *pixels, size_t n, size_t pa
 /* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view:
  * ONNX Runtime multiplies one row by another routine than many, and the last bits of a vector would
  * depend on how many images a run happens to have left. */
-static size_t least_rows(const cdul_encoder *e) {
-    return e->vision.batch ? e->vision.batch : 2;
-}
+static size_t least_rows(const cdul_encoder *e) { return e->vision.batch ? e->vision.batch : 2; }
 
 /* Runs n views, fewer than the least, with zeros for the others. */
 static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t patches,

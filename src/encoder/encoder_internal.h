@@ -1,6 +1,5 @@
 /* What the files of src/encoder share. */
-#ifndef CDUL_ENCODER_INTERNAL_H
-#define CDUL_ENCODER_INTERNAL_H
+#pragma once
 
 #include "cdul/encoder.h"
 #include "encoder/folder/folder.h"
@@ -53,5 +52,3 @@ void cdul_text_tower_close(cdul_text_tower *text);
  * from a few runs, solved for them to four digits. A graph that has neither leaves e->config as it
  * is. */
 cdul_status cdul_scale_from_graph(cdul_encoder *e, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

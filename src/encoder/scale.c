@@ -91,9 +91,7 @@ static double fit(const pair *pairs, bool through_zero, double *factor, double *
 }
 
 /* The parameters are float32, and the cosines know them to about that. */
-static double to_four_digits(double x) {
-    return round(x * 1e4) / 1e4;
-}
+static double to_four_digits(double x) { return round(x * 1e4) / 1e4; }
 
 /* A logit that is no multiple of the cosine, or of one that does not grow with it, tells
  * nothing. */

@@ -28,11 +28,11 @@ cdul_status cdul_text_tower_open(const cdul_encoder *e, cdul_text_tower *out, cd
         out->context = length > 0 ? (size_t)length : e->config.context;
         out->batch = out->tower.batch ? out->tower.batch : PROMPT_BATCH;
         if (out->context < 3)
-            status = cdul_fail(
-                err, CDUL_ERR_INPUT,
-                "%s: the length of the token sequence is not known: it is free in the graph, and "
-                "config.json has no text_config.max_position_embeddings",
-                e->folder);
+            status =
+                cdul_fail(err, CDUL_ERR_INPUT,
+                          "%s: the length of the token sequence is not known: it is free in the "
+                          "graph, and config.json has no text_config.max_position_embeddings",
+                          e->folder);
         else if (width > 0 && (size_t)width != e->width)
             status = cdul_fail(
                 err, CDUL_ERR_INPUT,
@@ -187,11 +187,10 @@ static cdul_status text_from_folder(const cdul_encoder *e, const cdul_classes *c
     if (e->layout.text)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "no classes: give --classes, a file with one name a line");
-    return cdul_fail(
-        err, CDUL_ERR_USAGE,
-        "%s: no text tower (text_model.onnx) and no text.safetensors in it: give class vectors "
-        "with --text",
-        e->folder);
+    return cdul_fail(err, CDUL_ERR_USAGE,
+                     "%s: no text tower (text_model.onnx) and no text.safetensors in it: give "
+                     "class vectors with --text",
+                     e->folder);
 }
 
 cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes,

@@ -82,11 +82,10 @@ static cdul_status check_projection(const cdul_tower *tower, const cdul_encoder_
                 path, config->model_type);
     if (tower->chosen != by_name && config->projection && width > 0 &&
         width != (int64_t)config->projection)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: %s is %lld wide and config.json's projection_dim is %zu: this export lacks the "
-            "projection; export the model with image_embeds and text_embeds",
-            path, name, (long long)width, config->projection);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: %s is %lld wide and config.json's projection_dim is %zu: this export "
+                         "lacks the projection; export the model with image_embeds and text_embeds",
+                         path, name, (long long)width, config->projection);
     return CDUL_OK;
 }
 
@@ -173,9 +172,7 @@ static bool is_float(const cdul_port *port) {
     return port->element == CDUL_ELEMENT_F32 || port->element == CDUL_ELEMENT_F16;
 }
 
-static size_t fixed(int64_t dim) {
-    return dim > 0 ? (size_t)dim : 0;
-}
+static size_t fixed(int64_t dim) { return dim > 0 ? (size_t)dim : 0; }
 
 /* The first input of that rank and kind, or NULL. */
 static const cdul_port *find_input(const cdul_session *session, size_t rank,

@@ -1,6 +1,5 @@
 /* One tower of an encoder: an ONNX graph whose input and embedding have been found. */
-#ifndef CDUL_ENCODER_TOWER_H
-#define CDUL_ENCODER_TOWER_H
+#pragma once
 
 #include "encoder/folder/folder.h"
 
@@ -52,5 +51,3 @@ cdul_status cdul_tower_width(cdul_tower *tower, size_t height, size_t width, siz
 cdul_status cdul_tower_run(cdul_tower *tower, const cdul_feed *input, const int64_t *mask,
                            size_t width, size_t patches, float *out,
                            cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

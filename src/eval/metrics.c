@@ -180,13 +180,9 @@ static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cd
 
 /* --- All classes --- */
 
-static double harmonic(double a, double b) {
-    return a + b > 0 ? 2 * a * b / (a + b) : 0;
-}
+static double harmonic(double a, double b) { return a + b > 0 ? 2 * a * b / (a + b) : 0; }
 
-static double ratio(double a, double b) {
-    return b > 0 ? a / b : 0;
-}
+static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
 /* CP and CR are means of precision and recall over the classes with a positive (precision 0 if the
  * class is never predicted). OP and OR come from the counts of all classes together. */

@@ -1,7 +1,6 @@
 /* The ranking of one class's entries by score, which average precision and the precision-recall
  * curve are computed from. */
-#ifndef CDUL_EVAL_RANKING_H
-#define CDUL_EVAL_RANKING_H
+#pragma once
 
 #include "cdul/eval.h"
 
@@ -21,5 +20,3 @@ void cdul_entries_sort(cdul_entry *entries, cdul_entry *scratch, size_t count);
  * positive, as there is nothing to rank then. */
 double cdul_average_precision(const cdul_entry *entries, size_t count, size_t positives,
                               cdul_ap ap);
-
-#endif

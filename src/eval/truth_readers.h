@@ -1,6 +1,5 @@
 /* The readers of ground truth in folders and JSON, and the facts that they collect. */
-#ifndef CDUL_EVAL_TRUTH_READERS_H
-#define CDUL_EVAL_TRUTH_READERS_H
+#pragma once
 
 #include "base/file.h"
 #include "base/map.h"
@@ -29,5 +28,3 @@ void cdul_facts_free(cdul_facts *facts);
 /* Fills truth->values [N, C]: absent where no fact is given, and present wins over difficult. */
 cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts,
                             cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

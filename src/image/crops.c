@@ -85,8 +85,8 @@ cdul_status cdul_crops_parse(const char *text, cdul_crops *out, cdul_error *err)
         if (!read_grid(&at, &g) || (*at && *at != '+')) {
             status = cdul_fail(
                 err, CDUL_ERR_USAGE,
-                "grid \"%s\": expected ROWSxCOLUMNS with an optional :FRACTION (over 0, at "
-                "most 1), each side 1 to %d, joined by +, such as 3x3, 3x3:0.5 or 1x1+2x2",
+                "grid \"%s\": expected ROWSxCOLUMNS with an optional :FRACTION (over 0, at most "
+                "1), each side 1 to %d, joined by +, such as 3x3, 3x3:0.5 or 1x1+2x2",
                 text, MAX_SIDE_OF_GRID);
             break;
         }

@@ -1,6 +1,5 @@
 /* The decoders of the formats, one of which decode.c chooses, and what they share. */
-#ifndef CDUL_IMAGE_DECODE_H
-#define CDUL_IMAGE_DECODE_H
+#pragma once
 
 #include "cdul/image.h"
 
@@ -47,5 +46,3 @@ void cdul_image_composite(cdul_image *image, const uint8_t background[3]);
 int cdul_exif_orientation(const uint8_t *data, size_t size);
 /* Rotates and mirrors so that the image is upright. Orientations other than 2..8 change nothing. */
 cdul_status cdul_image_orient(cdul_image *image, int orientation, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

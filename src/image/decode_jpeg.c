@@ -54,9 +54,7 @@ static void judge_warning(j_common_ptr jpeg, int level) {
     }
 }
 
-static void print_nothing(j_common_ptr jpeg) {
-    (void)jpeg;
-}
+static void print_nothing(j_common_ptr jpeg) { (void)jpeg; }
 
 static void count_scans(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;

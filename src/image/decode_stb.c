@@ -14,9 +14,7 @@
 static _Thread_local size_t most_bytes;
 
 /* Zeroed, so that no pixel depends on uninitialised memory. */
-static void *zeroed(size_t size) {
-    return size <= most_bytes ? calloc(size, 1) : NULL;
-}
+static void *zeroed(size_t size) { return size <= most_bytes ? calloc(size, 1) : NULL; }
 
 #define STBI_MALLOC(size)                      zeroed(size)
 #define STBI_REALLOC_SIZED(memory, old, bytes) NULL /* only for animations, which are not read */
@@ -45,21 +43,13 @@ typedef struct reader {
     unsigned maximum; /* PNM: the sample that stands for 255 */
 } reader;
 
-static size_t get16(const uint8_t *p) {
-    return (size_t)(p[0] | p[1] << 8);
-}
+static size_t get16(const uint8_t *p) { return (size_t)(p[0] | p[1] << 8); }
 
-static size_t get32(const uint8_t *p) {
-    return get16(p) | get16(p + 2) << 16;
-}
+static size_t get32(const uint8_t *p) { return get16(p) | get16(p + 2) << 16; }
 
-static size_t get16_big(const uint8_t *p) {
-    return (size_t)(p[0] << 8 | p[1]);
-}
+static size_t get16_big(const uint8_t *p) { return (size_t)(p[0] << 8 | p[1]); }
 
-static size_t get32_big(const uint8_t *p) {
-    return get16_big(p) << 16 | get16_big(p + 2);
-}
+static size_t get32_big(const uint8_t *p) { return get16_big(p) << 16 | get16_big(p + 2); }
 
 static cdul_status fail_truncated(const reader *r) {
     return cdul_fail(r->err, CDUL_ERR_INPUT, "file is truncated");
@@ -135,9 +125,7 @@ static cdul_status check_gif(reader *r) {
 
 /* --- TGA: Truevision TGA file format specification 2.0, 1991 --- */
 
-static bool is_depth(unsigned bits) {
-    return bits == 15 || bits == 16 || bits == 24 || bits == 32;
-}
+static bool is_depth(unsigned bits) { return bits == 15 || bits == 16 || bits == 24 || bits == 32; }
 
 bool cdul_looks_like_tga(const uint8_t *p, size_t size) {
     if (size < 18 || p[1] > 1 || (p[17] & 0xc0)) return false;
@@ -162,9 +150,7 @@ static cdul_status check_tga(reader *r) {
 
 /* --- PNM: the Netpbm manual pages pgm(5), ppm(5) --- */
 
-static bool is_space(uint8_t c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 /* Reads the number at *at, after white space and comments. */
 static cdul_status read_number(const reader *r, size_t *at, size_t limit, const char *what,

@@ -186,11 +186,10 @@ static cdul_status check_names(const gatherer *g) {
     for (size_t i = 0, first = 0; i < g->names->count && status == CDUL_OK; i++) {
         status = cdul_names_get(&seen, g->names->items[i], &first, g->err);
         if (status == CDUL_OK && first != i)
-            status = cdul_fail(
-                g->err, CDUL_ERR_INPUT,
-                "two images have the name %s (%s and %s): name each file once, or the folder "
-                "above both",
-                g->names->items[i], g->paths->items[first], g->paths->items[i]);
+            status = cdul_fail(g->err, CDUL_ERR_INPUT,
+                               "two images have the name %s (%s and %s): name each file once, or "
+                               "the folder above both",
+                               g->names->items[i], g->paths->items[first], g->paths->items[i]);
     }
     cdul_names_free(&seen);
     return status;

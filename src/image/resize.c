@@ -89,9 +89,7 @@ void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coeffic
 
 /* --- Filters: in Pillow's order of operations, on which the last bit depends --- */
 
-static double box(double x) {
-    return x > -0.5 && x <= 0.5 ? 1 : 0;
-}
+static double box(double x) { return x > -0.5 && x <= 0.5 ? 1 : 0; }
 
 static double triangle(double x) {
     x = fabs(x);
@@ -122,9 +120,7 @@ static double sinc(double x) {
     return sin(x) / x;
 }
 
-static double lanczos(double x) {
-    return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
-}
+static double lanczos(double x) { return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0; }
 
 typedef struct kernel {
     double (*value)(double x);

@@ -1,7 +1,6 @@
 /* Resizes and crops in one step: only the wanted window of the result is computed. A long thin
  * image would otherwise grow to thousands of times the crop. */
-#ifndef CDUL_IMAGE_RESIZE_H
-#define CDUL_IMAGE_RESIZE_H
+#pragma once
 
 #include "cdul/image.h"
 
@@ -24,5 +23,3 @@ void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coeffic
 /* The same without AVX2: the fallback, and the reference of the test. */
 void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients,
                                size_t count, size_t bytes, uint8_t *out);
-
-#endif

@@ -1,7 +1,6 @@
 /* Decides whether a network may run in reduced precision, by comparing its outputs on the first
  * images with those of float32. Only one graph is open at a time, which saves memory. */
-#ifndef CDUL_IMAGE_TRIAL_H
-#define CDUL_IMAGE_TRIAL_H
+#pragma once
 
 #include "cdul/image.h"
 #include "cdul/provider.h"
@@ -33,5 +32,3 @@ typedef struct cdul_trial {
  * network of another shape belongs to another model: it does not agree. */
 cdul_status cdul_trial_run(const cdul_trial *trial, const cdul_strings *paths,
                            const cdul_decode_options *decode, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

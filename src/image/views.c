@@ -61,9 +61,7 @@ static void reduce(const cdul_preprocess *p, const cdul_crops *crops, cdul_decod
     out->least_height = least_side(p->shortest > p->height ? p->shortest : p->height, down);
 }
 
-static size_t image_at(const runner *r, size_t i) {
-    return r->which ? r->which[i] : i;
-}
+static size_t image_at(const runner *r, size_t i) { return r->which ? r->which[i] : i; }
 
 static void drop(const runner *r, void **kept) {
     if (*kept) r->calls->drop(*kept);

@@ -3,8 +3,7 @@
  * in flight and one batch, whatever N is. Embedding and prediction both use it.
  *
  * The views of an image are the whole and S crops; with `mirror`, also their mirror images. */
-#ifndef CDUL_IMAGE_VIEWS_H
-#define CDUL_IMAGE_VIEWS_H
+#pragma once
 
 #include "cdul/image.h"
 #include "cdul/progress.h"
@@ -52,5 +51,3 @@ size_t cdul_views_count(const cdul_view_options *options); /* V */
 cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_t n,
                            const cdul_view_options *options, const cdul_view_calls *calls,
                            cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

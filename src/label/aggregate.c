@@ -27,10 +27,9 @@ cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *er
     if (!isfinite(o->bias))
         return cdul_fail(err, CDUL_ERR_USAGE, "bias %g: must be a number", o->bias);
     if (o->background && is_sigmoid(o))
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "background words do nothing to sigmoid scores, where no class competes with another: "
-            "leave them out, or take the softmax or zscore");
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "background words do nothing to sigmoid scores, where no class competes "
+                         "with another: leave them out, or take the softmax or zscore");
     return CDUL_OK;
 }
 

@@ -115,10 +115,9 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
     columns k = {0};
     *out = (cdul_label_result){0};
     if (classes && classes->synonyms != CDUL_SYNONYMS_MEAN)
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "--scores has one cosine a class: --synonyms max must be given to the run that makes "
-            "them");
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--scores has one cosine a class: --synonyms max must be given to the run "
+                         "that makes them");
     cdul_status status = cdul_label_settle(params, &unknown, path, &settings, err);
     if (status == CDUL_OK) status = cdul_scores_open(path, &scores, err);
     if (status == CDUL_OK) status = open_columns(&scores, classes, &k, err);

@@ -1,7 +1,6 @@
 /* What the three ways to labels share: from images (run.c, pipeline.c) and from saved cosines
  * (from_scores.c). */
-#ifndef CDUL_LABEL_PIPELINE_H
-#define CDUL_LABEL_PIPELINE_H
+#pragma once
 
 #include "cdul/encoder.h"
 #include "cdul/label.h"
@@ -43,5 +42,3 @@ typedef struct cdul_label_job {
  * from it. On failure `out` holds what the caller must free. */
 cdul_status cdul_label_rows(const cdul_label_job *job, cdul_label_result *out,
                             cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

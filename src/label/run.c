@@ -50,11 +50,11 @@ static cdul_status settle_scores(const cdul_aggregate_options *asked,
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--bias does nothing to a softmax; with --score sigmoid it has its use");
     if (sigmoid && (isnan(temperature) || isnan(bias)))
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "%s: sigmoid scores need the model's temperature, 1 / exp(logit_scale), and bias, "
-            "logit_bias: give%s%s",
-            where, isnan(temperature) ? " --temperature" : "", isnan(bias) ? " --bias" : "");
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: sigmoid scores need the model's temperature, 1 / exp(logit_scale), "
+                         "and bias, logit_bias: give%s%s",
+                         where, isnan(temperature) ? " --temperature" : "",
+                         isnan(bias) ? " --bias" : "");
     if (isnan(temperature))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "%s: the model's temperature is not known: give it (--temperature, 0.01 "
@@ -221,11 +221,10 @@ static cdul_status choose_locals(const cdul_label_params *params, cdul_label_job
 
 static cdul_status open_job(const cdul_label_params *params, cdul_label_job *job, cdul_error *err) {
     if (params->grid && params->local == CDUL_LOCAL_DENSE)
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "--grid %s cuts crops, and --local dense takes the encoder's own patches: leave one "
-            "of them out",
-            params->grid);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--grid %s cuts crops, and --local dense takes the encoder's own patches: "
+                         "leave one of them out",
+                         params->grid);
     if (!params->encoder)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "no encoder: give its folder with --encoder, or cosines with --scores");

@@ -2,8 +2,7 @@
  * float32 [N, C] and `cosine_crops` float32 [N, S, C] (absent if S = 0); metadata `images` and
  * `classes` (JSON lists; labels/names.h) and, if there are background words, `background` (a JSON
  * list, some of `classes`). Written by cdul-label --save-scores or any other tool. */
-#ifndef CDUL_LABEL_SCORES_H
-#define CDUL_LABEL_SCORES_H
+#pragma once
 
 #include "base/safetensors.h"
 #include "cdul/error.h"
@@ -40,5 +39,3 @@ cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *i
                                const cdul_strings *classes, size_t background,
                                cdul_error *err) CDUL_MUST_CHECK;
 void cdul_scores_free(cdul_scores_writer *writer);
-
-#endif

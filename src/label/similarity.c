@@ -76,6 +76,4 @@ void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_
     }
 }
 
-void cdul_label_versions(FILE *out) {
-    fprintf(out, "OpenMP %d\n", _OPENMP);
-}
+void cdul_label_versions(FILE *out) { fprintf(out, "OpenMP %d\n", _OPENMP); }

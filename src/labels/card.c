@@ -75,10 +75,10 @@ static cdul_status get_preprocess(const reader *r, cdul_preprocess *out, cdul_er
     if (status == CDUL_OK) status = get_numbers(r, "std", 3, out->std, err);
     for (int i = 0; i < 2 && status == CDUL_OK; i++)
         if (!(size[i] >= 1 && size[i] <= MAX_INPUT) || size[i] != floorf(size[i]))
-            status = cdul_fail(err, CDUL_ERR_INPUT,
-                               "%s: metadata \"input_size\": %g is not a number of pixels (1 .. "
-                               "%d)",
-                               r->where, (double)size[i], MAX_INPUT);
+            status =
+                cdul_fail(err, CDUL_ERR_INPUT,
+                          "%s: metadata \"input_size\": %g is not a number of pixels (1 .. %d)",
+                          r->where, (double)size[i], MAX_INPUT);
     for (int i = 0; i < 3 && status == CDUL_OK; i++)
         if (!(out->std[i] > 0))
             status =

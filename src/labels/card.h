@@ -14,8 +14,7 @@
  *   - mean, std: [r, g, b]; input = (pixel / 255 - mean) / std
  *   - thresholds: [C] in 0 .. 1
  *   - provenance: object, what it was trained on and how */
-#ifndef CDUL_LABELS_CARD_H
-#define CDUL_LABELS_CARD_H
+#pragma once
 
 #include "base/safetensors.h"
 #include "cdul/image.h"
@@ -63,5 +62,3 @@ cdul_status cdul_card_to_metadata(const cdul_card *card, cdul_card_metadata *out
 /* As one JSON object. Atomic. */
 cdul_status cdul_card_write(const char *path, const cdul_card *card,
                             cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

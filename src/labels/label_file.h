@@ -1,7 +1,6 @@
 /* Parts of the label file that other files share with it: the lists of names in a safetensors file,
  * and the CSV table. */
-#ifndef CDUL_LABELS_LABEL_FILE_H
-#define CDUL_LABELS_LABEL_FILE_H
+#pragma once
 
 #include "base/safetensors.h"
 #include "cdul/labels.h"
@@ -31,5 +30,3 @@ cdul_status cdul_labels_read_csv(const char *path, size_t *blanks, cdul_labels *
 
 /* Writes six digits, or nine where six do not read back as the same float: 0.1, not 0.100000001. */
 void cdul_labels_write_value(FILE *stream, float value);
-
-#endif

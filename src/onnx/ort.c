@@ -31,9 +31,7 @@ void cdul_ort_drop(const OrtApi *api, OrtStatus *failed) {
     if (failed) api->ReleaseStatus(failed);
 }
 
-const char *cdul_ort_version(void) {
-    return OrtGetApiBase()->GetVersionString();
-}
+const char *cdul_ort_version(void) { return OrtGetApiBase()->GetVersionString(); }
 
 /* By itself ONNX Runtime logs to stderr, which a library must not. Errors come back as statuses. */
 static void ORT_API_CALL swallow_log(void *param, OrtLoggingLevel severity, const char *category,

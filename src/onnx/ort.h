@@ -1,6 +1,5 @@
 /* ONNX Runtime's functions, environment and errors, for the files of this folder. */
-#ifndef CDUL_ONNX_ORT_H
-#define CDUL_ONNX_ORT_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -27,5 +26,3 @@ cdul_status cdul_ort_check_as(const cdul_ort *ort, OrtStatus *failed, cdul_statu
                               const char *doing, cdul_error *err);
 /* Releases a failure that does not matter; NULL is success. */
 void cdul_ort_drop(const OrtApi *api, OrtStatus *failed);
-
-#endif

@@ -70,11 +70,10 @@ static cdul_status load(const cdul_ort *ort, const char *library, plugin_devices
     } else if (status == CDUL_OK && plugin->count == 0) {
         cdul_ort_drop(ort->api,
                       ort->api->UnregisterExecutionProviderLibrary(ort->env, plugin->library));
-        status = cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "%s: this plug-in finds no device in this machine that it works on (OpenVINO's "
-            "asks for one by Intel); take another provider",
-            library);
+        status = cdul_fail(err, CDUL_ERR_USAGE,
+                           "%s: this plug-in finds no device in this machine that it works on "
+                           "(OpenVINO's asks for one by Intel); take another provider",
+                           library);
     }
     cdul_ort_drop(ort->api, registered);
     return status;
@@ -159,11 +158,10 @@ cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
         if (from->bfloat16 && !(openvino && cdul_processor_has_bfloat16()))
             status = cdul_provider_refuse_bfloat16(ort, err);
         else if (from->bfloat16 && cdul_provider_pairs_get(pairs, "load_config"))
-            status =
-                cdul_fail(err, CDUL_ERR_USAGE,
-                          "%s: the provider option load_config says the precision itself: leave "
-                          "--precision bf16 out",
-                          ort->path);
+            status = cdul_fail(err, CDUL_ERR_USAGE,
+                               "%s: the provider option load_config says the precision itself: "
+                               "leave --precision bf16 out",
+                               ort->path);
         if (openvino) cdul_provider_pairs_default(pairs, "load_config", config);
     }
     if (status == CDUL_OK)

@@ -67,12 +67,11 @@ static cdul_status find_provider(const cdul_ort *ort, const char *wanted, size_t
     if (status == CDUL_OK && !name[0]) {
         char available[CDUL_PROVIDER_LIST];
         join_short(&names, available, sizeof available);
-        status = cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built with %s; name "
-            "one of them, give a plug-in that brings it with --provider-library, or build cdul "
-            "with another ONNX Runtime",
-            ort->path, (int)length, wanted, cdul_ort_version(), available);
+        status = cdul_fail(err, CDUL_ERR_USAGE,
+                           "%s: provider '%.*s' is not in this ONNX Runtime (%s), which was built "
+                           "with %s; name one of them, give a plug-in that brings it with "
+                           "--provider-library, or build cdul with another ONNX Runtime",
+                           ort->path, (int)length, wanted, cdul_ort_version(), available);
     }
     cdul_strings_free(&names);
     return status;
@@ -161,12 +160,12 @@ cdul_inference cdul_provider_reduced(const cdul_provider *provider) {
 }
 
 cdul_status cdul_provider_refuse_bfloat16(const cdul_ort *ort, cdul_error *err) {
-    return cdul_fail(
-        err, CDUL_ERR_USAGE,
-        "%s: bfloat16 is for --provider openvino on a processor that has it, and %s; leave "
-        "--precision bf16 out",
-        ort->path,
-        cdul_processor_has_bfloat16() ? "another provider is chosen" : "this one has not");
+    return cdul_fail(err, CDUL_ERR_USAGE,
+                     "%s: bfloat16 is for --provider openvino on a processor that has it, and %s; "
+                     "leave --precision bf16 out",
+                     ort->path,
+                     cdul_processor_has_bfloat16() ? "another provider is chosen"
+                                                   : "this one has not");
 }
 
 cdul_status cdul_provider_append(const cdul_ort *ort, OrtSessionOptions *options,
@@ -186,8 +185,7 @@ cdul_status cdul_provider_append(const cdul_ort *ort, OrtSessionOptions *options
     if (device && !cuda && !tensorrt)
         return cdul_fail(
             err, CDUL_ERR_USAGE,
-            "%s: provider '%s': of the built-in ones only cuda and tensorrt take a device "
-            "number",
+            "%s: provider '%s': of the built-in ones only cuda and tensorrt take a device number",
             ort->path, wanted);
     if (device && cdul_provider_pairs_get(pairs, "device_id"))
         return cdul_fail(err, CDUL_ERR_USAGE,

@@ -1,6 +1,5 @@
 /* Execution providers: built into ONNX Runtime (provider.c) or of plug-ins (plugin.c). */
-#ifndef CDUL_ONNX_PROVIDER_H
-#define CDUL_ONNX_PROVIDER_H
+#pragma once
 
 #include "cdul/provider.h"
 #include "onnx/ort.h"
@@ -45,5 +44,3 @@ cdul_status cdul_provider_append(const cdul_ort *ort, OrtSessionOptions *options
 cdul_status cdul_plugin_append(const cdul_ort *ort, OrtSessionOptions *options,
                                const cdul_provider *from, cdul_provider_pairs *pairs, int threads,
                                char *said, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

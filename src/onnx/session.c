@@ -296,10 +296,6 @@ const char *cdul_session_metadata(const cdul_session *session, const char *key) 
     return NULL;
 }
 
-const char *cdul_session_path(const cdul_session *session) {
-    return session->ort.path;
-}
+const char *cdul_session_path(const cdul_session *session) { return session->ort.path; }
 
-const char *cdul_session_placement(const cdul_session *session) {
-    return session->placement;
-}
+const char *cdul_session_placement(const cdul_session *session) { return session->placement; }

@@ -2,8 +2,7 @@
  *
  * Numbers go in as float32 or int64 and come out as float32; a graph that wants or gives float16,
  * float64, int32 or int64 is converted for. Sessions share nothing that a caller can notice. */
-#ifndef CDUL_ONNX_SESSION_H
-#define CDUL_ONNX_SESSION_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/progress.h"
@@ -98,5 +97,3 @@ typedef struct cdul_fetch {
 cdul_status cdul_session_run(cdul_session *session, const cdul_feed *feeds, size_t n_feeds,
                              cdul_fetch *fetches, size_t n_fetches,
                              cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

@@ -1,6 +1,5 @@
 /* The parts of a session: session.c opens it, run.c runs it, stop.c ends a run early. */
-#ifndef CDUL_ONNX_SESSION_INTERNAL_H
-#define CDUL_ONNX_SESSION_INTERNAL_H
+#pragma once
 
 #include "onnx/ort.h"
 #include "onnx/provider.h"
@@ -46,5 +45,3 @@ struct cdul_session {
     char provider[CDUL_PROVIDER_NAME];
     char placement[160];
 };
-
-#endif

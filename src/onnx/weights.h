@@ -1,6 +1,5 @@
 /* Opens graphs so that their large weights are mapped, not copied: see weights.c. */
-#ifndef CDUL_ONNX_WEIGHTS_H
-#define CDUL_ONNX_WEIGHTS_H
+#pragma once
 
 #include "onnx/ort.h"
 
@@ -16,5 +15,3 @@ cdul_status cdul_weights_open(const cdul_ort *ort, OrtSessionOptions *options, c
  * are external already, or if the file is no graph. */
 cdul_status cdul_weights_outline(const char *path, size_t least, char **out, size_t *size,
                                  cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

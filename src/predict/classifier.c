@@ -84,9 +84,7 @@ static bool is_float(const cdul_port *port) {
 }
 
 /* A free dimension takes any size. */
-static bool takes(int64_t dim, size_t size) {
-    return dim < 0 || dim == (int64_t)size;
-}
+static bool takes(int64_t dim, size_t size) { return dim < 0 || dim == (int64_t)size; }
 
 static cdul_status refuse_port(const cdul_classifier *classifier, const cdul_port *port,
                                const char *wanted, cdul_error *err) {

@@ -1,6 +1,5 @@
 /* From the scores of an image's views to the scores of the image. */
-#ifndef CDUL_PREDICT_COMBINE_H
-#define CDUL_PREDICT_COMBINE_H
+#pragma once
 
 #include "cdul/classifier.h"
 
@@ -15,5 +14,3 @@ void cdul_combine_views(cdul_test_views views, const float *rows, size_t v, size
 /* scores [C] in 0 .. 1, in place: sigmoid((l - mean_c l) / std_c l), l = logit(score). Where all
  * are equal, all become 1/2. */
 void cdul_standardise_scores(float *scores, size_t c);
-
-#endif

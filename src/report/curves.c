@@ -23,22 +23,20 @@ static void begin_svg(FILE *stream, double width, double height, const char *tit
             "height=\"%.0f\" role=\"img\">\n<title>",
             width, height, width, height);
     cdul_markup_text(stream, title, SIZE_MAX);
-    fputs("</title>\n<style>\n"
-          "svg{background:#fff;font:12px system-ui,sans-serif;fill:#222}\n"
-          ".title{font-size:16px;font-weight:600}.small{font-size:10px}.quiet{fill:#666}\n"
-          ".frame{fill:none;stroke:#888}.grid{stroke:#ddd;stroke-width:.7}"
-          ".diagonal{stroke:#999;stroke-dasharray:4 4}\n"
-          ".line{fill:none;stroke-width:2;stroke-linejoin:round}.thin{stroke-width:1.2}"
-          ".bar{opacity:.35}\n",
+    fputs("</title>\n<style>\nsvg{background:#fff;font:12px "
+          "system-ui,sans-serif;fill:#222}\n.title{font-size:16px;font-weight:600}.small{font-size:"
+          "10px}.quiet{fill:#666}\n.frame{fill:none;stroke:#888}.grid{stroke:#ddd;stroke-width:.7}."
+          "diagonal{stroke:#999;stroke-dasharray:4 "
+          "4}\n.line{fill:none;stroke-width:2;stroke-linejoin:round}.thin{stroke-width:1.2}.bar{"
+          "opacity:.35}\n",
           stream);
     for (size_t i = 0; i < COLOURS; i++)
         fprintf(stream, ".s%zu{stroke:%s}.f%zu{fill:%s;stroke:none}\n", i, colours[i], i,
                 colours[i]);
-    fputs(
-        ".again{stroke-dasharray:6 3}\n"
-        "@media(prefers-color-scheme:dark){svg{background:#16181c;fill:#e6e6e6}.quiet{fill:#9a9a9a}"
-        ".grid{stroke:#333}.frame{stroke:#777}}\n</style>\n",
-        stream);
+    fputs(".again{stroke-dasharray:6 "
+          "3}\n@media(prefers-color-scheme:dark){svg{background:#16181c;fill:#e6e6e6}.quiet{fill:#"
+          "9a9a9a}.grid{stroke:#333}.frame{stroke:#777}}\n</style>\n",
+          stream);
 }
 
 /* `anchor` is "start", "middle" or "end", `css` a class of the style sheet. Cuts text longer than
@@ -218,8 +216,8 @@ static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err)
         if (status != CDUL_OK) return status;
     }
     write_text(stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 120,
-               "horizontal: recall 0 to 1; vertical: precision 0 to 1; below: positives, AP of "
-               "the first file");
+               "horizontal: recall 0 to 1; vertical: precision 0 to 1; below: positives, AP of the "
+               "first file");
     return CDUL_OK;
 }
 

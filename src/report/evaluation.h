@@ -1,6 +1,5 @@
 /* The evaluation behind the table, the JSON and the curves. */
-#ifndef CDUL_REPORT_EVALUATION_H
-#define CDUL_REPORT_EVALUATION_H
+#pragma once
 
 #include "cdul/report.h"
 
@@ -25,5 +24,3 @@ struct cdul_evaluation {
 const char *cdul_evaluation_name(const cdul_evaluation *evaluation, size_t i);
 /* Position of class `name` in a file, or CDUL_NOT_FOUND. `guess` is tried first. */
 size_t cdul_judged_class(const cdul_judged *file, const char *name, size_t guess);
-
-#endif

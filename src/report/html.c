@@ -31,13 +31,12 @@ cdul_html_options cdul_html_defaults(void) {
 static void write_head(cdul_html *html) {
     FILE *stream = html->stream;
     /* The security policy lets the page load nothing from outside. */
-    fputs(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-        "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
-        "<meta name=\"generator\" content=\"cdul\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
-        stream);
+    fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+          "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta "
+          "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+          "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n<meta name=\"generator\" "
+          "content=\"cdul\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
+          stream);
     cdul_markup_text(stream, html->options.title, SIZE_MAX);
     fputs("</title>\n<style>\n", stream);
     fwrite(cdul_page_style, 1, sizeof cdul_page_style, stream);
@@ -163,8 +162,7 @@ static void write_summary(cdul_html *html) {
     FILE *stream = html->stream;
     fprintf(stream,
             "\n]</script>\n<script type=\"application/json\" "
-            "id=\"summary\">{\"images\":%zu,\"shown\":%zu,"
-            "\"labels\":%zu,\"classes\":[\n",
+            "id=\"summary\">{\"images\":%zu,\"shown\":%zu,\"labels\":%zu,\"classes\":[\n",
             html->added, html->shown, html->labels);
     for (size_t c = 0; c < html->classes->count; c++) {
         fputs(c ? ",\n{\"name\":" : "{\"name\":", stream);

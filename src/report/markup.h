@@ -1,6 +1,5 @@
 /* The parts that pages are made of: text for XML and HTML, base64, and thumbnails. */
-#ifndef CDUL_REPORT_MARKUP_H
-#define CDUL_REPORT_MARKUP_H
+#pragma once
 
 #include "cdul/report.h"
 
@@ -22,5 +21,3 @@ struct cdul_thumbnail {
  * Free with cdul_thumbnail_free. */
 cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality,
                                 cdul_thumbnail **out, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

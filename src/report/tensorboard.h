@@ -1,8 +1,7 @@
 /* Event files as TensorBoard reads them: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C)
  * of Event messages (tensorflow/core/util/event.proto: wall_time = 1, step = 2, file_version = 3,
  * summary = 5). */
-#ifndef CDUL_REPORT_TENSORBOARD_H
-#define CDUL_REPORT_TENSORBOARD_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -22,5 +21,3 @@ void cdul_events_close(cdul_events *events);
 
 /* CRC-32C (Castagnoli; RFC 3720, appendix B.4), as TFRecords use it. */
 uint32_t cdul_crc32c(const void *data, size_t size);
-
-#endif

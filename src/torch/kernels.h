@@ -1,8 +1,7 @@
 /* A step of the optimiser on the CPU in one pass over memory, where libtorch takes many (kernels.c
  * says what that gains). torch.cpp calls it where the elements lie as it needs them, and libtorch
  * itself elsewhere. */
-#ifndef CDUL_TORCH_KERNELS_H
-#define CDUL_TORCH_KERNELS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -24,5 +23,4 @@ void adamw_update(const adamw_step *step, size_t count, float *parameter, const 
 
 #ifdef __cplusplus
 }
-#endif
 #endif

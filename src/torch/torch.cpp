@@ -100,9 +100,7 @@ std::vector<int64_t> sizes(size_t rank, const size_t *shape) {
 constexpr at::ScalarType scalar_types[] = {at::kFloat, at::kHalf, at::kBFloat16, at::kDouble,
                                            at::kLong,  at::kInt,  at::kByte};
 
-at::ScalarType scalar_type(cdul_dtype dtype) {
-    return scalar_types[dtype];
-}
+at::ScalarType scalar_type(cdul_dtype dtype) { return scalar_types[dtype]; }
 
 void free_all(cdul_tensor *x) {
     while (x) {
@@ -116,9 +114,7 @@ void free_all(cdul_tensor *x) {
 
 /* --- The library itself --- */
 
-const char *cdul_torch_version(void) {
-    return TORCH_VERSION;
-}
+const char *cdul_torch_version(void) { return TORCH_VERSION; }
 
 void cdul_torch_set_threads(size_t threads) {
     at::set_num_threads(static_cast<int>(threads > 0 ? threads : 1));
@@ -189,9 +185,7 @@ cdul_tensor *cdul_tensor_keep(cdul_scope *scope, const cdul_tensor *x) {
     return kept;
 }
 
-void cdul_tensor_free(cdul_tensor *x) {
-    delete x;
-}
+void cdul_tensor_free(cdul_tensor *x) { delete x; }
 
 /* --- To and from memory --- */
 
@@ -240,9 +234,7 @@ void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y) 
     run_unrecorded(scope, "copy", [&] { value(x).copy_(value(y)); });
 }
 
-void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y) {
-    std::swap(x->value, y->value);
-}
+void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y) { std::swap(x->value, y->value); }
 
 size_t cdul_tensor_rank(const cdul_tensor *x) {
     return x ? static_cast<size_t>(x->value.dim()) : 0;
@@ -524,9 +516,7 @@ cdul_status cdul_optimizer_new(const cdul_optimizer_options *options, cdul_optim
     });
 }
 
-void cdul_optimizer_free(cdul_optimizer *optimizer) {
-    delete optimizer;
-}
+void cdul_optimizer_free(cdul_optimizer *optimizer) { delete optimizer; }
 
 void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer,
                               cdul_tensor *const *parameters, size_t count, double lr,

@@ -22,8 +22,7 @@
  * Shapes are row-major, [B, C, H, W] for images, whatever the memory layout. A name that ends in an
  * underscore changes its first operand. Binary operations broadcast as libtorch does. Nothing here
  * draws from libtorch's random generators, so there is no seed to set. */
-#ifndef CDUL_TORCH_TORCH_H
-#define CDUL_TORCH_TORCH_H
+#pragma once
 
 #include "base/safetensors.h"
 #include "cdul/train.h"
@@ -214,5 +213,4 @@ void cdul_optimizer_set_state(cdul_scope *scope, cdul_optimizer *optimizer,
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -286,11 +286,10 @@ static cdul_status forward(maker *m, const cdul_batch *batch, cdul_error *err) {
     cdul_tensor_read(&s, y, CDUL_F16, m->batch, count);
     cdul_status status = cdul_scope_close(&s, err);
     if (status != CDUL_OK || is_finite(m->batch, count)) return status;
-    return cdul_fail(
-        err, CDUL_ERR_INPUT,
-        "activations of %s and the %zu images after it exceed float16; train without a cache "
-        "(--activation-copies 0)",
-        m->data->labels.images.items[batch->rows[0]], batch->count - 1);
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "activations of %s and the %zu images after it exceed float16; train without "
+                     "a cache (--activation-copies 0)",
+                     m->data->labels.images.items[batch->rows[0]], batch->count - 1);
 }
 
 static cdul_status use_batch(void *user, const cdul_batch *batch, cdul_error *err) {
@@ -343,11 +342,10 @@ static cdul_status check_disk(const cdul_activations *cache, size_t rows, cdul_e
     double want = (double)rows * (double)cache->record_bytes;
     double have = (double)disk.f_bavail * (double)disk.f_frsize;
     if (want < have) return CDUL_OK;
-    return cdul_fail(
-        err, CDUL_ERR_IO,
-        "%s: the activation cache needs %.1f GB more and the disk has %.1f GB; choose another "
-        "folder, fewer copies or a smaller size",
-        folder, want / 1e9, have / 1e9);
+    return cdul_fail(err, CDUL_ERR_IO,
+                     "%s: the activation cache needs %.1f GB more and the disk has %.1f GB; choose "
+                     "another folder, fewer copies or a smaller size",
+                     folder, want / 1e9, have / 1e9);
 }
 
 static cdul_status make_shards(maker *m, cdul_error *err) {
@@ -455,13 +453,9 @@ void cdul_activations_close(cdul_activations *cache) {
 
 /* --- Use --- */
 
-const size_t *cdul_activations_shape(const cdul_activations *cache) {
-    return cache->shape;
-}
+const size_t *cdul_activations_shape(const cdul_activations *cache) { return cache->shape; }
 
-const char *cdul_activations_path(const cdul_activations *cache) {
-    return cache->folder.folder;
-}
+const char *cdul_activations_path(const cdul_activations *cache) { return cache->folder.folder; }
 
 static cdul_status read_record(const void *user, size_t row, void *out, cdul_error *err) {
     (void)err; /* opening has checked all shards */

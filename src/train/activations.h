@@ -7,8 +7,7 @@
  * depends on (key.json spells it out): runs that agree in it share it. Shards are whole or absent,
  * so a run that was interrupted goes on where it stopped; processes that want the same cache take
  * turns. */
-#ifndef CDUL_TRAIN_ACTIVATIONS_H
-#define CDUL_TRAIN_ACTIVATIONS_H
+#pragma once
 
 #include "cdul/progress.h"
 #include "train/augment.h"
@@ -42,5 +41,3 @@ const char *cdul_activations_path(const cdul_activations *cache);
  * them. A source lives as long as the cache. */
 cdul_source cdul_activations_plain(const cdul_activations *cache);
 cdul_source cdul_activations_augmented(const cdul_activations *cache, size_t epoch);
-
-#endif

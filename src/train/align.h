@@ -8,8 +8,7 @@
  * psi is largest at y = 0.5: uncertain labels move most. It is a weight and is not differentiated.
  *
  * Letters: N images, C classes. p = sigmoid(logit) is the classifier's prediction. */
-#ifndef CDUL_TRAIN_ALIGN_H
-#define CDUL_TRAIN_ALIGN_H
+#pragma once
 
 #include "cdul/train.h"
 
@@ -54,5 +53,3 @@ typedef struct cdul_align_state {
 
 /* What labels [N, C] look like, against the initial ones [N, C]. */
 cdul_align_state cdul_align_describe(const float *labels, const float *initial, size_t n, size_t c);
-
-#endif

@@ -3,8 +3,7 @@
  * alone, so that the number of loader threads and the order of work change nothing. Distributions
  * are torchvision's (RandomResizedCrop, RandomHorizontalFlip, ColorJitter without hue); pixels are
  * Pillow's (resize, ImageEnhance). */
-#ifndef CDUL_TRAIN_AUGMENT_H
-#define CDUL_TRAIN_AUGMENT_H
+#pragma once
 
 #include "base/random.h"
 #include "cdul/image.h"
@@ -50,5 +49,3 @@ typedef struct cdul_image_views {
 
 /* Records are float32 [3, height, width]. `views` must outlive the source. */
 cdul_source cdul_image_views_source(const cdul_image_views *views);
-
-#endif

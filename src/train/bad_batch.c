@@ -74,10 +74,9 @@ cdul_status cdul_trainer_bad_batch(const cdul_trainer *t, const cdul_batch *batc
                   loss, t->epoch + 1, t->learner.step + 1, images, more, cause);
         return CDUL_OK;
     }
-    return cdul_fail(
-        err, CDUL_ERR_RUNTIME,
-        "the loss is %g at epoch %zu, step %zu (images %s%s): %s: lower --lr or --head-lr-mult, "
-        "train with --precision fp32%s; the last checkpoint is kept",
-        loss, t->epoch + 1, t->learner.step + 1, images, more, cause,
-        skip ? "" : ", or leave such batches out with --bad-batch skip");
+    return cdul_fail(err, CDUL_ERR_RUNTIME,
+                     "the loss is %g at epoch %zu, step %zu (images %s%s): %s: lower --lr or "
+                     "--head-lr-mult, train with --precision fp32%s; the last checkpoint is kept",
+                     loss, t->epoch + 1, t->learner.step + 1, images, more, cause,
+                     skip ? "" : ", or leave such batches out with --bad-batch skip");
 }

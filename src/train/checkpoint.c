@@ -181,8 +181,8 @@ static cdul_status refuse_difference(const char *path, const cJSON *was, const c
     char *before = cJSON_PrintUnformatted(was), *now = cJSON_PrintUnformatted(is);
     cdul_status status =
         cdul_fail(err, CDUL_ERR_USAGE,
-                  "%s: the run was started with train.%s = %s, now it is %s; give the same "
-                  "options to --resume, or choose another -o",
+                  "%s: the run was started with train.%s = %s, now it is %s; give the same options "
+                  "to --resume, or choose another -o",
                   path, is->string, before ? before : "(not given)", now ? now : "?");
     cJSON_free(before);
     cJSON_free(now);

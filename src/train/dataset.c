@@ -109,15 +109,14 @@ cdul_status cdul_dataset_open(const cdul_dataset_options *options, cdul_dataset 
     if (status != CDUL_OK) return status;
     size_t missing = out->list.paths.count;
     if (missing * 2 > n)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%zu of the %zu images in %s are not under %s (the first: %s); name the folder that "
-            "the labels were made from",
-            missing, n, options->labels,
-            options->argument_count > 0 ? options->arguments[0]
-            : options->list.root        ? options->list.root
-                                        : ".",
-            out->list.paths.items[0]);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%zu of the %zu images in %s are not under %s (the first: %s); name the "
+                         "folder that the labels were made from",
+                         missing, n, options->labels,
+                         options->argument_count > 0 ? options->arguments[0]
+                         : options->list.root        ? options->list.root
+                                                     : ".",
+                         out->list.paths.items[0]);
     return hold_out(out, options, err);
 }
 

@@ -1,7 +1,6 @@
 /* The training set: the rows of a label file, each with the file its image is in. Which rows are
  * held out, and which had to be skipped. */
-#ifndef CDUL_TRAIN_DATASET_H
-#define CDUL_TRAIN_DATASET_H
+#pragma once
 
 #include "cdul/image.h"
 #include "cdul/labels.h"
@@ -50,5 +49,3 @@ size_t cdul_dataset_rows(const cdul_dataset *data, cdul_subset subset, size_t *r
 /* The same rows in the order of an epoch: shuffled by (seed, epoch). */
 size_t cdul_dataset_shuffle(const cdul_dataset *data, cdul_subset subset, uint64_t seed,
                             size_t epoch, size_t *rows);
-
-#endif

@@ -276,9 +276,7 @@ cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdu
     return status;
 }
 
-void cdul_train_versions(FILE *out) {
-    fprintf(out, "libtorch %s\n", cdul_torch_version());
-}
+void cdul_train_versions(FILE *out) { fprintf(out, "libtorch %s\n", cdul_torch_version()); }
 
 cdul_status cdul_train_export(const char *model, const char *output, cdul_error *err) {
     char *path =

@@ -1,8 +1,7 @@
 /* Batches of records, made ahead by threads, in a given order whatever their number. A record is
  * whatever a network starts from: the planes of an augmented view (augment.h) or cached
  * activations (activations.h). */
-#ifndef CDUL_TRAIN_LOADER_H
-#define CDUL_TRAIN_LOADER_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/progress.h"
@@ -45,5 +44,3 @@ typedef struct cdul_pass {
 
 /* One pass over the rows. Asks before each batch whether to stop: CDUL_ERR_CANCELLED. */
 cdul_status cdul_pass_run(const cdul_pass *pass, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

@@ -1,7 +1,6 @@
 /* A trained classifier as a file: model.safetensors, to go on from, and one ONNX graph, to predict
  * with. Both hold, as metadata, the card (labels/card.h): everything else that using it takes. */
-#ifndef CDUL_TRAIN_MODEL_H
-#define CDUL_TRAIN_MODEL_H
+#pragma once
 
 #include "labels/card.h"
 #include "train/resnet.h"
@@ -33,5 +32,3 @@ cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer
  * convolutions and additions are in eight bits (export.c); NULL: in float32. Atomic. */
 cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdul_card *card,
                              const cdul_ranges *ranges, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

@@ -1,8 +1,7 @@
 /* A growing ONNX graph: nodes, constants and metadata, in the order they are added, and its file.
  * Failures are kept, as in a cdul_scope: after the first, everything does nothing, and
  * onnx_graph_write returns it. */
-#ifndef CDUL_TRAIN_ONNX_GRAPH_H
-#define CDUL_TRAIN_ONNX_GRAPH_H
+#pragma once
 
 #include "base/proto.h"
 #include "cdul/strings.h"
@@ -46,5 +45,3 @@ void onnx_metadata(onnx_graph *graph, const char *key, const char *value);
 /* Writes the model atomically. `producer_version` is cdul's. */
 cdul_status onnx_graph_write(onnx_graph *graph, const char *path, const char *producer_version,
                              cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

@@ -79,9 +79,8 @@ static void watch_held(cdul_record *record, double loss) {
     if (record->worse_epochs == WORSE_EPOCHS)
         cdul_warn(record->params->callbacks,
                   "cross-entropy of held-out images with their initial labels has risen from %.4f "
-                  "to %.4f: the "
-                  "classifier moves away from them; fewer epochs, a smaller lr or a smaller eta "
-                  "may be better",
+                  "to %.4f: the classifier moves away from them; fewer epochs, a smaller lr or a "
+                  "smaller eta may be better",
                   record->best_held_loss, loss);
 }
 

@@ -2,8 +2,7 @@
  * as a plain structure of units and blocks over torch/torch.h. Tensors have torchvision's names and
  * shapes, and outputs equal torchvision's. What walks the network (export, optimiser groups,
  * checkpoint) reads the structure. */
-#ifndef CDUL_TRAIN_RESNET_H
-#define CDUL_TRAIN_RESNET_H
+#pragma once
 
 #include "base/safetensors.h"
 #include "torch/torch.h"
@@ -141,5 +140,3 @@ cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *
  * by the activations. */
 void cdul_resnet_observe(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
                          cdul_ranges *ranges);
-
-#endif

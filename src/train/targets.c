@@ -30,9 +30,7 @@ void cdul_targets_free(cdul_targets *t) {
 /* --- When labels move --- */
 
 /* After which epoch they first do: `warmup`, but not before there is anything to move towards. */
-static size_t first_alignment(const cdul_train_params *p) {
-    return p->warmup > 1 ? p->warmup : 1;
-}
+static size_t first_alignment(const cdul_train_params *p) { return p->warmup > 1 ? p->warmup : 1; }
 
 bool cdul_targets_moved(const cdul_train_params *p, size_t epoch) {
     return p->align && p->alignment.eta > 0 && epoch >= first_alignment(p);

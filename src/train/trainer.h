@@ -5,8 +5,7 @@
  *   record    what an epoch is worth: measures, alarm, log.jsonl, TensorBoard events record.c
  * trainer.c is the run from beginning to end, output.c writes what is left of it, and checkpoint.c
  * takes all parts to disk and back. */
-#ifndef CDUL_TRAIN_TRAINER_H
-#define CDUL_TRAIN_TRAINER_H
+#pragma once
 
 #include "cdul/eval.h"
 #include "cdul/train.h"
@@ -223,5 +222,3 @@ cdul_status cdul_checkpoint_save(const cdul_trainer *trainer, const char *path,
 /* Refuses a checkpoint of other options, labels or images, and names the difference. */
 cdul_status cdul_checkpoint_load(cdul_trainer *trainer, const char *path,
                                  cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

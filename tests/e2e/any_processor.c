@@ -34,9 +34,7 @@ static const OrtApi *ORT_API_CALL get_api(uint32_t version) {
     return &shim.copy.api;
 }
 
-static void *symbol(const char *name) {
-    return shim.library ? dlsym(shim.library, name) : NULL;
-}
+static void *symbol(const char *name) { return shim.library ? dlsym(shim.library, name) : NULL; }
 
 OrtStatus *CreateEpFactories(const char *name, const OrtApiBase *base, const OrtLogger *logger,
                              OrtEpFactory **factories, size_t room, size_t *count) {

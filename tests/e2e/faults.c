@@ -193,9 +193,7 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);
 
-void *malloc(size_t size) {
-    return FAILS(MALLOC) ? NULL : __libc_malloc(size);
-}
+void *malloc(size_t size) { return FAILS(MALLOC) ? NULL : __libc_malloc(size); }
 
 void *calloc(size_t count, size_t size) {
     return FAILS(MALLOC) ? NULL : __libc_calloc(count, size);
@@ -393,21 +391,15 @@ int close(int fd) {
     return -1;
 }
 
-int fsync(int fd) {
-    return FAILS(FSYNC) ? -1 : (int)syscall(SYS_fsync, fd);
-}
+int fsync(int fd) { return FAILS(FSYNC) ? -1 : (int)syscall(SYS_fsync, fd); }
 
 int rename(const char *from, const char *to) {
     return FAILS(RENAME) ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
-int unlink(const char *path) {
-    return FAILS(UNLINK) ? -1 : unlinkat(AT_FDCWD, path, 0);
-}
+int unlink(const char *path) { return FAILS(UNLINK) ? -1 : unlinkat(AT_FDCWD, path, 0); }
 
-int rmdir(const char *path) {
-    return FAILS(UNLINK) ? -1 : unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
-}
+int rmdir(const char *path) { return FAILS(UNLINK) ? -1 : unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
 int mkdir(const char *path, mode_t mode) {
     return FAILS(MKDIR) ? -1 : mkdirat(AT_FDCWD, path, mode);
@@ -431,9 +423,7 @@ char *realpath(const char *restrict path, char *restrict out) {
     return FAILS(STAT) ? NULL : next(path, out);
 }
 
-int fchmod(int fd, mode_t mode) {
-    return FAILS(STAT) ? -1 : (int)syscall(SYS_fchmod, fd, mode);
-}
+int fchmod(int fd, mode_t mode) { return FAILS(STAT) ? -1 : (int)syscall(SYS_fchmod, fd, mode); }
 
 void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
     return FAILS(MMAP) ? MAP_FAILED

@@ -13,13 +13,9 @@
 
 static uint32_t state = 1;
 
-static uint32_t draw(void) {
-    return state = state * 1664525 + 1013904223;
-}
+static uint32_t draw(void) { return state = state * 1664525 + 1013904223; }
 
-static float draw_unit(void) {
-    return (float)(draw() >> 8) / 0x1p24F;
-}
+static float draw_unit(void) { return (float)(draw() >> 8) / 0x1p24F; }
 
 static void *get(size_t count, size_t size) {
     void *memory = calloc(count, size);

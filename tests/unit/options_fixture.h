@@ -66,9 +66,7 @@ static const cdul_option wash_table[] = {
     {0},
 };
 
-static void wash_defaults(void *options) {
-    ((wash_options *)options)->soap = 1;
-}
+static void wash_defaults(void *options) { ((wash_options *)options)->soap = 1; }
 
 static cdul_status paint_versions(const void *user, FILE *out, cdul_error *failure) {
     const paint_options *options = user;

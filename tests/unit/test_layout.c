@@ -247,9 +247,7 @@ static cdul_status find_among(const char *const *files, const char *variant) {
 }
 
 #define FILES(...)                                                                                 \
-    (const char *const[]) {                                                                        \
-        __VA_ARGS__, NULL                                                                          \
-    }
+    (const char *const[]) { __VA_ARGS__, NULL }
 
 #define assert_chosen(files, variant, vision_, text_, combined_)                                   \
     do {                                                                                           \

@@ -17,13 +17,9 @@ static char *written(write_text *how, const char *text) {
     return out;
 }
 
-static void as_text(FILE *stream, const char *text) {
-    cdul_markup_text(stream, text, SIZE_MAX);
-}
+static void as_text(FILE *stream, const char *text) { cdul_markup_text(stream, text, SIZE_MAX); }
 
-static void as_seven_cells(FILE *stream, const char *text) {
-    cdul_markup_text(stream, text, 7);
-}
+static void as_seven_cells(FILE *stream, const char *text) { cdul_markup_text(stream, text, 7); }
 
 static void as_base64(FILE *stream, const char *text) {
     cdul_markup_base64(stream, (const unsigned char *)text, strlen(text));

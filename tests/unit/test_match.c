@@ -38,9 +38,7 @@ static void drop(fixture *f) {
 }
 
 #define LIST(...)                                                                                  \
-    (const char *const[]) {                                                                        \
-        __VA_ARGS__, NULL                                                                          \
-    }
+    (const char *const[]) { __VA_ARGS__, NULL }
 
 static cdul_status align(fixture *f) {
     return cdul_truth_match(&f->truth, &f->images, &f->classes, &f->matched, &err);

@@ -17,9 +17,7 @@ typedef struct capture {
     char text[65536];
 } capture;
 
-static void show(void *reporter, const cdul_event *event) {
-    cdul_reporter_event(reporter, event);
-}
+static void show(void *reporter, const cdul_event *event) { cdul_reporter_event(reporter, event); }
 
 static void start(capture *c, cdul_level level, cdul_progress_mode mode) {
     cdul_error err;

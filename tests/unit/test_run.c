@@ -26,9 +26,7 @@ static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
     return CDUL_OK;
 }
 
-static void defaults(void *options) {
-    ((cdul_eval_cli *)options)->how.metrics.threshold = 0.5;
-}
+static void defaults(void *options) { ((cdul_eval_cli *)options)->how.metrics.threshold = 0.5; }
 
 static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
     (void)options, (void)err;

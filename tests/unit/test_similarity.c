@@ -5,9 +5,7 @@
 #include <math.h>
 
 /* Small whole numbers, so that the sums below are exact in float32 whatever the order. */
-static float entry(size_t i, size_t j) {
-    return (float)((i * 7 + j * 3) % 11) - 5;
-}
+static float entry(size_t i, size_t j) { return (float)((i * 7 + j * 3) % 11) - 5; }
 
 static void products_equal_the_definition_at_every_odd_size(void **state) {
     (void)state;

@@ -55,35 +55,18 @@ static void bash_argument(const cdul_program *program, const cdul_option *option
 void cdul_bash_write(const cdul_program *program, FILE *out) {
     fprintf(out, "# bash completion for %s\n", program->name);
     function_name(program, out);
-    fputs("() {\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words='' "
-          "folders=''\n"
-          "    # \"=\" is a word of its own: --option=value is three.\n"
-          "    if [[ $cur == = ]]; then\n"
-          "        cur=''\n"
-          "    elif [[ $prev == = ]]; then\n"
-          "        prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
-          "    fi\n"
-          "    case $prev in\n",
+    fputs("() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} "
+          "words='' folders=''\n    # \"=\" is a word of its own: --option=value is three.\n    if "
+          "[[ $cur == = ]]; then\n        cur=''\n    elif [[ $prev == = ]]; then\n        "
+          "prev=${COMP_WORDS[COMP_CWORD - 2]}\n    fi\n    case $prev in\n",
           out);
     each(program, bash_argument, out);
-    fputs("    *)\n"
-          "        [[ $cur == -* ]] || return\n"
-          "        words='",
-          out);
+    fputs("    *)\n        [[ $cur == -* ]] || return\n        words='", out);
     each(program, bash_name, out);
-    fputs("'\n"
-          "        ;;\n"
-          "    esac\n"
-          "    if [[ $folders ]]; then\n"
-          "        compopt -o filenames\n"
-          "        mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")\n"
-          "    else\n"
-          "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-          "    fi\n"
-          "}\n"
-          "# An empty answer falls back to file names.\n"
-          "complete -o default -F ",
+    fputs("'\n        ;;\n    esac\n    if [[ $folders ]]; then\n        compopt -o filenames\n    "
+          "    mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")\n    else\n        mapfile -t "
+          "COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n    fi\n}\n# An empty answer falls "
+          "back to file names.\ncomplete -o default -F ",
           out);
     function_name(program, out);
     fprintf(out, " %s\n", program->name);
@@ -172,6 +155,4 @@ static void fish_option(const cdul_program *program, const cdul_option *option, 
     if (cdul_option_negatable(option)) fish_line(program, option, "no-", out);
 }
 
-void cdul_fish_write(const cdul_program *program, FILE *out) {
-    each(program, fish_option, out);
-}
+void cdul_fish_write(const cdul_program *program, FILE *out) { each(program, fish_option, out); }

@@ -1,7 +1,6 @@
 /* The options of a program while they are filled: from config files, from --set and, by parse.c,
  * from the command line. A config has a section for each program and is checked as a whole. */
-#ifndef CDUL_CLI_OPTIONS_CONFIG_H
-#define CDUL_CLI_OPTIONS_CONFIG_H
+#pragma once
 
 #include "cdul/strings.h"
 #include "table.h"
@@ -31,5 +30,3 @@ cdul_status cdul_config_read(cdul_values *all, const char *section, const char *
 /* `text` is the argument of --set: "label.grid=2x2". */
 cdul_status cdul_config_set(cdul_values *all, const char *section, const char *text,
                             cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

@@ -117,10 +117,9 @@ static void write_config(const cdul_program *program, FILE *out) {
     escape(program->name, true, out);
     fprintf(out, "\nis \\(dq%s\\(dq.\n", program->section);
     fputs("A key is a long option with underscores for dashes.\nUnknown sections and keys are "
-          "errors.\n"
-          "A top-level string \\(dqdescription\\(dq is for people.\n"
-          "Defaults are overridden by config files in the order given, and these by\n"
-          ".B \\-\\-set\nand by options, in the order given. The keys are:\n.PP\n.RS\n.nf\n",
+          "errors.\nA top-level string \\(dqdescription\\(dq is for people.\nDefaults are "
+          "overridden by config files in the order given, and these by\n.B \\-\\-set\nand by "
+          "options, in the order given. The keys are:\n.PP\n.RS\n.nf\n",
           out);
     for (const cdul_option *option = program->options; option->name; option++) {
         char key[64];

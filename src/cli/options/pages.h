@@ -1,6 +1,5 @@
 /* What a table says of itself, to people and to shells. */
-#ifndef CDUL_CLI_OPTIONS_PAGES_H
-#define CDUL_CLI_OPTIONS_PAGES_H
+#pragma once
 
 #include "table.h"
 
@@ -21,5 +20,3 @@ void cdul_option_describe(const cdul_option *option, const void *defaults, char 
  * goes on: "" in prose, a backslash in a command. */
 void cdul_text_wrap(const char *text, size_t column, size_t indent, size_t width,
                     const char *broken, FILE *out);
-
-#endif

@@ -2,8 +2,7 @@
  *
  * Precedence: defaults, then config files (-c, in order), then --set and options in the order
  * given. */
-#ifndef CDUL_CLI_OPTIONS_PARSE_H
-#define CDUL_CLI_OPTIONS_PARSE_H
+#pragma once
 
 #include "../reporter.h"
 #include "cdul/strings.h"
@@ -40,5 +39,3 @@ void cdul_parsed_free(cdul_parsed *parsed);
 /* The effective options as JSON text {"label": {...}}, for --print-config and provenance. Caller
  * frees; NULL: out of memory. */
 char *cdul_options_json(const cdul_program *program, const void *options);
-
-#endif

@@ -3,8 +3,7 @@
  * defaults: these are read from the options struct that the program's `defaults` fills.
  *
  * Every long option `--head-lr` of cdul-train is the config key `train.head_lr`. */
-#ifndef CDUL_CLI_OPTIONS_TABLE_H
-#define CDUL_CLI_OPTIONS_TABLE_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
@@ -132,5 +131,3 @@ typedef struct cdul_exit_meaning {
 extern const cdul_exit_meaning cdul_exit_meanings[];
 /* The code for a status, of which CDUL_EXIT_SKIPPED is none. */
 int cdul_exit_code(cdul_status status);
-
-#endif

@@ -1,7 +1,6 @@
 /* The value of one option: parsed strictly from text and from JSON into its field, and written
  * back. `where` names the option in errors: "--epochs", "voc.json: train.epochs". */
-#ifndef CDUL_CLI_OPTIONS_VALUE_H
-#define CDUL_CLI_OPTIONS_VALUE_H
+#pragma once
 
 #include "cdul/strings.h"
 #include "table.h"
@@ -30,5 +29,3 @@ bool cdul_value_write_json(const cdul_option *option, const void *field, FILE *o
 
 /* What SIZE and REAL take: "0 to 1", "at least 1", "" if unlimited. */
 void cdul_value_range(const cdul_option *option, char *out, size_t size);
-
-#endif

@@ -28,26 +28,24 @@ cdul_status cdul_dense_grid(const cdul_session *session, size_t width, cdul_patc
     char text[120];
     *out = (cdul_patches){0};
     if (!port)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: no output " CDUL_DENSE_OUTPUT
-            ", so no patch tokens; export the model with export_clip.py --dense of cdul's sources: "
-            "docs/encoders.md",
-            path);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: no output " CDUL_DENSE_OUTPUT
+                         ", so no patch tokens; export the model with export_clip.py --dense of "
+                         "cdul's sources: docs/encoders.md",
+                         path);
     cdul_port_describe(port, text, sizeof text);
     if (port->element == CDUL_ELEMENT_OTHER || port->rank != 3 ||
         (port->dims[2] >= 0 && (size_t)port->dims[2] != width))
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: output %s: expected numbers [B, P, %zu], a patch token as wide as the whole "
-            "image's",
-            path, text, width);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: output %s: expected numbers [B, P, %zu], a patch token as wide as "
+                         "the whole image's",
+                         path, text, width);
     if (!grid || !read_grid(grid, out))
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: output %s: metadata dense_grid is %s%s%s where the grid of its patches should "
-            "be, such as 7x7 (rows x columns, at most %d patches)",
-            path, text, grid ? "\"" : "", grid ? grid : "missing", grid ? "\"" : "", MAX_PATCHES);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: output %s: metadata dense_grid is %s%s%s where the grid of its "
+                         "patches should be, such as 7x7 (rows x columns, at most %d patches)",
+                         path, text, grid ? "\"" : "", grid ? grid : "missing", grid ? "\"" : "",
+                         MAX_PATCHES);
     size_t patches = out->rows * out->columns, size = 0;
     if ((port->dims[1] >= 0 && (size_t)port->dims[1] != patches) ||
         __builtin_mul_overflow((1 + patches) * sizeof(float), width, &size))

@@ -1,7 +1,6 @@
 /* Encoder folders as other people have them: which files are the towers, and what the files beside
  * them say. Nothing is run here; what is not understood is CDUL_ERR_INPUT, never a guess. */
-#ifndef CDUL_ENCODER_FOLDER_FOLDER_H
-#define CDUL_ENCODER_FOLDER_FOLDER_H
+#pragma once
 
 #include "cdul/encoder.h"
 #include "onnx/session.h"
@@ -116,5 +115,3 @@ cdul_status cdul_text_choose(const char *path, const cdul_classes *classes, size
                              cdul_text *out, cdul_error *err) CDUL_MUST_CHECK;
 /* Scales `vector` [D] to length 1; false if it is zero or not finite. */
 bool cdul_unit(float *vector, size_t width);
-
-#endif

@@ -171,11 +171,10 @@ static cdul_status no_image_tower(const char *folder, const graphs *g, const cha
     char list[400] = "";
     list_variants(g, false, list, sizeof list);
     if (!list[0])
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: not an encoder folder: neither vision_model.onnx (here or in onnx/), nor "
-            "visual/model.onnx, nor *visual*.onnx, nor model.onnx",
-            folder);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: not an encoder folder: neither vision_model.onnx (here or in onnx/), "
+                         "nor visual/model.onnx, nor *visual*.onnx, nor model.onnx",
+                         folder);
     if (!variant[0])
         return cdul_fail(
             err, CDUL_ERR_INPUT,

@@ -143,11 +143,10 @@ static cdul_status read_size(const reader *r, size_t *shortest, size_t *height, 
     if (cJSON_IsObject(item) && cJSON_GetArraySize(item) == 1 &&
         cdul_preprocess_side(cJSON_GetObjectItemCaseSensitive(item, "shortest_edge"), shortest))
         return CDUL_OK;
-    return cdul_fail(
-        err, CDUL_ERR_INPUT,
-        "%s: size is neither a number of pixels, nor {\"shortest_edge\": n}, nor {\"height\": h, "
-        "\"width\": w}",
-        r->where);
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: size is neither a number of pixels, nor {\"shortest_edge\": n}, nor "
+                     "{\"height\": h, \"width\": w}",
+                     r->where);
 }
 
 static cdul_status read_crop_size(const reader *r, size_t *height, size_t *width, cdul_error *err) {
@@ -214,20 +213,18 @@ static cdul_status read_geometry(const reader *r, const cdul_input_size *known,
     if (!crop && (!resize || (!r->class_ && !find(r, "size"))))
         return squash(r, resize, known, out, notes, err);
     if (!resize)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: do_resize is false, so the centre crop would be of pictures of any size, which "
-            "is not supported; set it, with a size",
-            r->where);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: do_resize is false, so the centre crop would be of pictures of any "
+                         "size, which is not supported; set it, with a size",
+                         r->where);
     status = read_size(r, &out->shortest, &height, &width, err);
     if (status == CDUL_OK && crop) status = settle_crop(r, known, out, notes, err);
     if (status != CDUL_OK) return status;
     if (out->shortest && !crop)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: size.shortest_edge without do_center_crop gives every picture its own shape; "
-            "set do_center_crop, or size to {\"height\": h, \"width\": w}",
-            r->where);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: size.shortest_edge without do_center_crop gives every picture its "
+                         "own shape; set do_center_crop, or size to {\"height\": h, \"width\": w}",
+                         r->where);
     out->mode = out->shortest ? CDUL_RESIZE_SHORTEST : CDUL_RESIZE_SQUASH;
     out->crop_floor = true; /* transformers' way; torchvision rounds */
     if (!crop) {
@@ -254,11 +251,10 @@ static cdul_status read_filter(const reader *r, cdul_filter *out, cdul_error *er
             *out = (cdul_filter)filter;
             return CDUL_OK;
         }
-    return cdul_fail(
-        err, CDUL_ERR_INPUT,
-        "%s: resample is not one of Pillow's filters: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, "
-        "4 box, 5 Hamming",
-        r->where);
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: resample is not one of Pillow's filters: 0 nearest, 1 Lanczos, 2 "
+                     "bilinear, 3 bicubic, 4 box, 5 Hamming",
+                     r->where);
 }
 
 static cdul_status read_triple(const reader *r, const char *key, bool positive,

@@ -59,11 +59,10 @@ static cdul_status take_known_size(const cdul_input_size *known, const char *whe
                                    cdul_preprocess *out, cdul_strings *notes, cdul_error *err) {
     const char *source = cdul_preprocess_known_size(known, out);
     if (!source)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: no size of the pictures: neither the graph, nor preprocess_cfg's size, nor "
-            "vision_cfg's image_size says it",
-            where);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: no size of the pictures: neither the graph, nor preprocess_cfg's "
+                         "size, nor vision_cfg's image_size says it",
+                         where);
     /* that of open_clip's own default: the model's */
     if (known->height && known->width) return CDUL_OK;
     return cdul_preprocess_note(notes, "preprocess_cfg has no size: pictures are resized", out,
@@ -123,10 +122,10 @@ cdul_status cdul_preprocess_open_clip(const char *folder, const cdul_input_size 
         free(path);
     }
     if (status == CDUL_OK && !found)
-        status = cdul_fail(err, CDUL_ERR_INPUT,
-                           "%s: no preprocessor_config.json, nor open_clip's configuration: how "
-                           "pictures become the network's input is not known; copy the file from "
-                           "where the model came from",
-                           folder);
+        status = cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: no preprocessor_config.json, nor open_clip's configuration: how pictures become "
+            "the network's input is not known; copy the file from where the model came from",
+            folder);
     return status;
 }

@@ -1,7 +1,6 @@
 /* Values that the two kinds of preprocessing files have in common (preprocess_values.c), and the
  * reader of open_clip's (preprocess_open_clip.c). */
-#ifndef CDUL_ENCODER_FOLDER_PREPROCESS_VALUES_H
-#define CDUL_ENCODER_FOLDER_PREPROCESS_VALUES_H
+#pragma once
 
 #include "base/json.h"
 #include "encoder/folder/folder.h"
@@ -36,5 +35,3 @@ cdul_status cdul_preprocess_fit(const cdul_input_size *known, cdul_preprocess *o
 cdul_status cdul_preprocess_open_clip(const char *folder, const cdul_input_size *known,
                                       cdul_preprocess *out, cdul_strings *notes,
                                       cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

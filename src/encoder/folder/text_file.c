@@ -61,11 +61,10 @@ static cdul_status read_class_of(const cdul_safetensors *file, const char *path,
         out->class_of[row] = next - 1;
     }
     if (status == CDUL_OK && (!cJSON_IsArray(list) || row < out->rows || next < out->classes.count))
-        status = cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: metadata 'class_of': entry %zu: expected a list that counts up through the "
-            "positions of the %zu classes, one for each row",
-            path, row + 1, out->classes.count);
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: metadata 'class_of': entry %zu: expected a list that counts up "
+                           "through the positions of the %zu classes, one for each row",
+                           path, row + 1, out->classes.count);
     cJSON_Delete(list);
     return status;
 }
@@ -209,22 +208,19 @@ static cdul_status copy_rows(const cdul_text *all, const char *path, cdul_text *
 static cdul_status check_kind(const cdul_text *all, const cdul_classes *classes, size_t width,
                               const char *path, cdul_error *err) {
     if (all->width != width)
-        return cdul_fail(
-            err, CDUL_ERR_INPUT,
-            "%s: class vectors are %zu wide, the encoder's image vectors %zu: they are not of one "
-            "model, or one side lacks its projection",
-            path, all->width, width);
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: class vectors are %zu wide, the encoder's image vectors %zu: they "
+                         "are not of one model, or one side lacks its projection",
+                         path, all->width, width);
     if (classes && classes->synonyms == CDUL_SYNONYMS_MAX && !all->class_of)
-        return cdul_fail(
-            err, CDUL_ERR_USAGE,
-            "%s: has one vector a class, and --synonyms max needs one a word: write it again with "
-            "embed_text.py --synonyms max",
-            path);
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "%s: has one vector a class, and --synonyms max needs one a word: write "
+                         "it again with embed_text.py --synonyms max",
+                         path);
     if (classes && classes->synonyms == CDUL_SYNONYMS_MEAN && all->class_of)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "%s: has a vector for each word, which only --synonyms max reads; without "
-                         "it, write the "
-                         "file again without embed_text.py --synonyms max",
+                         "it, write the file again without embed_text.py --synonyms max",
                          path);
     return CDUL_OK;
 }

@@ -1,7 +1,6 @@
 /* Byte-pair encoding (Sennrich et al. 2016) over bytes, with CLIP's end-of-word symbols: the
  * arithmetic of the tokenizer, without files and without Unicode. */
-#ifndef CDUL_ENCODER_BPE_H
-#define CDUL_ENCODER_BPE_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -37,5 +36,3 @@ cdul_status cdul_ids_add(cdul_ids *ids, int32_t id, cdul_error *err) CDUL_MUST_C
  * the leftmost of equals. */
 cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size,
                           cdul_ids *out, cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

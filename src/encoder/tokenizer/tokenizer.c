@@ -164,6 +164,4 @@ cdul_status cdul_tokenizer_encode(const cdul_tokenizer *t, const char *text, siz
     return status;
 }
 
-size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer) {
-    return tokenizer->size;
-}
+size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer) { return tokenizer->size; }

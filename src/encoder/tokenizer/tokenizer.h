@@ -1,6 +1,5 @@
 /* The tokenizer's insides: made by tokenizer_file.c, used by tokenizer.c. */
-#ifndef CDUL_ENCODER_TOKENIZER_TOKENIZER_H
-#define CDUL_ENCODER_TOKENIZER_TOKENIZER_H
+#pragma once
 
 #include "cdul/encoder.h"
 #include "encoder/tokenizer/bpe.h"
@@ -27,5 +26,3 @@ struct cdul_tokenizer {
  * is of a kind that is not read here. */
 cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out, bool *foreign,
                                         cdul_error *err) CDUL_MUST_CHECK;
-
-#endif

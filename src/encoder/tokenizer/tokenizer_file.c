@@ -212,8 +212,7 @@ static cdul_status read_added(loader *l, const cJSON *list, cdul_error *err) {
         if (on || !*text || !id_of(cJSON_GetObjectItemCaseSensitive(item, "id"), &id))
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: added token '%s': empty, without an id, or with single_word, "
-                             "lstrip or rstrip, which "
-                             "are not supported",
+                             "lstrip or rstrip, which are not supported",
                              l->where, text);
         status = add_token(l, text, id, normalized, err);
     }

@@ -98,6 +98,4 @@ size_t cdul_utf8_put(int32_t c, unsigned char out[4]) {
     return (size_t)utf8proc_encode_char(c, out);
 }
 
-void cdul_encoder_versions(FILE *out) {
-    fprintf(out, "utf8proc %s\n", utf8proc_version());
-}
+void cdul_encoder_versions(FILE *out) { fprintf(out, "utf8proc %s\n", utf8proc_version()); }

@@ -1,6 +1,5 @@
 /* Unicode as the tokenizer needs it, over utf8proc. */
-#ifndef CDUL_ENCODER_UNICODE_H
-#define CDUL_ENCODER_UNICODE_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -31,5 +30,3 @@ bool cdul_unicode_is_number(int32_t c); /* general categories N* */
 size_t cdul_utf8_get(const char *text, size_t length, int32_t *c);
 /* Writes up to 4 bytes of UTF-8, returns how many. */
 size_t cdul_utf8_put(int32_t c, unsigned char out[4]);
-
-#endif
