@@ -241,6 +241,8 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
     if (options->reduce) reduce(options->preprocess, options->crops, &r.decode);
     /* Enough slots to prepare the next batch while this one runs. */
     r.depth = options->threads + 1 + options->batch / r.views;
+    /* Once for all images: it reads files of the system. */
+    if (r.decode.max_pixels == 0) r.decode.max_pixels = cdul_decode_most_pixels();
     cdul_status status = cdul_decode_gate_new(0, &r.decode.gate, err);
     if (status == CDUL_OK) status = allocate(&r, err);
     if (status == CDUL_OK)
