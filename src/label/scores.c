@@ -14,12 +14,8 @@
 /* A list of names, none of which may occur twice: the index fails on a duplicate. */
 static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t count,
                               cdul_strings *out, cdul_error *err) {
-    cdul_index *index = NULL;
     cdul_status status = cdul_names_read(file, key, "cosine_global", count, out, err);
-    if (status != CDUL_OK) return status;
-    status = cdul_index_new(out, &index, err);
-    if (status != CDUL_OK) cdul_error_prefix(err, "%s: %s", cdul_safetensors_path(file), key);
-    cdul_index_free(index);
+    if (status == CDUL_OK) status = cdul_names_distinct(out, cdul_safetensors_path(file), key, err);
     return status;
 }
 
