@@ -52,6 +52,17 @@ static void sort_is_by_bytes(void **state) {
     cdul_strings_free(&list);
 }
 
+static void two_strings_are_sorted_too(void **state) {
+    (void)state;
+    cdul_strings list = {0};
+    assert_ok(cdul_strings_add(&list, "b", &err));
+    assert_ok(cdul_strings_add(&list, "a", &err));
+    cdul_strings_sort(&list);
+    assert_string_equal(list.items[0], "a");
+    assert_string_equal(list.items[1], "b");
+    cdul_strings_free(&list);
+}
+
 static void nearest_finds_slips_and_nothing_far(void **state) {
     (void)state;
     const char *const names[] = {"head-lr", "lr", "epochs", "batch", "threads", "threshold"};
@@ -81,6 +92,44 @@ static void nearest_finds_slips_and_nothing_far(void **state) {
     char endless[200] = "";
     memset(endless, 'a', sizeof endless - 1);
     assert_null(cdul_strings_nearest(endless, n, 6));
+}
+
+/* A word of three letters may be one slip away: a letter too few or too many is one, two are two.
+ */
+static void each_letter_too_few_or_too_many_is_one_slip(void **state) {
+    (void)state;
+    const char *const cat[] = {"cat"}, *const cats[] = {"cats"}, *const at[] = {"at"};
+    const char *const longer[] = {"catxy"}, *const shorter[] = {"c"};
+    assert_non_null(cdul_strings_nearest("cat", cats, 1));
+    assert_non_null(cdul_strings_nearest("cat", at, 1));
+    assert_null(cdul_strings_nearest("cat", longer, 1));
+    assert_null(cdul_strings_nearest("cat", shorter, 1));
+    /* What was compared before leaves nothing behind: "x" is three letters from "wyz". */
+    const char *const wyz[] = {"wyz"};
+    assert_string_equal(cdul_strings_nearest("cat", cat, 1), "cat");
+    assert_null(cdul_strings_nearest("x", wyz, 1));
+}
+
+static void a_word_that_shares_no_letter_is_not_suggested(void **state) {
+    (void)state;
+    const char *const y[] = {"y"};
+    assert_null(cdul_strings_nearest("x", y, 1));
+}
+
+/* 63 letters are the most that are compared, on either side. */
+static void words_are_compared_up_to_63_letters(void **state) {
+    (void)state;
+    char word[65] = "", candidate[65] = "";
+    const char *const candidates[] = {candidate};
+    memset(word, 'a', 63);
+    memset(candidate, 'a', 63);
+    candidate[62] = 'b';
+    assert_ptr_equal(cdul_strings_nearest(word, candidates, 1), candidate);
+    word[63] = 'a';
+    assert_null(cdul_strings_nearest(word, candidates, 1));
+    word[63] = '\0';
+    candidate[63] = 'a';
+    assert_null(cdul_strings_nearest(word, candidates, 1));
 }
 
 static void index_finds_each_of_many(void **state) {
@@ -130,7 +179,11 @@ int main(void) {
         cmocka_unit_test(add_keeps_copies_and_lengths),
         cmocka_unit_test(copy_and_equal_agree),
         cmocka_unit_test(sort_is_by_bytes),
+        cmocka_unit_test(two_strings_are_sorted_too),
         cmocka_unit_test(nearest_finds_slips_and_nothing_far),
+        cmocka_unit_test(each_letter_too_few_or_too_many_is_one_slip),
+        cmocka_unit_test(a_word_that_shares_no_letter_is_not_suggested),
+        cmocka_unit_test(words_are_compared_up_to_63_letters),
         cmocka_unit_test(index_finds_each_of_many),
         cmocka_unit_test(index_names_what_occurs_twice),
         cmocka_unit_test(hash_is_fnv_1a),
