@@ -67,6 +67,48 @@ static void the_summary_is_the_definition(void **state) {
     assert_true(summary.mass == 0);
 }
 
+static double contrast_of(const float *labels, size_t n, size_t c, bool *flat) {
+    cdul_error err;
+    cdul_label_summary summary;
+    assert_ok(cdul_label_summarise(labels, n, c, &summary, &err));
+    *flat = summary.flat;
+    return summary.contrast;
+}
+
+/* max_c y / mean_c y of one image: (0.75, 0.5, 0.25) gives 0.75 / 0.5. An image without any label
+ * has 0. */
+static void contrast_is_the_largest_label_over_the_mean(void **state) {
+    (void)state;
+    bool flat;
+    const float labels[] = {0.75F, 0.5F, 0.25F}, half[] = {0.25F, 0.125F, 0.125F}, none[3] = {0};
+    assert_true(contrast_of(labels, 1, 3, &flat) == 1.5);
+    assert_true(contrast_of(half, 1, 3, &flat) == 1.5);
+    assert_true(contrast_of(none, 1, 3, &flat) == 0);
+}
+
+/* Contrast < 1.5 with three classes or more. */
+static void flat_begins_below_one_and_a_half_and_at_three_classes(void **state) {
+    (void)state;
+    bool flat;
+    const float edge[] = {0.5F, 0.25F, 0.25F}, equal[] = {0.25F, 0.25F, 0.25F};
+    assert_true(contrast_of(edge, 1, 3, &flat) == 1.5);
+    assert_false(flat);
+    assert_true(contrast_of(equal, 1, 3, &flat) == 1);
+    assert_true(flat);
+    assert_true(contrast_of(equal, 1, 2, &flat) == 1);
+    assert_false(flat);
+}
+
+static void one_class_is_summarised_too(void **state) {
+    (void)state;
+    cdul_error err;
+    cdul_label_summary summary;
+    const float labels[] = {0.5F, 0.25F};
+    assert_ok(cdul_label_summarise(labels, 2, 1, &summary, &err));
+    assert_true(summary.mass == 0.375);
+    assert_true(summary.contrast == 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_mean_number_of_positives_becomes_what_was_asked),
@@ -74,6 +116,9 @@ int main(void) {
         cmocka_unit_test(labels_of_exactly_zero_and_one_still_move),
         cmocka_unit_test(impossible_expectations_are_refused),
         cmocka_unit_test(the_summary_is_the_definition),
+        cmocka_unit_test(contrast_is_the_largest_label_over_the_mean),
+        cmocka_unit_test(flat_begins_below_one_and_a_half_and_at_three_classes),
+        cmocka_unit_test(one_class_is_summarised_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
