@@ -52,6 +52,10 @@ static void relative_is_halfway_between_an_images_smallest_and_largest_score(voi
     assert_picks(&threshold, scores, 5, "0 2"); /* 0.2 + 0.5 (0.7 - 0.2) = 0.45 */
     const float small[3] = {0.01F, 0.02F, 0.03F};
     assert_picks(&threshold, small, 3, "1 2"); /* 0.02 itself reaches it */
+    /* The largest first: 0.5; the smallest second: 0.5. */
+    const float falling[3] = {0.9F, 0.4F, 0.1F}, valley[3] = {0.6F, 0.1F, 0.9F};
+    assert_picks(&threshold, falling, 3, "0");
+    assert_picks(&threshold, valley, 3, "0 2");
     const float equal[2] = {0.4F, 0.4F};
     assert_picks(&threshold, equal, 2, "0 1");
 }
