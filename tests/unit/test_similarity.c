@@ -59,6 +59,12 @@ static void the_largest_of_a_class_s_words_counts(void **state) {
     const float want[] = {0.1F, -0.1F, 0.4F, 0.5F, 0.3F, -1};
     cdul_similarity_of_words(cosines, 2, 5, class_of, 3);
     assert_memory_equal(cosines, want, sizeof want);
+    /* The first word is the best one: of class 0 as of a later class. */
+    float falling[] = {0.5F, 0.2F, 0.4F, 0.3F, 0.1F};
+    const size_t pairs[] = {0, 0, 1, 1, 1};
+    const float best[] = {0.5F, 0.4F};
+    cdul_similarity_of_words(falling, 1, 5, pairs, 2);
+    assert_memory_equal(falling, best, sizeof best);
 }
 
 static void empty_class_vectors_are_refused(void **state) {
