@@ -96,8 +96,20 @@ static void an_unknown_class_is_refused_with_the_nearest_name(void **state) {
 
 static void no_common_image_is_refused(void **state) {
     (void)state;
-    fixture f = make(LIST("a.jpg"), LIST("dog"), LIST("b.jpg"), LIST("dog"));
-    assert_fails(align(&f), CDUL_ERR_INPUT, "none of the 1 scored images");
+    fixture f = make(LIST("a.jpg", "c.jpg"), LIST("dog"), LIST("b.jpg"), LIST("dog"));
+    assert_fails(align(&f), CDUL_ERR_INPUT,
+                 "none of the 1 scored images is among the 2 of the ground truth (there: "
+                 "\"a.jpg\")");
+    drop(&f);
+}
+
+static void scores_without_classes_match_images_all_the_same(void **state) {
+    (void)state;
+    fixture f = make(LIST("a.jpg"), LIST("dog", "cat"), LIST("a.jpg"), (const char *const[]){NULL});
+    assert_ok(align(&f));
+    assert_int_equal(f.matched.images, 1);
+    assert_int_equal(f.matched.classes, 0);
+    assert_int_equal(f.matched.unused_classes, 2);
     drop(&f);
 }
 
@@ -128,6 +140,12 @@ static void rows_that_stay_keep_all_their_classes(void **state) {
     assert_memory_equal(f.matched.rows, rows, sizeof rows);
     const uint8_t expected[] = {2, 0, 1, 2, 0, 1};
     assert_memory_equal(f.matched.values, expected, sizeof expected);
+    f.matched.values[2] = f.matched.values[3] = CDUL_ABSENT; /* now b, the second that is left */
+    cdul_matched_drop_empty(&f.matched);
+    assert_int_equal(f.matched.images, 2); /* the first stays where it is */
+    assert_int_equal(f.matched.rows[0], 1);
+    assert_int_equal(f.matched.rows[1], 3);
+    assert_memory_equal(f.matched.values, ((const uint8_t[]){2, 0, 0, 1}), 4);
     drop(&f);
 }
 
@@ -138,6 +156,7 @@ int main(void) {
         cmocka_unit_test(ambiguous_base_names_match_nothing),
         cmocka_unit_test(an_unknown_class_is_refused_with_the_nearest_name),
         cmocka_unit_test(no_common_image_is_refused),
+        cmocka_unit_test(scores_without_classes_match_images_all_the_same),
         cmocka_unit_test(empty_images_are_dropped_on_request),
         cmocka_unit_test(rows_that_stay_keep_all_their_classes),
     };
