@@ -42,6 +42,8 @@ static void mistakes_are_shown_with_their_line(void **state) {
     assert_refused("[1]\n\nx", "f.json: line 3: not JSON here: x");
     assert_refused("'a'", "not JSON here");
     assert_refused("\"a", "not JSON here");
+    assert_refused("[1] abcdefghijklmnopqrstuvwxyz", "not JSON here: abcdefghijklmnopqrst");
+    assert_null(strchr(err.message, 'u')); /* twenty characters of it */
 }
 
 static void numbers_must_be_finite(void **state) {
@@ -73,6 +75,7 @@ static void nul_characters_are_refused_rather_than_cut(void **state) {
     assert_string_equal(cJSON_GetArrayItem(json, 0)->valuestring, "\\u0000");
     cJSON_Delete(json);
     assert_refused("\"\\", "not JSON here");
+    assert_refused("\"\\u0000", "a NUL character"); /* the text ends there */
 }
 
 static void deep_nesting_is_an_error(void **state) {
@@ -124,6 +127,31 @@ static void members_have_types(void **state) {
                  CDUL_ERR_INPUT, "expected an object");
     assert_fails(cdul_json_string(NULL, "k", "f.json", &text, &found, &err), CDUL_ERR_INPUT,
                  "expected an object");
+    cJSON_Delete(json);
+}
+
+static void lists_of_numbers_are_as_long_as_asked_and_finite(void **state) {
+    (void)state;
+    cJSON *json = NULL;
+    float out[3];
+    assert_ok(parse("{\"mean\": [0.5, -2, 1e3], \"std\": 1, \"odd\": [1, \"2\"], "
+                    "\"huge\": [1, 1e39]}",
+                    &json));
+    const cJSON *mean = cJSON_GetObjectItem(json, "mean");
+    assert_ok(cdul_json_numbers(mean, "mean", "f.json", 3, out, &err));
+    assert_true(out[0] == 0.5f && out[1] == -2 && out[2] == 1000);
+    assert_fails(cdul_json_numbers(mean, "mean", "f.json", 2, out, &err), CDUL_ERR_INPUT,
+                 "f.json: mean: expected a list of 2 numbers");
+    assert_fails(cdul_json_numbers(cJSON_GetObjectItem(json, "std"), "std", "f.json", 0, out, &err),
+                 CDUL_ERR_INPUT, "f.json: std: expected a list of 0 numbers");
+    assert_fails(cdul_json_numbers(NULL, "std", "f.json", 3, out, &err), CDUL_ERR_INPUT,
+                 "f.json: std: expected a list of 3 numbers");
+    assert_fails(cdul_json_numbers(cJSON_GetObjectItem(json, "odd"), "odd", "f.json", 2, out, &err),
+                 CDUL_ERR_INPUT, "f.json: odd: item 1 is not a number");
+    /* More than a float32 holds. */
+    assert_fails(
+        cdul_json_numbers(cJSON_GetObjectItem(json, "huge"), "huge", "f.json", 2, out, &err),
+        CDUL_ERR_INPUT, "f.json: huge: item 1 is not a number");
     cJSON_Delete(json);
 }
 
@@ -210,6 +238,13 @@ static void more_values_than_memory_is_for_are_refused(void **state) {
     text[1] = text[size - 2] = '"'; /* commas in a string are no values */
     assert_ok(cdul_json_parse(text, size, "header", &json, &err));
     cJSON_Delete(json);
+    /* A comma stands before each value but the first: just as many as there may be. */
+    memset(text, ',', MOST - 1);
+    assert_fails(cdul_json_parse(text, MOST - 1, "header", &json, &err), CDUL_ERR_INPUT,
+                 "not JSON here");
+    text[MOST - 1] = ',';
+    assert_fails(cdul_json_parse(text, MOST, "header", &json, &err), CDUL_ERR_INPUT,
+                 "header: JSON of more than 16777216 values");
     free(text);
 }
 
@@ -237,6 +272,7 @@ int main(void) {
         cmocka_unit_test(deep_nesting_is_an_error),
         cmocka_unit_test(a_million_keys_take_no_million_squared),
         cmocka_unit_test(members_have_types),
+        cmocka_unit_test(lists_of_numbers_are_as_long_as_asked_and_finite),
         cmocka_unit_test(written_json_is_read_again),
         cmocka_unit_test(strings_of_any_bytes_survive_both_ways),
         cmocka_unit_test(nothing_is_read_behind_the_text),
