@@ -372,7 +372,9 @@ def make_resize():
         cases = [(whole, (31, 17)), (whole, (90, 25)), (whole, (20, 80)), (whole, (width, 19)), (whole, (11, height)),
                  ((3, 5, 17, 29), (32, 32)), ((1, 2, 20, 37), (20, 11)), ((9, 9, 1, 1), (3, 2)), (whole, (1, 1)),
                  # the height loses exactly twice as many pixels as the width: Pillow 13 still takes the width first
-                 ((0, 0, 21, 30), (16, 20))]
+                 ((0, 0, 21, 30), (16, 20)),
+                 # far more than twice as many, while the width loses some as well: the height first
+                 ((0, 0, 21, 40), (20, 12))]
         for k, (box, size) in enumerate(cases):
             x, y, w, h = box
             part = Image.fromarray(pixels).crop((x, y, x + w, y + h))

@@ -24,7 +24,7 @@ static void resize_equals_pillow_to_the_last_bit(void **state) {
         test_free(expected.pixels);
     }
     fclose(list);
-    assert_int_equal(cases, 72);
+    assert_int_equal(cases, 76);
 }
 
 static void a_window_is_that_part_of_the_whole_result(void **state) {
@@ -72,15 +72,23 @@ static void impossible_sizes_and_boxes_are_errors(void **state) {
     uint8_t pixels[2 * 3 * 3] = {0}, out[12];
     cdul_image image = {2, 3, pixels, NULL};
     cdul_error err;
-    const cdul_rect outside[] = {
-        {0, 0, 3, 1}, {2, 0, 1, 1}, {0, 2, 1, 2}, {0, 0, 0, 1}, {1, 1, SIZE_MAX, 1}};
+    const cdul_rect outside[] = {{0, 0, 3, 1}, {2, 0, 1, 1},        {0, 2, 1, 2},
+                                 {0, 0, 0, 1}, {1, 1, SIZE_MAX, 1}, {1, 0, 2, 1}};
     for (size_t i = 0; i < COUNT(outside); i++)
         assert_fails(cdul_image_resize(&image, &outside[i], 2, 2, CDUL_BICUBIC, out, &err),
                      CDUL_ERR_USAGE, "not inside");
     assert_fails(cdul_image_resize(&image, NULL, 0, 2, CDUL_BICUBIC, out, &err), CDUL_ERR_USAGE,
                  "output");
+    assert_fails(cdul_image_resize(&image, NULL, 2, 0, CDUL_BICUBIC, out, &err), CDUL_ERR_USAGE,
+                 "output");
     assert_fails(cdul_image_resize(&image, NULL, 2, 2, (cdul_filter)6, out, &err), CDUL_ERR_USAGE,
                  "filter 6");
+    /* Windows must lie inside the output. */
+    const cdul_rect beyond[] = {{1, 0, 2, 2}, {0, 1, 2, 2}, {0, 0, 2, 0}};
+    for (size_t i = 0; i < COUNT(beyond); i++)
+        assert_fails(cdul_image_resize_window(&image, NULL, 2, 2, CDUL_BICUBIC,
+                                              &(cdul_window){beyond[i], out, 6}, &err),
+                     CDUL_ERR_USAGE, "impossible output of 2 x 2");
 }
 
 int main(void) {
