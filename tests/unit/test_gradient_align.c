@@ -117,6 +117,52 @@ static void skipped_rows_stay_and_are_not_counted(void **state) {
     assert_near(some.moved, all.moved, 0);
 }
 
+/* Enough rows that no part of the sum is empty. All labels are one half, so psi is 1.994711 and the
+ * loss ln 2 everywhere; the predictions p differ, and u becomes 1.994711 (p - 0.5). */
+static void many_rows_step_each_by_its_own_prediction(void **state) {
+    (void)state;
+    enum { N = 150, C = 3 };
+    cdul_align_options options = {CDUL_ALIGN_BCE, 0.2, 1};
+    float u[N * C] = {0}, logits[N * C];
+    double moved = 0;
+    for (size_t k = 0; k < N * C; k++) {
+        double p = (double)(k + 1) / (N * C + 1), want = 1.994711402007164 * (p - 0.5);
+        logits[k] = (float)log(p / (1 - p));
+        moved += fabs(1 / (1 + exp(-want)) - 0.5);
+    }
+    cdul_align_step step;
+    cdul_align_update(&options, logits, NULL, N, C, u, &step);
+    for (size_t k = 0; k < N * C; k++)
+        assert_near((double)u[k], 1.994711402007164 * ((double)(k + 1) / (N * C + 1) - 0.5), 1e-6);
+    assert_near(step.loss, log(2), 1e-12);
+    assert_near(step.moved, moved / (N * C), 1e-7);
+    assert_near(step.reached, 1, 1e-12);
+}
+
+static void a_step_of_one_row_is_the_mean_over_its_classes(void **state) {
+    (void)state;
+    cdul_align_options options = {CDUL_ALIGN_BCE, 0.2, 0};
+    float u[2] = {0, 0};
+    const float logits[2] = {1, -1};
+    cdul_align_step step;
+    cdul_align_update(&options, logits, NULL, 1, 2, u, &step);
+    assert_near(step.loss, log(2), 1e-12);
+    assert_near(step.reached, 1, 0);
+}
+
+static void a_step_of_no_row_is_zero(void **state) {
+    (void)state;
+    cdul_align_options options = {CDUL_ALIGN_BCE, 0.2, 1};
+    float u = 0, logit = 1;
+    const bool skip = true;
+    cdul_align_step step;
+    cdul_align_update(&options, &logit, &skip, 1, 1, &u, &step);
+    assert_true(u == 0);
+    assert_near(step.loss, 0, 0);
+    assert_near(step.moved, 0, 0);
+    assert_near(step.reached, 0, 0);
+}
+
 /* psi is at least half its peak where |y - 0.5| <= sigma sqrt(2 ln 2) = 0.2355 at sigma 0.2. */
 static void reached_counts_labels_at_half_of_the_peak_or_more(void **state) {
     (void)state;
@@ -153,6 +199,26 @@ static void state_is_drift_mass_and_entropy(void **state) {
     assert_near(cdul_align_describe(initial + 2, initial + 2, 1, 2).entropy, 0, 0);
 }
 
+/* Labels 1/4 and 3/4 in turn, that were 0 and 1: drift 1/4, mass 2 / 2, entropy 0.25 ln 4 + 0.75 ln
+ * (4 / 3). */
+static void state_is_of_all_rows_and_of_one(void **state) {
+    (void)state;
+    enum { N = 100, C = 2 };
+    float labels[N * C], initial[N * C];
+    for (size_t k = 0; k < N * C; k++) {
+        labels[k] = k % 2 ? 0.75f : 0.25f;
+        initial[k] = (float)(k % 2);
+    }
+    for (size_t n = 1; n <= N; n += N - 1) {
+        cdul_align_state got = cdul_align_describe(labels, initial, n, C);
+        assert_near(got.drift, 0.25, 1e-12);
+        assert_near(got.mass, 1, 1e-12);
+        assert_near(got.entropy, 0.25 * log(4) + 0.75 * log(4.0 / 3), 1e-12);
+    }
+    cdul_align_state none = cdul_align_describe(labels, initial, 0, C);
+    assert_true(none.drift == 0 && none.mass == 0 && none.entropy == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(psi_is_the_normal_density_around_one_half),
@@ -165,9 +231,13 @@ int main(void) {
         cmocka_unit_test(eta_zero_moves_nothing),
         cmocka_unit_test(labels_equal_to_predictions_are_fixed_points),
         cmocka_unit_test(skipped_rows_stay_and_are_not_counted),
+        cmocka_unit_test(many_rows_step_each_by_its_own_prediction),
+        cmocka_unit_test(a_step_of_one_row_is_the_mean_over_its_classes),
+        cmocka_unit_test(a_step_of_no_row_is_zero),
         cmocka_unit_test(reached_counts_labels_at_half_of_the_peak_or_more),
         cmocka_unit_test(latents_and_labels_are_inverse_within_the_clamp),
         cmocka_unit_test(state_is_drift_mass_and_entropy),
+        cmocka_unit_test(state_is_of_all_rows_and_of_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
