@@ -92,7 +92,7 @@ static void the_man_page_hides_nothing_from_troff(void **state) {
     parse_result r;
     parses(r, "--generate", "man");
     assert_int_equal(strncmp(r.text, ".TH CDUL\\-PAINT 1 ", 18), 0);
-    assert_contains(r.text, "\n.PP\n\\&.Walls\\eare 'papered' first.\n");
+    assert_contains(r.text, "\n.PP\n\\&.Walls\\eare \\(aqpapered\\(aq first.\n");
     assert_contains(
         r.text,
         "\\fB\\-n\\fR, \\fB\\-\\-coats\\fR \\fIN\\fR\nNumber of coats (1 to 9; default 2).\n");

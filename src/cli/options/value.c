@@ -12,34 +12,15 @@
 
 #define DIGITS "0123456789"
 
-static bool is_whole(const char *text) {
-    text += *text == '+' || *text == '-';
-    size_t digits = strspn(text, DIGITS);
-    return digits > 0 && text[digits] == '\0';
-}
-
-/* [+-] digits [. digits] [e [+-] digits], with at least one digit before the exponent: no hex, nan,
- * inf or trailing text, all of which strtod takes. */
-static bool is_decimal(const char *text) {
-    text += *text == '+' || *text == '-';
-    size_t digits = strspn(text, DIGITS), decimals = 0;
-    text += digits;
-    if (*text == '.') {
-        decimals = strspn(text + 1, DIGITS);
-        text += 1 + decimals;
-    }
-    if (digits + decimals == 0) return false;
-    return *text == '\0' || ((*text == 'e' || *text == 'E') && is_whole(text + 1));
-}
-
-/* False if `text` is not a finite decimal number, or there is no memory for a locale. */
+/* False if `text` is not a finite decimal number, or there is no memory for a locale. With these
+ * characters alone strtod finds no hex, nan, inf or spaces. */
 static bool parse_real(const char *text, double *out) {
-    if (!is_decimal(text)) return false;
+    char *end;
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!plain) return false;
-    *out = strtod_l(text, NULL, plain);
+    *out = strtod_l(text, &end, plain);
     freelocale(plain);
-    return isfinite(*out);
+    return end != text && !*end && !text[strspn(text, DIGITS "+-.eE")] && isfinite(*out);
 }
 
 /* "1e-05" -> "1e-5", "1e+20" -> "1e20". */
@@ -70,27 +51,17 @@ static void format_real(double value, char *out, size_t size) {
 /* --- Fields of unsigned numbers and enums --- */
 
 static uint64_t load(const cdul_option *option, const void *field) {
-    switch (option->size) {
-    case sizeof(uint64_t):
-        return *(const uint64_t *)field;
-    case sizeof(uint32_t):
-        return *(const uint32_t *)field;
-    default:
-        return *(const bool *)field;
-    }
+    if (option->size == sizeof(uint64_t)) return *(const uint64_t *)field;
+    return option->size == sizeof(uint32_t) ? *(const uint32_t *)field : *(const bool *)field;
 }
 
 static void store(const cdul_option *option, void *field, uint64_t value) {
-    switch (option->size) {
-    case sizeof(uint64_t):
+    if (option->size == sizeof(uint64_t))
         *(uint64_t *)field = value;
-        break;
-    case sizeof(uint32_t):
+    else if (option->size == sizeof(uint32_t))
         *(uint32_t *)field = (uint32_t)value;
-        break;
-    default:
+    else
         *(bool *)field = value != 0;
-    }
 }
 
 static const char *choice_word(const cdul_option *option, uint64_t choice) {
@@ -190,7 +161,7 @@ cdul_status cdul_value_set_text(const cdul_option *option, void *field, const ch
     case CDUL_OPTION_SIZE:
     case CDUL_OPTION_REAL:
         snprintf(quoted, sizeof quoted, "\"%s\"", text);
-        if ((option->type == CDUL_OPTION_SIZE && !is_whole(text)) || !parse_real(text, &value))
+        if ((option->type == CDUL_OPTION_SIZE && strpbrk(text, ".eE")) || !parse_real(text, &value))
             return fail_number(option, where, quoted, err);
         return set_number(option, field, value, where, quoted, err);
     case CDUL_OPTION_STRING:
