@@ -4,24 +4,21 @@
 
 #include <string.h>
 
-typedef void write_one(const cdul_program *program, const cdul_option *option, FILE *out);
+/* `prefix` is "no-" for the form that turns a flag off, else "". */
+typedef void write_one(const cdul_program *program, const cdul_option *option, const char *prefix,
+                       FILE *out);
 
 static void each(const cdul_program *program, write_one *write, FILE *out) {
-    for (const cdul_option *option = program->options; option->name; option++)
-        write(program, option, out);
-    for (const cdul_option *option = cdul_common_of(program); option->name; option++)
-        write(program, option, out);
+    const cdul_option *const tables[] = {program->options, cdul_common_of(program)};
+    for (size_t i = 0; i < 2; i++)
+        for (const cdul_option *option = tables[i]; option->name; option++) {
+            write(program, option, "", out);
+            if (cdul_option_negatable(option)) write(program, option, "no-", out);
+        }
 }
 
 static bool is_folder(const cdul_option *option) {
     return option->argument && strcmp(option->argument, "DIR") == 0;
-}
-
-/* "cdul-label" -> "_cdul_label". */
-static void function_name(const cdul_program *program, FILE *out) {
-    char name[64];
-    cdul_option_key(program->name, name, sizeof name);
-    fprintf(out, "_%s", name);
 }
 
 static void write_words(const char *const *choices, FILE *out) {
@@ -30,31 +27,28 @@ static void write_words(const char *const *choices, FILE *out) {
 
 /* --- bash --- */
 
-static void bash_name(const cdul_program *program, const cdul_option *option, FILE *out) {
+static void bash_name(const cdul_program *program, const cdul_option *option, const char *prefix,
+                      FILE *out) {
     (void)program;
-    fprintf(out, "--%s ", option->name);
-    if (cdul_option_negatable(option)) fprintf(out, "--no-%s ", option->name);
+    fprintf(out, "--%s%s ", prefix, option->name);
 }
 
 /* Arguments that are files need no line: completion falls back to file names. */
-static void bash_argument(const cdul_program *program, const cdul_option *option, FILE *out) {
-    (void)program;
+static void bash_argument(const cdul_program *program, const cdul_option *option,
+                          const char *prefix, FILE *out) {
+    (void)program, (void)prefix;
     if (!option->choices && !is_folder(option)) return;
     fputs("    ", out);
     if (option->letter) fprintf(out, "-%c | ", option->letter);
-    fprintf(out, "--%s) ", option->name);
-    if (option->choices) {
-        fputs("words='", out);
-        write_words(option->choices, out);
-        fputs("' ;;\n", out);
-    } else {
-        fputs("folders=yes ;;\n", out);
-    }
+    fprintf(out, "--%s) %s", option->name, option->choices ? "words='" : "folders=yes");
+    if (option->choices) write_words(option->choices, out);
+    fputs(option->choices ? "' ;;\n" : " ;;\n", out);
 }
 
 void cdul_bash_write(const cdul_program *program, FILE *out) {
-    fprintf(out, "# bash completion for %s\n", program->name);
-    function_name(program, out);
+    char name[64];
+    cdul_option_key(program->name, name, sizeof name);
+    fprintf(out, "# bash completion for %s\n_%s", program->name, name);
     fputs("() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} "
           "words='' folders=''\n    # \"=\" is a word of its own: --option=value is three.\n    if "
           "[[ $cur == = ]]; then\n        cur=''\n    elif [[ $prev == = ]]; then\n        "
@@ -66,10 +60,9 @@ void cdul_bash_write(const cdul_program *program, FILE *out) {
     fputs("'\n        ;;\n    esac\n    if [[ $folders ]]; then\n        compopt -o filenames\n    "
           "    mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")\n    else\n        mapfile -t "
           "COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n    fi\n}\n# An empty answer falls "
-          "back to file names.\ncomplete -o default -F ",
+          "back to file names.\n",
           out);
-    function_name(program, out);
-    fprintf(out, " %s\n", program->name);
+    fprintf(out, "complete -o default -F _%s %s\n", name, program->name);
 }
 
 /* --- zsh --- */
@@ -86,7 +79,9 @@ static void zsh_help(const char *text, FILE *out) {
     }
 }
 
-static void zsh_spec(const cdul_option *option, const char *prefix, FILE *out) {
+static void zsh_option(const cdul_program *program, const cdul_option *option, const char *prefix,
+                       FILE *out) {
+    (void)program;
     const char *name = option->name;
     char letter = prefix[0] ? '\0' : option->letter;
     bool repeats = option->type == CDUL_OPTION_STRINGS;
@@ -115,12 +110,6 @@ static void zsh_spec(const cdul_option *option, const char *prefix, FILE *out) {
     fputs("' \\\n", out);
 }
 
-static void zsh_option(const cdul_program *program, const cdul_option *option, FILE *out) {
-    (void)program;
-    zsh_spec(option, "", out);
-    if (cdul_option_negatable(option)) zsh_spec(option, "no-", out);
-}
-
 void cdul_zsh_write(const cdul_program *program, FILE *out) {
     fprintf(out, "#compdef %s\n_arguments -s -S \\\n", program->name);
     each(program, zsh_option, out);
@@ -129,8 +118,8 @@ void cdul_zsh_write(const cdul_program *program, FILE *out) {
 
 /* --- fish --- */
 
-static void fish_line(const cdul_program *program, const cdul_option *option, const char *prefix,
-                      FILE *out) {
+static void fish_option(const cdul_program *program, const cdul_option *option, const char *prefix,
+                        FILE *out) {
     fprintf(out, "complete -c %s -l %s%s", program->name, prefix, option->name);
     if (option->letter && !prefix[0]) fprintf(out, " -s %c", option->letter);
     if (option->choices) {
@@ -148,11 +137,6 @@ static void fish_line(const cdul_program *program, const cdul_option *option, co
         fputc(*at, out);
     }
     fputs("'\n", out);
-}
-
-static void fish_option(const cdul_program *program, const cdul_option *option, FILE *out) {
-    fish_line(program, option, "", out);
-    if (cdul_option_negatable(option)) fish_line(program, option, "no-", out);
 }
 
 void cdul_fish_write(const cdul_program *program, FILE *out) { each(program, fish_option, out); }
