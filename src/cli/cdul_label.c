@@ -226,6 +226,5 @@ static void defaults(void *options) {
 }
 
 int main(int argc, char **argv) {
-    const cdul_cli_program self = {&cdul_program_label, defaults, versions, run};
-    return cdul_cli_main(&self, argc, argv);
+    return cdul_cli_main(&cdul_program_label, defaults, versions, run, argc, argv);
 }

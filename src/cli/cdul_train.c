@@ -79,6 +79,5 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
 
 int main(int argc, char **argv) {
     restart_with_little_spinning(argc, argv);
-    const cdul_cli_program self = {&cdul_program_train, defaults, versions, run};
-    return cdul_cli_main(&self, argc, argv);
+    return cdul_cli_main(&cdul_program_train, defaults, versions, run, argc, argv);
 }

@@ -7,9 +7,13 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 const cdul_program *const cdul_programs[] = {
     &cdul_program_label, &cdul_program_train, &cdul_program_predict, &cdul_program_eval, NULL,
@@ -26,6 +30,49 @@ void cdul_cli_tell(const cdul_cli *cli, cdul_event_kind kind, const char *format
     cli->callbacks->on_progress(cli->callbacks->user, &event);
     free(text);
 }
+
+/* --- SIGINT and SIGTERM --- */
+
+/* Set in a signal handler, read from any thread. */
+static atomic_bool interrupted;
+/* Set before there are threads. */
+static unsigned limit_seconds;
+static const char *limit_words;
+
+static void on_alarm(int number) {
+    (void)number;
+    ssize_t written = write(STDERR_FILENO, limit_words, strlen(limit_words));
+    (void)written;
+    _exit(130);
+}
+
+static void on_signal(int number) {
+    (void)number;
+    if (atomic_exchange(&interrupted, true)) _exit(130);
+    if (limit_seconds) alarm(limit_seconds);
+}
+
+void cdul_interrupt_install(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    /* A job in the background of a script ignores the terminal's interrupt, and goes on doing
+     * so. */
+    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &action, NULL);
+}
+
+void cdul_interrupt_limit(unsigned seconds, const char *words) {
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigemptyset(&action.sa_mask);
+    limit_words = words;
+    limit_seconds = seconds;
+    sigaction(SIGALRM, &action, NULL);
+}
+
+bool cdul_interrupted(void) { return atomic_load(&interrupted); }
+
+/* --- main --- */
 
 /* Results go to stdout through a buffer: a full disk may show only here. */
 static cdul_status flush_output(cdul_error *err) {
@@ -66,26 +113,25 @@ static void keep_memory(void) {
 #endif
 }
 
-/* ONNX Runtime reads this once, when a network is opened: see cdul/provider.h. There is no second
- * thread yet. */
-static void report_nothing(void) { setenv("ORT_DISABLE_TELEMETRY", "1", 1); }
-
-int cdul_cli_main(const cdul_cli_program *program, int argc, char **argv) {
-    cdul_program self = *program->table;
-    self.defaults = program->defaults;
-    self.versions = program->versions;
+int cdul_cli_main(const cdul_program *program, void (*defaults)(void *options),
+                  cdul_status (*versions)(const void *options, FILE *out, cdul_error *err),
+                  cdul_cli_run *run, int argc, char **argv) {
+    cdul_program self = *program;
+    self.defaults = defaults;
+    self.versions = versions;
     cdul_error err;
     cdul_parsed parsed = {0};
     cdul_cli cli = {.program = &self, .parsed = &parsed};
     cdul_status status;
     keep_memory();
-    report_nothing();
+    /* ONNX Runtime reads this once, when a network is opened: see cdul/provider.h. */
+    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
     if (argc < 2)
         status = cdul_fail(&err, CDUL_ERR_USAGE, "nothing to do: %s --help says how it is used",
                            self.name);
     else
         status = cdul_options_parse(&self, cdul_programs, argc, argv, stdout, &parsed, &err);
-    if (status == CDUL_OK && !parsed.done) status = work(program->run, &cli, &err);
+    if (status == CDUL_OK && !parsed.done) status = work(run, &cli, &err);
     if (status == CDUL_OK) status = flush_output(&err);
     if (status != CDUL_OK) fprintf(stderr, "%s: %s\n", self.name, err.message);
     cdul_parsed_free(&parsed);

@@ -1,7 +1,6 @@
 /* What the four main() functions share. */
 #pragma once
 
-#include "interrupt.h"
 #include "options/parse.h"
 
 /* What a program's work is given besides its options. */
@@ -23,14 +22,20 @@ void cdul_cli_tell(const cdul_cli *cli, cdul_event_kind kind, const char *format
 /* The work: `options` is the program's own struct. */
 typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error *err);
 
-/* A program: its table, and what only it can give because it links the libraries. */
-typedef struct cdul_cli_program {
-    const cdul_program *table;
-    void (*defaults)(void *options); /* as in cdul_program */
-    cdul_status (*versions)(const void *options, FILE *out, cdul_error *err); /* the same */
-    cdul_cli_run *run;
-} cdul_cli_program;
-
 /* Parses argv, answers --help and the like, catches SIGINT and SIGTERM, runs the work and prints
- * its failure as one line, `cdul-label: ...`. Returns the exit code. */
-int cdul_cli_main(const cdul_cli_program *program, int argc, char **argv);
+ * its failure as one line, `cdul-label: ...`. Returns the exit code. `defaults` and `versions` are
+ * as in cdul_program: only a program that links the libraries can give them. */
+int cdul_cli_main(const cdul_program *program, void (*defaults)(void *options),
+                  cdul_status (*versions)(const void *options, FILE *out, cdul_error *err),
+                  cdul_cli_run *run, int argc, char **argv);
+
+/* --- SIGINT and SIGTERM --- */
+
+/* From here on the first signal is noted, and a second one ends the process at once with exit code
+ * 130. An interrupt that the process was started to ignore stays ignored. */
+void cdul_interrupt_install(void);
+bool cdul_interrupted(void);
+/* For work whose steps may be long and keep nothing when they are interrupted. So many `seconds`
+ * after the first signal the process writes the line `words`, which must stay in memory, and ends
+ * with exit code 130. */
+void cdul_interrupt_limit(unsigned seconds, const char *words);

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "cli/interrupt.h"
+#include "cli/run.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -55,8 +55,8 @@ static outcome run_with(const char *first, const char *second, const char *out_p
     if (child == 0) {
         if (!freopen(out_path, "w", stdout) || !freopen("err", "w", stderr)) _exit(99);
         char *argv[] = {(char *)"cdul-eval", (char *)first, (char *)second, NULL};
-        const cdul_cli_program program = {&cdul_program_eval, defaults, versions, work};
-        int code = cdul_cli_main(&program, second ? 3 : 2, argv);
+        int code =
+            cdul_cli_main(&cdul_program_eval, defaults, versions, work, second ? 3 : 2, argv);
         fflush(NULL);
         _exit(code);
     }
