@@ -2,7 +2,6 @@
 #include "reporter.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -49,11 +48,13 @@ cdul_status cdul_reporter_new(FILE *stream, cdul_level level, cdul_progress_mode
     *out = NULL;
     cdul_reporter *reporter = calloc(1, sizeof *reporter);
     if (!reporter) return cdul_fail_memory(err, "reporter");
-    pthread_mutex_init(&reporter->lock, NULL);
-    reporter->stream = stream;
-    reporter->level = level;
-    reporter->shows = mode != CDUL_PROGRESS_NEVER && level > CDUL_QUIET;
-    reporter->live = mode == CDUL_PROGRESS_ALWAYS || isatty(fileno(stream)) == 1;
+    *reporter = (cdul_reporter){
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .stream = stream,
+        .level = level,
+        .shows = mode != CDUL_PROGRESS_NEVER && level > CDUL_QUIET,
+        .live = mode == CDUL_PROGRESS_ALWAYS || isatty(fileno(stream)) == 1,
+    };
     *out = reporter;
     return CDUL_OK;
 }
@@ -106,35 +107,25 @@ static double recent_rate(const cdul_reporter *r, double now) {
     return (double)(r->done - from->done) / (now - from->time);
 }
 
-static void append(char *line, const char *format, ...) CDUL_PRINTF(2, 3);
-
-static void append(char *line, const char *format, ...) {
-    size_t used = strlen(line);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line + used, LINE_MAX_BYTES - used, format, args);
-    va_end(args);
-}
-
 /* `last`: the whole run's rate and duration in place of the recent rate and the forecast. */
 static void format_line(const cdul_reporter *r, double now, bool last, char line[LINE_MAX_BYTES]) {
-    char done[48], total[48], duration[48];
+    char done[48], total[48], share[96] = "", speed[48] = "", duration[48], time[64] = "";
     double elapsed = now - r->started;
     double rate = !last ? recent_rate(r, now) : elapsed > 0 ? (double)r->done / elapsed : 0;
     format_count(r->done, done, sizeof done);
     format_count(r->total, total, sizeof total);
-    snprintf(line, LINE_MAX_BYTES, "%s  %s", r->verb, done);
     if (r->total > 0)
-        append(line, "/%s  %zu %%", total, (size_t)(100.0 * (double)r->done / (double)r->total));
-    if (rate > 0) append(line, "  %.*f img/s", rate >= 100 ? 0 : rate >= 10 ? 1 : 2, rate);
-    if (last) {
-        format_time(elapsed, duration, sizeof duration);
-        append(line, "  in %s", duration);
-    } else if (rate > 0 && r->total > r->done) {
-        format_time((double)(r->total - r->done) / rate, duration, sizeof duration);
-        append(line, "  ETA %s", duration);
+        snprintf(share, sizeof share, "/%s  %zu %%", total,
+                 (size_t)(100.0 * (double)r->done / (double)r->total));
+    if (rate > 0)
+        snprintf(speed, sizeof speed, "  %.*f img/s", rate >= 100 ? 0 : rate >= 10 ? 1 : 2, rate);
+    if (last || (rate > 0 && r->total > r->done)) {
+        double seconds = last ? elapsed : (double)(r->total - r->done) / rate;
+        format_time(seconds, duration, sizeof duration);
+        snprintf(time, sizeof time, "  %s %s", last ? "in" : "ETA", duration);
     }
-    if (r->note[0]) append(line, "  %s", r->note);
+    snprintf(line, LINE_MAX_BYTES, "%s  %s%s%s%s%s%s", r->verb, done, share, speed, time,
+             r->note[0] ? "  " : "", r->note);
 }
 
 /* --- Drawing; the lock is held --- */
@@ -143,9 +134,9 @@ static void format_line(const cdul_reporter *r, double now, bool last, char line
 static int columns(const char *text, int limit, int *bytes) {
     int n = 0, i = 0;
     for (; text[i]; i++) {
-        if (((unsigned char)text[i] & 0xC0) == 0x80) continue;
-        if (n == limit) break;
-        n++;
+        bool begins = ((unsigned char)text[i] & 0xC0) != 0x80;
+        if (begins && n == limit) break;
+        n += begins;
     }
     *bytes = i;
     return n;
@@ -153,8 +144,7 @@ static int columns(const char *text, int limit, int *bytes) {
 
 static int terminal_width(FILE *stream) {
     struct winsize size;
-    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 1) return size.ws_col;
-    return 80;
+    return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
 /* With spaces, not escape sequences: right on every terminal. */
@@ -198,10 +188,8 @@ static void begin(cdul_reporter *r, const char *verb, size_t total) {
     r->done = 0;
     r->total = total;
     r->n_samples = 0;
-    r->started = cdul_clock();
-    /* On a terminal the line appears at once; elsewhere the first one is due after the full
-     * interval. */
-    r->last_drawn = r->started;
+    /* On a terminal the line appears at once, elsewhere after the full interval. */
+    r->started = r->last_drawn = cdul_clock();
     take_sample(r, r->started);
     if (r->shows && r->live) draw(r, r->started);
 }
@@ -240,7 +228,8 @@ static void message(cdul_reporter *r, cdul_level least, const char *prefix, cons
         fflush(r->stream);
 }
 
-void cdul_reporter_event(cdul_reporter *r, const cdul_event *event) {
+void cdul_reporter_event(void *reporter, const cdul_event *event) {
+    cdul_reporter *r = reporter;
     pthread_mutex_lock(&r->lock);
     switch (event->kind) {
     case CDUL_EVENT_BEGIN:

@@ -23,9 +23,10 @@ cdul_status cdul_reporter_new(FILE *stream, cdul_level level, cdul_progress_mode
                               cdul_reporter **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_reporter_free(cdul_reporter *reporter);
 
-/* Shows an event. A message clears the progress line, which is drawn again after it; the end of a
- * pass, or the begin of another, leaves the last state as a line of its own. Thread-safe. */
-void cdul_reporter_event(cdul_reporter *reporter, const cdul_event *event);
+/* Shows an event, as on_progress of cdul_callbacks. A message clears the progress line, which is
+ * drawn again after it; the end of a pass, or the begin of another, leaves the last state as a line
+ * of its own. Thread-safe. */
+void cdul_reporter_event(void *reporter, const cdul_event *event);
 
 /* Seconds of a clock that never goes back: for durations. */
 double cdul_clock(void);

@@ -81,8 +81,6 @@ static cdul_status flush_output(cdul_error *err) {
                           : CDUL_OK;
 }
 
-static void show(void *reporter, const cdul_event *event) { cdul_reporter_event(reporter, event); }
-
 static bool is_interrupted(void *user) {
     (void)user;
     return cdul_interrupted();
@@ -90,7 +88,7 @@ static bool is_interrupted(void *user) {
 
 static cdul_status work(cdul_cli_run *run, cdul_cli *cli, cdul_error *err) {
     const cdul_parsed *parsed = cli->parsed;
-    cdul_callbacks callbacks = {show, is_interrupted, NULL};
+    cdul_callbacks callbacks = {cdul_reporter_event, is_interrupted, NULL};
     cdul_reporter *reporter = NULL;
     cdul_interrupt_install();
     cdul_status status = cdul_reporter_new(stderr, parsed->level, parsed->progress, &reporter, err);

@@ -17,14 +17,12 @@ typedef struct capture {
     char text[65536];
 } capture;
 
-static void show(void *reporter, const cdul_event *event) { cdul_reporter_event(reporter, event); }
-
 static void start(capture *c, cdul_level level, cdul_progress_mode mode) {
     cdul_error err;
     c->stream = tmpfile();
     assert_non_null(c->stream);
     assert_ok(cdul_reporter_new(c->stream, level, mode, &c->reporter, &err));
-    c->callbacks = (cdul_callbacks){.on_progress = show, .user = c->reporter};
+    c->callbacks = (cdul_callbacks){.on_progress = cdul_reporter_event, .user = c->reporter};
 }
 
 /* Ends the reporter and reads all that it wrote. */
@@ -205,7 +203,7 @@ static void on_terminal(unsigned short columns, char *text, size_t size) {
     cdul_error err;
     cdul_reporter *reporter;
     assert_ok(cdul_reporter_new(stream, CDUL_NORMAL, CDUL_PROGRESS_AUTO, &reporter, &err));
-    const cdul_callbacks callbacks = {.on_progress = show, .user = reporter};
+    const cdul_callbacks callbacks = {.on_progress = cdul_reporter_event, .user = reporter};
     cdul_progress_begin(&callbacks, "label", 82081);
     wait_seconds(0.15);
     cdul_progress_update(&callbacks, 12340, 0, "skipped 3, and a note that is long");
