@@ -279,8 +279,7 @@ static cdul_status write_file(const drawing *d, const char *folder, const char *
                               cdul_error *err) {
     cdul_file *file = NULL;
     char *path = cdul_path_join(folder, name);
-    if (!path) return cdul_fail_memory(err, folder);
-    cdul_status status = cdul_file_create(path, &file, err);
+    cdul_status status = path ? cdul_file_create(path, &file, err) : cdul_fail_memory(err, folder);
     if (status == CDUL_OK) status = how(d, cdul_file_stream(file), err);
     if (status == CDUL_OK) fputs("</svg>\n", cdul_file_stream(file));
     if (status == CDUL_OK) status = cdul_file_commit(&file, err);

@@ -18,14 +18,13 @@ cdul_status cdul_evaluation_open(const char *truth, const cdul_evaluation_option
     if (!e) return cdul_fail_memory(err, "evaluation");
     e->options = *options;
     e->truth_path = strdup(truth);
-    cdul_status status = e->truth_path ? CDUL_OK : cdul_fail_memory(err, "evaluation");
-    if (status == CDUL_OK) status = cdul_truth_read(truth, &e->truth, err);
-    if (status != CDUL_OK) {
+    cdul_status status = e->truth_path ? cdul_truth_read(truth, &e->truth, err)
+                                       : cdul_fail_memory(err, "evaluation");
+    if (status == CDUL_OK)
+        *out = e;
+    else
         cdul_evaluation_close(e);
-        return status;
-    }
-    *out = e;
-    return CDUL_OK;
+    return status;
 }
 
 static void free_file(cdul_judged *file) {

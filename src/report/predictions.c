@@ -20,16 +20,6 @@ struct cdul_predictions {
     size_t *order; /* [C]: classes of the current image, best first */
 };
 
-static void write_header(cdul_predictions *predictions) {
-    FILE *stream = cdul_file_stream(predictions->file);
-    fputs("image", stream);
-    for (size_t c = 0; c < predictions->classes->count; c++) {
-        putc(',', stream);
-        cdul_csv_write_field(stream, predictions->classes->items[c]);
-    }
-    putc('\n', stream);
-}
-
 cdul_status cdul_predictions_open(const char *path, cdul_predictions_format format,
                                   const cdul_strings *classes, cdul_predictions **out,
                                   cdul_error *err) {
@@ -44,7 +34,15 @@ cdul_status cdul_predictions_open(const char *path, cdul_predictions_format form
         cdul_predictions_discard(&predictions);
         return status;
     }
-    if (format == CDUL_PREDICTIONS_CSV) write_header(predictions);
+    if (format == CDUL_PREDICTIONS_CSV) {
+        FILE *stream = cdul_file_stream(predictions->file);
+        fputs("image", stream);
+        for (size_t c = 0; c < classes->count; c++) {
+            putc(',', stream);
+            cdul_csv_write_field(stream, classes->items[c]);
+        }
+        putc('\n', stream);
+    }
     *out = predictions;
     return CDUL_OK;
 }
@@ -61,9 +59,19 @@ static size_t rank(cdul_predictions *predictions, const float *scores, const boo
     return count;
 }
 
-static void add_jsonl(cdul_predictions *predictions, const char *image, const float *scores,
-                      const bool *picked) {
+void cdul_predictions_add(cdul_predictions *predictions, const char *image, const float *scores,
+                          const bool *picked) {
     FILE *stream = cdul_file_stream(predictions->file);
+    const cdul_strings *classes = predictions->classes;
+    if (predictions->format == CDUL_PREDICTIONS_CSV) {
+        cdul_csv_write_field(stream, image);
+        for (size_t c = 0; c < classes->count; c++) {
+            putc(',', stream);
+            if (!picked || picked[c]) cdul_labels_write_value(stream, scores[c]);
+        }
+        putc('\n', stream);
+        return;
+    }
     size_t count = rank(predictions, scores, picked);
     fputs("{\"image\":", stream);
     cdul_json_write_string(stream, image, false);
@@ -71,31 +79,12 @@ static void add_jsonl(cdul_predictions *predictions, const char *image, const fl
     for (size_t i = 0; i < count; i++) {
         size_t c = predictions->order[i];
         fputs(i ? ",{\"name\":" : "{\"name\":", stream);
-        cdul_json_write_string(stream, predictions->classes->items[c], false);
+        cdul_json_write_string(stream, classes->items[c], false);
         fputs(",\"score\":", stream);
         cdul_labels_write_value(stream, scores[c]);
         putc('}', stream);
     }
     fputs("]}\n", stream);
-}
-
-static void add_csv(cdul_predictions *predictions, const char *image, const float *scores,
-                    const bool *picked) {
-    FILE *stream = cdul_file_stream(predictions->file);
-    cdul_csv_write_field(stream, image);
-    for (size_t c = 0; c < predictions->classes->count; c++) {
-        putc(',', stream);
-        if (!picked || picked[c]) cdul_labels_write_value(stream, scores[c]);
-    }
-    putc('\n', stream);
-}
-
-void cdul_predictions_add(cdul_predictions *predictions, const char *image, const float *scores,
-                          const bool *picked) {
-    if (predictions->format == CDUL_PREDICTIONS_JSONL)
-        add_jsonl(predictions, image, scores, picked);
-    else
-        add_csv(predictions, image, scores, picked);
 }
 
 cdul_status cdul_predictions_commit(cdul_predictions **predictions, cdul_error *err) {
@@ -193,18 +182,10 @@ static cdul_status read_lines(reader *r, FILE *stream, cdul_error *err) {
     return status;
 }
 
-/* No image may occur in two lines. */
-static cdul_status check_images(const reader *r, cdul_error *err) {
-    cdul_index *index = NULL;
-    cdul_status status = cdul_index_new(&r->labels->images, &index, err);
-    if (status != CDUL_OK) cdul_error_prefix(err, "%s: images", r->path);
-    cdul_index_free(index);
-    return status;
-}
-
 static cdul_status read_jsonl(const char *path, FILE *stream, const cdul_strings *classes,
                               cdul_labels *out, size_t *given, cdul_error *err) {
     reader r = {.path = path, .labels = out, .given = given};
+    cdul_index *images = NULL;
     *out = (cdul_labels){0};
     *given = 0;
     if (classes->count == 0)
@@ -214,7 +195,11 @@ static cdul_status read_jsonl(const char *path, FILE *stream, const cdul_strings
     if (status == CDUL_OK) status = cdul_strings_copy(classes, &out->classes, err);
     if (status == CDUL_OK) status = cdul_index_new(&out->classes, &r.classes, err);
     if (status == CDUL_OK) status = read_lines(&r, stream, err);
-    if (status == CDUL_OK) status = check_images(&r, err);
+    if (status == CDUL_OK) {
+        status = cdul_index_new(&out->images, &images, err); /* none may occur in two lines */
+        if (status != CDUL_OK) cdul_error_prefix(err, "%s: images", path);
+    }
+    cdul_index_free(images);
     cdul_index_free(r.classes);
     free(r.seen);
     if (status != CDUL_OK) cdul_labels_free(out);
@@ -226,21 +211,16 @@ static cdul_status read_jsonl(const char *path, FILE *stream, const cdul_strings
 cdul_status cdul_predictions_read(const char *path, const cdul_strings *classes, cdul_labels *out,
                                   size_t *given, cdul_error *err) {
     size_t blanks = 0;
-    cdul_status status;
     FILE *stream = fopen(path, "rbe");
     if (!stream) return cdul_fail_errno(err, "%s", path);
-    int first = getc(stream);
-    if (first == '{') {
-        ungetc(first, stream);
-        status = read_jsonl(path, stream, classes, out, given, err);
-        fclose(stream);
-        return status;
-    }
+    int first = ungetc(getc(stream), stream);
+    cdul_status status =
+        first == '{' ? read_jsonl(path, stream, classes, out, given, err) : CDUL_OK;
     fclose(stream);
-    if (strcasecmp(cdul_path_extension(path), ".csv") == 0)
-        status = cdul_labels_read_csv(path, &blanks, out, err);
-    else
-        status = cdul_labels_read(path, out, err);
+    if (first == '{') return status;
+    status = strcasecmp(cdul_path_extension(path), ".csv") == 0
+                 ? cdul_labels_read_csv(path, &blanks, out, err)
+                 : cdul_labels_read(path, out, err);
     if (status == CDUL_OK) *given = out->images.count * out->classes.count - blanks;
     return status;
 }

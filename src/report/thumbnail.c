@@ -20,10 +20,6 @@ static void on_error(j_common_ptr info) {
     longjmp(f->place, 1);
 }
 
-static void on_message(j_common_ptr info) {
-    (void)info; /* instead of libjpeg's printing to stderr */
-}
-
 static cdul_status encode(const unsigned char *pixels, int quality, cdul_thumbnail *out,
                           cdul_error *err) {
     struct jpeg_compress_struct jpeg;
@@ -31,7 +27,6 @@ static cdul_status encode(const unsigned char *pixels, int quality, cdul_thumbna
     unsigned long size = 0;
     jpeg.err = jpeg_std_error(&f.manager);
     f.manager.error_exit = on_error;
-    f.manager.output_message = on_message;
     jpeg_create_compress(&jpeg);
     if (setjmp(f.place)) {
         jpeg_destroy_compress(&jpeg);
@@ -56,21 +51,20 @@ static cdul_status encode(const unsigned char *pixels, int quality, cdul_thumbna
     return CDUL_OK;
 }
 
-/* Keeps the ratio of the sides; the longer is at most `side`, the shorter at least one pixel. */
-static void fit(const cdul_image *image, size_t side, cdul_thumbnail *out) {
-    size_t longer = image->width > image->height ? image->width : image->height;
-    double scale = longer > side ? (double)side / (double)longer : 1.0;
-    out->width = (size_t)((double)image->width * scale + 0.5);
-    out->height = (size_t)((double)image->height * scale + 0.5);
-    if (out->width == 0) out->width = 1;
-    if (out->height == 0) out->height = 1;
+/* One side at `scale`, at least one pixel. */
+static size_t scaled(size_t pixels, double scale) {
+    size_t result = (size_t)((double)pixels * scale + 0.5);
+    return result ? result : 1;
 }
 
 cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality,
                                 cdul_thumbnail **out, cdul_error *err) {
     cdul_thumbnail *thumbnail = calloc(1, sizeof *thumbnail);
     if (!thumbnail) return cdul_fail_memory(err, "thumbnail");
-    fit(image, side, thumbnail);
+    size_t longer = image->width > image->height ? image->width : image->height;
+    double scale = longer > side ? (double)side / (double)longer : 1.0;
+    thumbnail->width = scaled(image->width, scale);
+    thumbnail->height = scaled(image->height, scale);
     unsigned char *pixels = malloc(thumbnail->width * thumbnail->height * 3);
     cdul_status status = pixels ? CDUL_OK : cdul_fail_memory(err, "thumbnail");
     if (status == CDUL_OK)
