@@ -166,12 +166,7 @@
     setCurrent(position);
     $("grid").children[position].firstChild.focus();
   }
-  function columns() {
-    const tiles = $("grid").children, top = tiles.length ? tiles[0].offsetTop : 0;
-    let n = 1;
-    while (n < tiles.length && tiles[n].offsetTop === top) n++;
-    return n;
-  }
+  const columns = () => getComputedStyle($("grid")).gridTemplateColumns.split(" ").length;
   new IntersectionObserver(entries => {
     if (entries.some(e => e.isIntersecting) && rendered < view.length) renderMore();
   }, { rootMargin: "1200px" }).observe($("more"));
