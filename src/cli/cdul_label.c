@@ -19,12 +19,6 @@ static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
 
 /* --- Options to params --- */
 
-/* What the params point to. */
-typedef struct inputs {
-    cdul_classes classes;
-    cdul_strings templates;
-} inputs;
-
 /* Reads the classes and background words. No names stand for all of the text file. */
 static cdul_status read_classes(const cdul_label_cli *o, cdul_classes *classes, cdul_error *err) {
     cdul_status status = o->classes ? cdul_classes_read(o->classes, classes, err) : CDUL_OK;
@@ -53,21 +47,6 @@ static cdul_status read_shard(const char *shard, size_t *part, size_t *parts, cd
     *part = i;
     *parts = n;
     return CDUL_OK;
-}
-
-static cdul_status params_of(const cdul_label_cli *o, const cdul_cli *cli, inputs *in,
-                             cdul_label_params *out, cdul_error *err) {
-    const cdul_strings *images = &cli->parsed->positional;
-    *out = o->label;
-    out->threads = cli->parsed->threads;
-    out->callbacks = cli->callbacks;
-    out->classes = &in->classes;
-    out->templates = &in->templates;
-    out->images = (const char *const *)images->items;
-    out->n_images = images->count;
-    cdul_status status = read_shard(o->shard, &out->part, &out->parts, err);
-    if (status == CDUL_OK) status = read_classes(o, &in->classes, err);
-    return status == CDUL_OK ? read_templates(o, &in->templates, err) : status;
 }
 
 /* --- Output --- */
@@ -117,10 +96,20 @@ static cdul_status write_all(const cdul_label_cli *o, cdul_cli *cli, cdul_label_
 }
 
 static cdul_status label(const cdul_label_cli *o, cdul_cli *cli, cdul_error *err) {
-    inputs in = {0};
-    cdul_label_params params;
+    const cdul_strings *images = &cli->parsed->positional;
+    cdul_classes classes = {0};
+    cdul_strings templates = {0};
     cdul_label_result result = {0};
-    cdul_status status = params_of(o, cli, &in, &params, err);
+    cdul_label_params params = o->label;
+    params.threads = cli->parsed->threads;
+    params.callbacks = cli->callbacks;
+    params.classes = &classes;
+    params.templates = &templates;
+    params.images = (const char *const *)images->items;
+    params.n_images = images->count;
+    cdul_status status = read_shard(o->shard, &params.part, &params.parts, err);
+    if (status == CDUL_OK) status = read_classes(o, &classes, err);
+    if (status == CDUL_OK) status = read_templates(o, &templates, err);
     if (status == CDUL_OK)
         status = o->scores ? cdul_label_scores(o->scores, &params, &result, err)
                            : cdul_label(&params, &result, err);
@@ -132,8 +121,8 @@ static cdul_status label(const cdul_label_cli *o, cdul_cli *cli, cdul_error *err
                          : "nothing was kept: with --cache DIR an interrupted run goes on%s",
                      o->label.cache ? o->label.cache : "");
     cdul_label_result_free(&result);
-    cdul_classes_free(&in.classes);
-    cdul_strings_free(&in.templates);
+    cdul_classes_free(&classes);
+    cdul_strings_free(&templates);
     return status;
 }
 

@@ -163,17 +163,6 @@ static cdul_status set_key(cdul_values *values, const char *key, const cJSON *js
 
 /* --- Files and --set --- */
 
-static cdul_status read_section(cdul_values *values, const cJSON *section, const char *path,
-                                cdul_error *err) {
-    if (!cJSON_IsObject(section))
-        return cdul_fail(err, CDUL_ERR_USAGE, "%s: \"%s\" must be an object of keys", path,
-                         values->program->section);
-    cdul_status status = CDUL_OK;
-    for (const cJSON *item = section->child; status == CDUL_OK && item; item = item->next)
-        status = set_key(values, item->string, item, NULL, path, err);
-    return status;
-}
-
 static cdul_status read_sections(cdul_values *all, const char *section, const cJSON *root,
                                  const char *path, cdul_error *err) {
     if (!cJSON_IsObject(root))
@@ -183,13 +172,17 @@ static cdul_status read_sections(cdul_values *all, const char *section, const cJ
     cdul_status status = CDUL_OK;
     for (const cJSON *item = root->child; status == CDUL_OK && item; item = item->next) {
         cdul_values *values = find_section(all, item->string);
-        if (values) {
-            status = read_section(values, item, path, err);
-        } else if (strcmp(item->string, "description") != 0) {
+        bool description = strcmp(item->string, "description") == 0; /* JSON has no comments */
+        if (!values && !description)
             status = fail_section(all, path, item->string, err);
-        } else if (!cJSON_IsString(item)) { /* it is for people: JSON has no comments */
+        else if (description && !cJSON_IsString(item))
             status = cdul_fail(err, CDUL_ERR_USAGE, "%s: \"description\" must be a string", path);
-        }
+        else if (values && !cJSON_IsObject(item))
+            status = cdul_fail(err, CDUL_ERR_USAGE, "%s: \"%s\" must be an object of keys", path,
+                               item->string);
+        const cJSON *key = values ? item->child : NULL;
+        for (; status == CDUL_OK && key; key = key->next)
+            status = set_key(values, key->string, key, NULL, path, err);
     }
     return status;
 }

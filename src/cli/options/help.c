@@ -119,16 +119,6 @@ static const cdul_option *sample_key(const cdul_program *program) {
     return sample;
 }
 
-static void write_exit_status(FILE *out) {
-    char text[400] = "Exit status:";
-    for (const cdul_exit_meaning *code = cdul_exit_meanings; code->meaning; code++) {
-        size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, " %d %s%s", code->code, code->meaning,
-                 code[1].meaning ? ";" : ".");
-    }
-    write_paragraphs(text, out);
-}
-
 void cdul_help_write(const cdul_program *program, const void *defaults, FILE *out) {
     for (size_t i = 0; program->usage[i]; i++) {
         fprintf(out, "%s ", i ? "      " : "Usage:");
@@ -156,5 +146,11 @@ void cdul_help_write(const cdul_program *program, const void *defaults, FILE *ou
         fputs("  ", out);
         wrap(program->examples[i + 1], 2, 6, " \\", out);
     }
-    write_exit_status(out);
+    strcpy(text, "Exit status:");
+    for (const cdul_exit_meaning *code = cdul_exit_meanings; code->meaning; code++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, " %d %s%s", code->code, code->meaning,
+                 code[1].meaning ? ";" : ".");
+    }
+    write_paragraphs(text, out);
 }

@@ -93,14 +93,18 @@ static cdul_status find_long(const parser *p, const char *name, word *found, cdu
     return matches == 1 ? CDUL_OK : fail_long(p, name, err);
 }
 
-/* Takes the next word as the argument of `found`. */
-static cdul_status take_next(parser *p, word *found, cdul_error *err) {
+/* Visits an option: with the argument that is `attached`, or with the next word as its argument. */
+static cdul_status visit_option(parser *p, word *found, const char *attached, visitor *visit,
+                                cdul_error *err) {
     const cdul_option *option = found->option;
-    if (p->at + 1 >= p->argc)
-        return cdul_fail(err, CDUL_ERR_USAGE, "option --%s needs an argument: --%s %s",
-                         option->name, option->name, option->argument);
-    found->value = p->argv[++p->at];
-    return CDUL_OK;
+    found->value = attached;
+    if (option->type != CDUL_OPTION_FLAG && !attached) {
+        if (p->at + 1 >= p->argc)
+            return cdul_fail(err, CDUL_ERR_USAGE, "option --%s needs an argument: --%s %s",
+                             option->name, option->name, option->argument);
+        found->value = p->argv[++p->at];
+    }
+    return visit(p, found, err);
 }
 
 /* --name, --name=value or --name value. */
@@ -114,29 +118,21 @@ static cdul_status scan_long(parser *p, visitor *visit, cdul_error *err) {
     if (found.option->type == CDUL_OPTION_FLAG && equals)
         return cdul_fail(err, CDUL_ERR_USAGE, "option --%s%s takes no argument: %s",
                          found.negated ? "no-" : "", found.option->name, text);
-    if (equals)
-        found.value = equals + 1;
-    else if (found.option->type != CDUL_OPTION_FLAG)
-        status = take_next(p, &found, err);
-    return status == CDUL_OK ? visit(p, &found, err) : status;
+    return visit_option(p, &found, equals ? equals + 1 : NULL, visit, err);
 }
 
 /* -v, -vq, -n3 or -n 3. */
 static cdul_status scan_letters(parser *p, visitor *visit, cdul_error *err) {
     cdul_status status = CDUL_OK;
-    for (const char *at = p->argv[p->at] + 1; status == CDUL_OK && *at; at++) {
+    bool flag = true;
+    for (const char *at = p->argv[p->at] + 1; status == CDUL_OK && flag && *at; at++) {
         word found = {0};
         for (size_t i = 0; i < p->names.count && !found.option; i++)
             if (p->forms[i].option->letter == *at) found = p->forms[i];
         if (!found.option)
             return cdul_fail(err, CDUL_ERR_USAGE, "unknown option -%c (try --help)", *at);
-        bool flag = found.option->type == CDUL_OPTION_FLAG;
-        if (!flag && at[1])
-            found.value = at + 1;
-        else if (!flag)
-            status = take_next(p, &found, err);
-        if (status == CDUL_OK) status = visit(p, &found, err);
-        if (!flag) break;
+        flag = found.option->type == CDUL_OPTION_FLAG;
+        status = visit_option(p, &found, !flag && at[1] ? at + 1 : NULL, visit, err);
     }
     return status;
 }
@@ -216,8 +212,8 @@ static cdul_status write_version(const parser *p, FILE *out, cdul_error *err) {
     cdul_status status =
         program->versions ? program->versions(p->out->options, lines, err) : CDUL_OK;
     bool failed = ferror(lines) != 0;
-    failed = fclose(lines) != 0 || failed;
-    if (failed && status == CDUL_OK) status = cdul_fail_memory(err, "versions");
+    if ((fclose(lines) != 0 || failed) && status == CDUL_OK)
+        status = cdul_fail_memory(err, "versions");
     const unsigned xxhash = XXH_versionNumber();
     if (status == CDUL_OK)
         fprintf(out, "%s %s\ncompiler %.*s\ncJSON %s\nxxHash %u.%u.%u\n%s", program->name,
