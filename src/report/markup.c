@@ -3,27 +3,22 @@
 
 #include "base/utf8.h"
 
+#include <limits.h>
+
 static int is_forbidden(const unsigned char *text) {
     if (text[0] < 0x20) return text[0] != '\t' && text[0] != '\n' && text[0] != '\r';
     return text[0] == 0xef && text[1] == 0xbf && text[2] >= 0xbe; /* U+FFFE, U+FFFF */
 }
 
 void cdul_markup_text(FILE *stream, const char *text, size_t cells) {
+    static const char *const entities[UCHAR_MAX + 1] = {
+        ['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&#39;"};
     while (*text && cells-- > 0) {
         const unsigned char *at = (const unsigned char *)text;
         size_t length = cdul_utf8_char(text, 4);
-        if (length == 0 || is_forbidden(at))
-            fputs(CDUL_UTF8_REPLACEMENT, stream);
-        else if (*text == '<')
-            fputs("&lt;", stream);
-        else if (*text == '>')
-            fputs("&gt;", stream);
-        else if (*text == '&')
-            fputs("&amp;", stream);
-        else if (*text == '"')
-            fputs("&quot;", stream);
-        else if (*text == '\'')
-            fputs("&#39;", stream);
+        const char *as = length && !is_forbidden(at) ? entities[*at] : CDUL_UTF8_REPLACEMENT;
+        if (as)
+            fputs(as, stream);
         else
             fwrite(text, 1, length, stream);
         text += length ? length : 1;

@@ -1,6 +1,6 @@
 /* Completion scripts for bash, zsh and fish. What an argument completes to follows from its
  * placeholder: DIR is a folder, a choice one of its words, anything else a file. */
-#include "pages.h"
+#include "table.h"
 
 #include <string.h>
 

@@ -1,8 +1,7 @@
 /* Options from config files and from --set. */
-#include "config.h"
+#include "value.h"
 
 #include "cdul/file.h"
-#include "value.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* --help. Text is set to fit 79 columns on any terminal. */
-#include "pages.h"
 #include "value.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* The man page, in troff with the man macros. */
-#include "pages.h"
+#include "table.h"
 
 #include <ctype.h>
 #include <limits.h>

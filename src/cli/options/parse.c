@@ -1,8 +1,6 @@
 /* The command line: what stands on it, and in which order it and the config files count. */
 #include "parse.h"
 
-#include "config.h"
-#include "pages.h"
 #include "value.h"
 
 #include <cjson/cJSON.h>

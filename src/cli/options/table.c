@@ -66,18 +66,6 @@ const cdul_exit_meaning cdul_exit_meanings[] = {
 };
 
 int cdul_exit_code(cdul_status status) {
-    switch (status) {
-    case CDUL_OK:
-        return 0;
-    case CDUL_ERR_USAGE:
-        return 2;
-    case CDUL_ERR_CANCELLED:
-        return 130;
-    case CDUL_ERR_INPUT:
-    case CDUL_ERR_IO:
-    case CDUL_ERR_MEMORY:
-    case CDUL_ERR_RUNTIME:
-        break;
-    }
-    return 1;
+    if (status == CDUL_OK || status == CDUL_ERR_USAGE) return status == CDUL_OK ? 0 : 2;
+    return status == CDUL_ERR_CANCELLED ? 130 : 1;
 }
