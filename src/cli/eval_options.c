@@ -35,7 +35,8 @@ static const char *const examples[] = {
     "How good are the pseudo-labels, and how good is the classifier?",
     "cdul-eval -t truth.csv labels.safetensors scores.csv",
     "Against PASCAL VOC annotations, class by class, with curves",
-    "cdul-eval -t VOC2007/Annotations --per-class --plots curves/ labels.safetensors",
+    "cdul-eval -t VOC2007/Annotations --per-class --plots curves/ \\\n"
+    "      labels.safetensors",
     "One number for a script",
     "cdul-eval -t truth.csv --json labels.safetensors | jq \".inputs[0].map\"",
     NULL,

@@ -132,13 +132,16 @@ static const char *const examples[] = {
     "Label a folder of photos",
     "cdul-label -e clip-vit-b32/ -C classes.txt photos/ -o labels.safetensors",
     "The same with a cache: the next run with other classes or prompts takes seconds",
-    "cdul-label -e clip-vit-b32/ -C classes.txt --cache cache/ -t \"a photo of a {}\" -t \"a "
-    "painting of a {}\" photos/ -o labels.safetensors",
+    "cdul-label -e clip-vit-b32/ -C classes.txt --cache cache/ \\\n"
+    "      -t \"a photo of a {}\" -t \"a painting of a {}\" photos/ \\\n"
+    "      -o labels.safetensors",
     "Standardised scores, two classes an image on average, and a table for a spreadsheet",
-    "cdul-label -e clip-vit-b32/ -C classes.txt -a zscore --calibrate-positives 2 --csv labels.csv "
-    "photos/ -o labels.safetensors",
+    "cdul-label -e clip-vit-b32/ -C classes.txt -a zscore \\\n"
+    "      --calibrate-positives 2 --csv labels.csv photos/ \\\n"
+    "      -o labels.safetensors",
     "The second of four machines",
-    "cdul-label -e clip-vit-b32/ -C classes.txt --shard 2/4 photos/ -o part-2.safetensors",
+    "cdul-label -e clip-vit-b32/ -C classes.txt --shard 2/4 photos/ \\\n"
+    "      -o part-2.safetensors",
     "The four parts together",
     "cdul-label --merge part-*.safetensors -o labels.safetensors",
     NULL,

@@ -55,7 +55,8 @@ static const char *const examples[] = {
     "The three best classes of one image",
     "cdul-predict run/ -k 3 photo.jpg",
     "All scores as a table, and a page to look at",
-    "cdul-predict model.onnx --format csv --html report.html photos/ -o scores.csv",
+    "cdul-predict model.onnx --format csv --html report.html photos/ \\\n"
+    "      -o scores.csv",
     "Paths from another program",
     "find photos -name \"*.jpg\" -print0 | cdul-predict run/ -0 -",
     NULL,

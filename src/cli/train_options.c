@@ -111,14 +111,17 @@ static const cdul_option table[] = {
 
 static const char *const examples[] = {
     "Train a ResNet-50 on the labels of cdul-label",
-    "cdul-train -l labels.safetensors --init resnet50.safetensors photos/ -o run/",
+    "cdul-train -l labels.safetensors --init resnet50.safetensors photos/ \\\n"
+    "      -o run/",
     "The same in a fraction of the time: only the last stage and the head, from cached activations",
-    "cdul-train -l labels.safetensors --init resnet50.safetensors --freeze 3 photos/ -o run/",
+    "cdul-train -l labels.safetensors --init resnet50.safetensors --freeze 3 \\\n"
+    "      photos/ -o run/",
     "Without alignment, to compare; truth.csv is measured against and nothing else",
-    "cdul-train -l labels.safetensors --init resnet50.safetensors --align off --eval-labels "
-    "truth.csv photos/ -o plain/",
+    "cdul-train -l labels.safetensors --init resnet50.safetensors \\\n"
+    "      --align off --eval-labels truth.csv photos/ -o plain/",
     "Settings of a config, one of them changed",
-    "cdul-train -c voc2007.json --epochs 10 -l labels.safetensors photos/ -o run/",
+    "cdul-train -c voc2007.json --epochs 10 -l labels.safetensors photos/ \\\n"
+    "      -o run/",
     NULL,
 };
 

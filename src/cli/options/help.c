@@ -41,21 +41,14 @@ static size_t word_length(const char *text) {
     return n;
 }
 
-/* An option of a command stays with its argument. */
-static size_t command_word_length(const char *text) {
-    size_t n = word_length(text);
-    if (text[0] != '-' || text[n] != ' ' || text[n + 1] == '-') return n;
-    return n + 1 + word_length(text + n + 1);
-}
-
-void cdul_text_wrap(const char *text, size_t column, size_t indent, size_t width,
-                    const char *broken, FILE *out) {
-    size_t room = width - strlen(broken);
+/* Sets text to fit, starting in `column`; lines after the first begin at `indent`, paragraphs after
+ * the first, which an empty line parts, at 0. */
+static void wrap(const char *text, size_t column, size_t indent, FILE *out) {
     bool first = true;
     while (*text) {
-        size_t n = broken[0] ? command_word_length(text) : word_length(text);
-        if (!first && column + 1 + n > room) {
-            fprintf(out, "%s\n%*s", broken, (int)indent, "");
+        size_t n = word_length(text);
+        if (!first && column + 1 + n > WIDTH) {
+            fprintf(out, "\n%*s", (int)indent, "");
             column = indent;
         } else if (!first) {
             fputc(' ', out);
@@ -74,14 +67,10 @@ void cdul_text_wrap(const char *text, size_t column, size_t indent, size_t width
     fputc('\n', out);
 }
 
-static void wrap(const char *text, size_t column, size_t indent, const char *broken, FILE *out) {
-    cdul_text_wrap(text, column, indent, WIDTH, broken, out);
-}
-
 /* After an empty line. */
 static void write_paragraphs(const char *text, FILE *out) {
     fputc('\n', out);
-    wrap(text, 0, 0, "", out);
+    wrap(text, 0, 0, out);
 }
 
 static void write_option(const cdul_option *option, const void *defaults, FILE *out) {
@@ -95,7 +84,7 @@ static void write_option(const cdul_option *option, const void *defaults, FILE *
         fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");
     else
         fprintf(out, "%-*s", HELP_COLUMN, left);
-    wrap(text, HELP_COLUMN, HELP_COLUMN, "", out);
+    wrap(text, HELP_COLUMN, HELP_COLUMN, out);
 }
 
 static void write_options(const cdul_option *option, const void *defaults, FILE *out) {
@@ -121,10 +110,10 @@ static const cdul_option *sample_key(const cdul_program *program) {
 void cdul_help_write(const cdul_program *program, const void *defaults, FILE *out) {
     for (size_t i = 0; program->usage[i]; i++) {
         fprintf(out, "%s ", i ? "      " : "Usage:");
-        wrap(program->usage[i], 7, 11, "", out);
+        wrap(program->usage[i], 7, 11, out);
     }
     fprintf(out, "\n%c", toupper((unsigned char)program->summary[0]));
-    wrap(program->summary + 1, 1, 0, "", out);
+    wrap(program->summary + 1, 1, 0, out);
     write_paragraphs(program->description, out);
     write_options(program->options, defaults, out);
     fputs("\nGeneral:\n", out);
@@ -141,9 +130,8 @@ void cdul_help_write(const cdul_program *program, const void *defaults, FILE *ou
     if (program->examples[0]) fputs("\nExamples:\n", out);
     for (size_t i = 0; program->examples[i] && program->examples[i + 1]; i += 2) {
         fputs("  # ", out);
-        wrap(program->examples[i], 4, 4, "", out);
-        fputs("  ", out);
-        wrap(program->examples[i + 1], 2, 6, " \\", out);
+        wrap(program->examples[i], 4, 4, out);
+        fprintf(out, "  %s\n", program->examples[i + 1]);
     }
     strcpy(text, "Exit status:");
     for (const cdul_exit_meaning *code = cdul_exit_meanings; code->meaning; code++) {

@@ -3,10 +3,7 @@
 
 #include <ctype.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define COMMAND_WIDTH 64 /* of examples, which are indented twice */
 
 /* Writes text so that troff shows it as it stands, with every dash one that can be copied into a
  * shell. `prose` is broken at the first space after some 50 columns, as man fills it anew, and an
@@ -80,21 +77,6 @@ static void write_config(const cdul_program *program, FILE *out) {
                 code->meaning + 1, code->detail);
 }
 
-static void write_example(const char *const example[2], FILE *out) {
-    char *command = NULL;
-    size_t size;
-    FILE *memory = open_memstream(&command, &size);
-    if (!memory) return;
-    cdul_text_wrap(example[1], 0, 4, COMMAND_WIDTH, " \\", memory);
-    if (fclose(memory) == 0) {
-        paragraph(example[0], out);
-        fputs(".PP\n.RS\n.nf\n", out);
-        escape(command, false, out);
-        fputs(".fi\n.RE\n", out);
-    }
-    free(command);
-}
-
 void cdul_man_write(const cdul_program *program, const void *defaults, FILE *out) {
     static const char *const all[] = {"label", "train", "predict", "eval"};
     fputs(".TH CDUL\\-", out);
@@ -118,7 +100,10 @@ void cdul_man_write(const cdul_program *program, const void *defaults, FILE *out
     if (program->examples[0]) fputs(".SH EXAMPLES\n", out);
     for (size_t i = 0; program->examples[i] && program->examples[i + 1]; i += 2) {
         if (i) fputs(".PP\n", out);
-        write_example(program->examples + i, out);
+        paragraph(program->examples[i], out);
+        fputs(".PP\n.nf\n", out);
+        escape(program->examples[i + 1], false, out);
+        fputs("\n.fi\n", out);
     }
     fputs(".SH SEE ALSO\n", out);
     const char *comma = "";

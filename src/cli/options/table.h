@@ -51,7 +51,7 @@ typedef struct cdul_program {
     const char *const *usage; /* synopsis lines, NULL-terminated */
     /* paragraphs for --help and the man page, an empty line between them */
     const char *description;
-    const char *const *examples; /* pairs: what it does, the command; NULL-terminated */
+    const char *const *examples; /* pairs: what it does, the command in lines; NULL ends them */
     const cdul_option *options;
     size_t options_size; /* sizeof the options struct */
     bool no_progress; /* it has no passes over images to show */
@@ -146,8 +146,3 @@ void cdul_fish_write(const cdul_program *program, FILE *out);
 /* What --help and the man page say of an option: its help, then the brackets with range, choices
  * and default, "number of coats (1 to 9; default 2)". `defaults` is the program's struct. */
 void cdul_option_describe(const cdul_option *option, const void *defaults, char *out, size_t size);
-/* Sets text to at most `width` columns, starting in `column`; lines after the first begin at
- * `indent`, paragraphs after the first, which an empty line parts, at 0. `broken` ends a line that
- * goes on: "" in prose, a backslash in a command. */
-void cdul_text_wrap(const char *text, size_t column, size_t indent, size_t width,
-                    const char *broken, FILE *out);
