@@ -105,22 +105,13 @@ static double uncertainty(const float *scores, size_t classes) {
 
 /* The classes whose scores the page gives for an image: picked and best others, best first. */
 static size_t choose_classes(cdul_html *html, const float *scores, const bool *picked) {
-    size_t count = 0, others = 0, *order = html->order;
-    for (size_t c = 0; c < html->classes->count; c++) {
-        if (!picked[c] && scores[c] < 0.0005f) continue; /* shown as 0.000 */
-        if (!picked[c] && others == STATED) {
-            /* The worst class that is not picked makes room. */
-            size_t last = count;
-            while (picked[order[--last]]) continue;
-            if (scores[c] <= scores[order[last]]) continue;
-            memmove(order + last, order + last + 1, (count - last - 1) * sizeof *order);
-            count--;
-            others--;
-        }
-        size_t at = count++;
-        others += !picked[c];
-        for (; at > 0 && scores[c] > scores[order[at - 1]]; at--) order[at] = order[at - 1];
-        order[at] = c;
+    size_t count = 0, others = 0,
+           ranked = cdul_rank(scores, NULL, html->classes->count, html->order);
+    for (size_t i = 0; i < ranked; i++) {
+        size_t c = html->order[i];
+        bool stated = picked[c] || (scores[c] >= 0.0005f && others < STATED); /* else 0.000 */
+        others += stated && !picked[c];
+        if (stated) html->order[count++] = c;
     }
     return count;
 }

@@ -1,4 +1,4 @@
-/* The parts that pages are made of: text for XML and HTML, base64, and thumbnails. */
+/* The parts that pages are made of: text for XML and HTML, base64, thumbnails, ranked classes. */
 #pragma once
 
 #include "cdul/report.h"
@@ -21,3 +21,7 @@ struct cdul_thumbnail {
  * Free with cdul_thumbnail_free. */
 cdul_status cdul_thumbnail_make(const cdul_image *image, size_t side, int quality,
                                 cdul_thumbnail **out, cdul_error *err) CDUL_MUST_CHECK;
+
+/* Fills `order` [C] with the picked classes (NULL: all), best score first, equal ones as listed.
+ * Returns their number. */
+size_t cdul_rank(const float *scores, const bool *picked, size_t classes, size_t *order);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "labels/label_file.h"
+#include "report/markup.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,15 +48,17 @@ cdul_status cdul_predictions_open(const char *path, cdul_predictions_format form
     return CDUL_OK;
 }
 
-/* Sorts the picked classes by falling score, equal ones as listed. They are few: insertion sort. */
-static size_t rank(cdul_predictions *predictions, const float *scores, const bool *picked) {
-    size_t *order = predictions->order, count = 0;
-    for (size_t c = 0; c < predictions->classes->count; c++) {
-        if (picked && !picked[c]) continue;
-        size_t at = count++;
-        for (; at > 0 && scores[c] > scores[order[at - 1]]; at--) order[at] = order[at - 1];
-        order[at] = c;
-    }
+static int by_falling_score(const void *a, const void *b, void *scores) {
+    const size_t c = *(const size_t *)a, d = *(const size_t *)b;
+    const float x = ((const float *)scores)[c], y = ((const float *)scores)[d];
+    return x != y ? (x < y) - (x > y) : (c > d) - (c < d);
+}
+
+size_t cdul_rank(const float *scores, const bool *picked, size_t classes, size_t *order) {
+    size_t count = 0;
+    for (size_t c = 0; c < classes; c++)
+        if (!picked || picked[c]) order[count++] = c;
+    qsort_r(order, count, sizeof *order, by_falling_score, (void *)scores);
     return count;
 }
 
@@ -72,7 +75,7 @@ void cdul_predictions_add(cdul_predictions *predictions, const char *image, cons
         putc('\n', stream);
         return;
     }
-    size_t count = rank(predictions, scores, picked);
+    size_t count = cdul_rank(scores, picked, classes->count, predictions->order);
     fputs("{\"image\":", stream);
     cdul_json_write_string(stream, image, false);
     fputs(",\"labels\":[", stream);
