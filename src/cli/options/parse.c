@@ -4,6 +4,8 @@
 #include "value.h"
 
 #include <cjson/cJSON.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -21,9 +23,11 @@ typedef struct word {
 typedef struct parser {
     const cdul_program *program;
     char **argv;
-    int argc, at; /* argv[at] is in hand */
+    int argc;
     cdul_strings names; /* all long names, --no- forms included */
     word *forms; /* [names.count] what they stand for */
+    struct option *longs; /* [names.count + 1] the same for getopt_long */
+    char letters[80]; /* and the short names */
     cdul_common_options common;
     cdul_parsed *out;
 } parser;
@@ -31,27 +35,38 @@ typedef struct parser {
 /* Called for each word, from left to right. */
 typedef cdul_status visitor(parser *p, const word *found, cdul_error *err);
 
-static cdul_status add_names(parser *p, const cdul_option *option, bool common, cdul_error *err) {
-    char name[64];
-    cdul_status status = CDUL_OK;
-    for (; status == CDUL_OK && option->name; option++) {
-        p->forms[p->names.count] = (word){.option = option, .common = common};
-        status = cdul_strings_add(&p->names, option->name, err);
-        if (status != CDUL_OK || !cdul_option_negatable(option)) continue;
-        snprintf(name, sizeof name, "no-%s", option->name);
-        p->forms[p->names.count] = (word){.option = option, .common = common, .negated = true};
-        status = cdul_strings_add(&p->names, name, err);
-    }
-    return status;
+/* Adds a name, which is the option's own or its --no- form. */
+static cdul_status add_name(parser *p, const char *name, word form, cdul_error *err) {
+    const size_t i = p->names.count;
+    cdul_status status = cdul_strings_add(&p->names, name, err);
+    if (status != CDUL_OK) return status;
+    int argument = form.option->type == CDUL_OPTION_FLAG ? no_argument : required_argument;
+    p->forms[i] = form;
+    p->longs[i] = (struct option){p->names.items[i], argument, NULL, UCHAR_MAX + 1 + (int)i};
+    if (form.negated || !form.option->letter) return CDUL_OK;
+    char *end = p->letters + strlen(p->letters);
+    snprintf(end, 3, "%c%s", form.option->letter, argument == no_argument ? "" : ":");
+    return CDUL_OK;
 }
 
 static cdul_status parser_open(parser *p, cdul_error *err) {
-    const cdul_option *own = p->program->options, *common = cdul_common_of(p->program);
-    size_t n = cdul_options_count(own) + cdul_options_count(common);
+    const cdul_option *const tables[] = {p->program->options, cdul_common_of(p->program)};
+    size_t n = cdul_options_count(tables[0]) + cdul_options_count(tables[1]);
     p->forms = calloc(2 * n, sizeof *p->forms);
-    if (!p->forms) return cdul_fail_memory(err, "options");
-    cdul_status status = add_names(p, own, false, err);
-    return status == CDUL_OK ? add_names(p, common, true, err) : status;
+    p->longs = calloc(2 * n + 1, sizeof *p->longs);
+    if (!p->forms || !p->longs) return cdul_fail_memory(err, "options");
+    strcpy(p->letters, "-:"); /* positional arguments where they stand, mistakes for us to tell */
+    cdul_status status = CDUL_OK;
+    for (int common = 0; common < 2; common++)
+        for (const cdul_option *o = tables[common]; status == CDUL_OK && o->name; o++) {
+            char no[64];
+            snprintf(no, sizeof no, "no-%s", o->name);
+            status = add_name(p, o->name, (word){.option = o, .common = common}, err);
+            if (status == CDUL_OK && cdul_option_negatable(o))
+                status =
+                    add_name(p, no, (word){.option = o, .common = common, .negated = true}, err);
+        }
+    return status;
 }
 
 static void parser_close(parser *p) {
@@ -59,6 +74,7 @@ static void parser_close(parser *p) {
     cdul_strings_free(&p->common.config);
     cdul_strings_free(&p->common.set);
     free(p->forms);
+    free(p->longs);
 }
 
 /* Says that `name` begins no long name, or several. */
@@ -79,75 +95,44 @@ static cdul_status fail_long(const parser *p, const char *name, cdul_error *err)
                      near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
 }
 
-/* Finds the form that `name` spells out, or abbreviates without doubt. */
-static cdul_status find_long(const parser *p, const char *name, word *found, cdul_error *err) {
-    size_t matches = 0;
-    for (size_t i = 0; i < p->names.count; i++) {
-        if (strncmp(p->names.items[i], name, strlen(name)) != 0) continue;
-        *found = p->forms[i];
-        if (strcmp(p->names.items[i], name) == 0) return CDUL_OK;
-        matches++;
-    }
-    return matches == 1 ? CDUL_OK : fail_long(p, name, err);
+/* The form that getopt_long means by `code`: a letter, or a position among the long names. */
+static const word *form_of(const parser *p, int code) {
+    if (code > UCHAR_MAX) return &p->forms[code - UCHAR_MAX - 1];
+    for (size_t i = 0; i < p->names.count; i++)
+        if (p->forms[i].option->letter == code) return &p->forms[i];
+    return NULL;
 }
 
-/* Visits an option: with the argument that is `attached`, or with the next word as its argument. */
-static cdul_status visit_option(parser *p, word *found, const char *attached, visitor *visit,
-                                cdul_error *err) {
-    const cdul_option *option = found->option;
-    found->value = attached;
-    if (option->type != CDUL_OPTION_FLAG && !attached) {
-        if (p->at + 1 >= p->argc)
-            return cdul_fail(err, CDUL_ERR_USAGE, "option --%s needs an argument: --%s %s",
-                             option->name, option->name, option->argument);
-        found->value = p->argv[++p->at];
-    }
-    return visit(p, found, err);
-}
-
-/* --name, --name=value or --name value. */
-static cdul_status scan_long(parser *p, visitor *visit, cdul_error *err) {
-    const char *text = p->argv[p->at], *equals = strchr(text, '=');
-    char name[100];
-    word found = {0};
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(text + 2, "="), text + 2);
-    cdul_status status = find_long(p, name, &found, err);
-    if (status != CDUL_OK) return status;
-    if (found.option->type == CDUL_OPTION_FLAG && equals)
+/* Says what is wrong with the word before optind; `code` is what getopt_long makes of it. */
+static cdul_status fail_word(const parser *p, int code, cdul_error *err) {
+    const char *text = p->argv[optind - 1];
+    const word *form = optopt ? form_of(p, optopt) : NULL;
+    if (code == ':')
+        return cdul_fail(err, CDUL_ERR_USAGE, "option --%s needs an argument: --%s %s",
+                         form->option->name, form->option->name, form->option->argument);
+    if (form)
         return cdul_fail(err, CDUL_ERR_USAGE, "option --%s%s takes no argument: %s",
-                         found.negated ? "no-" : "", found.option->name, text);
-    return visit_option(p, &found, equals ? equals + 1 : NULL, visit, err);
-}
-
-/* -v, -vq, -n3 or -n 3. */
-static cdul_status scan_letters(parser *p, visitor *visit, cdul_error *err) {
-    cdul_status status = CDUL_OK;
-    bool flag = true;
-    for (const char *at = p->argv[p->at] + 1; status == CDUL_OK && flag && *at; at++) {
-        word found = {0};
-        for (size_t i = 0; i < p->names.count && !found.option; i++)
-            if (p->forms[i].option->letter == *at) found = p->forms[i];
-        if (!found.option)
-            return cdul_fail(err, CDUL_ERR_USAGE, "unknown option -%c (try --help)", *at);
-        flag = found.option->type == CDUL_OPTION_FLAG;
-        status = visit_option(p, &found, !flag && at[1] ? at + 1 : NULL, visit, err);
-    }
-    return status;
+                         form->negated ? "no-" : "", form->option->name, text);
+    if (optopt) return cdul_fail(err, CDUL_ERR_USAGE, "unknown option -%c (try --help)", optopt);
+    char name[100];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text + 2, "="), text + 2);
+    return fail_long(p, name, err);
 }
 
 /* Visits all words, up to the end or to a --help. */
 static cdul_status scan(parser *p, visitor *visit, cdul_error *err) {
-    bool rest = false; /* after "--" */
     cdul_status status = CDUL_OK;
-    for (p->at = 1; status == CDUL_OK && p->at < p->argc && !p->common.help; p->at++) {
-        const char *text = p->argv[p->at];
-        if (!rest && strcmp(text, "--") == 0)
-            rest = true;
-        else if (rest || text[0] != '-' || !text[1])
-            status = visit(p, &(word){.value = text}, err);
-        else
-            status = text[1] == '-' ? scan_long(p, visit, err) : scan_letters(p, visit, err);
+    optind = 0; /* from the start */
+    for (int code; status == CDUL_OK && !p->common.help &&
+                   (code = getopt_long(p->argc, p->argv, p->letters, p->longs, NULL)) != -1;) {
+        word found = {0};
+        if (code == '?' || code == ':') return fail_word(p, code, err);
+        if (code != 1) found = *form_of(p, code); /* 1: a positional argument */
+        found.value = optarg;
+        status = visit(p, &found, err);
     }
+    for (; status == CDUL_OK && !p->common.help && optind < p->argc; optind++) /* after "--" */
+        status = visit(p, &(word){.value = p->argv[optind]}, err);
     return status;
 }
 
