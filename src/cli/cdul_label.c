@@ -89,7 +89,7 @@ static cdul_status write_all(const cdul_label_cli *o, cdul_cli *cli, cdul_label_
                              cdul_error *err) {
     cdul_label_cli made = *o;
     if (!o->scores) made.label.precision = result->precision;
-    result->labels.config = cdul_options_json(cli->program, &made);
+    result->labels.config = cdul_options_json(&cdul_program_label, &made);
     if (!result->labels.config) return cdul_fail_memory(err, "options");
     cdul_status status = o->scores ? CDUL_OK : write_skipped(o, cli, &result->skipped, err);
     return status == CDUL_OK ? write_labels(o, cli, result, err) : status;

@@ -58,7 +58,7 @@ static cdul_status export_model(const char *model, const char *output, cdul_cli 
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_train_cli *options = user;
     if (options->export) return export_model(options->export, options->train.output, cli, err);
-    char *config = cdul_options_json(cli->program, options);
+    char *config = cdul_options_json(&cdul_program_train, options);
     if (!config) return cdul_fail_memory(err, "options");
     cdul_interrupt_limit(INTERRUPT_SECONDS,
                          "cdul-train: interrupted in the middle of a step; the same command with "

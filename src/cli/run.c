@@ -119,7 +119,7 @@ int cdul_cli_main(const cdul_program *program, void (*defaults)(void *options),
     self.versions = versions;
     cdul_error err;
     cdul_parsed parsed = {0};
-    cdul_cli cli = {.program = &self, .parsed = &parsed};
+    cdul_cli cli = {.parsed = &parsed};
     cdul_status status;
     keep_memory();
     /* ONNX Runtime reads this once, when a network is opened: see cdul/provider.h. */

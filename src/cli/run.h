@@ -5,7 +5,6 @@
 
 /* What a program's work is given besides its options. */
 typedef struct cdul_cli {
-    const cdul_program *program;
     const cdul_parsed *parsed; /* positional arguments, threads */
     const cdul_callbacks *callbacks; /* the terminal, and the signals */
     /* set by the work: done, but some inputs were passed over. The exit code is then 3 */

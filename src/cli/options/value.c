@@ -73,18 +73,15 @@ static const char *choice_word(const cdul_option *option, uint64_t choice) {
 /* --- Mistakes --- */
 
 void cdul_value_range(const cdul_option *option, char *out, size_t size) {
-    bool whole = option->type == CDUL_OPTION_SIZE;
+    bool whole = option->type == CDUL_OPTION_SIZE, has_low = isfinite(option->minimum);
     bool has_high = isfinite(option->maximum) && !(whole && option->maximum >= CDUL_MAX_WHOLE);
     char low[CDUL_VALUE_ROOM], high[CDUL_VALUE_ROOM];
     out[0] = '\0';
     format_real(option->minimum, low, sizeof low);
     format_real(option->maximum, high, sizeof high);
-    if (isfinite(option->minimum) && has_high)
-        snprintf(out, size, "%s to %s", low, high);
-    else if (isfinite(option->minimum))
-        snprintf(out, size, "at least %s", low);
-    else if (has_high)
-        snprintf(out, size, "at most %s", high);
+    if (has_low && has_high) snprintf(out, size, "%s to %s", low, high);
+    if (has_low && !has_high) snprintf(out, size, "at least %s", low);
+    if (!has_low && has_high) snprintf(out, size, "at most %s", high);
 }
 
 static cdul_status fail_number(const cdul_option *option, const char *where, const char *got,
@@ -182,15 +179,12 @@ static cdul_status set_list(cdul_strings *field, const cJSON *json, const char *
                             cdul_error *err) {
     cdul_strings list = {0};
     cdul_status status = CDUL_OK;
-    const cJSON *item;
     if (cJSON_IsString(json)) status = cdul_strings_add(&list, json->valuestring, err);
-    if (cJSON_IsArray(json)) cJSON_ArrayForEach(item, json) {
-            if (status != CDUL_OK) break;
-            if (cJSON_IsString(item))
-                status = cdul_strings_add(&list, item->valuestring, err);
-            else
-                status = cdul_fail(err, CDUL_ERR_USAGE, "%s: expected a list of strings", where);
-        }
+    const cJSON *item = cJSON_IsArray(json) ? json->child : NULL;
+    for (; status == CDUL_OK && item; item = item->next)
+        status = cJSON_IsString(item)
+                     ? cdul_strings_add(&list, item->valuestring, err)
+                     : cdul_fail(err, CDUL_ERR_USAGE, "%s: expected a list of strings", where);
     cdul_strings_free(status == CDUL_OK ? field : &list);
     if (status == CDUL_OK) *field = list;
     return status;
@@ -279,31 +273,24 @@ bool cdul_value_equal(const cdul_option *option, const void *a, const void *b) {
     return text_a && text_b ? strcmp(text_a, text_b) == 0 : !text_a && !text_b;
 }
 
-static bool write_string(const char *text, FILE *out) {
-    cJSON *json = cJSON_CreateStringReference(text);
-    char *quoted = json ? cJSON_PrintUnformatted(json) : NULL;
-    if (quoted) fputs(quoted, out);
-    cJSON_free(quoted);
-    cJSON_Delete(json);
-    return quoted != NULL;
-}
-
 bool cdul_value_write_json(const cdul_option *option, const void *field, FILE *out) {
     char room[CDUL_VALUE_ROOM];
-    if (option->type == CDUL_OPTION_STRINGS) {
-        const cdul_strings *list = field;
-        bool ok = true;
-        for (size_t i = 0; ok && i < list->count; i++) {
-            fputs(i ? "," : "[", out);
-            ok = write_string(list->items[i], out);
-        }
-        fputs(list->count ? "]" : "[]", out);
-        return ok;
-    }
+    const cdul_strings *list = field;
     const char *text = cdul_value_text(option, field, room);
     bool bare = option->type == CDUL_OPTION_FLAG || option->type == CDUL_OPTION_SIZE ||
                 option->type == CDUL_OPTION_REAL;
-    if (text && !bare) return write_string(text, out);
-    fputs(text ? text : "null", out);
-    return true;
+    cJSON *json = NULL;
+    if (option->type != CDUL_OPTION_STRINGS)
+        json = !text  ? cJSON_CreateNull()
+               : bare ? cJSON_CreateRaw(text)
+                      : cJSON_CreateStringReference(text);
+    else if (list->count == 0)
+        json = cJSON_CreateArray();
+    else
+        json = cJSON_CreateStringArray((const char *const *)list->items, (int)list->count);
+    char *printed = json ? cJSON_PrintUnformatted(json) : NULL;
+    if (printed) fputs(printed, out);
+    cJSON_free(printed);
+    cJSON_Delete(json);
+    return printed != NULL;
 }
