@@ -74,14 +74,16 @@ static void draw_axes(const plot_area *plot, double step, bool numbers) {
             plot->left, plot->top, plot->size, plot->size);
 }
 
-/* A line through n points in data units. `series` chooses the colour; `css` adds classes. */
+/* A line through n points in data units; without x they are spread evenly. `series` chooses the
+ * colour; `css` adds classes. */
 static void draw_line(const plot_area *plot, const double *x, const double *y, size_t n,
                       size_t series, const char *css) {
     if (n == 0) return;
     fprintf(plot->stream, "<path class=\"line s%zu%s%s%s\" d=\"", series % COLOURS,
             series >= COLOURS ? " again" : "", *css ? " " : "", css);
     for (size_t i = 0; i < n; i++)
-        fprintf(plot->stream, "%c%.1f %.1f", i ? 'L' : 'M', plot->left + x[i] * plot->size,
+        fprintf(plot->stream, "%c%.1f %.1f", i ? 'L' : 'M',
+                plot->left + (x ? x[i] : (double)i / (double)(n - 1)) * plot->size,
                 plot->top + (1 - y[i]) * plot->size);
     fputs("\"/>\n", plot->stream);
 }
@@ -91,11 +93,11 @@ static void draw_line(const plot_area *plot, const double *x, const double *y, s
 #define STEPS 101 /* recall 0, 0.01, ... 1, as COCO samples its curves */
 
 /* Interpolated precision of class c (the best at this recall or a higher one) at recall t / 100. */
-static cdul_status sample_class(const cdul_judged *e, size_t c, cdul_difficult difficult,
+static cdul_status sample_class(const cdul_judged *file, size_t c, cdul_difficult difficult,
                                 double *precision, cdul_error *err) {
     cdul_curve curve = {0};
     cdul_status status =
-        cdul_curve_compute(e->scores.values, &e->matched, c, difficult, &curve, err);
+        cdul_curve_compute(file->scores.values, &file->matched, c, difficult, &curve, err);
     if (status != CDUL_OK) return status;
     double best = 0;
     size_t i = curve.count;
@@ -109,25 +111,18 @@ static cdul_status sample_class(const cdul_judged *e, size_t c, cdul_difficult d
     return CDUL_OK;
 }
 
-/* --- A drawing of several files --- */
-
-typedef struct drawing {
-    const cdul_evaluation *e;
-    double recall[STEPS];
-} drawing;
-
 /* A line of the legend for each file, with `factor` times the number at `offset` in its metrics. */
-static void legend(const drawing *d, FILE *stream, double left, double top, const char *measure,
-                   size_t offset, double factor) {
-    for (size_t i = 0; i < d->e->count; i++) {
-        const double x[] = {0, 1}, y[] = {1, 1};
+static void legend(const cdul_evaluation *e, FILE *stream, double left, double top,
+                   const char *measure, size_t offset, double factor) {
+    for (size_t i = 0; i < e->count; i++) {
+        const double y[] = {1, 1};
         const plot_area mark = {stream, left, top + 20 * (double)i - 4, 26};
-        const char *metrics = (const char *)&d->e->files[i].metrics;
+        const char *metrics = (const char *)&e->files[i].metrics;
         double value = factor * *(const double *)(metrics + offset);
         char number[32];
-        draw_line(&mark, x, y, 2, i, "");
+        draw_line(&mark, NULL, y, 2, i, "");
         write_text(stream, left + 34, top + 20 * (double)i, "start", "", 44,
-                   cdul_evaluation_name(d->e, i));
+                   cdul_evaluation_name(e, i));
         snprintf(number, sizeof number, "%s %.*f", measure, value < 1 ? 4 : 1, value);
         write_text(stream, left + 420, top + 20 * (double)i, "end", "quiet", 30, number);
     }
@@ -144,26 +139,25 @@ static void axis_titles(FILE *stream, const plot_area *plot, const char *x, cons
 
 /* --- Precision and recall, mean over classes --- */
 
-static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
+static cdul_status draw_mean(const cdul_evaluation *e, FILE *stream, cdul_error *err) {
     const plot_area plot = {stream, 60, 50, 420};
-    begin_svg(stream, 500, 540 + 20 * (double)d->e->count,
-              "Precision and recall, mean over classes");
+    begin_svg(stream, 500, 540 + 20 * (double)e->count, "Precision and recall, mean over classes");
     write_text(stream, 60, 30, "start", "title", 60, "Precision and recall, mean over classes");
     draw_axes(&plot, 0.2, true);
     axis_titles(stream, &plot, "recall", "precision (interpolated)");
-    for (size_t i = 0; i < d->e->count; i++) {
-        const cdul_judged *e = &d->e->files[i];
+    for (size_t i = 0; i < e->count; i++) {
+        const cdul_judged *file = &e->files[i];
         double mean[STEPS] = {0}, one[STEPS];
-        for (size_t c = 0; c < e->metrics.classes; c++) {
-            if (e->metrics.per_class[c].positives == 0) continue;
-            cdul_status status = sample_class(e, c, d->e->options.metrics.difficult, one, err);
+        for (size_t c = 0; c < file->metrics.classes; c++) {
+            if (file->metrics.per_class[c].positives == 0) continue;
+            cdul_status status = sample_class(file, c, e->options.metrics.difficult, one, err);
             if (status != CDUL_OK) return status;
             for (size_t t = 0; t < STEPS; t++)
-                mean[t] += one[t] / (double)e->metrics.classes_with_positives;
+                mean[t] += one[t] / (double)file->metrics.classes_with_positives;
         }
-        draw_line(&plot, d->recall, mean, STEPS, i, "");
+        draw_line(&plot, NULL, mean, STEPS, i, "");
     }
-    legend(d, stream, 60, 530, "mAP", offsetof(cdul_metrics, map), 100);
+    legend(e, stream, 60, 530, "mAP", offsetof(cdul_metrics, map), 100);
     return CDUL_OK;
 }
 
@@ -173,9 +167,9 @@ static cdul_status draw_mean(const drawing *d, FILE *stream, cdul_error *err) {
 #define PITCH_X 150.0
 #define PITCH_Y 176.0
 
-static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const plot_area *plot,
-                              cdul_error *err) {
-    const cdul_judged *lead = &d->e->files[0];
+static cdul_status draw_panel(const cdul_evaluation *e, FILE *stream, size_t c,
+                              const plot_area *plot, cdul_error *err) {
+    const cdul_judged *lead = &e->files[0];
     const char *name = lead->scores.classes.items[c];
     char text[64];
     write_text(stream, plot->left, plot->top - 6, "start", "", 15, name);
@@ -188,31 +182,31 @@ static cdul_status draw_panel(const drawing *d, FILE *stream, size_t c, const pl
     snprintf(text, sizeof text, "%zu", lead->metrics.per_class[c].positives);
     write_text(stream, plot->left, plot->top + plot->size + 13, "start", "small quiet", 20, text);
     draw_axes(plot, 0.5, false);
-    for (size_t i = 0; i < d->e->count; i++) {
-        const cdul_judged *e = &d->e->files[i];
-        size_t at = cdul_judged_class(e, name, c);
+    for (size_t i = 0; i < e->count; i++) {
+        const cdul_judged *file = &e->files[i];
+        size_t at = cdul_judged_class(file, name, c);
         double precision[STEPS];
-        if (at == CDUL_NOT_FOUND || e->metrics.per_class[at].positives == 0) continue;
-        cdul_status status = sample_class(e, at, d->e->options.metrics.difficult, precision, err);
+        if (at == CDUL_NOT_FOUND || file->metrics.per_class[at].positives == 0) continue;
+        cdul_status status = sample_class(file, at, e->options.metrics.difficult, precision, err);
         if (status != CDUL_OK) return status;
-        draw_line(plot, d->recall, precision, STEPS, i, "thin");
+        draw_line(plot, NULL, precision, STEPS, i, "thin");
     }
     return CDUL_OK;
 }
 
-static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err) {
-    size_t classes = d->e->files[0].metrics.classes, columns = classes < 6 ? classes : 6;
+static cdul_status draw_classes(const cdul_evaluation *e, FILE *stream, cdul_error *err) {
+    size_t classes = e->files[0].metrics.classes, columns = classes < 6 ? classes : 6;
     if (columns < 3) columns = 3; /* the legend needs the width */
     size_t rows = (classes + columns - 1) / columns;
-    double head = 70 + 20 * (double)d->e->count;
+    double head = 70 + 20 * (double)e->count;
     begin_svg(stream, 30 + PITCH_X * (double)columns, head + PITCH_Y * (double)rows + 10,
               "Precision and recall of each class");
     write_text(stream, 20, 30, "start", "title", 60, "Precision and recall of each class");
-    legend(d, stream, 20, 56, "mAP", offsetof(cdul_metrics, map), 100);
+    legend(e, stream, 20, 56, "mAP", offsetof(cdul_metrics, map), 100);
     for (size_t c = 0; c < classes; c++) {
         const plot_area plot = {stream, 20 + PITCH_X * (double)(c % columns),
                                 head + PITCH_Y * (double)(c / columns), PANEL};
-        cdul_status status = draw_panel(d, stream, c, &plot, err);
+        cdul_status status = draw_panel(e, stream, c, &plot, err);
         if (status != CDUL_OK) return status;
     }
     write_text(stream, 20, head + PITCH_Y * (double)rows, "start", "small quiet", 120,
@@ -224,12 +218,12 @@ static cdul_status draw_classes(const drawing *d, FILE *stream, cdul_error *err)
 /* --- Reliability --- */
 
 /* How many scores lie in each bin, on a logarithmic scale, as most lie in the first. */
-static void draw_counts(const drawing *d, FILE *stream, const plot_area *plot, double top,
+static void draw_counts(const cdul_evaluation *e, FILE *stream, const plot_area *plot, double top,
                         double height) {
-    double slot = plot->size / CDUL_ECE_BINS, bar = slot * 0.8 / (double)d->e->count;
-    for (size_t i = 0; i < d->e->count; i++)
+    double slot = plot->size / CDUL_ECE_BINS, bar = slot * 0.8 / (double)e->count;
+    for (size_t i = 0; i < e->count; i++)
         for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
-            const cdul_metrics *m = &d->e->files[i].metrics;
+            const cdul_metrics *m = &e->files[i].metrics;
             double part = log10(1 + (double)m->bins[b].count) / log10(1 + (double)m->entries);
             fprintf(
                 stream,
@@ -243,20 +237,20 @@ static void draw_counts(const drawing *d, FILE *stream, const plot_area *plot, d
                "scores in each bin, logarithmic");
 }
 
-static cdul_status draw_reliability(const drawing *d, FILE *stream, cdul_error *err) {
+static cdul_status draw_reliability(const cdul_evaluation *e, FILE *stream, cdul_error *err) {
     (void)err;
     const plot_area plot = {stream, 60, 50, 420};
-    begin_svg(stream, 500, 640 + 20 * (double)d->e->count, "Reliability");
+    begin_svg(stream, 500, 640 + 20 * (double)e->count, "Reliability");
     write_text(stream, 60, 30, "start", "title", 60, "Reliability: how often a score is right");
     draw_axes(&plot, 0.2, true);
     axis_titles(stream, &plot, "mean score", "share of positives");
     fprintf(stream, "<path class=\"diagonal\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", plot.left,
             plot.top + plot.size, plot.left + plot.size, plot.top);
-    for (size_t i = 0; i < d->e->count; i++) {
+    for (size_t i = 0; i < e->count; i++) {
         double x[CDUL_ECE_BINS], y[CDUL_ECE_BINS];
         size_t n = 0;
         for (size_t b = 0; b < CDUL_ECE_BINS; b++) {
-            const cdul_bin *bin = &d->e->files[i].metrics.bins[b];
+            const cdul_bin *bin = &e->files[i].metrics.bins[b];
             if (bin->count == 0) continue;
             x[n] = bin->score_sum / (double)bin->count;
             y[n++] = (double)bin->positives / (double)bin->count;
@@ -266,21 +260,21 @@ static cdul_status draw_reliability(const drawing *d, FILE *stream, cdul_error *
             fprintf(stream, "<circle class=\"f%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>\n",
                     i % COLOURS, plot.left + x[k] * plot.size, plot.top + (1 - y[k]) * plot.size);
     }
-    draw_counts(d, stream, &plot, 526, 70);
-    legend(d, stream, 60, 634, "ECE", offsetof(cdul_metrics, ece), 1);
+    draw_counts(e, stream, &plot, 526, 70);
+    legend(e, stream, 60, 634, "ECE", offsetof(cdul_metrics, ece), 1);
     return CDUL_OK;
 }
 
 /* --- Files --- */
 
-typedef cdul_status draw(const drawing *d, FILE *stream, cdul_error *err);
+typedef cdul_status draw(const cdul_evaluation *e, FILE *stream, cdul_error *err);
 
-static cdul_status write_file(const drawing *d, const char *folder, const char *name, draw *how,
-                              cdul_error *err) {
+static cdul_status write_file(const cdul_evaluation *e, const char *folder, const char *name,
+                              draw *how, cdul_error *err) {
     cdul_file *file = NULL;
     char *path = cdul_path_join(folder, name);
     cdul_status status = path ? cdul_file_create(path, &file, err) : cdul_fail_memory(err, folder);
-    if (status == CDUL_OK) status = how(d, cdul_file_stream(file), err);
+    if (status == CDUL_OK) status = how(e, cdul_file_stream(file), err);
     if (status == CDUL_OK) fputs("</svg>\n", cdul_file_stream(file));
     if (status == CDUL_OK) status = cdul_file_commit(&file, err);
     cdul_file_discard(&file);
@@ -289,13 +283,10 @@ static cdul_status write_file(const drawing *d, const char *folder, const char *
 }
 
 cdul_status cdul_evaluation_draw(const cdul_evaluation *e, const char *folder, cdul_error *err) {
-    drawing d = {.e = e};
-    for (size_t t = 0; t < STEPS; t++) d.recall[t] = (double)t / (STEPS - 1);
     cdul_status status = cdul_path_make_folder(folder, err);
-    if (status == CDUL_OK) status = write_file(&d, folder, "precision-recall.svg", draw_mean, err);
+    if (status == CDUL_OK) status = write_file(e, folder, "precision-recall.svg", draw_mean, err);
     if (status == CDUL_OK)
-        status = write_file(&d, folder, "precision-recall-classes.svg", draw_classes, err);
-    if (status == CDUL_OK)
-        status = write_file(&d, folder, "reliability.svg", draw_reliability, err);
+        status = write_file(e, folder, "precision-recall-classes.svg", draw_classes, err);
+    if (status == CDUL_OK) status = write_file(e, folder, "reliability.svg", draw_reliability, err);
     return status;
 }
