@@ -1,6 +1,5 @@
 /* The option table of cdul-label. */
 #include "programs.h"
-#include "shared_rows.h"
 
 #include <math.h>
 

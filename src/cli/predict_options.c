@@ -1,6 +1,5 @@
 /* The option table of cdul-predict. */
 #include "programs.h"
-#include "shared_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

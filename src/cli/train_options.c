@@ -1,6 +1,5 @@
 /* The option table of cdul-train. */
 #include "programs.h"
-#include "shared_rows.h"
 
 #define OPTIONS cdul_train_cli
 

@@ -62,9 +62,9 @@ cdul_status cdul_html_open(const char *path, const cdul_html_options *options,
     html->picked = calloc(c, sizeof *html->picked);
     html->bins = calloc(c, BINS * sizeof *html->bins);
     html->order = calloc(c, sizeof *html->order);
-    cdul_status status = CDUL_OK;
-    if (!html->picked || !html->bins || !html->order) status = cdul_fail_memory(err, path);
-    if (status == CDUL_OK) status = cdul_file_create(path, &html->file, err);
+    cdul_status status = html->picked && html->bins && html->order
+                             ? cdul_file_create(path, &html->file, err)
+                             : cdul_fail_memory(err, path);
     if (status != CDUL_OK) {
         cdul_html_discard(&html);
         return status;

@@ -29,8 +29,8 @@ cdul_status cdul_predictions_open(const char *path, cdul_predictions_format form
     predictions->format = format;
     predictions->classes = classes;
     predictions->order = calloc(classes->count ? classes->count : 1, sizeof *predictions->order);
-    cdul_status status = predictions->order ? CDUL_OK : cdul_fail_memory(err, path);
-    if (status == CDUL_OK) status = cdul_file_create(path, &predictions->file, err);
+    cdul_status status = predictions->order ? cdul_file_create(path, &predictions->file, err)
+                                            : cdul_fail_memory(err, path);
     if (status != CDUL_OK) {
         cdul_predictions_discard(&predictions);
         return status;
