@@ -27,12 +27,12 @@ typedef struct parser {
     cdul_strings names; /* all long names, --no- forms included */
     word *forms; /* [names.count] what they stand for */
     struct option *longs; /* [names.count + 1] the same for getopt_long */
-    char letters[80]; /* and the short names */
+    char letters[128]; /* and the short names */
     cdul_common_options common;
     cdul_parsed *out;
 } parser;
 
-/* Called for each word, from left to right. */
+/* Called for each word, from left to right; may be NULL. */
 typedef cdul_status visitor(parser *p, const word *found, cdul_error *err);
 
 /* Adds a name, which is the option's own or its --no- form. */
@@ -119,7 +119,7 @@ static cdul_status fail_word(const parser *p, int code, cdul_error *err) {
     return fail_long(p, name, err);
 }
 
-/* Visits all words, up to the end or to a --help. */
+/* Visits all words, up to the end or to a --help, and finds every mistake in a name before it. */
 static cdul_status scan(parser *p, visitor *visit, cdul_error *err) {
     cdul_status status = CDUL_OK;
     optind = 0; /* from the start */
@@ -129,21 +129,15 @@ static cdul_status scan(parser *p, visitor *visit, cdul_error *err) {
         if (code == '?' || code == ':') return fail_word(p, code, err);
         if (code != 1) found = *form_of(p, code); /* 1: a positional argument */
         found.value = optarg;
-        status = visit(p, &found, err);
+        p->common.help = found.common && found.option->letter == 'h';
+        if (visit) status = visit(p, &found, err);
     }
-    for (; status == CDUL_OK && !p->common.help && optind < p->argc; optind++) /* after "--" */
+    for (; status == CDUL_OK && visit && optind < p->argc; optind++) /* after "--" */
         status = visit(p, &(word){.value = p->argv[optind]}, err);
     return status;
 }
 
 /* --- What happens to the words --- */
-
-/* First pass: finds --help, and every mistake in a name before it. */
-static cdul_status look(parser *p, const word *found, cdul_error *err) {
-    (void)err;
-    if (found->common && found->option->letter == 'h') p->common.help = true;
-    return CDUL_OK;
-}
 
 /* Second pass: positional arguments and common options, which name the config files. */
 static cdul_status store_common(parser *p, const word *found, cdul_error *err) {
@@ -268,7 +262,7 @@ cdul_status cdul_options_parse(const cdul_program *program, const cdul_program *
     *parsed = (cdul_parsed){0};
     cdul_status status = open_values(program, all, parsed, err);
     if (status == CDUL_OK) status = parser_open(&p, err);
-    if (status == CDUL_OK) status = scan(&p, look, err);
+    if (status == CDUL_OK) status = scan(&p, NULL, err);
     if (status == CDUL_OK && !p.common.help) status = store_all(&p, err);
     parsed->level = p.common.quiet ? CDUL_QUIET : p.common.verbose ? CDUL_VERBOSE : CDUL_NORMAL;
     parsed->progress = (cdul_progress_mode)p.common.progress;
