@@ -104,9 +104,14 @@ static cdul_status fail_key(const cdul_program *program, const char *where, cons
 
 /* --- One key --- */
 
+/* Whether an option may be null: by default it holds nothing chosen, as cdul_option_type says, a
+ * flag false and a list nothing. */
 static bool none_by_default(const cdul_values *values, const cdul_option *option) {
-    return !values->program->defaults ||
-           cdul_value_is_none(option, (const char *)values->defaults + option->offset);
+    const void *field = (const char *)values->defaults + option->offset;
+    char room[CDUL_VALUE_ROOM];
+    if (!values->program->defaults) return true;
+    return option->type == CDUL_OPTION_FLAG ? !*(const bool *)field
+                                            : !cdul_value_text(option, field, room);
 }
 
 static cdul_status set_json(cdul_values *values, const cdul_option *option, const cJSON *json,

@@ -65,25 +65,24 @@ typedef struct cdul_program {
 
 /* What a row says: {FLAG("exif", 0, exif, "turn images ...")}. Other members may follow, or stand
  * before. `member` is that of the struct that the file of the table calls OPTIONS. */
-#define CDUL_ROW(kind, long_name, short_name, member, text)                                        \
+#define CDUL_ROW(kind, long_name, short_name, member, word, text)                                  \
     .name = long_name, .letter = short_name, .type = CDUL_OPTION_##kind,                           \
-    .offset = offsetof(OPTIONS, member), .size = sizeof(((OPTIONS *)0)->member), .help = text
+    .offset = offsetof(OPTIONS, member), .size = sizeof(((OPTIONS *)0)->member), .argument = word, \
+    .help = text
 #define FLAG(long_name, short_name, member, text)                                                  \
-    CDUL_ROW(FLAG, long_name, short_name, member, text)
+    CDUL_ROW(FLAG, long_name, short_name, member, NULL, text)
 #define SIZE(long_name, short_name, member, word, least, most, text)                               \
-    CDUL_ROW(SIZE, long_name, short_name, member, text), .argument = word, .minimum = least,       \
-                                                         .maximum = most
+    CDUL_ROW(SIZE, long_name, short_name, member, word, text), .minimum = least, .maximum = most
 #define REAL(long_name, short_name, member, word, least, most, text)                               \
-    CDUL_ROW(REAL, long_name, short_name, member, text), .argument = word, .minimum = least,       \
-                                                         .maximum = most
+    CDUL_ROW(REAL, long_name, short_name, member, word, text), .minimum = least, .maximum = most
 #define STRING(long_name, short_name, member, word, text)                                          \
-    CDUL_ROW(STRING, long_name, short_name, member, text), .argument = word
+    CDUL_ROW(STRING, long_name, short_name, member, word, text)
 #define STRINGS(long_name, short_name, member, word, text)                                         \
-    CDUL_ROW(STRINGS, long_name, short_name, member, text), .argument = word
+    CDUL_ROW(STRINGS, long_name, short_name, member, word, text)
 #define COLOUR(long_name, short_name, member, word, text)                                          \
-    CDUL_ROW(COLOUR, long_name, short_name, member, text), .argument = word
+    CDUL_ROW(COLOUR, long_name, short_name, member, word, text)
 #define CHOICE(long_name, short_name, member, word, list, text)                                    \
-    CDUL_ROW(CHOICE, long_name, short_name, member, text), .argument = word, .choices = list
+    CDUL_ROW(CHOICE, long_name, short_name, member, word, text), .choices = list
 /* Texts that a NULL ends; of a CHOICE its words, in the order of its enum. */
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define ONE_OF    LIST

@@ -258,13 +258,6 @@ const char *cdul_value_text(const cdul_option *option, const void *field,
     return NULL;
 }
 
-bool cdul_value_is_none(const cdul_option *option, const void *field) {
-    char room[CDUL_VALUE_ROOM];
-    if (option->type == CDUL_OPTION_FLAG) return !*(const bool *)field;
-    if (option->type == CDUL_OPTION_STRINGS) return ((const cdul_strings *)field)->count == 0;
-    return !cdul_value_text(option, field, room);
-}
-
 bool cdul_value_equal(const cdul_option *option, const void *a, const void *b) {
     char room_a[CDUL_VALUE_ROOM], room_b[CDUL_VALUE_ROOM];
     if (option->type == CDUL_OPTION_STRINGS) return cdul_strings_equal(a, b);

@@ -16,8 +16,6 @@ cdul_status cdul_value_set_json(const cdul_option *option, void *field, const st
                                 cdul_strings *texts, const char *where,
                                 cdul_error *err) CDUL_MUST_CHECK;
 
-/* True if the field holds nothing chosen: false, an empty list, and what cdul_option_type says. */
-bool cdul_value_is_none(const cdul_option *option, const void *field);
 /* True if both fields would be typed alike. */
 bool cdul_value_equal(const cdul_option *option, const void *a, const void *b);
 /* As it would be typed, perhaps in `room`; NULL where nothing is chosen, and for lists. */
