@@ -189,17 +189,13 @@ static void warn_unread(const cdul_label_cli *o, const cdul_cli *cli) {
                       o->label.aggregate.lambda);
 }
 
-static cdul_status check_options(const cdul_label_cli *o, const cdul_cli *cli, cdul_error *err) {
-    cdul_status status = check_idle(o, cli, err);
-    if (status == CDUL_OK && !o->output)
-        return cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
-    return status == CDUL_OK ? check_outputs(o, err) : status;
-}
-
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     cdul_label_cli effective = *(const cdul_label_cli *)user;
     if (effective.inspect) return inspect(&effective, cli, err);
-    cdul_status status = check_options(&effective, cli, err);
+    cdul_status status = check_idle(&effective, cli, err);
+    if (status == CDUL_OK && !effective.output)
+        status = cdul_fail(err, CDUL_ERR_USAGE, "no output: give it with -o labels.safetensors");
+    if (status == CDUL_OK) status = check_outputs(&effective, err);
     if (status != CDUL_OK) return status;
     if (effective.merge) return merge(&effective, cli, err);
     if (!effective.label.grid && effective.label.local == CDUL_LOCAL_CROPS)
