@@ -10,7 +10,7 @@ from . import ExportError
 from .texts import lower
 
 DEFAULT_TEMPLATE = "a photo of a {}"
-PROMPTS_C = Path(__file__).resolve().parents[2] / "src" / "encoder" / "prompts.c"
+PROMPTS = Path(__file__).resolve().parents[2] / "configs" / "prompts"
 PLACEHOLDER = re.compile(r"\{c?\}")
 BATCH = 32
 
@@ -57,13 +57,11 @@ def read_background(path, classes):
 
 
 def templates_named(name):
-    """A set of templates, read where cdul itself has them."""
-    arrays = dict(re.findall(r"static const char \*const (\w+)\[\] = \{(.*?)\n\};", PROMPTS_C.read_text(), re.S))
-    key = name.replace("-", "_")
-    if key not in arrays:
-        raise ExportError(f"no set of prompt templates is called '{name}'; there are: "
-                          + ", ".join(sorted(array.replace("_", "-") for array in arrays)))
-    return re.findall(r'"(.*?)"', arrays[key])
+    """A set of templates, from the file that cdul itself is built with."""
+    sets = {path.stem: path for path in PROMPTS.glob("*.txt")}
+    if name not in sets:
+        raise ExportError(f"no set of prompt templates is called '{name}'; there are: " + ", ".join(sorted(sets)))
+    return sets[name].read_text().splitlines()
 
 
 def unit(rows):
