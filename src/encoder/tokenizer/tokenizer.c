@@ -16,21 +16,6 @@
 
 /* --- 4: splitting --- */
 
-typedef enum kind { SPACE, LETTER, NUMBER, OTHER } kind;
-
-/* Kind of the code point at text[0], and its bytes. The text is valid UTF-8. */
-static kind kind_at(const char *text, size_t length, size_t *bytes) {
-    int32_t c;
-    *bytes = cdul_utf8_get(text, length, &c);
-    if (c < 0x80) { /* most text: no table needed */
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return LETTER;
-        if (c >= '0' && c <= '9') return NUMBER;
-    }
-    if (cdul_unicode_is_letter(c)) return LETTER;
-    if (cdul_unicode_is_number(c)) return NUMBER;
-    return cdul_unicode_is_space(c) ? SPACE : OTHER;
-}
-
 /* The pattern's fixed alternatives. */
 static const char *const contractions[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d", NULL};
 /* Texts of special tokens that no added token took (in capitals, say): one match of the pattern,
@@ -71,15 +56,16 @@ static cdul_status split(const cdul_tokenizer *t, const char *text, size_t lengt
         }
         n = prefix(text + at, length - at, contractions);
         if (!n) {
-            kind first = kind_at(text + at, length - at, &n);
-            bool run = first == LETTER || first == OTHER; /* digits are words of their own */
+            cdul_unicode_kind first = cdul_unicode_kind_at(text + at, length - at, &n);
+            /* digits are words of their own */
+            bool run = first == CDUL_UNICODE_LETTER || first == CDUL_UNICODE_OTHER;
             /* A longer word is several. The first seam lies behind any context, and the loop ends
              * there: the time does not depend on a hostile word's length. */
             while (run && at + n < length &&
-                   kind_at(text + at + n, length - at - n, &bytes) == first &&
+                   cdul_unicode_kind_at(text + at + n, length - at - n, &bytes) == first &&
                    n + bytes <= CDUL_BPE_LONGEST)
                 n += bytes;
-            if (first == SPACE) {
+            if (first == CDUL_UNICODE_SPACE) {
                 at += n;
                 continue;
             }

@@ -3,11 +3,11 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "encoder/tokenizer/tokenizer.h"
-#include "encoder/tokenizer/unicode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 /* CLIP's splitting pattern, in both spellings that are about: with and without the special tokens
  * in front. */
@@ -79,7 +79,7 @@ static cdul_status start_merges(loader *l, size_t count, cdul_error *err) {
     int32_t byte_ids[256], end_ids[256];
     for (int b = 0; b < 256; b++) {
         char token[16] = "";
-        size_t n = cdul_utf8_put(alphabet(b), (unsigned char *)token);
+        size_t n = (size_t)utf8proc_encode_char(alphabet(b), (utf8proc_uint8_t *)token);
         byte_ids[b] = find_token(l, token);
         snprintf(token + n, sizeof token - n, "</w>");
         end_ids[b] = find_token(l, token);
