@@ -3,6 +3,7 @@
 #include "encoder/encoder_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +156,27 @@ void cdul_encoder_close(cdul_encoder *e) {
 }
 
 /* --- Facts --- */
+
+void cdul_preprocess_text(const cdul_preprocess *p, char *text, size_t size) {
+    static const char *const modes[] = {"shortest", "squash", "longest"};
+    static const char *const filters[] = {"nearest", "Lanczos", "bilinear",
+                                          "bicubic", "box",     "Hamming"};
+    char side[60] = "", crop[40] = "";
+    if (p->mode == CDUL_RESIZE_SHORTEST && p->shortest)
+        snprintf(side, sizeof side, " %zu", p->shortest);
+    else if (p->mode == CDUL_RESIZE_SHORTEST)
+        snprintf(side, sizeof side, " that covers it");
+    else if (p->mode == CDUL_RESIZE_SQUASH && p->squash_width)
+        snprintf(side, sizeof side, " to %zux%zu", p->squash_width, p->squash_height);
+    if (side[0])
+        snprintf(crop, sizeof crop, " then centre crop (%s)", p->crop_floor ? "floor" : "round");
+    if (p->mode == CDUL_RESIZE_LONGEST)
+        snprintf(side, sizeof side, ", padded with %u %u %u", p->fill[0], p->fill[1], p->fill[2]);
+    snprintf(text, size, "%zux%zu, %s%s%s, %s, scale %.9g, mean %.9g %.9g %.9g, std %.9g %.9g %.9g",
+             p->width, p->height, modes[p->mode], side, crop, filters[p->filter], (double)p->scale,
+             (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+             (double)p->std[1], (double)p->std[2]);
+}
 
 size_t cdul_encoder_width(const cdul_encoder *encoder) { return encoder->width; }
 

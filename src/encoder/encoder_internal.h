@@ -22,6 +22,9 @@ struct cdul_encoder {
     uint64_t hash; /* of the image tower's files, once `hashed` */
 };
 
+/* The settings as text, equal if and only if they make the same pixels: for cache keys and
+ * --inspect. */
+void cdul_preprocess_text(const cdul_preprocess *preprocess, char *text, size_t size);
 /* Pixels [rows, 3, H, W] as the image tower's input. */
 cdul_feed cdul_encoder_pixels(const cdul_encoder *encoder, const float *pixels, size_t rows);
 /* As cdul_encoder_views, but rows are left as the graph gives them, and each is followed by those

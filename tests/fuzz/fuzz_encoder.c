@@ -1,7 +1,7 @@
 /* Any bytes as the text files of an encoder folder, and as the names of the graphs in it. */
 #include "input.h"
 
-#include "encoder/folder/folder.h"
+#include "encoder/encoder_internal.h"
 
 #include <dirent.h>
 #include <math.h>

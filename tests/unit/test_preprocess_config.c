@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "encoder/folder/folder.h"
+#include "encoder/encoder_internal.h"
 
 static cdul_error err;
 static cdul_strings notes;

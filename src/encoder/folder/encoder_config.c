@@ -1,6 +1,7 @@
 /* What a folder says of its model: config.json, open_clip_config.json and cdul.json. */
 #include "base/file.h"
-#include "encoder/folder/preprocess_values.h"
+#include "base/json.h"
+#include "encoder/folder/folder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -121,8 +122,7 @@ static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdu
         if (!vision) vision = cJSON_GetObjectItemCaseSensitive(json, "vision_config");
         if (!vision) vision = json; /* a vision model's own */
         if (status == CDUL_OK)
-            status = cdul_preprocess_sides(cJSON_GetObjectItemCaseSensitive(vision, "image_size"),
-                                           "image_size", path, &out->image_height,
+            status = cdul_preprocess_sides(vision, "image_size", path, &out->image_height,
                                            &out->image_width, err);
     }
     cJSON_Delete(json);

@@ -91,9 +91,10 @@ typedef struct cdul_input_size {
 cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *known,
                                  cdul_preprocess *out, cdul_strings *notes,
                                  cdul_error *err) CDUL_MUST_CHECK;
-/* The settings as text, equal if and only if they make the same pixels: for cache keys and
- * --inspect. */
-void cdul_preprocess_text(const cdul_preprocess *preprocess, char *text, size_t size);
+/* A member that is a number (a square), [side] or [height, width] in pixels; absent or null: both
+ * are left as they are. */
+cdul_status cdul_preprocess_sides(const struct cJSON *object, const char *key, const char *where,
+                                  size_t *height, size_t *width, cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- Patch tokens of a graph with dense output (dense_grid.c) --- */
 
