@@ -1,51 +1,21 @@
 /* Byte-pair encoding of one word, and the merges that it takes. */
 #include "encoder/tokenizer/bpe.h"
 
-#include "base/map.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-/* Its position in the list is its rank. */
-typedef struct merge {
-    int32_t left, right, merged;
-} merge;
-
-struct cdul_bpe {
-    int32_t byte_ids[256], end_ids[256];
-    merge *merges; /* [announced] */
-    size_t count, announced;
-    cdul_map ranks; /* of the merges by their pairs */
-};
-
-cdul_status cdul_bpe_new(const int32_t byte_ids[256], const int32_t end_ids[256], size_t merges,
-                         cdul_bpe **out, cdul_error *err) {
-    *out = NULL;
-    cdul_bpe *bpe = calloc(1, sizeof *bpe);
-    if (!bpe) return cdul_fail_memory(err, "merges");
-    memcpy(bpe->byte_ids, byte_ids, sizeof bpe->byte_ids);
-    memcpy(bpe->end_ids, end_ids, sizeof bpe->end_ids);
-    bpe->announced = merges;
-    bpe->merges = calloc(merges ? merges : 1, sizeof *bpe->merges);
-    cdul_status status =
-        bpe->merges ? cdul_map_reserve(&bpe->ranks, merges, err) : cdul_fail_memory(err, "merges");
-    if (status == CDUL_OK)
-        *out = bpe;
-    else
-        cdul_bpe_free(bpe);
-    return status;
-}
-
 void cdul_bpe_free(cdul_bpe *bpe) {
-    if (!bpe) return;
     cdul_map_free(&bpe->ranks);
     free(bpe->merges);
-    free(bpe);
+}
+
+static uint32_t hash_of(int32_t left, int32_t right) {
+    return cdul_map_hash((uint64_t)(uint32_t)left << 32 | (uint32_t)right);
 }
 
 /* Rank of the merge of the pair, CDUL_NOT_FOUND if there is none. */
 static size_t rank_of(const cdul_bpe *bpe, int32_t left, int32_t right) {
-    const uint32_t hash = cdul_map_hash((uint64_t)(uint32_t)left << 32 | (uint32_t)right);
+    const uint32_t hash = hash_of(left, right);
     size_t step = 0, rank = cdul_map_next(&bpe->ranks, hash, &step);
     while (rank != CDUL_NOT_FOUND &&
            (bpe->merges[rank].left != left || bpe->merges[rank].right != right))
@@ -53,12 +23,15 @@ static size_t rank_of(const cdul_bpe *bpe, int32_t left, int32_t right) {
     return rank;
 }
 
-bool cdul_bpe_add(cdul_bpe *bpe, int32_t left, int32_t right, int32_t merged) {
-    const uint32_t hash = cdul_map_hash((uint64_t)(uint32_t)left << 32 | (uint32_t)right);
-    if (bpe->count == bpe->announced || rank_of(bpe, left, right) != CDUL_NOT_FOUND) return false;
-    bpe->merges[bpe->count] = (merge){left, right, merged};
-    /* There is room for all that were announced. */
-    return cdul_map_add(&bpe->ranks, hash, bpe->count++, NULL) == CDUL_OK;
+cdul_status cdul_bpe_add(cdul_bpe *bpe, cdul_merge merge, cdul_error *err) {
+    if (rank_of(bpe, merge.left, merge.right) != CDUL_NOT_FOUND)
+        return cdul_fail(err, CDUL_ERR_INPUT, "it is there twice");
+    cdul_status status =
+        cdul_grow(&bpe->merges, bpe->count + 1, &bpe->capacity, sizeof *bpe->merges, "merges", err);
+    if (status == CDUL_OK)
+        status = cdul_map_add(&bpe->ranks, hash_of(merge.left, merge.right), bpe->count, err);
+    if (status == CDUL_OK) bpe->merges[bpe->count++] = merge;
+    return status;
 }
 
 cdul_status cdul_ids_add(cdul_ids *ids, int32_t id, cdul_error *err) {

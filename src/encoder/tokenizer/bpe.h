@@ -2,23 +2,25 @@
  * arithmetic of the tokenizer, without files and without Unicode. */
 #pragma once
 
-#include "cdul/error.h"
+#include "base/map.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+/* A merge of two neighbouring tokens into one. */
+typedef struct cdul_merge {
+    int32_t left, right, merged;
+} cdul_merge;
 
-typedef struct cdul_bpe cdul_bpe;
+/* Start from {0} and set the ids. */
+typedef struct cdul_bpe {
+    /* The token of a byte inside a word, and of a word's last byte. */
+    int32_t byte_ids[256], end_ids[256];
+    cdul_merge *merges; /* [count]: the earlier goes first */
+    size_t count, capacity;
+    cdul_map ranks; /* positions of the merges by their pairs */
+} cdul_bpe;
 
-/* `byte_ids` [256]: the token of a byte inside a word; `end_ids` [256]: of a word's last byte.
- * `merges` is how many calls of cdul_bpe_add follow. */
-cdul_status cdul_bpe_new(const int32_t byte_ids[256], const int32_t end_ids[256], size_t merges,
-                         cdul_bpe **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_bpe_free(cdul_bpe *bpe);
-
-/* Adds a merge of two neighbouring tokens into one; earlier merges go first. False if the pair is
- * there already or more merges come than were announced. */
-bool cdul_bpe_add(cdul_bpe *bpe, int32_t left, int32_t right, int32_t merged);
+/* CDUL_ERR_INPUT: the pair is there already. */
+cdul_status cdul_bpe_add(cdul_bpe *bpe, cdul_merge merge, cdul_error *err) CDUL_MUST_CHECK;
 
 /* A growing list of token ids. Start from {0}; the caller frees `items`. */
 typedef struct cdul_ids {

@@ -39,7 +39,7 @@ typedef struct output {
 
 static cdul_status add_word(const cdul_tokenizer *t, const char *word, size_t size, output *out,
                             cdul_error *err) {
-    return cdul_bpe_word(t->bpe, (const unsigned char *)word, size, &out->ids, err);
+    return cdul_bpe_word(&t->bpe, (const unsigned char *)word, size, &out->ids, err);
 }
 
 static cdul_status split(const cdul_tokenizer *t, const char *text, size_t length, output *out,

@@ -14,7 +14,7 @@ typedef struct cdul_added_token {
 } cdul_added_token;
 
 struct cdul_tokenizer {
-    cdul_bpe *bpe;
+    cdul_bpe bpe;
     cdul_added_token *added;
     size_t n_added;
     bool literals; /* the splitting pattern knows <|startoftext|> and <|endoftext|> */

@@ -61,35 +61,25 @@ static cdul_status read_vocabulary(loader *l, const cJSON *vocab, cdul_error *er
     return status == CDUL_OK ? cdul_index_new(&l->tokens, &l->index, err) : status;
 }
 
-/* The printable character that stands for a byte in the vocabulary: itself if it is printable
- * Latin-1, else one from U+0100 on (bytes_to_unicode of GPT-2's encoder). */
-static int32_t alphabet(int byte) {
-    int32_t shifted = 256;
-    for (int b = 0; b < 256; b++) {
+/* The ids of every byte inside a word and at its end. Without all of them some text would have no
+ * tokens. In the vocabulary a byte is the character of Latin-1 that it would be, if that is
+ * printable, else one from U+0100 on (bytes_to_unicode of GPT-2's encoder). */
+static cdul_status read_bytes(loader *l, cdul_error *err) {
+    cdul_bpe *bpe = &l->tokenizer->bpe;
+    for (int b = 0, shifted = 256; b < 256; b++) {
         bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
-        if (b == byte) return printable ? b : shifted;
-        if (!printable) shifted++;
-    }
-    return 0;
-}
-
-/* Makes room for `count` merges over the ids of every byte inside a word and at its end. Without
- * all of them some text would have no tokens. */
-static cdul_status start_merges(loader *l, size_t count, cdul_error *err) {
-    int32_t byte_ids[256], end_ids[256];
-    for (int b = 0; b < 256; b++) {
         char token[16] = "";
-        size_t n = (size_t)utf8proc_encode_char(alphabet(b), (utf8proc_uint8_t *)token);
-        byte_ids[b] = find_token(l, token);
-        snprintf(token + n, sizeof token - n, "</w>");
-        end_ids[b] = find_token(l, token);
-        if (byte_ids[b] < 0 || end_ids[b] < 0)
+        ssize_t n = utf8proc_encode_char(printable ? b : shifted++, (utf8proc_uint8_t *)token);
+        bpe->byte_ids[b] = find_token(l, token);
+        strcpy(token + n, "</w>");
+        bpe->end_ids[b] = find_token(l, token);
+        if (bpe->byte_ids[b] < 0 || bpe->end_ids[b] < 0)
             return cdul_fail(
                 err, CDUL_ERR_INPUT,
                 "%s: not CLIP's vocabulary: no token for byte 0x%02x, alone and with </w>",
                 l->where, (unsigned)b);
     }
-    return cdul_bpe_new(byte_ids, end_ids, count, &l->tokenizer->bpe, err);
+    return CDUL_OK;
 }
 
 /* Adds the merge "left right" number `rank` (from 1). */
@@ -103,10 +93,10 @@ static cdul_status add_merge(loader *l, const char *left, const char *right, siz
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: merge %zu, '%s %s': a token of it is not in the vocabulary", l->where,
                          rank, left, right);
-    if (!cdul_bpe_add(l->tokenizer->bpe, a, b, ab))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: merge %zu, '%s %s': it is there twice", l->where,
-                         rank, left, right);
-    return CDUL_OK;
+    cdul_status status = cdul_bpe_add(&l->tokenizer->bpe, (cdul_merge){a, b, ab}, err);
+    if (status != CDUL_OK)
+        cdul_error_prefix(err, "%s: merge %zu, '%s %s'", l->where, rank, left, right);
+    return status;
 }
 
 /* "left right" in `size` bytes. */
@@ -129,7 +119,7 @@ static cdul_status add_merge_text(loader *l, const char *text, size_t size, size
 static cdul_status read_merges_json(loader *l, const cJSON *merges, cdul_error *err) {
     if (!cJSON_IsArray(merges))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: model.merges is no list", l->where);
-    cdul_status status = start_merges(l, (size_t)cJSON_GetArraySize(merges), err);
+    cdul_status status = read_bytes(l, err);
     size_t rank = 0;
     for (const cJSON *item = merges->child; status == CDUL_OK && item; item = item->next) {
         rank++;
@@ -149,9 +139,8 @@ static cdul_status read_merges_json(loader *l, const cJSON *merges, cdul_error *
 /* merges.txt: a line "#version: 0.2" (or none), then "left right" a line. */
 static cdul_status read_merges_text(loader *l, const char *text, size_t size, cdul_error *err) {
     const char *end = text + size;
-    size_t lines = 1, rank = 0;
-    for (const char *c = text; c < end; c++) lines += *c == '\n';
-    cdul_status status = start_merges(l, lines, err);
+    size_t rank = 0;
+    cdul_status status = read_bytes(l, err);
     for (const char *line = text, *stop; status == CDUL_OK && line < end; line = stop + 1) {
         stop = memchr(line, '\n', (size_t)(end - line));
         if (!stop) stop = end;
@@ -415,7 +404,7 @@ cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_e
 
 void cdul_tokenizer_close(cdul_tokenizer *tokenizer) {
     if (!tokenizer) return;
-    cdul_bpe_free(tokenizer->bpe);
+    cdul_bpe_free(&tokenizer->bpe);
     for (size_t i = 0; i < tokenizer->n_added; i++) free(tokenizer->added[i].text);
     free(tokenizer->added);
     free(tokenizer);
