@@ -283,10 +283,6 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     return CDUL_OK;
 }
 
-cdul_status cdul_encoder_patches(const cdul_encoder *e, cdul_patches *out, cdul_error *err) {
-    return cdul_dense_grid(e->vision.session, e->width, out, err);
-}
-
 /* --- Views --- */
 
 cdul_feed cdul_encoder_pixels(const cdul_encoder *e, const float *pixels, size_t rows) {
@@ -297,28 +293,19 @@ cdul_feed cdul_encoder_pixels(const cdul_encoder *e, const float *pixels, size_t
                        .dims = {(int64_t)rows, 3, (int64_t)p->height, (int64_t)p->width}};
 }
 
-static cdul_status run(cdul_encoder *e, const float *pixels, size_t n, size_t patches, float *out,
-                       cdul_error *err) {
-    const cdul_feed input = cdul_encoder_pixels(e, pixels, n);
-    return cdul_tower_run(&e->vision, &input, NULL, e->width, patches, out, err);
-}
-
-/* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view:
- * ONNX Runtime multiplies one row by another routine than many, and the last bits of a vector would
- * depend on how many images a run happens to have left. */
-static size_t least_rows(const cdul_encoder *e) { return e->vision.batch ? e->vision.batch : 2; }
-
-/* Runs n views, fewer than the least, with zeros for the others. */
-static cdul_status run_padded(cdul_encoder *e, const float *pixels, size_t n, size_t patches,
-                              float *out, cdul_error *err) {
-    const size_t rows = least_rows(e), view = 3 * e->preprocess.height * e->preprocess.width,
+/* Runs n views, where the graph takes at least `least` with zeros for the others. */
+static cdul_status run(cdul_encoder *e, const float *pixels, size_t n, size_t least, size_t patches,
+                       float *out, cdul_error *err) {
+    const size_t view = 3 * e->preprocess.height * e->preprocess.width,
                  row = (1 + patches) * e->width;
-    float *padded = calloc(rows * view, sizeof *padded),
-          *vectors = calloc(rows, row * sizeof *vectors);
+    cdul_feed input = cdul_encoder_pixels(e, pixels, n < least ? least : n);
+    if (n >= least) return cdul_tower_run(&e->vision, &input, NULL, e->width, patches, out, err);
+    float *padded = calloc(least * view, sizeof *padded),
+          *vectors = calloc(least, row * sizeof *vectors);
     cdul_status status = padded && vectors ? CDUL_OK : cdul_fail_memory(err, "batch");
     if (status == CDUL_OK) {
-        memcpy(padded, pixels, n * view * sizeof *padded);
-        status = run(e, padded, rows, patches, vectors, err);
+        input.f32 = memcpy(padded, pixels, n * view * sizeof *padded);
+        status = cdul_tower_run(&e->vision, &input, NULL, e->width, patches, vectors, err);
     }
     if (status == CDUL_OK) memcpy(out, vectors, n * row * sizeof *out);
     free(padded);
@@ -331,10 +318,13 @@ cdul_status cdul_encoder_raw_views(cdul_encoder *e, const float *pixels, size_t 
     const size_t view = 3 * e->preprocess.height * e->preprocess.width,
                  row = (1 + patches) * e->width;
     cdul_status status = make_ready(e, err);
+    /* A graph of fixed batch takes nothing less. A graph of any batch is never given a single view:
+     * ONNX Runtime multiplies one row by another routine than many, and the last bits of a vector
+     * would depend on how many images a run happens to have left. */
+    const size_t least = e->vision.batch ? e->vision.batch : 2;
     for (size_t done = 0, now; status == CDUL_OK && done < n; done += now) {
         now = n - done < e->batch ? n - done : e->batch;
-        status = (now < least_rows(e) ? run_padded : run)(e, pixels + done * view, now, patches,
-                                                          out + done * row, err);
+        status = run(e, pixels + done * view, now, least, patches, out + done * row, err);
     }
     return status;
 }

@@ -3,6 +3,8 @@
 
 #include "encoder/folder/folder.h"
 
+#define CDUL_DENSE_OUTPUT "dense_embeds" /* patch tokens, of a graph that gives them */
+
 typedef struct cdul_tower {
     cdul_session *session;
     bool borrowed; /* the session is the other tower's */

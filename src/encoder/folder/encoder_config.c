@@ -18,12 +18,25 @@ cdul_status cdul_folder_json(const char *folder, const char *name, cJSON **json,
     return cdul_path_exists(*path) ? cdul_json_read(*path, json, err) : CDUL_OK;
 }
 
-static cdul_status read_optional(const char *folder, const char *name, cJSON **json, char **path,
-                                 cdul_error *err) {
-    cdul_status status = cdul_folder_json(folder, name, json, path, err);
-    if (status == CDUL_OK && *json && !cJSON_IsObject(*json))
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected a JSON object", *path);
+/* Takes what a file says, an object or NULL, into the configuration. */
+typedef cdul_status taker(const char *folder, const cJSON *json, const char *path,
+                          cdul_encoder_config *out, cdul_error *err);
+
+static cdul_status read_file(const char *folder, const char *name, taker *take,
+                             cdul_encoder_config *out, cdul_error *err) {
+    cJSON *json = NULL;
+    char *path = NULL;
+    cdul_status status = cdul_folder_json(folder, name, &json, &path, err);
+    if (status == CDUL_OK && json && !cJSON_IsObject(json))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: expected a JSON object", path);
+    if (status == CDUL_OK) status = take(folder, json, path, out, err);
+    cJSON_Delete(json);
+    free(path);
     return status;
+}
+
+static const cJSON *member(const cJSON *object, const char *key) {
+    return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
 static cdul_status copy_string(const cJSON *json, const char *key, const char *where, char **out,
@@ -74,60 +87,47 @@ static void assume_clip(cdul_encoder_config *out) {
 }
 
 /* open_clip's description of a model: a CLIP unless it starts with a bias, as its SigLIPs do. */
-static cdul_status read_open_clip(const cJSON *model, const char *path, cdul_encoder_config *out,
+static cdul_status take_open_clip(const cJSON *model, const char *path, cdul_encoder_config *out,
                                   cdul_error *err) {
-    const cJSON *text = cJSON_GetObjectItemCaseSensitive(model, "text_cfg");
-    out->sigmoid = cJSON_GetObjectItemCaseSensitive(model, "init_logit_bias") != NULL;
+    out->sigmoid = member(model, "init_logit_bias") != NULL;
     if (!out->sigmoid) assume_clip(out);
     cdul_status status = read_count(model, "embed_dim", path, &out->projection, err);
     out->context = CLIP_CONTEXT; /* open_clip's default too */
-    if (status == CDUL_OK && cJSON_IsObject(text))
-        status = read_count(text, "context_length", path, &out->context, err);
+    if (status == CDUL_OK && cJSON_IsObject(member(model, "text_cfg")))
+        status = read_count(member(model, "text_cfg"), "context_length", path, &out->context, err);
     return status;
 }
 
 /* open_clip_config.json, where no config.json tells what model it is. */
-static cdul_status read_open_clip_config(const char *folder, cdul_encoder_config *out,
-                                         cdul_error *err) {
-    cJSON *json = NULL;
-    char *path = NULL;
-    cdul_status status = read_optional(folder, "open_clip_config.json", &json, &path, err);
-    const cJSON *model = cJSON_GetObjectItemCaseSensitive(json, "model_cfg");
-    if (status == CDUL_OK && cJSON_IsObject(model)) status = read_open_clip(model, path, out, err);
-    cJSON_Delete(json);
-    free(path);
-    return status;
+static cdul_status take_open_clip_config(const char *folder, const cJSON *json, const char *path,
+                                         cdul_encoder_config *out, cdul_error *err) {
+    (void)folder;
+    const cJSON *model = member(json, "model_cfg");
+    return cJSON_IsObject(model) ? take_open_clip(model, path, out, err) : CDUL_OK;
 }
 
-static cdul_status read_config(const char *folder, cdul_encoder_config *out, cdul_error *err) {
-    cJSON *json = NULL;
-    char *path = NULL;
-    cdul_status status = read_optional(folder, "config.json", &json, &path, err);
+static cdul_status take_config(const char *folder, const cJSON *json, const char *path,
+                               cdul_encoder_config *out, cdul_error *err) {
     /* immich's config.json is open_clip's model_cfg */
-    const cJSON *vision = cJSON_GetObjectItemCaseSensitive(json, "vision_cfg");
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "model_type");
-    if (status == CDUL_OK && !vision && !type) status = read_open_clip_config(folder, out, err);
-    if (status == CDUL_OK && json) {
-        status = copy_string(json, "model_type", path, &out->model_type, err);
-        if (status == CDUL_OK)
-            status = read_count(json, "projection_dim", path, &out->projection, err);
-        /* or siglip2, ... */
-        if (out->model_type) out->sigmoid = strncmp(out->model_type, "siglip", 6) == 0;
-        if (is_clip(out->model_type)) assume_clip(out);
-        if (status == CDUL_OK && !out->model_type && vision)
-            status = read_open_clip(json, path, out, err);
-        const cJSON *text = cJSON_GetObjectItemCaseSensitive(json, "text_config");
-        if (status == CDUL_OK && cJSON_IsObject(text))
-            status = read_count(text, "max_position_embeddings", path, &out->context, err);
-        if (!vision) vision = cJSON_GetObjectItemCaseSensitive(json, "vision_config");
-        if (!vision) vision = json; /* a vision model's own */
-        if (status == CDUL_OK)
-            status = cdul_preprocess_sides(vision, "image_size", path, &out->image_height,
-                                           &out->image_width, err);
-    }
-    cJSON_Delete(json);
-    free(path);
-    return status;
+    const cJSON *vision = member(json, "vision_cfg"), *text = member(json, "text_config");
+    cdul_status status = CDUL_OK;
+    if (!vision && !member(json, "model_type"))
+        status = read_file(folder, "open_clip_config.json", take_open_clip_config, out, err);
+    if (status != CDUL_OK || !json) return status;
+    status = copy_string(json, "model_type", path, &out->model_type, err);
+    if (status == CDUL_OK) status = read_count(json, "projection_dim", path, &out->projection, err);
+    /* or siglip2, ... */
+    if (out->model_type) out->sigmoid = strncmp(out->model_type, "siglip", 6) == 0;
+    if (is_clip(out->model_type)) assume_clip(out);
+    if (status == CDUL_OK && !out->model_type && vision)
+        status = take_open_clip(json, path, out, err);
+    if (status == CDUL_OK && cJSON_IsObject(text))
+        status = read_count(text, "max_position_embeddings", path, &out->context, err);
+    if (!vision) vision = member(json, "vision_config");
+    /* or a vision model's own */
+    return status == CDUL_OK ? cdul_preprocess_sides(vision ? vision : json, "image_size", path,
+                                                     &out->image_height, &out->image_width, err)
+                             : status;
 }
 
 cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *err) {
@@ -137,32 +137,29 @@ cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *
                      where, scale);
 }
 
-static cdul_status read_sidecar(const char *folder, cdul_encoder_config *out, cdul_error *err) {
-    cJSON *json = NULL;
-    char *path = NULL;
+/* cdul.json */
+static cdul_status take_sidecar(const char *folder, const cJSON *json, const char *path,
+                                cdul_encoder_config *out, cdul_error *err) {
     double scale = 0, bias = 0;
     bool found = false, found_bias = false;
-    cdul_status status = read_optional(folder, "cdul.json", &json, &path, err);
-    if (status == CDUL_OK && json) {
-        status = copy_string(json, "provenance", path, &out->provenance, err);
-        if (status == CDUL_OK)
-            status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
-        if (status == CDUL_OK && found) status = cdul_logit_scale_check(scale, path, err);
-        if (status == CDUL_OK)
-            status = cdul_json_number(json, "logit_bias", path, &bias, &found_bias, err);
-        if (status == CDUL_OK && found) cdul_encoder_config_scale(out, scale, "cdul.json");
-        if (status == CDUL_OK && found_bias) cdul_encoder_config_bias(out, bias, "cdul.json");
-    }
-    cJSON_Delete(json);
-    free(path);
+    (void)folder;
+    if (!json) return CDUL_OK;
+    cdul_status status = copy_string(json, "provenance", path, &out->provenance, err);
+    if (status == CDUL_OK)
+        status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
+    if (status == CDUL_OK && found) status = cdul_logit_scale_check(scale, path, err);
+    if (status == CDUL_OK)
+        status = cdul_json_number(json, "logit_bias", path, &bias, &found_bias, err);
+    if (status == CDUL_OK && found) cdul_encoder_config_scale(out, scale, "cdul.json");
+    if (status == CDUL_OK && found_bias) cdul_encoder_config_bias(out, bias, "cdul.json");
     return status;
 }
 
 cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out,
                                      cdul_error *err) {
     *out = (cdul_encoder_config){0};
-    cdul_status status = read_config(folder, out, err);
-    if (status == CDUL_OK) status = read_sidecar(folder, out, err);
+    cdul_status status = read_file(folder, "config.json", take_config, out, err);
+    if (status == CDUL_OK) status = read_file(folder, "cdul.json", take_sidecar, out, err);
     if (status != CDUL_OK) cdul_encoder_config_free(out);
     return status;
 }

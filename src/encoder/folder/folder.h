@@ -96,14 +96,6 @@ cdul_status cdul_preprocess_read(const char *folder, const cdul_input_size *know
 cdul_status cdul_preprocess_sides(const struct cJSON *object, const char *key, const char *where,
                                   size_t *height, size_t *width, cdul_error *err) CDUL_MUST_CHECK;
 
-/* --- Patch tokens of a graph with dense output (dense_grid.c) --- */
-
-#define CDUL_DENSE_OUTPUT "dense_embeds"
-
-/* As cdul_encoder_patches, of an image tower of embedding width D. */
-cdul_status cdul_dense_grid(const cdul_session *session, size_t width, cdul_patches *out,
-                            cdul_error *err) CDUL_MUST_CHECK;
-
 /* --- Class vectors that were made elsewhere: text.safetensors (text_file.c) --- */
 
 /* `text` gets `rows` zeroed vectors. */

@@ -1,8 +1,7 @@
 /* The grid of patch tokens that a graph with dense output says it has. */
-#include "encoder/folder/folder.h"
+#include "encoder/encoder_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define MAX_PATCHES 4096 /* as many as crops: a ViT-L/14 at 896 pixels */
 
@@ -20,8 +19,9 @@ static bool read_grid(const char *text, cdul_patches *out) {
     return sides[0] * sides[1] <= MAX_PATCHES;
 }
 
-cdul_status cdul_dense_grid(const cdul_session *session, size_t width, cdul_patches *out,
-                            cdul_error *err) {
+cdul_status cdul_encoder_patches(const cdul_encoder *e, cdul_patches *out, cdul_error *err) {
+    const cdul_session *session = e->vision.session;
+    const size_t width = e->width;
     const char *path = cdul_session_path(session);
     const char *grid = cdul_session_metadata(session, "dense_grid");
     const cdul_port *port = cdul_session_output(session, CDUL_DENSE_OUTPUT);
