@@ -198,8 +198,8 @@ cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
     const cdul_encoder_config *config = &e->config;
     return (cdul_encoder_score){.sigmoid = config->sigmoid,
                                 .assumed = config->scale_assumed,
-                                .temperature = config->has_scale ? exp(-config->logit_scale) : NAN,
-                                .bias = config->has_bias ? config->logit_bias : NAN};
+                                .temperature = exp(-config->logit_scale),
+                                .bias = config->logit_bias};
 }
 
 /* Class vectors that lie in the folder; `none` is said if there are not any. */
@@ -269,12 +269,12 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
     cdul_encoder_score score = cdul_encoder_score_of(e);
     fprintf(stream, "scores:      %s\n",
             score.sigmoid ? "sigmoid(cos / T + bias)" : "softmax(cos / T)");
-    if (e->config.has_scale)
-        fprintf(stream, "temperature: %g, logit_scale %g (%s)\n", exp(-e->config.logit_scale),
+    if (!isnan(score.temperature))
+        fprintf(stream, "temperature: %g, logit_scale %g (%s)\n", score.temperature,
                 e->config.logit_scale, e->config.scale_source);
     else
         fprintf(stream, "temperature: not known: give --temperature\n");
-    if (score.sigmoid && e->config.has_bias)
+    if (score.sigmoid && !isnan(score.bias))
         fprintf(stream, "bias:        %g (%s)\n", score.bias, e->config.bias_source);
     else if (score.sigmoid)
         fprintf(stream, "bias:        not known: give --bias\n");

@@ -96,27 +96,44 @@ static double to_four_digits(double x) { return round(x * 1e4) / 1e4; }
 /* A logit that is no multiple of the cosine, or of one that does not grow with it, tells
  * nothing. */
 static cdul_status solve(cdul_encoder *e, cdul_error *err) {
-    static const char source[] = "solved from the graph's logits_per_image";
     pair pairs[PAIRS];
     double factor = 0, bias = 0;
     cdul_status status = run_pairs(e, pairs, err);
     if (status != CDUL_OK) return status;
-    if (fit(pairs, true, &factor, &bias) <= MISFIT && factor > 0) {
-        cdul_encoder_config_scale(&e->config, to_four_digits(log(factor)), source);
-    } else if (fit(pairs, false, &factor, &bias) <= MISFIT && factor > 0) {
-        cdul_encoder_config_scale(&e->config, to_four_digits(log(factor)), source);
-        cdul_encoder_config_bias(&e->config, to_four_digits(bias), source);
-    }
+    const bool no_bias = fit(pairs, true, &factor, &bias) <= MISFIT && factor > 0;
+    if (no_bias || (fit(pairs, false, &factor, &bias) <= MISFIT && factor > 0))
+        cdul_encoder_config_score(&e->config, to_four_digits(log(factor)),
+                                  no_bias ? NAN : to_four_digits(bias),
+                                  "solved from the graph's logits_per_image");
+    return CDUL_OK;
+}
+
+/* NAN: the graph's metadata do not say it. */
+static cdul_status read_property(const cdul_session *session, const char *key, double *out,
+                                 cdul_error *err) {
+    const char *text = cdul_session_metadata(session, key);
+    char *end = NULL;
+    *out = NAN;
+    if (!text) return CDUL_OK;
+    *out = strtod(text, &end);
+    if (end == text || *end || !isfinite(*out))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata %s is '%s', expected a number",
+                         cdul_session_path(session), key, text);
     return CDUL_OK;
 }
 
 cdul_status cdul_scale_from_graph(cdul_encoder *e, cdul_error *err) {
-    bool found = false;
-    if (e->config.has_scale && !e->config.scale_assumed) return CDUL_OK;
-    cdul_status status = cdul_encoder_config_metadata(&e->config, e->vision.session, &found, err);
-    if (status != CDUL_OK || found || !e->vision.both) return status;
-    const cdul_port *logits = cdul_session_output(e->vision.session, "logits_per_image");
-    bool usable =
-        logits && logits->rank == 2 && cdul_session_output(e->vision.session, "text_embeds");
+    const cdul_session *session = e->vision.session;
+    double scale = NAN, bias = NAN;
+    if (!isnan(e->config.logit_scale) && !e->config.scale_assumed) return CDUL_OK;
+    cdul_status status = read_property(session, "logit_scale", &scale, err);
+    if (status == CDUL_OK) status = read_property(session, "logit_bias", &bias, err);
+    if (status == CDUL_OK && !isnan(scale))
+        status = cdul_logit_scale_check(scale, cdul_session_path(session), err);
+    if (status != CDUL_OK) return status;
+    cdul_encoder_config_score(&e->config, scale, bias, "the graph's metadata");
+    if (!isnan(scale) || !e->vision.both) return CDUL_OK;
+    const cdul_port *logits = cdul_session_output(session, "logits_per_image");
+    bool usable = logits && logits->rank == 2 && cdul_session_output(session, "text_embeds");
     return usable ? solve(e, err) : CDUL_OK;
 }

@@ -67,22 +67,23 @@ static bool is_clip(const char *model_type) {
            (strcmp(model_type, "clip") == 0 || strcmp(model_type, "chinese_clip") == 0);
 }
 
-void cdul_encoder_config_scale(cdul_encoder_config *config, double scale, const char *source) {
-    config->has_scale = true;
-    config->scale_assumed = false;
-    config->logit_scale = scale;
-    config->scale_source = source;
-}
-
-void cdul_encoder_config_bias(cdul_encoder_config *config, double bias, const char *source) {
-    config->has_bias = config->sigmoid = true;
-    config->logit_bias = bias;
-    config->bias_source = source;
+void cdul_encoder_config_score(cdul_encoder_config *config, double scale, double bias,
+                               const char *source) {
+    if (!isnan(scale)) {
+        config->logit_scale = scale;
+        config->scale_assumed = false;
+        config->scale_source = source;
+    }
+    if (!isnan(bias)) {
+        config->sigmoid = true;
+        config->logit_bias = bias;
+        config->bias_source = source;
+    }
 }
 
 static void assume_clip(cdul_encoder_config *out) {
     out->context = CLIP_CONTEXT;
-    cdul_encoder_config_scale(out, log(CLIP_FINAL_SCALE), "where CLIP's training ends");
+    cdul_encoder_config_score(out, log(CLIP_FINAL_SCALE), NAN, "where CLIP's training ends");
     out->scale_assumed = true;
 }
 
@@ -140,54 +141,25 @@ cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *
 /* cdul.json */
 static cdul_status take_sidecar(const char *folder, const cJSON *json, const char *path,
                                 cdul_encoder_config *out, cdul_error *err) {
-    double scale = 0, bias = 0;
-    bool found = false, found_bias = false;
+    double scale = NAN, bias = NAN;
+    bool found = false;
     (void)folder;
     if (!json) return CDUL_OK;
     cdul_status status = copy_string(json, "provenance", path, &out->provenance, err);
     if (status == CDUL_OK)
         status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
     if (status == CDUL_OK && found) status = cdul_logit_scale_check(scale, path, err);
-    if (status == CDUL_OK)
-        status = cdul_json_number(json, "logit_bias", path, &bias, &found_bias, err);
-    if (status == CDUL_OK && found) cdul_encoder_config_scale(out, scale, "cdul.json");
-    if (status == CDUL_OK && found_bias) cdul_encoder_config_bias(out, bias, "cdul.json");
+    if (status == CDUL_OK) status = cdul_json_number(json, "logit_bias", path, &bias, &found, err);
+    if (status == CDUL_OK) cdul_encoder_config_score(out, scale, bias, "cdul.json");
     return status;
 }
 
 cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out,
                                      cdul_error *err) {
-    *out = (cdul_encoder_config){0};
+    *out = (cdul_encoder_config){.logit_scale = NAN, .logit_bias = NAN};
     cdul_status status = read_file(folder, "config.json", take_config, out, err);
     if (status == CDUL_OK) status = read_file(folder, "cdul.json", take_sidecar, out, err);
     if (status != CDUL_OK) cdul_encoder_config_free(out);
-    return status;
-}
-
-static cdul_status read_property(const cdul_session *session, const char *key, double *out,
-                                 bool *found, cdul_error *err) {
-    const char *text = cdul_session_metadata(session, key);
-    char *end = NULL;
-    *found = text != NULL;
-    if (!text) return CDUL_OK;
-    *out = strtod(text, &end);
-    if (end == text || *end || !isfinite(*out))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata %s is '%s', expected a number",
-                         cdul_session_path(session), key, text);
-    return CDUL_OK;
-}
-
-cdul_status cdul_encoder_config_metadata(cdul_encoder_config *config, const cdul_session *session,
-                                         bool *found, cdul_error *err) {
-    static const char source[] = "the graph's metadata";
-    double scale = 0, bias = 0;
-    bool has_bias = false;
-    cdul_status status = read_property(session, "logit_scale", &scale, found, err);
-    if (status == CDUL_OK) status = read_property(session, "logit_bias", &bias, &has_bias, err);
-    if (status == CDUL_OK && *found)
-        status = cdul_logit_scale_check(scale, cdul_session_path(session), err);
-    if (status == CDUL_OK && *found) cdul_encoder_config_scale(config, scale, source);
-    if (status == CDUL_OK && has_bias) cdul_encoder_config_bias(config, bias, source);
     return status;
 }
 

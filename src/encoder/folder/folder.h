@@ -46,13 +46,11 @@ typedef struct cdul_encoder_config {
     size_t projection; /* projection_dim, 0 if not said */
     size_t image_height, image_width; /* image_size of vision_config, 0 if not said */
     size_t context; /* text_config.max_position_embeddings; CLIP's 77; 0 if not known */
-    bool has_scale; /* logit_scale is known */
+    double logit_scale; /* exponent: cosines are multiplied by exp(logit_scale); NAN: not known */
     bool scale_assumed; /* only because CLIPs end there: whoever knows it replaces it */
-    double logit_scale; /* exponent: cosines are multiplied by exp(logit_scale) */
     const char *scale_source;
     bool sigmoid; /* trained with a sigmoid and a bias, known or not: SigLIP */
-    bool has_bias; /* logit_bias is known */
-    double logit_bias;
+    double logit_bias; /* NAN: not known */
     const char *bias_source;
     char *provenance; /* cdul.json's, or NULL */
 } cdul_encoder_config;
@@ -61,13 +59,10 @@ cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *ou
                                      cdul_error *err) CDUL_MUST_CHECK;
 void cdul_encoder_config_free(cdul_encoder_config *config);
 
-/* Both with where the number is from, a literal. A bias makes scores a sigmoid's. */
-void cdul_encoder_config_scale(cdul_encoder_config *config, double scale, const char *source);
-void cdul_encoder_config_bias(cdul_encoder_config *config, double bias, const char *source);
-/* Takes both from the metadata of the image tower's graph: `logit_scale`, an exponent, and
- * `logit_bias`. *found: the first is there. Metadata that is no number is CDUL_ERR_INPUT. */
-cdul_status cdul_encoder_config_metadata(cdul_encoder_config *config, const cdul_session *session,
-                                         bool *found, cdul_error *err) CDUL_MUST_CHECK;
+/* Replaces what is not NAN; `source`, a literal: where it is from. A bias makes scores a
+ * sigmoid's. */
+void cdul_encoder_config_score(cdul_encoder_config *config, double scale, double bias,
+                               const char *source);
 /* A factor, such as 100, written where its logarithm belongs would make every label 0 or 1:
  * CDUL_ERR_INPUT. */
 cdul_status cdul_logit_scale_check(double scale, const char *where,
