@@ -14,6 +14,8 @@
 #define CLIP_PATTERN  "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
 #define CLIP_LITERALS "<\\|startoftext\\|>|<\\|endoftext\\|>|"
 
+#define SPECIALS 3
+
 /* The vocabulary while a tokenizer is made. */
 typedef struct loader {
     cdul_tokenizer *tokenizer;
@@ -21,11 +23,15 @@ typedef struct loader {
     cdul_strings tokens;
     int32_t *ids; /* [tokens.count] */
     cdul_index *index;
-    char *start, *end, *padding; /* texts of the special tokens; padding NULL = end */
+    char *special[SPECIALS]; /* texts of the start, end and padding tokens, where files say them */
     bool foreign; /* see cdul_tokenizer_open_or_tell */
 } loader;
 
 /* --- Vocabulary and merges --- */
+
+static const cJSON *member(const cJSON *object, const char *key) {
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
 
 /* Id of a token, -1 if there is none. */
 static int32_t find_token(const loader *l, const char *text) {
@@ -198,7 +204,7 @@ static cdul_status read_added(loader *l, const cJSON *list, cdul_error *err) {
             status = cdul_json_bool(item, unsupported[i], l->where, &on, &found, err);
         if (status != CDUL_OK) return status;
         l->foreign = on;
-        if (on || !*text || !id_of(cJSON_GetObjectItemCaseSensitive(item, "id"), &id))
+        if (on || !*text || !id_of(member(item, "id"), &id))
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: added token '%s': empty, without an id, or with single_word, "
                              "lstrip or rstrip, which are not supported",
@@ -208,62 +214,51 @@ static cdul_status read_added(loader *l, const cJSON *list, cdul_error *err) {
     return status;
 }
 
-/* A special token in tokenizer_config.json or special_tokens_map.json: a string, or an object with
- * content. */
-static cdul_status read_special(const cJSON *json, const char *key, const char *where, char **out,
-                                cdul_error *err) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    if (cJSON_IsObject(item)) item = cJSON_GetObjectItemCaseSensitive(item, "content");
-    if (*out || !item || cJSON_IsNull(item)) return CDUL_OK;
-    if (!cJSON_IsString(item) || !*item->valuestring)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not a token's text", where, key);
-    *out = strdup(item->valuestring);
-    return *out ? CDUL_OK : cdul_fail_memory(err, "special tokens");
-}
-
+/* The special tokens in tokenizer_config.json or special_tokens_map.json: each a string, or an
+ * object with content. The first file that has one counts. */
 static cdul_status read_special_file(loader *l, const char *folder, const char *name,
                                      cdul_error *err) {
+    static const char *const keys[SPECIALS] = {"bos_token", "eos_token", "pad_token"};
     char *path = cdul_path_join(folder, name);
     cJSON *json = NULL;
     if (!path) return cdul_fail_memory(err, "path");
     cdul_status status = cdul_path_exists(path) ? cdul_json_read(path, &json, err) : CDUL_OK;
-    if (status == CDUL_OK) status = read_special(json, "bos_token", path, &l->start, err);
-    if (status == CDUL_OK) status = read_special(json, "eos_token", path, &l->end, err);
-    if (status == CDUL_OK) status = read_special(json, "pad_token", path, &l->padding, err);
+    for (size_t i = 0; status == CDUL_OK && i < SPECIALS; i++) {
+        const cJSON *item = member(json, keys[i]);
+        if (cJSON_IsObject(item)) item = member(item, "content");
+        if (l->special[i] || !item || cJSON_IsNull(item)) continue;
+        if (!cJSON_IsString(item) || !*item->valuestring)
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %s is not a token's text", path, keys[i]);
+        else if (!(l->special[i] = strdup(item->valuestring)))
+            status = cdul_fail_memory(err, "special tokens");
+    }
     cJSON_Delete(json);
     free(path);
     return status;
 }
 
-/* Id of a special token, which from then on is looked for in texts, as transformers does. */
-static cdul_status place_special(loader *l, const char *text, int32_t *id, cdul_error *err) {
-    *id = find_token(l, text);
-    for (size_t i = 0; i < l->tokenizer->n_added; i++)
-        if (strcmp(l->tokenizer->added[i].text, text) == 0) *id = l->tokenizer->added[i].id;
-    if (*id < 0)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: no special token '%s' in the vocabulary",
-                         l->where, text);
-    return add_token(l, text, *id, false, err);
-}
-
+/* Ids of the special tokens, which from then on are looked for in texts, as transformers does. */
 static cdul_status read_specials(loader *l, const char *folder, cdul_error *err) {
     cdul_tokenizer *t = l->tokenizer;
+    int32_t *const ids[SPECIALS] = {&t->start, &t->end, &t->padding};
     cdul_status status = read_special_file(l, folder, "tokenizer_config.json", err);
     if (status == CDUL_OK) status = read_special_file(l, folder, "special_tokens_map.json", err);
-    const char *start = l->start ? l->start : "<|startoftext|>";
-    const char *end = l->end ? l->end : "<|endoftext|>";
-    if (status == CDUL_OK) status = place_special(l, start, &t->start, err);
-    if (status == CDUL_OK) status = place_special(l, end, &t->end, err);
-    if (status == CDUL_OK)
-        status = place_special(l, l->padding ? l->padding : end, &t->padding, err);
+    const char *end = l->special[1] ? l->special[1] : "<|endoftext|>";
+    const char *const defaults[SPECIALS] = {"<|startoftext|>", end, end};
+    for (size_t k = 0; status == CDUL_OK && k < SPECIALS; k++) {
+        const char *text = l->special[k] ? l->special[k] : defaults[k];
+        *ids[k] = find_token(l, text);
+        for (size_t i = 0; i < t->n_added; i++)
+            if (strcmp(t->added[i].text, text) == 0) *ids[k] = t->added[i].id;
+        status = *ids[k] >= 0
+                     ? add_token(l, text, *ids[k], false, err)
+                     : cdul_fail(err, CDUL_ERR_INPUT, "%s: no special token '%s' in the vocabulary",
+                                 l->where, text);
+    }
     return status;
 }
 
 /* --- tokenizer.json: is it CLIP's? --- */
-
-static const cJSON *member(const cJSON *object, const char *key) {
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
 
 /* The text of a member, "" if it is no string. */
 static const char *text_of(const cJSON *object, const char *key) {
@@ -388,9 +383,7 @@ cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out
     cdul_index_free(l.index);
     cdul_strings_free(&l.tokens);
     free(l.ids);
-    free(l.start);
-    free(l.end);
-    free(l.padding);
+    for (size_t i = 0; i < SPECIALS; i++) free(l.special[i]);
     free(single);
     free(vocab);
     free(merges);
