@@ -133,9 +133,7 @@ static cdul_status allocate_rows(const cdul_classes *classes, size_t width, cdul
     for (size_t c = 0; c < count; c++) rows += by_word ? classes->words[c].count : 1;
     out->background = classes->background;
     cdul_status status = cdul_strings_copy(&classes->names, &out->classes, err);
-    if (status == CDUL_OK) status = cdul_text_allocate(out, rows, width, err);
-    if (status == CDUL_OK && by_word && !(out->class_of = calloc(rows, sizeof *out->class_of)))
-        status = cdul_fail_memory(err, "class vectors");
+    if (status == CDUL_OK) status = cdul_text_allocate(out, rows, width, by_word, err);
     for (size_t c = 0; out->class_of && c < count; c++)
         for (size_t w = 0; w < classes->words[c].count; w++) out->class_of[row++] = c;
     return status;
@@ -169,17 +167,22 @@ static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *cl
 
 /* --- Choosing --- */
 
-/* `inside`: text.safetensors of the folder, if there is one. */
+/* By the text tower, or else from text.safetensors. */
 static cdul_status text_from_folder(const cdul_encoder *e, const cdul_classes *classes,
-                                    const cdul_strings *templates, const char *inside,
-                                    cdul_text *out, cdul_error *err) {
+                                    const cdul_strings *templates, cdul_text *out,
+                                    cdul_error *err) {
     bool foreign = false;
     cdul_status status = CDUL_OK;
     if (e->layout.text && classes && classes->names.count > classes->background) {
         status = text_from_tower(e, classes, templates, out, &foreign, err);
         if (!foreign) return status;
     }
-    if (cdul_path_exists(inside)) return cdul_text_choose(inside, classes, e->width, out, err);
+    char *inside = cdul_path_join(e->folder, "text.safetensors");
+    if (!inside) return cdul_fail_memory(err, "path");
+    const bool there = cdul_path_exists(inside);
+    if (there) status = cdul_text_choose(inside, classes, e->width, out, err);
+    free(inside);
+    if (there) return status;
     if (foreign) {
         const cdul_error why = err ? *err : (cdul_error){{0}};
         return cdul_fail(err, status, "%s; " CDUL_TEXT_ADVICE, why.message);
@@ -197,15 +200,8 @@ cdul_status cdul_encoder_text(cdul_encoder *e, const cdul_classes *classes,
                               const cdul_strings *templates, const char *text_path, cdul_text *out,
                               cdul_error *err) {
     *out = (cdul_text){.logit_scale = NAN, .logit_bias = NAN};
-    char *inside = cdul_path_join(e->folder, "text.safetensors");
-    cdul_status status;
-    if (!inside)
-        status = cdul_fail_memory(err, "path");
-    else if (text_path)
-        status = cdul_text_choose(text_path, classes, e->width, out, err);
-    else
-        status = text_from_folder(e, classes, templates, inside, out, err);
-    free(inside);
+    cdul_status status = text_path ? cdul_text_choose(text_path, classes, e->width, out, err)
+                                   : text_from_folder(e, classes, templates, out, err);
     if (status != CDUL_OK) cdul_text_free(out);
     return status;
 }

@@ -93,8 +93,8 @@ cdul_status cdul_preprocess_sides(const struct cJSON *object, const char *key, c
 
 /* --- Class vectors that were made elsewhere: text.safetensors (text_file.c) --- */
 
-/* `text` gets `rows` zeroed vectors. */
-cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width,
+/* `text` gets `rows` zeroed vectors, and with `by_word` class_of. */
+cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width, bool by_word,
                                cdul_error *err) CDUL_MUST_CHECK;
 /* The name that a row belongs to. */
 const char *cdul_text_class(const cdul_text *text, size_t row);

@@ -16,11 +16,14 @@ bool cdul_unit(float *vector, size_t width) {
     return true;
 }
 
-cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width, cdul_error *err) {
+cdul_status cdul_text_allocate(cdul_text *text, size_t rows, size_t width, bool by_word,
+                               cdul_error *err) {
     text->rows = rows;
     text->width = width;
     text->vectors = calloc(rows ? rows : 1, width * sizeof *text->vectors);
-    return text->vectors ? CDUL_OK : cdul_fail_memory(err, "class vectors");
+    if (by_word) text->class_of = calloc(rows ? rows : 1, sizeof *text->class_of);
+    return text->vectors && (text->class_of || !by_word) ? CDUL_OK
+                                                         : cdul_fail_memory(err, "class vectors");
 }
 
 /* A number in the file's metadata; NAN if it has none. */
@@ -87,7 +90,7 @@ static cdul_status read_vectors(const cdul_safetensors *file, const char *path, 
     cdul_tensor_view view;
     size_t shape[2] = {out->rows, 0};
     cdul_status status = cdul_safetensors_expect(file, "text_embeds", 2, shape, &view, err);
-    if (status == CDUL_OK) status = cdul_text_allocate(out, shape[0], shape[1], err);
+    if (status == CDUL_OK) status = cdul_text_allocate(out, shape[0], shape[1], false, err);
     if (status == CDUL_OK) cdul_tensor_to_f32(&view, 0, view.elements, out->vectors);
     for (size_t r = 0; status == CDUL_OK && r < out->rows; r++)
         if (!cdul_unit(out->vectors + r * out->width, out->width))
@@ -164,43 +167,32 @@ static size_t *starts_of(const cdul_text *text) {
     return starts;
 }
 
-/* Positions in `all` of out's names, and how many rows they have. */
-static cdul_status find_names(const cdul_text *all, const size_t *starts, const cdul_strings *names,
-                              const char *path, size_t *where, size_t *rows, cdul_error *err) {
-    cdul_index *index = NULL;
-    cdul_status status = cdul_index_new(&all->classes, &index, err);
-    *rows = 0;
-    for (size_t c = 0; status == CDUL_OK && c < names->count; c++) {
-        where[c] = cdul_index_find(index, names->items[c]);
-        if (where[c] == CDUL_NOT_FOUND)
-            status = fail_missing(all, names->items[c], path, err);
-        else
-            *rows += starts[where[c] + 1] - starts[where[c]];
-    }
-    cdul_index_free(index);
-    return status;
-}
-
 /* Gives out's names their rows of `all`. */
 static cdul_status copy_rows(const cdul_text *all, const char *path, cdul_text *out,
                              cdul_error *err) {
-    size_t count = out->classes.count, width = all->width, rows = 0, row = 0;
-    size_t *starts = starts_of(all), *where = calloc(count + 1, sizeof *where);
-    cdul_status status = starts && where
-                             ? find_names(all, starts, &out->classes, path, where, &rows, err)
-                             : cdul_fail_memory(err, "class vectors");
-    if (status == CDUL_OK) status = cdul_text_allocate(out, rows, width, err);
-    if (status == CDUL_OK && all->class_of &&
-        !(out->class_of = calloc(rows + 1, sizeof *out->class_of)))
-        status = cdul_fail_memory(err, "class vectors");
-    for (size_t c = 0; status == CDUL_OK && c < count; c++)
-        for (size_t r = starts[where[c]]; r < starts[where[c] + 1]; r++, row++) {
+    const cdul_strings *names = &out->classes;
+    cdul_index *index = NULL;
+    size_t rows = 0, row = 0, width = all->width, *starts = starts_of(all);
+    cdul_status status = starts ? cdul_index_new(&all->classes, &index, err)
+                                : cdul_fail_memory(err, "class vectors");
+    for (size_t c = 0; status == CDUL_OK && c < names->count; c++) {
+        size_t at = cdul_index_find(index, names->items[c]);
+        if (at == CDUL_NOT_FOUND)
+            status = fail_missing(all, names->items[c], path, err);
+        else
+            rows += starts[at + 1] - starts[at];
+    }
+    if (status == CDUL_OK) status = cdul_text_allocate(out, rows, width, all->class_of, err);
+    for (size_t c = 0; status == CDUL_OK && c < names->count; c++) {
+        size_t at = cdul_index_find(index, names->items[c]);
+        for (size_t r = starts[at]; r < starts[at + 1]; r++, row++) {
             memcpy(out->vectors + row * width, all->vectors + r * width,
                    width * sizeof *out->vectors);
             if (out->class_of) out->class_of[row] = c;
         }
+    }
+    cdul_index_free(index);
     free(starts);
-    free(where);
     return status;
 }
 
