@@ -202,43 +202,6 @@ cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *e) {
                                 .bias = config->logit_bias};
 }
 
-/* Class vectors that lie in the folder; `none` is said if there are not any. */
-static cdul_status describe_text_file(const cdul_encoder *e, const char *none, FILE *stream,
-                                      cdul_error *err) {
-    char *path = cdul_path_join(e->folder, "text.safetensors");
-    if (!path) return cdul_fail_memory(err, "path");
-    fprintf(stream, "text:        %s\n", cdul_path_exists(path) ? "text.safetensors" : none);
-    free(path);
-    return CDUL_OK;
-}
-
-static cdul_status describe_text(const cdul_encoder *e, FILE *stream, cdul_error *err) {
-    cdul_text_tower text;
-    cdul_error why;
-    char port[160];
-    if (!e->layout.text)
-        return describe_text_file(e, "none: give class vectors with --text", stream, err);
-    fprintf(stream, "text tower:  %s%s\n", e->layout.text,
-            e->vision.both ? " (the same graph)" : "");
-    /* class vectors made elsewhere do without it */
-    if (cdul_text_tower_open(e, &text, &why) != CDUL_OK) {
-        fprintf(stream, "  cannot be used: %s\n", why.message);
-        return text.foreign ? describe_text_file(e, CDUL_TEXT_ADVICE, stream, err) : CDUL_OK;
-    }
-    fprintf(stream, "  input:     %s%s%s%s\n",
-            cdul_port_describe(text.tower.input, port, sizeof port),
-            text.tower.mask ? " and attention_mask" : "",
-            text.tower.token_types ? " and token_type_ids" : "",
-            text.tower.positions ? " and position_ids" : "");
-    fprintf(stream, "  output:    %s (%s)\n",
-            cdul_port_describe(text.tower.output, port, sizeof port), text.tower.chosen);
-    fprintf(stream, "  runs on:   %s\n", cdul_session_placement(text.tower.session));
-    fprintf(stream, "  tokenizer: CLIP BPE, %zu tokens, context %zu\n",
-            cdul_tokenizer_size(text.tokenizer), text.context);
-    cdul_text_tower_close(&text);
-    return CDUL_OK;
-}
-
 cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err) {
     char port[160], settings[256];
     cdul_preprocess_text(&e->preprocess, settings, sizeof settings);
@@ -264,7 +227,7 @@ cdul_status cdul_encoder_describe(cdul_encoder *e, FILE *stream, cdul_error *err
         fprintf(stream, "  patches:   none: %s\n", why.message);
     fprintf(stream, "  pictures:  %s\n", settings);
     fprintf(stream, "  runs on:   %s\n", cdul_encoder_placement(e));
-    cdul_status status = describe_text(e, stream, err);
+    cdul_status status = cdul_text_describe(e, stream, err);
     if (status != CDUL_OK) return status;
     cdul_encoder_score score = cdul_encoder_score_of(e);
     fprintf(stream, "scores:      %s\n",

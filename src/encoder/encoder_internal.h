@@ -32,23 +32,9 @@ cdul_feed cdul_encoder_pixels(const cdul_encoder *encoder, const float *pixels, 
 cdul_status cdul_encoder_raw_views(cdul_encoder *encoder, const float *pixels, size_t n,
                                    size_t patches, float *out, cdul_error *err) CDUL_MUST_CHECK;
 
-/* The text tower, its tokenizer and its sizes, open. */
-typedef struct cdul_text_tower {
-    cdul_tower tower;
-    cdul_tokenizer *tokenizer;
-    size_t context; /* L */
-    size_t batch; /* prompts in one run */
-    bool foreign; /* after a failure: for its tokenizer, which is of a kind that is not read here */
-} cdul_text_tower;
-
-/* `encoder` must have a text graph. On failure all but `foreign` is empty. */
-cdul_status cdul_text_tower_open(const cdul_encoder *encoder, cdul_text_tower *out,
-                                 cdul_error *err) CDUL_MUST_CHECK;
-void cdul_text_tower_close(cdul_text_tower *text);
-
-/* What helps where the tokenizer is of a kind that is not read here. */
-#define CDUL_TEXT_ADVICE                                                                           \
-    "make text.safetensors in the folder with embed_text.py of cdul's sources: docs/encoders.md"
+/* What cdul_encoder_describe says of the text tower, or of what stands in for it. */
+cdul_status cdul_text_describe(const cdul_encoder *encoder, FILE *stream,
+                               cdul_error *err) CDUL_MUST_CHECK;
 
 /* Fills e->config's scale and bias if cdul.json did not: from the metadata of the image tower's
  * graph; else, if a graph of both towers has the output `logits_per_image` = exp(scale) cos + bias,

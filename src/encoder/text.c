@@ -10,50 +10,96 @@
 
 #define PROMPT_BATCH 32 /* prompts in one run of a text tower that takes any number */
 
+/* What helps where the tokenizer is of a kind that is not read here. */
+#define ADVICE                                                                                     \
+    "make text.safetensors in the folder with embed_text.py of cdul's sources: docs/encoders.md"
+
 /* --- The text tower --- */
 
-cdul_status cdul_text_tower_open(const cdul_encoder *e, cdul_text_tower *out, cdul_error *err) {
-    *out = (cdul_text_tower){0};
-    bool foreign = false;
+/* With its tokenizer and its sizes, open. */
+typedef struct text_tower {
+    cdul_tower tower;
+    cdul_tokenizer *tokenizer;
+    size_t context; /* L */
+    size_t batch; /* prompts in one run */
+    bool foreign; /* after a failure: for its tokenizer, which is of a kind that is not read here */
+} text_tower;
+
+static void close_tower(text_tower *text) {
+    cdul_tower_close(&text->tower);
+    cdul_tokenizer_close(text->tokenizer);
+}
+
+/* `e` must have a text graph. Close after a failure as well. */
+static cdul_status open_tower(const cdul_encoder *e, text_tower *out, cdul_error *err) {
+    *out = (text_tower){0};
     cdul_status status =
-        cdul_tokenizer_open_or_tell(e->layout.tokenizer, &out->tokenizer, &foreign, err);
+        cdul_tokenizer_open_or_tell(e->layout.tokenizer, &out->tokenizer, &out->foreign, err);
     if (status == CDUL_OK)
         status = cdul_tower_open_text(&out->tower, &e->vision, e->layout.text, &e->session,
                                       &e->config, err);
     if (status == CDUL_OK && out->tower.both)
         status =
             cdul_tower_fill_other(&out->tower, e->preprocess.height, e->preprocess.width, 0, err);
-    if (status == CDUL_OK) {
-        int64_t length = out->tower.input->dims[1], width = out->tower.output->dims[1];
-        out->context = length > 0 ? (size_t)length : e->config.context;
-        out->batch = out->tower.batch ? out->tower.batch : PROMPT_BATCH;
-        if (out->context < 3)
-            status =
-                cdul_fail(err, CDUL_ERR_INPUT,
-                          "%s: the length of the token sequence is not known: it is free in the "
-                          "graph, and config.json has no text_config.max_position_embeddings",
-                          e->folder);
-        else if (width > 0 && (size_t)width != e->width)
-            status = cdul_fail(
-                err, CDUL_ERR_INPUT,
-                "%s: %s is %zu wide, the text tower's %s %zu: an export lacks the projection",
-                cdul_session_path(e->vision.session), e->vision.output->name, e->width,
-                out->tower.output->name, (size_t)width);
-    }
-    if (status != CDUL_OK) cdul_text_tower_close(out);
-    out->foreign = foreign;
-    return status;
+    if (status != CDUL_OK) return status;
+    int64_t length = out->tower.input->dims[1], width = out->tower.output->dims[1];
+    out->context = length > 0 ? (size_t)length : e->config.context;
+    out->batch = out->tower.batch ? out->tower.batch : PROMPT_BATCH;
+    if (out->context < 3)
+        return cdul_fail(err, CDUL_ERR_INPUT,
+                         "%s: the length of the token sequence is not known: it is free in the "
+                         "graph, and config.json has no text_config.max_position_embeddings",
+                         e->folder);
+    if (width > 0 && (size_t)width != e->width)
+        return cdul_fail(
+            err, CDUL_ERR_INPUT,
+            "%s: %s is %zu wide, the text tower's %s %zu: an export lacks the projection",
+            cdul_session_path(e->vision.session), e->vision.output->name, e->width,
+            out->tower.output->name, (size_t)width);
+    return CDUL_OK;
 }
 
-void cdul_text_tower_close(cdul_text_tower *text) {
-    cdul_tower_close(&text->tower);
-    cdul_tokenizer_close(text->tokenizer);
-    *text = (cdul_text_tower){0};
+/* Class vectors that lie in the folder; `none` is said if there are not any. */
+static cdul_status describe_text_file(const cdul_encoder *e, const char *none, FILE *stream,
+                                      cdul_error *err) {
+    char *path = cdul_path_join(e->folder, "text.safetensors");
+    if (!path) return cdul_fail_memory(err, "path");
+    fprintf(stream, "text:        %s\n", cdul_path_exists(path) ? "text.safetensors" : none);
+    free(path);
+    return CDUL_OK;
+}
+
+cdul_status cdul_text_describe(const cdul_encoder *e, FILE *stream, cdul_error *err) {
+    text_tower text;
+    cdul_error why;
+    char port[160];
+    if (!e->layout.text)
+        return describe_text_file(e, "none: give class vectors with --text", stream, err);
+    fprintf(stream, "text tower:  %s%s\n", e->layout.text,
+            e->vision.both ? " (the same graph)" : "");
+    /* class vectors made elsewhere do without it */
+    if (open_tower(e, &text, &why) != CDUL_OK) {
+        fprintf(stream, "  cannot be used: %s\n", why.message);
+        close_tower(&text);
+        return text.foreign ? describe_text_file(e, ADVICE, stream, err) : CDUL_OK;
+    }
+    fprintf(stream, "  input:     %s%s%s%s\n",
+            cdul_port_describe(text.tower.input, port, sizeof port),
+            text.tower.mask ? " and attention_mask" : "",
+            text.tower.token_types ? " and token_type_ids" : "",
+            text.tower.positions ? " and position_ids" : "");
+    fprintf(stream, "  output:    %s (%s)\n",
+            cdul_port_describe(text.tower.output, port, sizeof port), text.tower.chosen);
+    fprintf(stream, "  runs on:   %s\n", cdul_session_placement(text.tower.session));
+    fprintf(stream, "  tokenizer: CLIP BPE, %zu tokens, context %zu\n",
+            cdul_tokenizer_size(text.tokenizer), text.context);
+    close_tower(&text);
+    return CDUL_OK;
 }
 
 /* Prompts that wait for a run: row of the text that each belongs to, ids and mask [batch, L]. */
 typedef struct prompts {
-    cdul_text_tower text;
+    text_tower text;
     const cdul_callbacks *callbacks;
     size_t waiting;
     size_t *row_of;
@@ -63,7 +109,7 @@ typedef struct prompts {
 
 static cdul_status prompts_open(const cdul_encoder *e, prompts *p, cdul_error *err) {
     *p = (prompts){.callbacks = e->session.callbacks};
-    cdul_status status = cdul_text_tower_open(e, &p->text, err);
+    cdul_status status = open_tower(e, &p->text, err);
     if (status != CDUL_OK) return status;
     size_t batch = p->text.batch, tokens = batch * p->text.context;
     p->row_of = calloc(batch, sizeof *p->row_of);
@@ -74,7 +120,7 @@ static cdul_status prompts_open(const cdul_encoder *e, prompts *p, cdul_error *e
 }
 
 static void prompts_close(prompts *p) {
-    cdul_text_tower_close(&p->text);
+    close_tower(&p->text);
     free(p->row_of);
     free(p->ids);
     free(p->mask);
@@ -185,7 +231,7 @@ static cdul_status text_from_folder(const cdul_encoder *e, const cdul_classes *c
     if (there) return status;
     if (foreign) {
         const cdul_error why = err ? *err : (cdul_error){{0}};
-        return cdul_fail(err, status, "%s; " CDUL_TEXT_ADVICE, why.message);
+        return cdul_fail(err, status, "%s; " ADVICE, why.message);
     }
     if (e->layout.text)
         return cdul_fail(err, CDUL_ERR_USAGE,
