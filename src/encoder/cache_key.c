@@ -155,15 +155,13 @@ cdul_status cdul_cache_key_encoder(const char *folder, cdul_encoder *encoder, bo
                                    bool *same, cdul_error *err) {
     char *path = cdul_path_join(folder, "cache.json"), text[HASH_TEXT];
     cJSON *json = NULL;
-    cdul_status status = path ? CDUL_OK : cdul_fail_memory(err, "path");
-    *same = false;
-    *holds = status == CDUL_OK && cdul_path_exists(path);
-    if (*holds) status = cdul_json_read(path, &json, err);
+    *holds = *same = false;
+    if (!path) return cdul_fail_memory(err, "path");
+    *holds = cdul_path_exists(path);
+    cdul_status status = *holds ? cdul_json_read(path, &json, err) : CDUL_OK;
     if (*holds && status == CDUL_OK) status = hash_tower(encoder, text, err);
-    if (*holds && status == CDUL_OK) {
-        const char *made = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "encoder"));
-        *same = made && strcmp(made, text) == 0;
-    }
+    const char *made = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "encoder"));
+    *same = status == CDUL_OK && made && strcmp(made, text) == 0;
     cJSON_Delete(json);
     free(path);
     return status;

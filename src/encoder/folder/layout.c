@@ -186,20 +186,23 @@ static cdul_status no_image_tower(const char *folder, const graphs *g, const cha
 
 /* A text tower that is not of the variant asked for is never chosen in silence: *note says it. */
 static cdul_status choose_text(const char *folder, const graphs *g, const char *variant,
-                               const graph **text, char **note_out, cdul_error *err) {
-    char note[600] = "", list[400] = "";
+                               const graph **text, char **note, cdul_error *err) {
+    char list[400] = "";
+    int wrote = 0;
     cdul_status status = pick(folder, g, TEXT, variant, text, err);
     if (status != CDUL_OK || *text) return status;
-    if (variant[0] && (status = pick(folder, g, TEXT, "", text, err)) != CDUL_OK) return status;
+    if (variant[0]) status = pick(folder, g, TEXT, "", text, err);
+    if (status != CDUL_OK) return status;
     list_variants(g, true, list, sizeof list);
     if (*text)
-        snprintf(note, sizeof note, "the text tower has no variant '%s': %s, in float32, is used",
-                 variant, (*text)->path);
+        wrote = asprintf(note, "the text tower has no variant '%s': %s, in float32, is used",
+                         variant, (*text)->path);
     else if (list[0])
-        snprintf(note, sizeof note,
-                 "the text tower is here only in other variants, and is not used: %s", list);
-    if (note[0] && !(*note_out = strdup(note))) return cdul_fail_memory(err, "note");
-    return CDUL_OK;
+        wrote = asprintf(note, "the text tower is here only in other variants, and is not used: %s",
+                         list);
+    if (wrote >= 0) return CDUL_OK;
+    *note = NULL;
+    return cdul_fail_memory(err, "note");
 }
 
 /* The text graph's own folder if a tokenizer lies there (immich's textual/), else the encoder's.
