@@ -54,10 +54,9 @@ static bool agrees(void *user, const float *rows, const float *exact, size_t n, 
 
 static cdul_status find_candidate(choice *c, cdul_error *err) {
     char *int8 = NULL;
-    cdul_status status = CDUL_OK;
     if (!c->options->variant) c->reduced = cdul_provider_reduced(&c->options->provider);
     if (c->reduced != CDUL_INFERENCE_INT8) return CDUL_OK;
-    status = cdul_layout_int8(c->folder, &int8, err);
+    cdul_status status = cdul_layout_int8(c->folder, &int8, err);
     if (!int8) c->reduced = CDUL_INFERENCE_FP32;
     free(int8);
     return status;

@@ -16,7 +16,8 @@ typedef enum tower_role { IMAGE, TEXT, BOTH } tower_role;
 typedef struct graph {
     tower_role role;
     char *path; /* within the encoder folder: "onnx/vision_model_fp16.onnx" */
-    char *variant; /* "fp16"; "" = float32 */
+    char *stem; /* the file's name without its extension */
+    const char *variant; /* within it: "fp16"; "" = float32 */
 } graph;
 
 typedef struct graphs {
@@ -27,7 +28,7 @@ typedef struct graphs {
 static void free_graphs(graphs *g) {
     for (size_t i = 0; i < g->count; i++) {
         free(g->items[i].path);
-        free(g->items[i].variant);
+        free(g->items[i].stem);
     }
     free(g->items);
 }
@@ -79,21 +80,19 @@ static bool classify(const char *place, const char *stem, tower_role *role, cons
 /* --- Reading the folder --- */
 
 static cdul_status add_graph(graphs *g, const char *place, const char *name, cdul_error *err) {
-    const char *variant = "", *extension = cdul_path_extension(name);
-    tower_role role = IMAGE;
+    const char *extension = cdul_path_extension(name);
     if (strcmp(extension, ".onnx") != 0) return CDUL_OK;
-    char *stem = strndup(name, (size_t)(extension - name));
-    cdul_status status = stem ? CDUL_OK : cdul_fail_memory(err, "file name");
-    if (status == CDUL_OK && classify(place, stem, &role, &variant)) {
-        status =
-            cdul_grow(&g->items, g->count + 1, &g->capacity, sizeof *g->items, "file names", err);
-        if (status == CDUL_OK) {
-            graph *added = &g->items[g->count++];
-            *added = (graph){role, cdul_path_join(place, name), strdup(variant)};
-            if (!added->path || !added->variant) status = cdul_fail_memory(err, "file names");
-        }
+    graph found = {.path = cdul_path_join(place, name),
+                   .stem = strndup(name, (size_t)(extension - name))};
+    cdul_status status = found.path && found.stem ? cdul_grow(&g->items, g->count + 1, &g->capacity,
+                                                              sizeof *g->items, "file names", err)
+                                                  : cdul_fail_memory(err, "file names");
+    if (status == CDUL_OK && classify(place, found.stem, &found.role, &found.variant)) {
+        g->items[g->count++] = found;
+        return CDUL_OK;
     }
-    free(stem);
+    free(found.path);
+    free(found.stem);
     return status;
 }
 

@@ -54,15 +54,15 @@ static size_t best_pair(const cdul_bpe *bpe, const int32_t *ids, size_t n, size_
     return best;
 }
 
-cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size,
-                          cdul_ids *out, cdul_error *err) {
+cdul_status cdul_bpe_word(const cdul_bpe *bpe, const char *word, size_t size, cdul_ids *out,
+                          cdul_error *err) {
     int32_t ids[CDUL_BPE_LONGEST];
     if (size > CDUL_BPE_LONGEST)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "a word of %zu bytes, \"%.16s...\": at most %d are read", size,
-                         (const char *)word, CDUL_BPE_LONGEST);
-    for (size_t i = 0; i < size; i++) ids[i] = bpe->byte_ids[word[i]];
-    ids[size - 1] = bpe->end_ids[word[size - 1]];
+                         "a word of %zu bytes, \"%.16s...\": at most %d are read", size, word,
+                         CDUL_BPE_LONGEST);
+    for (size_t i = 0; i < size; i++) ids[i] = bpe->byte_ids[(unsigned char)word[i]];
+    ids[size - 1] = bpe->end_ids[(unsigned char)word[size - 1]];
     size_t n = size, at;
     for (size_t rank; (rank = best_pair(bpe, ids, n, &at)) != CDUL_NOT_FOUND; n--) {
         ids[at] = bpe->merges[rank].merged;

@@ -36,5 +36,5 @@ cdul_status cdul_ids_add(cdul_ids *ids, int32_t id, cdul_error *err) CDUL_MUST_C
 
 /* Appends the tokens of one word of 1 to CDUL_BPE_LONGEST bytes: always the merge of lowest rank,
  * the leftmost of equals. */
-cdul_status cdul_bpe_word(const cdul_bpe *bpe, const unsigned char *word, size_t size,
-                          cdul_ids *out, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_bpe_word(const cdul_bpe *bpe, const char *word, size_t size, cdul_ids *out,
+                          cdul_error *err) CDUL_MUST_CHECK;

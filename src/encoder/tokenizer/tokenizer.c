@@ -37,20 +37,17 @@ typedef struct output {
     size_t limit; /* one more than fits: enough to know that text was cut */
 } output;
 
-static cdul_status add_word(const cdul_tokenizer *t, const char *word, size_t size, output *out,
-                            cdul_error *err) {
-    return cdul_bpe_word(&t->bpe, (const unsigned char *)word, size, &out->ids, err);
-}
-
 static cdul_status split(const cdul_tokenizer *t, const char *text, size_t length, output *out,
                          cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t at = 0; status == CDUL_OK && at < length && out->ids.count < out->limit;) {
         size_t n = t->literals ? prefix(text + at, length - at, literals) : 0, bytes = 0;
         if (n) {
-            status = add_word(t, text + at, 2, out, err);
-            if (status == CDUL_OK) status = add_word(t, text + at + 2, n - 4, out, err);
-            if (status == CDUL_OK) status = add_word(t, text + at + n - 2, 2, out, err);
+            status = cdul_bpe_word(&t->bpe, text + at, 2, &out->ids, err);
+            if (status == CDUL_OK)
+                status = cdul_bpe_word(&t->bpe, text + at + 2, n - 4, &out->ids, err);
+            if (status == CDUL_OK)
+                status = cdul_bpe_word(&t->bpe, text + at + n - 2, 2, &out->ids, err);
             at += n;
             continue;
         }
@@ -70,7 +67,7 @@ static cdul_status split(const cdul_tokenizer *t, const char *text, size_t lengt
                 continue;
             }
         }
-        status = add_word(t, text + at, n, out, err);
+        status = cdul_bpe_word(&t->bpe, text + at, n, &out->ids, err);
         at += n;
     }
     return status;
