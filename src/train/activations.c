@@ -1,10 +1,8 @@
-/* The cache of frozen stages' outputs: its key, its shards, and computing those that are missing.
- */
+/* The cache of frozen stages' outputs: its key, its shards, and making those that are missing. */
 #include "train/activations.h"
 
 #include "base/file.h"
 #include "base/progress.h"
-#include "base/shards.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,20 +17,23 @@
 #define FORMAT      2
 #define NAME_BYTES  64
 
-struct cdul_activations {
-    cdul_activations_options options;
-    cdul_shards folder;
-    size_t shape[3], record_bytes; /* [height, width, channels] */
-    size_t images; /* N */
-    size_t shard_rows; /* rows of a shard; the last of a pass holds what is left */
-    size_t shard_count; /* of a pass over the set: the plain view, or one augmented copy */
-    size_t total; /* shards of all passes: the plain view's, then those of each copy */
-    cdul_shard *shards; /* [total], .file NULL where missing */
-};
+/* The cache being opened, and the shard that is being filled, row by row. */
+typedef struct maker {
+    cdul_activations *cache;
+    const cdul_train_params *params;
+    cdul_dataset *data;
+    const cdul_resnet *net;
+    cdul_image_views views; /* of this shard */
+    uint16_t *records; /* [shard_rows, record] */
+    uint16_t *batch; /* [batch, record] */
+    size_t *rows; /* [shard_rows]: those that have pixels */
+    size_t first; /* row of the shard */
+    size_t done, total; /* rows to make, of all passes */
+} maker;
 
 /* --- The key --- */
 
-static cdul_status hash_weights(cdul_resnet *net, unsigned long long *hash, cdul_error *err) {
+static cdul_status hash_weights(const cdul_resnet *net, unsigned long long *hash, cdul_error *err) {
     for (size_t i = 0; i < net->entry_count; i++) {
         const cdul_resnet_entry *entry = &net->entries[i];
         if (entry->stage > net->options.freeze) continue;
@@ -78,8 +79,6 @@ static bool add_views(cJSON *key, const cdul_image_views *views) {
     const cdul_preprocess *p = &views->preprocess;
     const cdul_augment_options *a = &views->augment;
     const unsigned char *background = views->decode.background;
-    const double mean[3] = {(double)p->mean[0], (double)p->mean[1], (double)p->mean[2]};
-    const double std[3] = {(double)p->std[0], (double)p->std[1], (double)p->std[2]};
     return cJSON_AddBoolToObject(key, "exif", views->decode.exif) &&
            cJSON_AddNumberToObject(key, "background",
                                    background[0] * 65536 + background[1] * 256 + background[2]) &&
@@ -89,8 +88,8 @@ static bool add_views(cJSON *key, const cdul_image_views *views) {
            cJSON_AddNumberToObject(key, "resize", p->mode) &&
            cJSON_AddNumberToObject(key, "filter", p->filter) &&
            cJSON_AddNumberToObject(key, "scale", (double)p->scale) &&
-           cJSON_AddItemToObject(key, "mean", cJSON_CreateDoubleArray(mean, 3)) &&
-           cJSON_AddItemToObject(key, "std", cJSON_CreateDoubleArray(std, 3)) &&
+           cJSON_AddItemToObject(key, "mean", cJSON_CreateFloatArray(p->mean, 3)) &&
+           cJSON_AddItemToObject(key, "std", cJSON_CreateFloatArray(p->std, 3)) &&
            cJSON_AddNumberToObject(key, "crop_scale", a->scale) &&
            cJSON_AddBoolToObject(key, "flip", a->flip) &&
            cJSON_AddNumberToObject(key, "brightness", a->brightness) &&
@@ -101,49 +100,54 @@ static bool add_views(cJSON *key, const cdul_image_views *views) {
 
 /* Everything the records depend on. Not the number of copies: a run with more of them adds to the
  * cache. */
-static cdul_status make_key(const cdul_dataset *data, cdul_resnet *net,
-                            const cdul_image_views *views, cJSON **out, cdul_error *err) {
+static cdul_status make_key(const maker *m, cJSON *key, cdul_error *err) {
+    const cdul_resnet_options *net = &m->net->options;
     unsigned long long weights = CDUL_HASH_START, images = CDUL_HASH_START;
-    cdul_status status = hash_weights(net, &weights, err);
-    if (status == CDUL_OK) status = hash_images(data, &images, err);
+    cdul_status status = hash_weights(m->net, &weights, err);
+    if (status == CDUL_OK) status = hash_images(m->data, &images, err);
     if (status != CDUL_OK) return status;
-    cJSON *key = cJSON_CreateObject();
     bool good = cJSON_AddNumberToObject(key, "format", FORMAT) &&
-                cJSON_AddStringToObject(key, "architecture", net->options.arch->name) &&
-                cJSON_AddNumberToObject(key, "stages", (double)net->options.freeze) &&
+                cJSON_AddStringToObject(key, "architecture", net->arch->name) &&
+                cJSON_AddNumberToObject(key, "stages", (double)net->freeze) &&
                 add_hash(key, "weights", weights) &&
-                cJSON_AddBoolToObject(key, "bfloat16", net->options.bfloat16) &&
-                cJSON_AddBoolToObject(key, "cuda", net->options.device.cuda) &&
-                add_views(key, views) &&
-                cJSON_AddNumberToObject(key, "images", (double)data->labels.images.count) &&
+                cJSON_AddBoolToObject(key, "bfloat16", net->bfloat16) &&
+                cJSON_AddBoolToObject(key, "cuda", net->device.cuda) && add_views(key, &m->views) &&
+                cJSON_AddNumberToObject(key, "images", (double)m->data->labels.images.count) &&
                 add_hash(key, "image_list", images);
-    if (good) {
-        *out = key;
-        return CDUL_OK;
-    }
-    cJSON_Delete(key);
-    return cdul_fail_memory(err, "the key of the activation cache");
+    return good ? CDUL_OK : cdul_fail_memory(err, "the key of the activation cache");
 }
 
-/* Opens <folder>/<hash of key>. */
-static cdul_status open_folder(cdul_activations *cache, const cJSON *key, cdul_error *err) {
-    char name[32], *text = cJSON_PrintUnformatted(key), *path = NULL;
-    cJSON *was = NULL;
+/* <folder of all caches>/<hash of key>. That folder is "activations" beside the run folder unless
+ * the caller names one: the runs of one project share it. NULL: no memory. */
+static char *folder_of(const cdul_train_params *p, const char *key) {
+    char name[17], *path = NULL;
+    snprintf(name, sizeof name, "%016llx", cdul_hash(CDUL_HASH_START, key, strlen(key)));
+    if (p->activation_cache) return cdul_path_join(p->activation_cache, name);
+    size_t length = strlen(p->output);
+    while (length > 1 && p->output[length - 1] == '/') length--;
+    while (length > 0 && p->output[length - 1] != '/') length--;
+    bool good = asprintf(&path, "%.*sactivations/%s", (int)length, p->output, name) >= 0;
+    return good ? path : NULL;
+}
+
+static cdul_status open_folder(const maker *m, cdul_error *err) {
+    cJSON *key = cJSON_CreateObject(), *was = NULL;
     const cJSON *differs = NULL;
-    if (text) {
-        snprintf(name, sizeof name, "%016llx", cdul_hash(CDUL_HASH_START, text, strlen(text)));
-        path = cdul_path_join(cache->options.folder, name);
-    }
-    cdul_status status =
-        path ? cdul_shards_open(&cache->folder, path, "key.json", key, &was, &differs, err)
-             : cdul_fail_memory(err, "the key of the activation cache");
+    cdul_status status = make_key(m, key, err);
+    char *text = status == CDUL_OK ? cJSON_PrintUnformatted(key) : NULL;
+    char *path = text ? folder_of(m->params, text) : NULL;
+    if (status == CDUL_OK)
+        status =
+            path ? cdul_shards_open(&m->cache->folder, path, "key.json", key, &was, &differs, err)
+                 : cdul_fail_memory(err, "the key of the activation cache");
     if (status == CDUL_OK && differs)
         status = cdul_fail(err, CDUL_ERR_INPUT,
                            "%s/key.json does not describe this run (%s); delete the folder", path,
                            differs->string);
     cJSON_Delete(was);
+    cJSON_Delete(key);
     free(path);
-    free(text);
+    cJSON_free(text);
     return status;
 }
 
@@ -203,8 +207,8 @@ static cdul_status open_shard(cdul_activations *cache, cdul_dataset *data, size_
 }
 
 /* Opens what is there; what is damaged counts as missing, and the new shard takes its place. */
-static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data,
-                               const cdul_callbacks *callbacks, size_t *missing, cdul_error *err) {
+static cdul_status open_shards(maker *m, cdul_error *err) {
+    cdul_activations *cache = m->cache;
     for (size_t shard = 0; shard < cache->total; shard++) {
         cdul_status status = CDUL_OK;
         char name[NAME_BYTES];
@@ -213,38 +217,20 @@ static cdul_status open_shards(cdul_activations *cache, cdul_dataset *data,
         cdul_error why = {{0}};
         size_t first;
         if (!path) return cdul_fail_memory(err, "a path");
-        if (cdul_path_exists(path)) status = open_shard(cache, data, shard, &why);
+        if (cdul_path_exists(path)) status = open_shard(cache, m->data, shard, &why);
         free(path);
         if (status == CDUL_ERR_INPUT)
-            cdul_warn(callbacks, "%s; it is computed again", why.message);
+            cdul_warn(m->params->callbacks, "%s; it is computed again", why.message);
         else if (status != CDUL_OK)
             return cdul_fail(err, status, "%s", why.message);
-        if (!cache->shards[shard].file) *missing += rows_of(cache, shard, &first);
-        if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+        if (!cache->shards[shard].file) m->total += rows_of(cache, shard, &first);
+        if (cdul_stopped(m->params->callbacks))
+            return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     }
     return CDUL_OK;
 }
 
 /* --- Computing what is missing --- */
-
-/* The shard that is being filled, row by row. */
-typedef struct maker {
-    cdul_activations *cache;
-    cdul_dataset *data;
-    cdul_resnet *net;
-    const cdul_callbacks *callbacks;
-    uint16_t *records; /* [shard_rows, record] */
-    uint16_t *batch; /* [batch, record] */
-    size_t *rows; /* [shard_rows]: those that have pixels */
-    cdul_image_views views; /* of this shard */
-    size_t first; /* row of the shard */
-    size_t done, total; /* rows, of all passes */
-} maker;
-
-static cdul_status skip_row(void *user, size_t row, const char *reason, cdul_error *err) {
-    const maker *m = user;
-    return cdul_dataset_skip(m->data, row, reason, err);
-}
 
 /* The rows of the shard that have no pixels, with reasons, as the text of metadata "skipped". */
 static cdul_status list_skipped(const cdul_dataset *data, size_t first, size_t rows, char **out,
@@ -279,8 +265,7 @@ static cdul_status forward(maker *m, const cdul_batch *batch, cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     size_t shape[4] = {batch->count, 3, m->views.preprocess.height, m->views.preprocess.width};
     size_t count = batch->count * m->cache->record_bytes / sizeof(uint16_t);
-    cdul_tensor *x = cdul_tensor_to(&s, cdul_tensor_from(&s, batch->data, CDUL_F32, 4, shape),
-                                    m->net->options.device);
+    cdul_tensor *x = cdul_tensor_from(&s, batch->data, CDUL_F32, 4, shape);
     cdul_tensor *y = cdul_resnet_forward_features(&s, m->net, x, m->net->options.freeze);
     y = cdul_tensor_permute(&s, y, (size_t[]){0, 2, 3, 1});
     cdul_tensor_read(&s, y, CDUL_F16, m->batch, count);
@@ -299,7 +284,7 @@ static cdul_status use_batch(void *user, const cdul_batch *batch, cdul_error *er
     cdul_status status = forward(m, batch, err);
     for (size_t i = 0; status == CDUL_OK && i < batch->count; i++)
         memcpy(m->records + (batch->rows[i] - m->first) * values, m->batch + i * values, bytes);
-    cdul_progress_update(m->callbacks, m->done + batch->passed, m->total, NULL);
+    cdul_progress_update(m->params->callbacks, m->done + batch->passed, m->total, NULL);
     return status;
 }
 
@@ -314,16 +299,9 @@ static cdul_status make_shard(maker *m, size_t shard, cdul_error *err) {
     memset(m->records, 0, count * cache->record_bytes);
     char name[NAME_BYTES], *skipped = NULL;
     name_of(cache, shard, name);
-    const cdul_pass reading = {.source = cdul_image_views_source(&m->views),
-                               .rows = m->rows,
-                               .count = wanted,
-                               .batch = cache->options.batch,
-                               .threads = cache->options.threads,
-                               .skip = skip_row,
-                               .use = use_batch,
-                               .user = m,
-                               .callbacks = m->callbacks};
-    cdul_status status = cdul_pass_run(&reading, err);
+    const cdul_source source = cdul_image_views_source(&m->views);
+    cdul_status status =
+        cdul_pass_run(&(cdul_pass){m->params, m->data, source, m->rows, wanted, use_batch, m}, err);
     if (status == CDUL_OK) status = list_skipped(m->data, m->first, count, &skipped, err);
     const cdul_metadata metadata = {"skipped", skipped};
     const void *const data[] = {m->records};
@@ -354,14 +332,14 @@ static cdul_status make_shards(maker *m, cdul_error *err) {
     if (status != CDUL_OK) return status;
     m->rows = malloc(cache->shard_rows * sizeof *m->rows);
     m->records = malloc(cache->shard_rows * cache->record_bytes);
-    m->batch = malloc(cache->options.batch * cache->record_bytes);
+    m->batch = malloc(m->params->batch * cache->record_bytes);
     if (!m->rows || !m->records || !m->batch)
         status = cdul_fail_memory(err, "a shard of activations");
     if (status == CDUL_OK) {
-        cdul_progress_begin(m->callbacks, "activations", m->total);
+        cdul_progress_begin(m->params->callbacks, "activations", m->total);
         for (size_t shard = 0; status == CDUL_OK && shard < cache->total; shard++)
             if (!cache->shards[shard].file) status = make_shard(m, shard, err);
-        cdul_progress_end(m->callbacks);
+        cdul_progress_end(m->params->callbacks);
     }
     free(m->rows);
     free(m->records);
@@ -372,90 +350,73 @@ static cdul_status make_shards(maker *m, cdul_error *err) {
 /* --- Opening --- */
 
 /* A run at work on the same cache is waited for: its shards are then found. */
-static cdul_status take_lock(cdul_activations *cache, const cdul_callbacks *callbacks,
+static cdul_status take_lock(cdul_shards *folder, const cdul_callbacks *callbacks,
                              cdul_error *err) {
     for (bool said = false;; said = true) {
-        cdul_status status = cdul_shards_lock(&cache->folder, err);
-        if (status != CDUL_OK || cache->folder.lock >= 0) return status;
+        cdul_status status = cdul_shards_lock(folder, err);
+        if (status != CDUL_OK || folder->lock >= 0) return status;
         if (cdul_stopped(callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
         if (!said)
             cdul_say(callbacks, "another run is making the activation cache %s: waiting",
-                     cache->folder.folder);
+                     folder->folder);
         usleep(200000);
     }
 }
 
 /* Runs one black image through the frozen stages to learn what they return. */
-static cdul_status find_shape(cdul_activations *cache, cdul_resnet *net,
-                              const cdul_image_views *views, cdul_error *err) {
+static cdul_status find_shape(const maker *m, cdul_error *err) {
+    cdul_activations *cache = m->cache;
     cdul_scope s = {.no_grad = true};
-    size_t shape[4] = {1, 3, views->preprocess.height, views->preprocess.width};
-    cdul_tensor *x =
-        cdul_tensor_to(&s, cdul_tensor_full(&s, 0, CDUL_F32, 4, shape), net->options.device);
-    cdul_tensor *y = cdul_resnet_forward_features(&s, net, x, net->options.freeze);
-    cache->record_bytes = sizeof(uint16_t);
-    for (size_t i = 0; i < 3; i++) {
-        cache->shape[i] = cdul_tensor_size(y, i < 2 ? i + 2 : 1);
-        cache->record_bytes *= cache->shape[i];
-    }
+    size_t image[4] = {1, 3, m->views.preprocess.height, m->views.preprocess.width};
+    cdul_tensor *x = cdul_tensor_full(&s, 0, CDUL_F32, 4, image);
+    cdul_tensor *y = cdul_resnet_forward_features(&s, m->net, x, m->net->options.freeze);
+    for (size_t i = 0; i < 3; i++) cache->shape[i] = cdul_tensor_size(y, i < 2 ? i + 2 : 1);
+    cache->record_bytes = cdul_tensor_elements(y) * sizeof(uint16_t);
     return cdul_scope_close(&s, err);
 }
 
-static cdul_status allocate(cdul_activations *cache, size_t images, cdul_error *err) {
+static cdul_status allocate(cdul_activations *cache, size_t images, size_t copies,
+                            cdul_error *err) {
     const size_t *s = cache->shape;
     cache->folder.form =
         (cdul_shard_form){.tensor_count = 1,
                           .tensors = {{"activations", CDUL_F16, 4, {0, s[0], s[1], s[2]}}},
                           .sealed = true};
     cache->images = images;
+    cache->copies = copies;
     cache->shard_rows = SHARD_BYTES / cache->record_bytes;
     if (cache->shard_rows == 0) cache->shard_rows = 1;
     cache->shard_count = (images + cache->shard_rows - 1) / cache->shard_rows;
-    cache->total = (1 + cache->options.copies) * cache->shard_count;
+    cache->total = (1 + copies) * cache->shard_count;
     cache->shards = calloc(cache->total, sizeof *cache->shards);
     return cache->shards ? CDUL_OK : cdul_fail_memory(err, "the activation cache");
 }
 
-cdul_status cdul_activations_open(const cdul_activations_options *options, cdul_dataset *data,
-                                  cdul_resnet *net, const cdul_image_views *views,
-                                  const cdul_callbacks *callbacks, cdul_activations **out,
-                                  cdul_error *err) {
-    *out = NULL;
-    cJSON *key = NULL;
-    cdul_activations *cache = calloc(1, sizeof *cache);
-    if (!cache) return cdul_fail_memory(err, "the activation cache");
-    cache->options = *options;
+cdul_status cdul_activations_open(cdul_activations *cache, const cdul_train_params *p,
+                                  cdul_dataset *data, const cdul_resnet *net,
+                                  const cdul_image_views *views, cdul_error *err) {
+    maker m = {.cache = cache, .params = p, .data = data, .net = net, .views = *views};
     cache->folder.lock = -1;
-    maker m = {.cache = cache, .data = data, .net = net, .callbacks = callbacks, .views = *views};
-    cdul_status status = make_key(data, net, views, &key, err);
-    if (status == CDUL_OK) status = open_folder(cache, key, err);
-    if (status == CDUL_OK) status = find_shape(cache, net, views, err);
-    if (status == CDUL_OK) status = allocate(cache, data->labels.images.count, err);
-    if (status == CDUL_OK) status = take_lock(cache, callbacks, err);
-    if (status == CDUL_OK) status = open_shards(cache, data, callbacks, &m.total, err);
+    cdul_status status = open_folder(&m, err);
+    if (status == CDUL_OK) status = find_shape(&m, err);
+    if (status == CDUL_OK)
+        status = allocate(cache, data->labels.images.count, p->activation_copies, err);
+    if (status == CDUL_OK) status = take_lock(&cache->folder, p->callbacks, err);
+    if (status == CDUL_OK) status = open_shards(&m, err);
     if (status == CDUL_OK && m.total > 0) status = make_shards(&m, err);
     cdul_lock_release(&cache->folder.lock);
-    cJSON_Delete(key);
-    if (status == CDUL_OK)
-        *out = cache;
-    else
-        cdul_activations_close(cache);
     return status;
 }
 
 void cdul_activations_close(cdul_activations *cache) {
-    if (!cache) return;
+    if (!cache->folder.folder) return;
     for (size_t i = 0; cache->shards && i < cache->total; i++) cdul_shard_close(&cache->shards[i]);
-    cdul_shards_close(&cache->folder);
     free(cache->shards);
-    free(cache);
+    cdul_shards_close(&cache->folder);
+    *cache = (cdul_activations){0};
 }
 
 /* --- Use --- */
-
-const size_t *cdul_activations_shape(const cdul_activations *cache) { return cache->shape; }
-
-const char *cdul_activations_path(const cdul_activations *cache) { return cache->folder.folder; }
 
 static cdul_status read_record(const void *user, size_t row, void *out, cdul_error *err) {
     (void)err; /* opening has checked all shards */
@@ -466,12 +427,8 @@ static cdul_status read_record(const void *user, size_t row, void *out, cdul_err
     return CDUL_OK;
 }
 
-cdul_source cdul_activations_plain(const cdul_activations *cache) {
-    return (cdul_source){cache->record_bytes, read_record, cache->shards};
-}
-
-cdul_source cdul_activations_augmented(const cdul_activations *cache, size_t epoch) {
-    const size_t pass = 1 + epoch % cache->options.copies;
+cdul_source cdul_activations_source(const cdul_activations *cache, const cdul_image_views *views) {
+    const size_t pass = views->plain ? 0 : 1 + views->epoch % cache->copies;
     return (cdul_source){cache->record_bytes, read_record,
                          cache->shards + pass * cache->shard_count};
 }

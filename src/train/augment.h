@@ -7,7 +7,6 @@
 
 #include "base/random.h"
 #include "cdul/image.h"
-#include "train/dataset.h"
 #include "train/loader.h"
 
 typedef struct cdul_augment_options {

@@ -25,14 +25,12 @@ static int compare_ranked(const void *a, const void *b) {
 
 /* The images with the smallest hash of (seed, name): exactly the share asked for, and an image that
  * is added to the set moves at most one other. */
-static cdul_status hold_out(cdul_dataset *data, const cdul_dataset_options *options,
-                            cdul_error *err) {
-    size_t n = data->labels.images.count;
-    size_t count = (size_t)lround(options->holdout * (double)n);
+static cdul_status hold_out(cdul_dataset *data, const cdul_train_params *p, cdul_error *err) {
+    size_t n = data->labels.images.count, count = (size_t)lround(p->holdout * (double)n);
     ranked *order = malloc(n * sizeof *order);
     if (!order) return cdul_fail_memory(err, "the choice of held-out images");
     for (size_t i = 0; i < n; i++) {
-        cdul_random random = cdul_random_seeded(options->seed, STREAM_HOLDOUT, data->keys[i]);
+        cdul_random random = cdul_random_seeded(p->seed, STREAM_HOLDOUT, data->keys[i]);
         order[i] = (ranked){cdul_random_bits(&random), i};
     }
     qsort(order, n, sizeof *order, compare_ranked);
@@ -40,7 +38,7 @@ static cdul_status hold_out(cdul_dataset *data, const cdul_dataset_options *opti
     free(order);
     if (count < n) return CDUL_OK;
     return cdul_fail(err, CDUL_ERR_USAGE, "holdout %g of %zu images leaves none to train on",
-                     options->holdout, n);
+                     p->holdout, n);
 }
 
 static cdul_status allocate(cdul_dataset *data, cdul_error *err) {
@@ -65,12 +63,12 @@ static cdul_status add_path(cdul_dataset *data, size_t i, const char *path, cdul
 
 /* Files are those the arguments list; a label's name is looked up among the names they have
  * there. */
-static cdul_status find_in_lists(cdul_dataset *data, const cdul_dataset_options *options,
-                                 cdul_error *err) {
+static cdul_status find_in_lists(cdul_dataset *data, const cdul_train_params *p, cdul_error *err) {
+    const cdul_list_options options = {p->root, p->nul_separated};
     cdul_strings paths = {0}, names = {0};
     cdul_index *index = NULL;
-    cdul_status status = cdul_list_images(options->arguments, options->argument_count,
-                                          &options->list, &paths, &names, err);
+    cdul_status status = cdul_list_images((const char *const *)p->images->items, p->images->count,
+                                          &options, &paths, &names, err);
     if (status == CDUL_OK) status = cdul_index_new(&names, &index, err);
     for (size_t i = 0; status == CDUL_OK && i < data->labels.images.count; i++) {
         size_t at = cdul_index_find(index, data->labels.images.items[i]);
@@ -82,11 +80,10 @@ static cdul_status find_in_lists(cdul_dataset *data, const cdul_dataset_options 
     return status;
 }
 
-static cdul_status find_under_root(cdul_dataset *data, const cdul_dataset_options *options,
-                                   cdul_error *err) {
+static cdul_status find_under_root(cdul_dataset *data, const char *root, cdul_error *err) {
     cdul_status status = CDUL_OK;
     for (size_t i = 0; status == CDUL_OK && i < data->labels.images.count; i++) {
-        char *path = cdul_path_join(options->list.root, data->labels.images.items[i]);
+        char *path = cdul_path_join(root, data->labels.images.items[i]);
         if (!path) return cdul_fail_memory(err, "a path");
         status = add_path(data, i, cdul_path_exists(path) ? path : NULL, err);
         free(path);
@@ -94,30 +91,29 @@ static cdul_status find_under_root(cdul_dataset *data, const cdul_dataset_option
     return status;
 }
 
-cdul_status cdul_dataset_open(const cdul_dataset_options *options, cdul_dataset *out,
-                              cdul_error *err) {
-    cdul_status status = cdul_labels_read(options->labels, &out->labels, err);
+cdul_status cdul_dataset_open(const cdul_train_params *p, cdul_dataset *out, cdul_error *err) {
+    const bool listed = p->images && p->images->count > 0;
+    cdul_status status = cdul_labels_read(p->labels, &out->labels, err);
     if (status != CDUL_OK) return status;
     size_t n = out->labels.images.count;
     if (n == 0 || out->labels.classes.count == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu images, %zu classes: nothing to train on",
-                         options->labels, n, out->labels.classes.count);
+                         p->labels, n, out->labels.classes.count);
     status = allocate(out, err);
     if (status == CDUL_OK)
-        status = options->argument_count > 0 ? find_in_lists(out, options, err)
-                                             : find_under_root(out, options, err);
+        status = listed ? find_in_lists(out, p, err) : find_under_root(out, p->root, err);
     if (status != CDUL_OK) return status;
     size_t missing = out->list.paths.count;
     if (missing * 2 > n)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%zu of the %zu images in %s are not under %s (the first: %s); name the "
                          "folder that the labels were made from",
-                         missing, n, options->labels,
-                         options->argument_count > 0 ? options->arguments[0]
-                         : options->list.root        ? options->list.root
-                                                     : ".",
+                         missing, n, p->labels,
+                         listed    ? p->images->items[0]
+                         : p->root ? p->root
+                                   : ".",
                          out->list.paths.items[0]);
-    return hold_out(out, options, err);
+    return hold_out(out, p, err);
 }
 
 void cdul_dataset_free(cdul_dataset *data) {
@@ -147,9 +143,8 @@ size_t cdul_dataset_rows(const cdul_dataset *data, cdul_subset subset, size_t *r
     return count;
 }
 
-size_t cdul_dataset_shuffle(const cdul_dataset *data, cdul_subset subset, uint64_t seed,
-                            size_t epoch, size_t *rows) {
-    size_t count = cdul_dataset_rows(data, subset, rows);
+size_t cdul_dataset_shuffle(const cdul_dataset *data, uint64_t seed, size_t epoch, size_t *rows) {
+    size_t count = cdul_dataset_rows(data, CDUL_SUBSET_TRAIN, rows);
     cdul_random random = cdul_random_seeded(seed, STREAM_SHUFFLE, epoch);
     cdul_random_shuffle(&random, rows, count);
     return count;

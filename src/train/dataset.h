@@ -2,12 +2,9 @@
  * held out, and which had to be skipped. */
 #pragma once
 
-#include "cdul/image.h"
 #include "cdul/labels.h"
 #include "cdul/skipped.h"
-
-#include <stdbool.h>
-#include <stdint.h>
+#include "cdul/train.h"
 
 typedef struct cdul_dataset {
     cdul_labels labels; /* N names, C classes, initial labels y_0 [N, C] */
@@ -18,21 +15,11 @@ typedef struct cdul_dataset {
     cdul_skipped list; /* their names and reasons, in the order they were found */
 } cdul_dataset;
 
-typedef struct cdul_dataset_options {
-    const char *labels; /* label file, or CSV */
-    /* folders, files and lists as in cdul_list_images, by whose names the label file's are found;
-     * none: files are root/name */
-    const char *const *arguments;
-    size_t argument_count;
-    cdul_list_options list;
-    double holdout; /* share of the images that is held out, [0, 1) */
-    uint64_t seed; /* the held-out images depend on it and on names, not on the order of the file */
-} cdul_dataset_options;
-
-/* Reads the labels and finds every image. Images that are not found are skipped; more than half of
+/* Reads the labels, finds every image and chooses the held-out ones: they depend on the seed and on
+ * names, not on the order of the file. Images that are not found are skipped; more than half of
  * them is CDUL_ERR_INPUT, because then the folder is the wrong one. Start from {0}; free after a
  * failure as well. */
-cdul_status cdul_dataset_open(const cdul_dataset_options *options, cdul_dataset *out,
+cdul_status cdul_dataset_open(const cdul_train_params *params, cdul_dataset *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 void cdul_dataset_free(cdul_dataset *data);
 
@@ -46,6 +33,5 @@ typedef enum cdul_subset { CDUL_SUBSET_ALL, CDUL_SUBSET_TRAIN, CDUL_SUBSET_HELD 
  * their number. */
 size_t cdul_dataset_rows(const cdul_dataset *data, cdul_subset subset, size_t *rows);
 
-/* The same rows in the order of an epoch: shuffled by (seed, epoch). */
-size_t cdul_dataset_shuffle(const cdul_dataset *data, cdul_subset subset, uint64_t seed,
-                            size_t epoch, size_t *rows);
+/* The training rows in the order of an epoch: shuffled by (seed, epoch). */
+size_t cdul_dataset_shuffle(const cdul_dataset *data, uint64_t seed, size_t epoch, size_t *rows);

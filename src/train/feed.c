@@ -1,7 +1,6 @@
 /* Images of the run, from the label file to batches on the device. */
 #include "train/trainer.h"
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/progress.h"
 
@@ -17,15 +16,7 @@ static const float imagenet_std[3] = {0.229f, 0.224f, 0.225f};
 
 cdul_status cdul_feed_open(cdul_feed *f, const cdul_train_params *p, cdul_error *err) {
     f->params = p;
-    const cdul_dataset_options options = {
-        .labels = p->labels,
-        .arguments = p->images ? (const char *const *)p->images->items : NULL,
-        .argument_count = p->images ? p->images->count : 0,
-        .list = {p->root, p->nul_separated},
-        .holdout = p->holdout,
-        .seed = p->seed,
-    };
-    cdul_status status = cdul_dataset_open(&options, &f->data, err);
+    cdul_status status = cdul_dataset_open(p, &f->data, err);
     if (status != CDUL_OK) return status;
     f->rows = malloc(f->data.labels.images.count * sizeof *f->rows);
     return f->rows ? CDUL_OK : cdul_fail_memory(err, "the order of images");
@@ -74,34 +65,17 @@ cdul_status cdul_feed_open_views(cdul_feed *f, const cdul_safetensors *weights, 
     return status;
 }
 
-/* "activations" beside the run folder: the runs of one project share it. */
-static char *default_cache(const char *output) {
-    size_t length = strlen(output);
-    while (length > 1 && output[length - 1] == '/') length--;
-    while (length > 0 && output[length - 1] != '/') length--;
-    char *folder = strndup(output, length);
-    char *path = folder ? cdul_path_join(folder, "activations") : NULL;
-    free(folder);
-    return path;
-}
-
 cdul_status cdul_feed_open_cache(cdul_feed *f, cdul_resnet *net, cdul_error *err) {
     const cdul_train_params *p = f->params;
     if (p->freeze == 0 || p->activation_copies == 0) return CDUL_OK;
-    char *folder = p->activation_cache ? strdup(p->activation_cache) : default_cache(p->output);
-    if (!folder) return cdul_fail_memory(err, "a path");
-    const cdul_activations_options options = {folder, p->activation_copies, p->threads, p->batch};
-    cdul_status status =
-        cdul_activations_open(&options, &f->data, net, &f->plain, p->callbacks, &f->cache, err);
+    cdul_status status = cdul_activations_open(&f->cache, p, &f->data, net, &f->plain, err);
     if (status == CDUL_OK)
-        cdul_detail(p->callbacks, "activations of frozen stages: %s",
-                    cdul_activations_path(f->cache));
-    free(folder);
+        cdul_detail(p->callbacks, "activations of frozen stages: %s", f->cache.folder.folder);
     return status;
 }
 
 void cdul_feed_free(cdul_feed *f) {
-    cdul_activations_close(f->cache);
+    cdul_activations_close(&f->cache);
     cdul_decode_gate_free(f->plain.decode.gate);
     cdul_dataset_free(&f->data);
     free(f->rows);
@@ -110,52 +84,24 @@ void cdul_feed_free(cdul_feed *f) {
 
 /* --- Passes --- */
 
-typedef struct feeding {
-    cdul_feed *feed;
-    cdul_use *use;
-    void *user;
-} feeding;
-
-static cdul_status skip_row(void *user, size_t row, const char *reason, cdul_error *err) {
-    feeding *f = user;
-    return cdul_dataset_skip(&f->feed->data, row, reason, err);
-}
-
-static cdul_status use_batch(void *user, const cdul_batch *batch, cdul_error *err) {
-    feeding *f = user;
-    return f->use(f->user, batch, err);
-}
-
-static cdul_status run(cdul_feed *feed, cdul_source source, size_t count, cdul_use *use, void *user,
-                       cdul_error *err) {
-    feeding f = {feed, use, user};
-    const cdul_pass pass = {.source = source,
-                            .rows = feed->rows,
-                            .count = count,
-                            .batch = feed->params->batch,
-                            .threads = feed->params->threads,
-                            .skip = skip_row,
-                            .use = use_batch,
-                            .user = &f,
-                            .callbacks = feed->params->callbacks};
-    return cdul_pass_run(&pass, err);
+static cdul_status run(cdul_feed *f, const cdul_image_views *views, bool cached, size_t count,
+                       cdul_use *use, void *user, cdul_error *err) {
+    cdul_source source =
+        cached ? cdul_activations_source(&f->cache, views) : cdul_image_views_source(views);
+    return cdul_pass_run(&(cdul_pass){f->params, &f->data, source, f->rows, count, use, user}, err);
 }
 
 cdul_status cdul_feed_train(cdul_feed *f, size_t epoch, cdul_use *use, void *user,
                             cdul_error *err) {
     f->augmented.epoch = epoch;
-    cdul_source source = f->cache ? cdul_activations_augmented(f->cache, epoch)
-                                  : cdul_image_views_source(&f->augmented);
-    size_t count =
-        cdul_dataset_shuffle(&f->data, CDUL_SUBSET_TRAIN, f->params->seed, epoch, f->rows);
-    return run(f, source, count, use, user, err);
+    size_t count = cdul_dataset_shuffle(&f->data, f->params->seed, epoch, f->rows);
+    return run(f, &f->augmented, f->cache.shards, count, use, user, err);
 }
 
 cdul_status cdul_feed_plain(cdul_feed *f, cdul_subset subset, cdul_use *use, void *user,
                             cdul_error *err) {
-    cdul_source source =
-        f->cache ? cdul_activations_plain(f->cache) : cdul_image_views_source(&f->plain);
-    return run(f, source, cdul_dataset_rows(&f->data, subset, f->rows), use, user, err);
+    size_t count = cdul_dataset_rows(&f->data, subset, f->rows);
+    return run(f, &f->plain, f->cache.shards, count, use, user, err);
 }
 
 cdul_status cdul_feed_sample(cdul_feed *f, size_t most, cdul_use *use, void *user,
@@ -163,22 +109,20 @@ cdul_status cdul_feed_sample(cdul_feed *f, size_t most, cdul_use *use, void *use
     const size_t all = cdul_dataset_rows(&f->data, CDUL_SUBSET_TRAIN, f->rows);
     const size_t count = all < most ? all : most;
     for (size_t i = 0; i < count; i++) f->rows[i] = f->rows[i * all / count];
-    return run(f, cdul_image_views_source(&f->plain), count, use, user, err);
+    return run(f, &f->plain, false, count, use, user, err);
 }
 
 /* --- Batches --- */
 
-cdul_tensor *cdul_feed_pixels(cdul_scope *s, const cdul_feed *f, const cdul_batch *batch,
-                              cdul_device device) {
+cdul_tensor *cdul_feed_pixels(cdul_scope *s, const cdul_feed *f, const cdul_batch *batch) {
     const size_t shape[4] = {batch->count, 3, f->params->size, f->params->size};
-    return cdul_tensor_to(s, cdul_tensor_from(s, batch->data, CDUL_F32, 4, shape), device);
+    return cdul_tensor_from(s, batch->data, CDUL_F32, 4, shape);
 }
 
-cdul_tensor *cdul_feed_input(cdul_scope *s, const cdul_feed *f, const cdul_batch *batch,
-                             cdul_device device) {
-    if (!f->cache) return cdul_feed_pixels(s, f, batch, device);
-    const size_t *record = cdul_activations_shape(f->cache);
+cdul_tensor *cdul_feed_input(cdul_scope *s, const cdul_feed *f, const cdul_batch *batch) {
+    if (!f->cache.shards) return cdul_feed_pixels(s, f, batch);
+    const size_t *record = f->cache.shape;
     const size_t shape[4] = {batch->count, record[0], record[1], record[2]};
     cdul_tensor *x = cdul_tensor_from(s, batch->data, CDUL_F16, 4, shape);
-    return cdul_tensor_to(s, cdul_tensor_permute(s, x, (size_t[]){0, 3, 1, 2}), device);
+    return cdul_tensor_permute(s, x, (size_t[]){0, 3, 1, 2});
 }

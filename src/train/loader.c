@@ -36,8 +36,8 @@ static cdul_status open_loader(loader *l, cdul_error *err) {
         return cdul_fail(err, CDUL_ERR_MEMORY,
                          "out of memory for %d batches of %zu x %zu bytes; lower the batch", AHEAD,
                          l->batch, bytes);
-    return cdul_prefetch_open(l->pass->count, l->pass->threads, depth, produce, l, &l->prefetch,
-                              err);
+    return cdul_prefetch_open(l->pass->count, l->pass->params->threads, depth, produce, l,
+                              &l->prefetch, err);
 }
 
 /* Says whether a record was read; if it was not, its row is skipped or the pass ends. */
@@ -46,7 +46,7 @@ static cdul_status receive(const loader *l, const cdul_prefetched *item, bool *k
     *kept = item->status == CDUL_OK;
     if (*kept) return CDUL_OK;
     if (item->status == CDUL_ERR_INPUT || item->status == CDUL_ERR_IO)
-        return l->pass->skip(l->pass->user, l->pass->rows[item->i], item->error.message, err);
+        return cdul_dataset_skip(l->pass->data, l->pass->rows[item->i], item->error.message, err);
     return cdul_fail(err, item->status, "%s", item->error.message);
 }
 
@@ -67,7 +67,7 @@ static cdul_status run_batch(loader *l, cdul_error *err) {
         if (record != data + count * bytes) memcpy(data + count * bytes, record, bytes);
         l->rows[count++] = l->pass->rows[item.i];
     }
-    if (status == CDUL_OK && cdul_stopped(l->pass->callbacks))
+    if (status == CDUL_OK && cdul_stopped(l->pass->params->callbacks))
         status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     if (status == CDUL_OK)
         status = l->pass->use(l->pass->user, &(cdul_batch){count, l->passed, l->rows, data}, err);
@@ -76,7 +76,7 @@ static cdul_status run_batch(loader *l, cdul_error *err) {
 }
 
 cdul_status cdul_pass_run(const cdul_pass *pass, cdul_error *err) {
-    loader l = {.pass = pass, .batch = pass->batch};
+    loader l = {.pass = pass, .batch = pass->params->batch};
     if (pass->count == 0) return CDUL_OK;
     if (l.batch > pass->count) l.batch = pass->count;
     cdul_status status = open_loader(&l, err);

@@ -3,10 +3,7 @@
  * activations (activations.h). */
 #pragma once
 
-#include "cdul/error.h"
-#include "cdul/progress.h"
-
-#include <stddef.h>
+#include "train/dataset.h"
 
 /* Where records come from. */
 typedef struct cdul_source {
@@ -26,20 +23,16 @@ typedef struct cdul_batch {
 /* What is done with a batch. */
 typedef cdul_status cdul_use(void *user, const cdul_batch *batch, cdul_error *err);
 
-/* What is read, and what is done with it. The callbacks run in the caller's thread; a status other
- * than CDUL_OK ends the pass with it. */
+/* What is read, and what is done with it. */
 typedef struct cdul_pass {
+    const cdul_train_params *params; /* batch: the last may hold fewer; threads; callbacks */
+    cdul_dataset *data; /* a row that cannot be read is skipped, and left out of its batch */
     cdul_source source;
     const size_t *rows; /* [count] in the order wanted */
     size_t count;
-    size_t batch; /* records in a batch, >= 1; the last may hold fewer */
-    size_t threads; /* 0 = read in the caller's thread */
-    /* Told of each row that could not be read; it is left out of its batch. */
-    cdul_status (*skip)(void *user, size_t row, const char *reason, cdul_error *err);
-    /* Given each batch in turn, empty ones too. */
+    /* Given each batch in turn, empty ones too, in the caller's thread. A failure ends the pass. */
     cdul_use *use;
     void *user;
-    const cdul_callbacks *callbacks; /* NULL = never stopped */
 } cdul_pass;
 
 /* One pass over the rows. Asks before each batch whether to stop: CDUL_ERR_CANCELLED. */

@@ -57,9 +57,8 @@ static cdul_status observe(void *user, const cdul_batch *batch, cdul_error *err)
     observer *o = user;
     if (batch->count == 0) return CDUL_OK;
     cdul_scope s = {.no_grad = true};
-    const cdul_resnet *net = o->trainer->learner.net;
-    cdul_tensor *x = cdul_feed_pixels(&s, &o->trainer->feed, batch, net->options.device);
-    cdul_resnet_observe(&s, net, x, &o->ranges);
+    cdul_tensor *x = cdul_feed_pixels(&s, &o->trainer->feed, batch);
+    cdul_resnet_observe(&s, o->trainer->learner.net, x, &o->ranges);
     return cdul_scope_close(&s, err);
 }
 

@@ -79,8 +79,9 @@ typedef struct training {
 static cdul_tensor *forward(cdul_scope *s, const cdul_trainer *t, const cdul_batch *batch,
                             bool statistics) {
     const cdul_resnet *net = t->learner.net;
-    cdul_tensor *x = cdul_feed_input(s, &t->feed, batch, net->options.device);
-    return cdul_resnet_forward_from(s, net, x, t->feed.cache ? t->params->freeze : 0, statistics);
+    cdul_tensor *x = cdul_feed_input(s, &t->feed, batch);
+    size_t done = t->feed.cache.shards ? t->params->freeze : 0;
+    return cdul_resnet_forward_from(s, net, x, done, statistics);
 }
 
 /* Step 1 of the method: the labels are fixed, the network learns them. */
@@ -312,7 +313,7 @@ static void introduce(const cdul_trainer *t) {
              "%zu images (%zu held out), %zu classes; %s at %zu pixels, %s%s%s", t->targets.n, held,
              t->targets.c, net->arch->name, t->params->size, net->bfloat16 ? "bfloat16" : "float32",
              net->freeze ? ", first stages frozen" : "",
-             t->feed.cache ? ", from cached activations" : "");
+             t->feed.cache.shards ? ", from cached activations" : "");
     if (!t->params->init)
         cdul_warn(t->params->callbacks, "random weights: with --init, far fewer images are enough");
 }

@@ -21,7 +21,7 @@ typedef struct cdul_feed {
     cdul_dataset data;
     size_t *rows; /* [N] scratch: the rows of a pass */
     cdul_image_views plain, augmented;
-    cdul_activations *cache; /* NULL = from pixels */
+    cdul_activations cache; /* .shards NULL = from pixels */
 } cdul_feed;
 
 /* Opens the data; then the views, with mean and deviation of `weights`, which may be NULL; then,
@@ -47,11 +47,9 @@ cdul_status cdul_feed_plain(cdul_feed *feed, cdul_subset subset, cdul_use *use, 
 cdul_status cdul_feed_sample(cdul_feed *feed, size_t most, cdul_use *use, void *user,
                              cdul_error *err) CDUL_MUST_CHECK;
 
-/* The batch on `device`: normalised pixels [B, 3, H, W], or what the frozen stages made of them. */
-cdul_tensor *cdul_feed_pixels(cdul_scope *scope, const cdul_feed *feed, const cdul_batch *batch,
-                              cdul_device device);
-cdul_tensor *cdul_feed_input(cdul_scope *scope, const cdul_feed *feed, const cdul_batch *batch,
-                             cdul_device device);
+/* The batch: normalised pixels [B, 3, H, W], or what the frozen stages made of them. */
+cdul_tensor *cdul_feed_pixels(cdul_scope *scope, const cdul_feed *feed, const cdul_batch *batch);
+cdul_tensor *cdul_feed_input(cdul_scope *scope, const cdul_feed *feed, const cdul_batch *batch);
 
 /* --- Targets --- */
 

@@ -12,14 +12,14 @@ typedef struct setting {
     cdul_dataset data;
     cdul_resnet *net;
     cdul_image_views views;
-    cdul_activations *cache;
+    cdul_activations cache;
 } setting;
 
 static setting open_setting(const char *root, size_t freeze, uint64_t seed) {
     setting s = {0};
-    cdul_dataset_options options = fixture_dataset_options;
-    options.list.root = root;
-    assert_ok(cdul_dataset_open(&options, &s.data, &err));
+    cdul_train_params params = fixture_set;
+    params.root = root;
+    assert_ok(cdul_dataset_open(&params, &s.data, &err));
     cdul_resnet_options net = cdul_resnet_defaults();
     assert_ok(cdul_resnet_arch_find("resnet18", &net.arch, &err));
     net.classes = FIXTURE_CLASSES;
@@ -39,35 +39,48 @@ static setting open_setting(const char *root, size_t freeze, uint64_t seed) {
 }
 
 /* `views` points into the setting, so only once the setting lies where it stays. */
-static cdul_status open_cache(setting *s, const char *folder, size_t copies) {
+static cdul_status open_watched(setting *s, const char *folder, size_t copies,
+                                const cdul_callbacks *callbacks) {
+    const cdul_train_params params = {.output = "run",
+                                      .activation_cache = folder,
+                                      .activation_copies = copies,
+                                      .threads = 2,
+                                      .batch = 4,
+                                      .callbacks = callbacks};
     s->views.data = &s->data;
-    const cdul_activations_options options = {folder, copies, 2, 4};
-    return cdul_activations_open(&options, &s->data, s->net, &s->views, NULL, &s->cache, &err);
+    return cdul_activations_open(&s->cache, &params, &s->data, s->net, &s->views, &err);
+}
+
+static cdul_status open_cache(setting *s, const char *folder, size_t copies) {
+    return open_watched(s, folder, copies, NULL);
 }
 
 static void close_setting(setting *s) {
-    cdul_activations_close(s->cache);
+    cdul_activations_close(&s->cache);
     cdul_resnet_free(s->net);
     cdul_dataset_free(&s->data);
 }
 
 static char *shard_path(const setting *s, const char *name) {
-    char *path = cdul_path_join(cdul_activations_path(s->cache), name);
+    char *path = cdul_path_join(s->cache.folder.folder, name);
     assert_non_null(path);
     return path;
 }
 
-/* What the frozen stages give for one view, computed here, against the record. */
-static void assert_record(setting *s, cdul_source source, bool plain, size_t epoch, size_t row) {
-    const size_t *shape = cdul_activations_shape(s->cache);
+/* What the frozen stages give for one view, computed here, against the record. Training in `epoch`
+ * sees copy `copy`. */
+static void assert_record(setting *s, bool plain, size_t epoch, size_t copy, size_t row) {
+    cdul_image_views views = s->views;
+    views.plain = plain;
+    views.epoch = epoch;
+    cdul_source source = cdul_activations_source(&s->cache, &views);
+    const size_t *shape = s->cache.shape;
     size_t count = shape[0] * shape[1] * shape[2];
     assert_int_equal(source.bytes, count * sizeof(uint16_t));
     uint16_t *record = malloc(source.bytes);
     float *pixels = malloc(3 * FIXTURE_SIDE * FIXTURE_SIDE * sizeof *pixels),
           *want = malloc(count * sizeof *want);
-    cdul_image_views views = s->views;
-    views.plain = plain;
-    views.epoch = epoch;
+    views.epoch = copy;
     cdul_source images = cdul_image_views_source(&views);
     assert_ok(images.read(images.user, row, pixels, &err));
     assert_ok(source.read(source.user, row, record, &err));
@@ -96,10 +109,9 @@ static void records_are_the_frozen_stages_outputs(void **state) {
     for (size_t freeze = 1; freeze <= 4; freeze++) {
         setting s = open_setting("photos", freeze, 5);
         assert_ok(open_cache(&s, "outputs", 2));
-        assert_record(&s, cdul_activations_plain(s.cache), true, 0, 4);
-        assert_record(&s, cdul_activations_augmented(s.cache, 0), false, 0, FIXTURE_IMAGES - 1);
-        /* epoch 3 sees copy 1 */
-        assert_record(&s, cdul_activations_augmented(s.cache, 3), false, 1, 0);
+        assert_record(&s, true, 0, 0, 4);
+        assert_record(&s, false, 0, 0, FIXTURE_IMAGES - 1);
+        assert_record(&s, false, 3, 1, 0);
         close_setting(&s);
     }
 }
@@ -133,11 +145,8 @@ static const char *assert_made_again(const char *folder, uint64_t seed, const ch
     static watcher w;
     watcher_start(&w);
     setting s = open_setting("photos", 3, seed);
-    s.views.data = &s.data;
-    const cdul_activations_options options = {folder, 1, 2, 4};
-    assert_ok(
-        cdul_activations_open(&options, &s.data, s.net, &s.views, &w.callbacks, &s.cache, &err));
-    assert_record(&s, cdul_activations_plain(s.cache), true, 0, 4);
+    assert_ok(open_watched(&s, folder, 1, &w.callbacks));
+    assert_record(&s, true, 0, 0, 4);
     assert_ok(cdul_file_read_all(path, &after, &after_size, &err));
     assert_int_equal(before_size, after_size);
     assert_memory_equal(before, after, before_size);
@@ -184,8 +193,7 @@ static void another_seed_stage_or_set_of_images_has_another_cache(void **state) 
     for (size_t i = 0; i < 4; i++) {
         assert_ok(open_cache(&s[i], "keys", 1));
         for (size_t k = 0; k < i; k++)
-            assert_string_not_equal(cdul_activations_path(s[i].cache),
-                                    cdul_activations_path(s[k].cache));
+            assert_string_not_equal(s[i].cache.folder.folder, s[k].cache.folder.folder);
     }
     for (size_t i = 0; i < 4; i++) close_setting(&s[i]);
 }

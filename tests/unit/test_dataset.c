@@ -4,7 +4,7 @@
 
 static cdul_error err;
 
-static cdul_dataset open_set(const cdul_dataset_options *options) {
+static cdul_dataset open_set(const cdul_train_params *options) {
     cdul_dataset data = {0};
     assert_ok(cdul_dataset_open(options, &data, &err));
     return data;
@@ -12,12 +12,11 @@ static cdul_dataset open_set(const cdul_dataset_options *options) {
 
 static void images_are_found_under_a_root_and_in_a_folder(void **state) {
     (void)state;
-    const char *arguments[] = {"photos"};
-    cdul_dataset_options by_folder = fixture_dataset_options;
-    by_folder.list.root = NULL;
-    by_folder.arguments = arguments;
-    by_folder.argument_count = 1;
-    cdul_dataset a = open_set(&fixture_dataset_options), b = open_set(&by_folder);
+    const cdul_strings photos = {.items = (char *[]){"photos"}, .count = 1};
+    cdul_train_params by_folder = fixture_set;
+    by_folder.root = NULL;
+    by_folder.images = &photos;
+    cdul_dataset a = open_set(&fixture_set), b = open_set(&by_folder);
     assert_int_equal(a.labels.images.count, FIXTURE_IMAGES);
     assert_true(cdul_strings_equal(&a.paths, &b.paths));
     assert_string_equal(a.paths.items[3], "photos/03.ppm");
@@ -30,8 +29,8 @@ static void a_missing_image_is_skipped_with_its_reason(void **state) {
     (void)state;
     fixture_photos("fewer");
     assert_int_equal(unlink("fewer/05.ppm"), 0);
-    cdul_dataset_options options = fixture_dataset_options;
-    options.list.root = "fewer";
+    cdul_train_params options = fixture_set;
+    options.root = "fewer";
     cdul_dataset data = open_set(&options);
     size_t rows[FIXTURE_IMAGES];
     assert_int_equal(data.list.paths.count, 1);
@@ -44,8 +43,8 @@ static void a_missing_image_is_skipped_with_its_reason(void **state) {
 
 static void the_wrong_folder_is_an_error(void **state) {
     (void)state;
-    cdul_dataset_options options = fixture_dataset_options;
-    options.list.root = "elsewhere";
+    cdul_train_params options = fixture_set;
+    options.root = "elsewhere";
     cdul_dataset data = {0};
     assert_fails(cdul_dataset_open(&options, &data, &err), CDUL_ERR_INPUT,
                  "11 of the 11 images in labels.csv are not under elsewhere (the first: 00.ppm)");
@@ -54,7 +53,7 @@ static void the_wrong_folder_is_an_error(void **state) {
 
 static void the_held_out_share_is_exact_and_disjoint_from_training(void **state) {
     (void)state;
-    cdul_dataset data = open_set(&fixture_dataset_options);
+    cdul_dataset data = open_set(&fixture_set);
     size_t train[FIXTURE_IMAGES], held[FIXTURE_IMAGES];
     size_t n_train = cdul_dataset_rows(&data, CDUL_SUBSET_TRAIN, train);
     size_t n_held = cdul_dataset_rows(&data, CDUL_SUBSET_HELD, held);
@@ -71,9 +70,9 @@ static void held_out_images_depend_on_names_and_seed_not_on_order(void **state) 
     fprintf(file, "image,a\n");
     for (unsigned i = FIXTURE_IMAGES; i-- > 0;) fprintf(file, "%02u.ppm,0.5\n", i);
     fclose(file);
-    cdul_dataset_options options = fixture_dataset_options;
+    cdul_train_params options = fixture_set;
     options.labels = "reversed.csv";
-    cdul_dataset a = open_set(&fixture_dataset_options), b = open_set(&options);
+    cdul_dataset a = open_set(&fixture_set), b = open_set(&options);
     for (size_t i = 0; i < FIXTURE_IMAGES; i++)
         assert_int_equal(a.held[i], b.held[FIXTURE_IMAGES - 1 - i]);
     cdul_dataset_free(&b);
@@ -90,7 +89,7 @@ static void held_out_images_depend_on_names_and_seed_not_on_order(void **state) 
 
 static void holding_everything_out_is_refused(void **state) {
     (void)state;
-    cdul_dataset_options options = fixture_dataset_options;
+    cdul_train_params options = fixture_set;
     options.holdout = 0.99;
     cdul_dataset data = {0};
     assert_fails(cdul_dataset_open(&options, &data, &err), CDUL_ERR_USAGE,
@@ -100,12 +99,12 @@ static void holding_everything_out_is_refused(void **state) {
 
 static void an_epoch_s_order_is_a_permutation_that_depends_on_seed_and_epoch(void **state) {
     (void)state;
-    cdul_dataset data = open_set(&fixture_dataset_options);
+    cdul_dataset data = open_set(&fixture_set);
     size_t a[FIXTURE_IMAGES], b[FIXTURE_IMAGES], sorted[FIXTURE_IMAGES], seen = 0;
-    size_t n = cdul_dataset_shuffle(&data, CDUL_SUBSET_TRAIN, 7, 1, a);
-    assert_int_equal(cdul_dataset_shuffle(&data, CDUL_SUBSET_TRAIN, 7, 1, b), n);
+    size_t n = cdul_dataset_shuffle(&data, 7, 1, a);
+    assert_int_equal(cdul_dataset_shuffle(&data, 7, 1, b), n);
     assert_memory_equal(a, b, n * sizeof *a);
-    cdul_dataset_shuffle(&data, CDUL_SUBSET_TRAIN, 7, 2, b);
+    cdul_dataset_shuffle(&data, 7, 2, b);
     assert_true(memcmp(a, b, n * sizeof *a) != 0);
     assert_int_equal(cdul_dataset_rows(&data, CDUL_SUBSET_TRAIN, sorted), n);
     for (size_t i = 0; i < n; i++)
@@ -116,7 +115,7 @@ static void an_epoch_s_order_is_a_permutation_that_depends_on_seed_and_epoch(voi
 
 static void an_image_is_skipped_once(void **state) {
     (void)state;
-    cdul_dataset data = open_set(&fixture_dataset_options);
+    cdul_dataset data = open_set(&fixture_set);
     assert_ok(cdul_dataset_skip(&data, 4, "damaged", &err));
     assert_ok(cdul_dataset_skip(&data, 4, "again", &err));
     assert_int_equal(data.list.paths.count, 1);

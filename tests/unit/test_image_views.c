@@ -29,7 +29,7 @@ static void read_record(const cdul_image_views *views, size_t row, float *out) {
 static void a_plain_view_is_the_whole_image_squashed(void **state) {
     (void)state;
     cdul_dataset data = {0};
-    assert_ok(cdul_dataset_open(&fixture_dataset_options, &data, &err));
+    assert_ok(cdul_dataset_open(&fixture_set, &data, &err));
     cdul_image_views views = views_of(&data);
     views.plain = true;
     float got[RECORD], want[RECORD];
@@ -58,7 +58,7 @@ static void a_plain_view_is_the_whole_image_squashed(void **state) {
 static void an_augmented_view_changes_with_the_epoch_only(void **state) {
     (void)state;
     cdul_dataset data = {0};
-    assert_ok(cdul_dataset_open(&fixture_dataset_options, &data, &err));
+    assert_ok(cdul_dataset_open(&fixture_set, &data, &err));
     cdul_image_views views = views_of(&data);
     float a[RECORD], b[RECORD], c[RECORD];
     read_record(&views, 5, a);
@@ -68,11 +68,6 @@ static void an_augmented_view_changes_with_the_epoch_only(void **state) {
     assert_memory_equal(a, b, sizeof a);
     assert_true(memcmp(a, c, sizeof a) != 0);
     cdul_dataset_free(&data);
-}
-
-static cdul_status no_skip(void *user, size_t row, const char *reason, cdul_error *e) {
-    (void)user;
-    return cdul_fail(e, CDUL_ERR_INPUT, "row %zu is skipped: %s", row, reason);
 }
 
 /* Where the records of an epoch go. */
@@ -92,10 +87,11 @@ static cdul_status keep(void *user, const cdul_batch *batch, cdul_error *e) {
 }
 
 /* All records of an epoch, in batches of 4, with so many threads of the loader. */
-static void read_epoch(const cdul_source *source, const size_t *rows, size_t count, size_t threads,
-                       float *out) {
+static void read_epoch(cdul_dataset *data, const cdul_source *source, const size_t *rows,
+                       size_t count, size_t threads, float *out) {
     epoch to = {rows, out, 0};
-    const cdul_pass pass = {*source, rows, count, 4, threads, no_skip, keep, &to, NULL};
+    const cdul_train_params params = {.batch = 4, .threads = threads};
+    const cdul_pass pass = {&params, data, *source, rows, count, keep, &to};
     assert_ok(cdul_pass_run(&pass, &err));
     assert_int_equal(to.records, count);
 }
@@ -105,7 +101,7 @@ static void augmented_views_are_the_same_at_any_thread_count(void **state) {
     (void)state;
     enum { ROWS = 5 * FIXTURE_IMAGES };
     cdul_dataset data = {0};
-    assert_ok(cdul_dataset_open(&fixture_dataset_options, &data, &err));
+    assert_ok(cdul_dataset_open(&fixture_set, &data, &err));
     cdul_image_views views = views_of(&data);
     views.augment.brightness = views.augment.contrast = views.augment.saturation = 0.4;
     cdul_source source = cdul_image_views_source(&views);
@@ -118,7 +114,7 @@ static void augmented_views_are_the_same_at_any_thread_count(void **state) {
         for (size_t i = 0; i < ROWS; i++) read_record(&views, rows[i], want + i * RECORD);
         for (size_t threads = 0; threads <= 4; threads++) {
             memset(got, 0, ROWS * source.bytes);
-            read_epoch(&source, rows, ROWS, threads, got);
+            read_epoch(&data, &source, rows, ROWS, threads, got);
             if (memcmp(got, want, ROWS * source.bytes) != 0)
                 fail_msg("%zu threads: other bytes in epoch %zu", threads, views.epoch);
         }
@@ -132,8 +128,8 @@ static void a_damaged_image_is_an_input_error_that_names_it(void **state) {
     (void)state;
     fixture_photos("broken");
     assert_int_equal(truncate("broken/01.ppm", 100), 0);
-    cdul_dataset_options options = fixture_dataset_options;
-    options.list.root = "broken";
+    cdul_train_params options = fixture_set;
+    options.root = "broken";
     cdul_dataset data = {0};
     assert_ok(cdul_dataset_open(&options, &data, &err));
     cdul_image_views views = views_of(&data);

@@ -179,7 +179,7 @@ static void training_lowers_the_loss_from_pixels_and_from_the_cache(void **state
         options.freeze = cached ? 2 : 0;
         options.activation_cache = "trainer-cache";
         fixture *f = fixture_open(&options);
-        assert_int_equal(f->trainer.feed.cache != NULL, cached);
+        assert_int_equal(f->trainer.feed.cache.shards != NULL, cached);
         double first = fixture_epoch(f).loss, last = first;
         for (int epoch = 0; epoch < 5; epoch++) last = fixture_epoch(f).loss;
         if (!(last < 0.7 * first)) fail_msg("loss %g, then %g", first, last);

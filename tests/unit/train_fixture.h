@@ -39,8 +39,8 @@ static void fixture_labels(const char *path) {
     fclose(file);
 }
 
-static const cdul_dataset_options fixture_dataset_options = {
-    .labels = "labels.csv", .list = {.root = "photos"}, .holdout = 0.2, .seed = 7};
+static const cdul_train_params fixture_set = {
+    .labels = "labels.csv", .root = "photos", .holdout = 0.2, .seed = 7};
 
 static int fixture_setup(void **state) {
     (void)state;
