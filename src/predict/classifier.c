@@ -29,11 +29,6 @@ struct cdul_classifier {
     const cdul_callbacks *callbacks;
 };
 
-static size_t default_batch(size_t threads) {
-    size_t batch = BATCH_OF_THREAD * cdul_threads(threads);
-    return batch < SMALLEST_BATCH ? SMALLEST_BATCH : batch;
-}
-
 cdul_classifier_options cdul_classifier_defaults(void) {
     return (cdul_classifier_options){.provider = {.name = "cpu"}, .precision = CDUL_INFERENCE_AUTO};
 }
@@ -141,7 +136,9 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
     cdul_classifier *classifier = calloc(1, sizeof *classifier);
     if (!classifier) return cdul_fail_memory(err, "classifier");
     classifier->callbacks = options->callbacks;
-    classifier->batch = options->batch ? options->batch : default_batch(options->threads);
+    classifier->batch =
+        options->batch ? options->batch : BATCH_OF_THREAD * cdul_threads(options->threads);
+    if (!options->batch && classifier->batch < SMALLEST_BATCH) classifier->batch = SMALLEST_BATCH;
     cdul_status status = find_graph(path, int8, &graph, err);
     if (status == CDUL_OK) status = cdul_session_open(graph, &session, &classifier->session, err);
     if (status == CDUL_OK) status = read_card(classifier, err);
@@ -186,35 +183,29 @@ const cdul_preprocess *cdul_classifier_preprocess(const cdul_classifier *classif
 
 /* --- Views to scores --- */
 
-/* Runs n >= LEAST_BATCH views and copies the scores of the first `wanted`. */
-static cdul_status run(cdul_classifier *classifier, const float *pixels, size_t n, size_t wanted,
-                       float *scores, cdul_error *err) {
+/* Runs n views. A lone one is given black company. */
+static cdul_status run(cdul_classifier *classifier, const float *pixels, size_t n, float *scores,
+                       cdul_error *err) {
     const cdul_preprocess *p = &classifier->card.preprocess;
-    const size_t c = classifier->card.classes.count;
+    const size_t c = classifier->card.classes.count, view = 3 * p->height * p->width;
+    const size_t batch = n < LEAST_BATCH ? LEAST_BATCH : n;
+    float *padded = batch > n ? calloc(batch * view, sizeof *padded) : NULL;
+    if (batch > n && !padded) return cdul_fail_memory(err, "a view");
+    if (padded) memcpy(padded, pixels, n * view * sizeof *padded);
     const cdul_feed feed = {.name = "image",
-                            .f32 = pixels,
+                            .f32 = padded ? padded : pixels,
                             .rank = 4,
-                            .dims = {(int64_t)n, 3, (int64_t)p->height, (int64_t)p->width}};
+                            .dims = {(int64_t)batch, 3, (int64_t)p->height, (int64_t)p->width}};
     cdul_fetch fetch = {.name = "scores"};
     cdul_status status = cdul_session_run(classifier->session, &feed, 1, &fetch, 1, err);
+    free(padded);
     if (status != CDUL_OK) return status;
-    if (fetch.rank == 2 && fetch.dims[0] == (int64_t)n && fetch.dims[1] == (int64_t)c)
-        memcpy(scores, fetch.values, wanted * c * sizeof *scores);
+    if (fetch.rank == 2 && fetch.dims[0] == (int64_t)batch && fetch.dims[1] == (int64_t)c)
+        memcpy(scores, fetch.values, n * c * sizeof *scores);
     else
         status = cdul_fail(err, CDUL_ERR_RUNTIME, "%s: %zu scores from %zu views of %zu classes",
-                           cdul_classifier_path(classifier), fetch.count, n, c);
+                           cdul_classifier_path(classifier), fetch.count, batch, c);
     free(fetch.values);
-    return status;
-}
-
-static cdul_status run_one(cdul_classifier *classifier, const float *pixels, float *scores,
-                           cdul_error *err) {
-    const size_t view = 3 * classifier->card.preprocess.height * classifier->card.preprocess.width;
-    float *company = calloc(LEAST_BATCH * view, sizeof *company);
-    if (!company) return cdul_fail_memory(err, "a view");
-    memcpy(company, pixels, view * sizeof *company);
-    cdul_status status = run(classifier, company, LEAST_BATCH, 1, scores, err);
-    free(company);
     return status;
 }
 
@@ -225,9 +216,7 @@ cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixe
     cdul_status status = CDUL_OK;
     for (size_t done = 0, now; status == CDUL_OK && done < n; done += now) {
         now = n - done < classifier->batch ? n - done : classifier->batch;
-        status = now < LEAST_BATCH
-                     ? run_one(classifier, pixels + done * view, scores + done * c, err)
-                     : run(classifier, pixels + done * view, now, now, scores + done * c, err);
+        status = run(classifier, pixels + done * view, now, scores + done * c, err);
     }
     return status;
 }
