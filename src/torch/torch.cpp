@@ -33,7 +33,8 @@ struct cdul_tensor {
 };
 
 struct cdul_optimizer {
-    cdul_optimizer_options options;
+    cdul_optimizer_kind kind;
+    double momentum;
     std::unique_ptr<torch::optim::Optimizer> torch;
 };
 
@@ -236,12 +237,8 @@ void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y) 
 
 void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y) { std::swap(x->value, y->value); }
 
-size_t cdul_tensor_rank(const cdul_tensor *x) {
-    return x ? static_cast<size_t>(x->value.dim()) : 0;
-}
-
 size_t cdul_tensor_size(const cdul_tensor *x, size_t axis) {
-    return axis < cdul_tensor_rank(x) ? static_cast<size_t>(x->value.sizes()[axis]) : 0;
+    return axis < CDUL_MAX_RANK ? cdul_tensor_declare(x, "").shape[axis] : 0;
 }
 
 size_t cdul_tensor_elements(const cdul_tensor *x) {
@@ -259,8 +256,8 @@ cdul_tensor_decl cdul_tensor_declare(const cdul_tensor *x, const char *name) {
     cdul_tensor_decl decl{};
     decl.name = name;
     decl.dtype = cdul_tensor_dtype(x);
-    decl.rank = cdul_tensor_rank(x);
-    for (size_t axis = 0; axis < decl.rank; axis++) decl.shape[axis] = cdul_tensor_size(x, axis);
+    if (x) decl.rank = static_cast<size_t>(x->value.dim());
+    if (x) std::copy(x->value.sizes().begin(), x->value.sizes().end(), decl.shape);
     return decl;
 }
 
@@ -284,8 +281,9 @@ cdul_tensor *cdul_tensor_channels_last(cdul_scope *scope, const cdul_tensor *x) 
 }
 
 cdul_tensor *cdul_tensor_permute(cdul_scope *scope, const cdul_tensor *x, const size_t *order) {
-    return make(scope, "permute",
-                [&] { return value(x).permute(sizes(cdul_tensor_rank(x), order)); });
+    return make(scope, "permute", [&] {
+        return value(x).permute(sizes(static_cast<size_t>(value(x).dim()), order));
+    });
 }
 
 cdul_tensor *cdul_tensor_reshape(cdul_scope *scope, const cdul_tensor *x, size_t rank,
@@ -406,11 +404,10 @@ using torch::optim::SGDOptions;
 using torch::optim::SGDParamState;
 using states = std::remove_reference_t<decltype(std::declval<torch::optim::Optimizer &>().state())>;
 
-std::unique_ptr<torch::optim::OptimizerOptions> group_options(const cdul_optimizer_options &o,
-                                                              double lr, double weight_decay) {
+std::unique_ptr<torch::optim::OptimizerOptions> group_options(const cdul_optimizer &o, double lr,
+                                                              double weight_decay) {
     if (o.kind == CDUL_ADAMW)
-        return std::make_unique<AdamWOptions>(
-            AdamWOptions(lr).betas({o.beta1, o.beta2}).eps(o.eps).weight_decay(weight_decay));
+        return std::make_unique<AdamWOptions>(AdamWOptions(lr).weight_decay(weight_decay));
     return std::make_unique<SGDOptions>(
         SGDOptions(lr).momentum(o.momentum).weight_decay(weight_decay));
 }
@@ -443,12 +440,12 @@ at::Tensor moment(const cdul_optimizer *optimizer, const at::Tensor &parameter,
         if (!buffer.defined()) buffer = at::zeros_like(parameter);
         return buffer;
     };
-    if (optimizer->options.kind == CDUL_ADAMW) {
+    if (optimizer->kind == CDUL_ADAMW) {
         auto &state = state_of<AdamWParamState>(optimizer, parameter);
         at::Tensor first = defined(state.exp_avg()), second = defined(state.exp_avg_sq());
         if (name == "exp_avg") return first;
         if (name == "exp_avg_sq") return second;
-    } else if (optimizer->options.momentum > 0 && name == "momentum_buffer") {
+    } else if (optimizer->momentum > 0 && name == "momentum_buffer") {
         return defined(state_of<SGDParamState>(optimizer, parameter).momentum_buffer());
     }
     throw std::invalid_argument("this optimiser has no state called " + name);
@@ -486,29 +483,19 @@ void adamw(const cdul_optimizer *optimizer) {
 }
 
 bool is_step(const cdul_optimizer *optimizer, const char *name) {
-    return optimizer->options.kind == CDUL_ADAMW && !std::strcmp(name, "step");
+    return optimizer->kind == CDUL_ADAMW && !std::strcmp(name, "step");
 }
 
 } // namespace
 
-cdul_optimizer_options cdul_optimizer_defaults(cdul_optimizer_kind kind) {
-    cdul_optimizer_options options{};
-    options.kind = kind;
-    options.beta1 = 0.9;
-    options.beta2 = 0.999;
-    options.eps = 1e-8;
-    return options;
-}
-
-cdul_status cdul_optimizer_new(const cdul_optimizer_options *options, cdul_optimizer **out,
+cdul_status cdul_optimizer_new(cdul_optimizer_kind kind, double momentum, cdul_optimizer **out,
                                cdul_error *err) {
     *out = nullptr;
     return protect(err, "optimizer", [&] {
         std::vector<torch::optim::OptimizerParamGroup> none;
-        auto made = std::make_unique<cdul_optimizer>();
-        made->options = *options;
-        auto defaults = group_options(*options, 0, 0);
-        if (options->kind == CDUL_ADAMW)
+        auto made = std::make_unique<cdul_optimizer>(cdul_optimizer{kind, momentum, nullptr});
+        auto defaults = group_options(*made, 0, 0);
+        if (kind == CDUL_ADAMW)
             made->torch = std::make_unique<AdamW>(none, static_cast<AdamWOptions &>(*defaults));
         else
             made->torch = std::make_unique<SGD>(none, static_cast<SGDOptions &>(*defaults));
@@ -529,7 +516,7 @@ void cdul_optimizer_add_group(cdul_scope *scope, cdul_optimizer *optimizer,
          * (AdamW's weight decay of 0.01, for one) for an unset one, and puts the optimiser's in its
          * place. */
         optimizer->torch->param_groups().back().set_options(
-            group_options(optimizer->options, lr, weight_decay));
+            group_options(*optimizer, lr, weight_decay));
     });
 }
 
@@ -540,7 +527,7 @@ void cdul_optimizer_set_lr(cdul_scope *scope, cdul_optimizer *optimizer, size_t 
 
 void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer) {
     run(scope, "optimizer_step", [&] {
-        if (optimizer->options.kind == CDUL_ADAMW) adamw(optimizer);
+        if (optimizer->kind == CDUL_ADAMW) adamw(optimizer);
         optimizer->torch->step();
     });
 }
@@ -570,8 +557,8 @@ void cdul_optimizer_zero_grad(cdul_scope *scope, cdul_optimizer *optimizer) {
 const char *const *cdul_optimizer_state_names(const cdul_optimizer *optimizer) {
     static const char *const adamw[] = {"step", "exp_avg", "exp_avg_sq", nullptr};
     static const char *const momentum[] = {"momentum_buffer", nullptr};
-    if (optimizer->options.kind == CDUL_ADAMW) return adamw;
-    return optimizer->options.momentum > 0 ? momentum : momentum + 1;
+    if (optimizer->kind == CDUL_ADAMW) return adamw;
+    return optimizer->momentum > 0 ? momentum : momentum + 1;
 }
 
 cdul_tensor *cdul_optimizer_state(cdul_scope *scope, const cdul_optimizer *optimizer,

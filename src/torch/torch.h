@@ -102,7 +102,6 @@ void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y);
 void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y);
 
 /* These take NULL and then return 0 (CDUL_F32). */
-size_t cdul_tensor_rank(const cdul_tensor *x);
 size_t cdul_tensor_size(const cdul_tensor *x, size_t axis); /* 0 if there is no such axis */
 size_t cdul_tensor_elements(const cdul_tensor *x);
 cdul_dtype cdul_tensor_dtype(const cdul_tensor *x);
@@ -174,16 +173,8 @@ cdul_tensor *cdul_tensor_grad(cdul_scope *scope, const cdul_tensor *x);
 
 /* --- Optimisers: those of torch::optim --- */
 
-typedef struct cdul_optimizer_options {
-    cdul_optimizer_kind kind;
-    double beta1, beta2; /* AdamW: decay of the first and second moment, [0, 1) */
-    double eps; /* AdamW: added to the root of the second moment */
-    double momentum; /* SGD: [0, 1), 0 = none */
-} cdul_optimizer_options;
-
-/* torch's: AdamW (0.9, 0.999, 1e-8), SGD without momentum. */
-cdul_optimizer_options cdul_optimizer_defaults(cdul_optimizer_kind kind);
-cdul_status cdul_optimizer_new(const cdul_optimizer_options *options, cdul_optimizer **out,
+/* AdamW with torch's betas 0.9 and 0.999 and eps 1e-8; SGD with `momentum` in [0, 1), 0 = none. */
+cdul_status cdul_optimizer_new(cdul_optimizer_kind kind, double momentum, cdul_optimizer **out,
                                cdul_error *err) CDUL_MUST_CHECK;
 void cdul_optimizer_free(cdul_optimizer *optimizer);
 

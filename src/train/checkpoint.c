@@ -103,10 +103,7 @@ static cdul_status write_tensors(const cdul_trainer *t, const entries *list,
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < list->count && status == CDUL_OK; i++) {
         cdul_scope s = {.no_grad = true};
-        cdul_tensor *tensor = entry_tensor(&s, t, &list->items[i]);
-        if (s.status == CDUL_OK) status = cdul_model_append(tensor, writer, err);
-        cdul_status closed = cdul_scope_close(&s, status == CDUL_OK ? err : NULL);
-        if (status == CDUL_OK) status = closed;
+        status = cdul_model_append(&s, entry_tensor(&s, t, &list->items[i]), writer, err);
     }
     if (status == CDUL_OK)
         status = cdul_safetensors_append(writer, t->targets.latent,

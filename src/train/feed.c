@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the ImageNet pictures, in torchvision's and every later recipe: for weights that say nothing
- * else. */
-static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f};
-static const float imagenet_std[3] = {0.229f, 0.224f, 0.225f};
-
 /* --- Opening --- */
 
 cdul_status cdul_feed_open(cdul_feed *f, const cdul_train_params *p, cdul_error *err) {
@@ -45,14 +40,16 @@ cdul_status cdul_feed_open_views(cdul_feed *f, const cdul_safetensors *weights, 
                        .height = p->size,
                        .mode = p->resize,
                        .filter = CDUL_BILINEAR,
-                       .scale = 1 / 255.0f},
+                       .scale = 1 / 255.0f,
+                       /* Of the ImageNet pictures, in torchvision's and every later recipe: for
+                        * weights that say nothing else. */
+                       .mean = {0.485f, 0.456f, 0.406f},
+                       .std = {0.229f, 0.224f, 0.225f}},
         .augment = {p->crop_scale_min, p->flip, p->jitter, p->jitter, p->jitter},
         .plain = true,
         .seed = p->seed,
     };
     float *mean = f->plain.preprocess.mean, *std = f->plain.preprocess.std;
-    memcpy(mean, imagenet_mean, sizeof imagenet_mean);
-    memcpy(std, imagenet_std, sizeof imagenet_std);
     cdul_decode_options *decode = &f->plain.decode;
     decode->exif = p->exif;
     memcpy(decode->background, p->background, sizeof decode->background);

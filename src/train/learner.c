@@ -15,20 +15,6 @@ static bool choose_bfloat16(cdul_train_precision precision, cdul_device device) 
     return device.cuda || cdul_processor_has_bfloat16();
 }
 
-static cdul_status set_head_bias(cdul_resnet *net, const cdul_labels *labels, cdul_error *err) {
-    const size_t n = labels->images.count, c = labels->classes.count;
-    float *means = malloc(c * sizeof *means);
-    if (!means) return cdul_fail_memory(err, "the classes' means");
-    for (size_t k = 0; k < c; k++) {
-        double sum = 0;
-        for (size_t i = 0; i < n; i++) sum += (double)labels->values[i * c + k];
-        means[k] = (float)(sum / (double)n);
-    }
-    cdul_status status = cdul_resnet_set_head_bias(net, means, err);
-    free(means);
-    return status;
-}
-
 static cdul_status open_network(cdul_learner *l, const cdul_safetensors *weights,
                                 const cdul_labels *labels, cdul_error *err) {
     const cdul_train_params *p = l->params;
@@ -48,7 +34,8 @@ static cdul_status open_network(cdul_learner *l, const cdul_safetensors *weights
     options.bfloat16 = choose_bfloat16(p->precision, options.device);
     bool new_head = !weights;
     status = cdul_resnet_new(&options, weights, weights ? &new_head : NULL, &l->net, err);
-    if (status == CDUL_OK && new_head && p->head_bias) status = set_head_bias(l->net, labels, err);
+    if (status == CDUL_OK && new_head && p->head_bias)
+        status = cdul_resnet_set_head_bias(l->net, labels->values, labels->images.count, err);
     return status;
 }
 
@@ -61,9 +48,7 @@ static bool in_group(const cdul_resnet_entry *entry, bool head, bool decays) {
 
 static cdul_status open_optimizer(cdul_learner *l, cdul_error *err) {
     const cdul_train_params *p = l->params;
-    cdul_optimizer_options options = cdul_optimizer_defaults(p->optimizer);
-    options.momentum = p->momentum;
-    cdul_status status = cdul_optimizer_new(&options, &l->optimizer, err);
+    cdul_status status = cdul_optimizer_new(p->optimizer, p->momentum, &l->optimizer, err);
     if (status != CDUL_OK) return status;
     cdul_tensor **members = malloc(l->net->entry_count * sizeof(cdul_tensor *));
     if (!members) return cdul_fail_memory(err, "the optimiser's groups");
@@ -175,26 +160,16 @@ void cdul_learner_swap_average(cdul_learner *l) {
 
 /* --- Numbers that are not finite --- */
 
-static bool is_bad(const cdul_tensor *x) {
-    double low = 0, high = 0;
-    cdul_scope s = {.no_grad = true};
-    cdul_tensor_range(&s, x, &low, &high);
-    return cdul_scope_close(&s, NULL) == CDUL_OK && !(isfinite(low) && isfinite(high));
-}
-
-const char *cdul_learner_bad_weights(const cdul_learner *l) {
-    for (size_t i = 0; i < l->net->entry_count; i++)
-        if (is_bad(l->net->entries[i].tensor)) return l->net->entries[i].name;
-    return NULL;
-}
-
-const char *cdul_learner_bad_gradient(const cdul_learner *l) {
+const char *cdul_learner_bad(const cdul_learner *l, bool gradients) {
     for (size_t i = 0; i < l->net->entry_count; i++) {
-        if (!l->net->entries[i].trained) continue;
+        const cdul_resnet_entry *e = &l->net->entries[i];
+        if (gradients && !e->trained) continue;
+        double low = 0, high = 0;
         cdul_scope s = {.no_grad = true};
-        const cdul_tensor *gradient = cdul_tensor_grad(&s, l->net->entries[i].tensor);
-        bool bad = gradient && is_bad(gradient);
-        if (cdul_scope_close(&s, NULL) == CDUL_OK && bad) return l->net->entries[i].name;
+        const cdul_tensor *x = gradients ? cdul_tensor_grad(&s, e->tensor) : e->tensor;
+        cdul_tensor_range(&s, x, &low, &high);
+        bool bad = !isfinite(low) || !isfinite(high);
+        if (cdul_scope_close(&s, NULL) == CDUL_OK && bad) return e->name;
     }
     return NULL;
 }

@@ -3,16 +3,16 @@
 
 #include <stdlib.h>
 
-cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer,
-                              cdul_error *err) {
-    size_t count = cdul_tensor_elements(tensor),
-           bytes = count * cdul_dtype_size(cdul_tensor_dtype(tensor));
+cdul_status cdul_model_append(cdul_scope *scope, const cdul_tensor *tensor,
+                              cdul_safetensors_writer *writer, cdul_error *err) {
+    const cdul_dtype dtype = cdul_tensor_dtype(tensor);
+    size_t count = cdul_tensor_elements(tensor), bytes = count * cdul_dtype_size(dtype);
     void *data = malloc(bytes ? bytes : 1);
-    if (!data) return cdul_fail_memory(err, "a tensor");
-    cdul_scope s = {.no_grad = true};
-    cdul_tensor_read(&s, tensor, cdul_tensor_dtype(tensor), data, count);
-    cdul_status status = cdul_scope_close(&s, err);
-    if (status == CDUL_OK) status = cdul_safetensors_append(writer, data, bytes, err);
+    if (data) cdul_tensor_read(scope, tensor, dtype, data, count);
+    cdul_status status = cdul_scope_close(scope, err);
+    if (status == CDUL_OK)
+        status = data ? cdul_safetensors_append(writer, data, bytes, err)
+                      : cdul_fail_memory(err, "a tensor");
     free(data);
     return status;
 }
@@ -26,8 +26,9 @@ static cdul_status write_tensors(const char *path, const cdul_resnet *net,
         decls[i] = cdul_tensor_declare(net->entries[i].tensor, net->entries[i].name);
     cdul_status status = cdul_safetensors_create(path, metadata, CDUL_CARD_FACTS, decls,
                                                  net->entry_count, &writer, err);
+    cdul_scope s = {0};
     for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++)
-        status = cdul_model_append(net->entries[i].tensor, writer, err);
+        status = cdul_model_append(&s, net->entries[i].tensor, writer, err);
     if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
     cdul_safetensors_discard(&writer);
     free(decls);

@@ -16,9 +16,10 @@ cdul_status cdul_model_write(const char *path, const cdul_resnet *net, const cdu
 cdul_status cdul_model_read(const char *path, cdul_resnet **net, cdul_card *card,
                             cdul_error *err) CDUL_MUST_CHECK;
 
-/* Appends the elements of a tensor, declared as it is: for every file that holds weights. */
-cdul_status cdul_model_append(const cdul_tensor *tensor, cdul_safetensors_writer *writer,
-                              cdul_error *err) CDUL_MUST_CHECK;
+/* Closes the scope, which has come by a tensor, and appends its elements, declared as it is: for
+ * every file that holds weights. */
+cdul_status cdul_model_append(cdul_scope *scope, const cdul_tensor *tensor,
+                              cdul_safetensors_writer *writer, cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- model.onnx ---
  *

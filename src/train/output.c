@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LABELS, MODEL, GRAPH, GRAPH_INT8, FACTS, FILES };
+
+/* In the run folder. The graph in eight bits is there for cdul-predict to choose. */
+static const char *const names[FILES] = {"labels.safetensors", "model.safetensors", "model.onnx",
+                                         "model_int8.onnx", "model.json"};
+
 /* Parsed if it can be, so that it is an object and not a text inside one. False: no memory. */
 static bool add_json(cJSON *object, const char *name, const char *text) {
     cJSON *value = NULL;
@@ -62,64 +68,44 @@ static cdul_status observe(void *user, const cdul_batch *batch, cdul_error *err)
     return cdul_scope_close(&s, err);
 }
 
-/* model.onnx, and model_int8.onnx: the same in eight bits, for cdul-predict to choose. */
-static cdul_status write_graphs(cdul_trainer *t, const cdul_card *card, cdul_error *err) {
-    char *path = cdul_path_join(t->params->output, "model.onnx");
-    char *int8 = cdul_path_join(t->params->output, "model_int8.onnx");
-    observer seen = {.trainer = t};
-    cdul_status status = path && int8 ? CDUL_OK : cdul_fail_memory(err, "the model");
-    if (status == CDUL_OK) status = cdul_export_onnx(path, t->learner.net, card, NULL, err);
-    if (status == CDUL_OK) status = cdul_feed_sample(&t->feed, OBSERVED, observe, &seen, err);
-    if (status == CDUL_OK && seen.ranges.count > 0)
-        status = cdul_export_onnx(int8, t->learner.net, card, &seen.ranges, err);
-    free(path);
-    free(int8);
-    return status;
-}
-
-static cdul_status write_model(cdul_trainer *t, const char *provenance, cdul_error *err) {
-    char *model = cdul_path_join(t->params->output, "model.safetensors");
-    char *facts = cdul_path_join(t->params->output, "model.json");
-    float *thresholds = malloc(t->targets.c * sizeof *thresholds);
-    cdul_status status = model && facts && thresholds ? make_thresholds(t, thresholds, err)
-                                                      : cdul_fail_memory(err, "the model");
+/* `thresholds` [C] are filled on the way. */
+static cdul_status write_all(cdul_trainer *t, char *const *paths, char *provenance,
+                             float *thresholds, cdul_error *err) {
+    const cdul_resnet *net = t->learner.net;
     const cdul_card card = {.version = "cdul " CDUL_VERSION,
-                            .arch = t->learner.net->options.arch->name,
-                            .bn_eps = t->learner.net->options.arch->bn_eps,
+                            .arch = net->options.arch->name,
+                            .bn_eps = net->options.arch->bn_eps,
                             .classes = t->feed.data.labels.classes, /* borrowed */
                             .thresholds = thresholds,
                             .preprocess = t->feed.plain.preprocess,
                             .provenance = provenance};
-    if (status == CDUL_OK) {
-        cdul_learner_swap_average(&t->learner);
-        status = cdul_model_write(model, t->learner.net, &card, err);
-        if (status == CDUL_OK) status = write_graphs(t, &card, err);
-        cdul_learner_swap_average(&t->learner);
-    }
-    if (status == CDUL_OK) status = cdul_card_write(facts, &card, err);
-    free(thresholds);
-    free(facts);
-    free(model);
-    return status;
-}
-
-/* The labels as they are now, for all images. */
-static cdul_status write_labels(cdul_trainer *t, char *provenance, cdul_error *err) {
-    char *path = cdul_path_join(t->params->output, "labels.safetensors");
-    cdul_status status = path ? CDUL_OK : cdul_fail_memory(err, "the refined labels");
     cdul_labels refined = t->feed.data.labels; /* borrowed */
     refined.values = t->targets.labels;
     refined.config = provenance;
-    if (status == CDUL_OK) status = cdul_labels_write(path, &refined, err);
-    free(path);
+    observer seen = {.trainer = t};
+    cdul_status status = cdul_labels_write(paths[LABELS], &refined, err);
+    if (status == CDUL_OK) status = make_thresholds(t, thresholds, err);
+    cdul_learner_swap_average(&t->learner);
+    if (status == CDUL_OK) status = cdul_model_write(paths[MODEL], net, &card, err);
+    if (status == CDUL_OK) status = cdul_export_onnx(paths[GRAPH], net, &card, NULL, err);
+    if (status == CDUL_OK) status = cdul_feed_sample(&t->feed, OBSERVED, observe, &seen, err);
+    if (status == CDUL_OK && seen.ranges.count > 0)
+        status = cdul_export_onnx(paths[GRAPH_INT8], net, &card, &seen.ranges, err);
+    cdul_learner_swap_average(&t->learner);
+    if (status == CDUL_OK) status = cdul_card_write(paths[FACTS], &card, err);
     return status;
 }
 
 cdul_status cdul_trainer_write(cdul_trainer *t, cdul_error *err) {
-    char *provenance = make_provenance(t);
-    if (!provenance) return cdul_fail_memory(err, "the model's provenance");
-    cdul_status status = write_labels(t, provenance, err);
-    if (status == CDUL_OK) status = write_model(t, provenance, err);
+    char *paths[FILES] = {0}, *provenance = make_provenance(t);
+    float *thresholds = malloc(t->targets.c * sizeof *thresholds);
+    bool good = provenance && thresholds;
+    for (size_t i = 0; i < FILES && good; i++)
+        good = (paths[i] = cdul_path_join(t->params->output, names[i])) != NULL;
+    cdul_status status = good ? write_all(t, paths, provenance, thresholds, err)
+                              : cdul_fail_memory(err, "the model");
+    for (size_t i = 0; i < FILES; i++) free(paths[i]);
+    free(thresholds);
     cJSON_free(provenance);
     return status;
 }

@@ -32,10 +32,6 @@ cdul_status cdul_record_open(cdul_record *record, const cdul_train_params *param
     return status;
 }
 
-cdul_status cdul_record_begin(cdul_record *record, cdul_error *err) {
-    return cdul_events_open(record->params->output, &record->events, err);
-}
-
 void cdul_record_free(cdul_record *record) {
     cdul_events_close(record->events);
     cdul_matched_free(&record->truth);
@@ -125,6 +121,7 @@ static cdul_status measure_truth(cdul_record *record, const bool *skipped, const
 
 const cdul_epoch_record cdul_nothing_measured = {.held_loss = NAN,
                                                  .held_agreement = NAN,
+                                                 .move = {NAN, NAN, NAN},
                                                  .predictions = {NAN, NAN, NAN},
                                                  .targets = {NAN, NAN, NAN}};
 
@@ -141,40 +138,33 @@ cdul_status cdul_record_measure(cdul_record *record, const cdul_dataset *data,
 
 /* --- log.jsonl --- */
 
-/* False, here and below: no memory. */
+/* False: no memory. */
 static bool add(cJSON *line, const char *name, double value) {
     return isnan(value) || cJSON_AddNumberToObject(line, name, value);
 }
 
-static bool add_labels(cJSON *line, const cdul_epoch_record *r) {
-    bool moved = !r->aligned || (add(line, "labels_loss", r->move.loss) &&
-                                 add(line, "labels_moved", r->move.moved) &&
-                                 add(line, "labels_reached", r->move.reached));
-    return moved && add(line, "labels_drift", r->labels.drift) &&
-           add(line, "labels_mass", r->labels.mass) &&
-           add(line, "labels_entropy", r->labels.entropy);
-}
-
-/* The mass of the labels is that of all images, not of those of the truth alone. */
-static bool add_truth(cJSON *line, const cdul_epoch_record *r) {
-    return cJSON_AddBoolToObject(line, "eval_uses_ground_truth", true) &&
-           add(line, "eval_predictions_map", r->predictions.map) &&
-           add(line, "eval_predictions_bce", r->predictions.bce) &&
-           add(line, "eval_predictions_mass", r->predictions.mass) &&
-           add(line, "eval_labels_map", r->targets.map) &&
-           add(line, "eval_labels_bce", r->targets.bce);
-}
-
+/* The mass of the labels is that of all images, not of those of the truth alone. NULL: no
+ * memory. */
 static cJSON *log_line(const cdul_epoch_record *r, bool truth_given) {
     cJSON *line = cJSON_CreateObject();
     if (add(line, "epoch", (double)r->epoch) && add(line, "train_step", (double)r->step) &&
         add(line, "train_loss", r->loss) && add(line, "train_lr", r->lr) &&
         add(line, "train_seconds", r->seconds) &&
         add(line, "train_images_per_second", r->images_per_second) &&
-        (!r->left_out || add(line, "train_bad_batches", (double)r->left_out)) &&
+        add(line, "train_bad_batches", r->left_out > 0 ? (double)r->left_out : NAN) &&
         add(line, "held_loss", r->held_loss) && add(line, "held_agreement", r->held_agreement) &&
-        cJSON_AddBoolToObject(line, "aligned", r->aligned) && add_labels(line, r) &&
-        add(line, "train_skipped", (double)r->skipped) && (!truth_given || add_truth(line, r)))
+        cJSON_AddBoolToObject(line, "aligned", r->aligned) &&
+        add(line, "labels_loss", r->move.loss) && add(line, "labels_moved", r->move.moved) &&
+        add(line, "labels_reached", r->move.reached) &&
+        add(line, "labels_drift", r->labels.drift) && add(line, "labels_mass", r->labels.mass) &&
+        add(line, "labels_entropy", r->labels.entropy) &&
+        add(line, "train_skipped", (double)r->skipped) &&
+        (!truth_given || cJSON_AddBoolToObject(line, "eval_uses_ground_truth", true)) &&
+        add(line, "eval_predictions_map", r->predictions.map) &&
+        add(line, "eval_predictions_bce", r->predictions.bce) &&
+        add(line, "eval_predictions_mass", r->predictions.mass) &&
+        add(line, "eval_labels_map", r->targets.map) &&
+        add(line, "eval_labels_bce", r->targets.bce))
         return line;
     cJSON_Delete(line);
     return NULL;
@@ -250,8 +240,9 @@ static cdul_status line_epoch(const char *line, size_t length, double *epoch, cd
     return status == CDUL_ERR_INPUT ? CDUL_OK : status;
 }
 
-cdul_status cdul_record_trim(const cdul_record *record, size_t epoch, cdul_error *err) {
-    char *path = cdul_path_join(record->params->output, "log.jsonl"), *text = NULL;
+cdul_status cdul_record_begin(cdul_record *record, size_t epoch, cdul_error *err) {
+    const cdul_train_params *p = record->params;
+    char *path = cdul_path_join(p->output, "log.jsonl"), *text = NULL;
     if (!path) return cdul_fail_memory(err, "a path");
     size_t size = 0, kept = 0;
     cdul_status status = CDUL_OK;
@@ -267,6 +258,8 @@ cdul_status cdul_record_trim(const cdul_record *record, size_t epoch, cdul_error
     }
     if (status == CDUL_OK && (kept > 0 || size > 0))
         status = cdul_file_write_all(path, text, kept, err);
+    if (status == CDUL_OK && epoch < p->epochs)
+        status = cdul_events_open(p->output, &record->events, err);
     free(text);
     free(path);
     return status;

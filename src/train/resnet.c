@@ -185,10 +185,6 @@ static void fill_normal(cdul_random *random, double deviation, float *out, size_
     }
 }
 
-static void fill_uniform(cdul_random *random, double limit, float *out, size_t n) {
-    for (size_t i = 0; i < n; i++) out[i] = (float)(limit * (2 * cdul_random_uniform(random) - 1));
-}
-
 /* kaiming_normal_(mode="fan_out") for convolutions, nn.Linear's own for the head. Each tensor draws
  * from a sequence of its own, so that a new head is the same whatever the other weights come
  * from. */
@@ -202,7 +198,9 @@ static cdul_status randomize(cdul_resnet *net, size_t i, cdul_error *err) {
         size_t fan_out = n / cdul_tensor_size(entry->tensor, 1); /* outputs x kernel x kernel */
         fill_normal(&random, sqrt(2 / (double)fan_out), values, n);
     } else {
-        fill_uniform(&random, 1 / sqrt((double)net->features), values, n);
+        double limit = 1 / sqrt((double)net->features);
+        for (size_t k = 0; k < n; k++)
+            values[k] = (float)(limit * (2 * cdul_random_uniform(&random) - 1));
     }
     return set_values(entry, values, err);
 }
@@ -252,9 +250,8 @@ static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safeten
 /* torchvision's files may hold a counter for each batch norm, which nothing reads once momentum is
  * fixed. */
 static bool is_batch_counter(const char *name) {
-    static const char suffix[] = ".num_batches_tracked";
-    size_t length = strlen(name);
-    return length >= sizeof suffix && !strcmp(name + length - (sizeof suffix - 1), suffix);
+    const char *last = strrchr(name, '.');
+    return last && last > name && !strcmp(last, ".num_batches_tracked");
 }
 
 static cdul_status refuse_unknown(const cdul_resnet *net, const cdul_safetensors *file,
@@ -280,8 +277,8 @@ static bool is_foreign_head(const cdul_resnet *net, const cdul_safetensors *file
            view->shape[0] != net->options.classes;
 }
 
-cdul_status cdul_resnet_load(cdul_resnet *net, const cdul_safetensors *file, bool *head_replaced,
-                             cdul_error *err) {
+static cdul_status load(cdul_resnet *net, const cdul_safetensors *file, bool *head_replaced,
+                        cdul_error *err) {
     bool foreign = is_foreign_head(net, file);
     cdul_status status = refuse_unknown(net, file, err);
     for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++) {
@@ -296,12 +293,17 @@ cdul_status cdul_resnet_load(cdul_resnet *net, const cdul_safetensors *file, boo
 
 #define MEAN_CLAMP 1e-4
 
-cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *means, cdul_error *err) {
+cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *labels, size_t n,
+                                      cdul_error *err) {
     const cdul_resnet_entry *entry = &net->entries[net->entry_count - 1];
-    float *values = malloc(net->options.classes * sizeof *values);
+    const size_t c = net->options.classes;
+    float *values = malloc(c * sizeof *values);
     if (!values) return cdul_fail_memory(err, entry->name);
-    for (size_t c = 0; c < net->options.classes; c++)
-        values[c] = (float)cdul_logit(means[c], MEAN_CLAMP);
+    for (size_t k = 0; k < c; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++) sum += (double)labels[i * c + k];
+        values[k] = (float)cdul_logit((float)(sum / (double)n), MEAN_CLAMP);
+    }
     return set_values(entry, values, err);
 }
 
@@ -325,7 +327,7 @@ cdul_status cdul_resnet_new(const cdul_resnet_options *options, const cdul_safet
     lay_out(net);
     cdul_status status = create_tensors(net, err);
     if (status == CDUL_OK) status = initialize(net, weights != NULL, err);
-    if (status == CDUL_OK && weights) status = cdul_resnet_load(net, weights, head_replaced, err);
+    if (status == CDUL_OK && weights) status = load(net, weights, head_replaced, err);
     if (status != CDUL_OK) {
         cdul_resnet_free(net);
         return status;

@@ -106,22 +106,19 @@ typedef struct cdul_ranges {
 cdul_resnet_options cdul_resnet_defaults(void);
 
 /* Creates the network with initial weights as torchvision's (convolutions normal with variance 2 /
- * fan_out, BN 1 and 0, head uniform), or, if `weights` is not NULL, with those of the file as by
- * cdul_resnet_load. */
+ * fan_out, BN 1 and 0, head uniform), or, if `weights` is not NULL, with those of the file under
+ * torchvision's names. A tensor that is missing, of another shape or unknown is CDUL_ERR_INPUT and
+ * is named ("num_batches_tracked" is passed over). A head of another class count is not taken and
+ * *head_replaced (may be NULL) set. */
 cdul_status cdul_resnet_new(const cdul_resnet_options *options, const cdul_safetensors *weights,
                             bool *head_replaced, cdul_resnet **out,
                             cdul_error *err) CDUL_MUST_CHECK;
-/* Reads every tensor of the network from a file with torchvision's names. A tensor that is missing,
- * of another shape or unknown is CDUL_ERR_INPUT and is named ("num_batches_tracked" is passed
- * over). A head of another class count is left as it is and *head_replaced (may be NULL) set. After
- * a failure some tensors may have been read and others not. */
-cdul_status cdul_resnet_load(cdul_resnet *net, const cdul_safetensors *file, bool *head_replaced,
-                             cdul_error *err) CDUL_MUST_CHECK;
 void cdul_resnet_free(cdul_resnet *net);
 
-/* Sets the head's bias to the logit of the classes' mean labels [classes], kept within [1e-4, 1 -
- * 1e-4]: the first predictions are then the frequencies, and the first steps need not find them. */
-cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *means,
+/* Sets the head's bias to the logit of each class's mean over labels [n, classes], kept within
+ * [1e-4, 1 - 1e-4]: the first predictions are then the frequencies, and the first steps need not
+ * find them. */
+cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *labels, size_t n,
                                       cdul_error *err) CDUL_MUST_CHECK;
 
 /* x: activations after the first `from` stages, as cdul_resnet_forward_features gives them, of any

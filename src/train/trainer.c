@@ -64,16 +64,94 @@ void cdul_trainer_free(cdul_trainer *t) {
     cdul_feed_free(&t->feed);
 }
 
+/* --- Numbers that are not finite --- */
+
+/* The first output [B, C] that is not finite; B x C if there is none. */
+static size_t bad_output(const cdul_tensor *logits, size_t count) {
+    size_t i = 0;
+    float *values = malloc(count * sizeof *values);
+    cdul_scope s = {.no_grad = true};
+    if (values) cdul_tensor_read(&s, logits, CDUL_F32, values, count);
+    if (!values || cdul_scope_close(&s, NULL) != CDUL_OK)
+        i = count;
+    else
+        while (i < count && isfinite(values[i])) i++;
+    free(values);
+    return i;
+}
+
+/* The first label [B, C] that is not finite, likewise. */
+static size_t bad_label(const cdul_trainer *t, const cdul_batch *batch) {
+    const size_t c = t->targets.c;
+    size_t i = 0;
+    while (i < batch->count * c && isfinite(t->targets.labels[batch->rows[i / c] * c + i % c])) i++;
+    return i;
+}
+
+/* Writes the first cause that is found into `text`: weights, then outputs, labels, gradients.
+ * *ruined: it is the weights, and no batch will be better. */
+static void find_cause(const cdul_trainer *t, const cdul_batch *batch, double loss,
+                       const cdul_tensor *logits, bool *ruined, char *text, size_t size) {
+    const char *weights = cdul_learner_bad(&t->learner, false), *what = "output";
+    const size_t c = t->targets.c, count = batch->count * c;
+    *ruined = weights != NULL;
+    if (weights) {
+        snprintf(text, size, "weights %s are not finite", weights);
+        return;
+    }
+    size_t entry = bad_output(logits, count);
+    if (entry == count) entry = bad_label(t, batch), what = "label";
+    const char *gradient =
+        entry == count && isfinite(loss) ? cdul_learner_bad(&t->learner, true) : NULL;
+    if (entry < count)
+        snprintf(text, size, "the %s for image %s, class %s is not finite", what,
+                 t->targets.initial->images.items[batch->rows[entry / c]],
+                 t->targets.initial->classes.items[entry % c]);
+    else if (gradient)
+        snprintf(text, size, "the gradient of %s is not finite", gradient);
+    else
+        snprintf(text, size, "the %s too large", isfinite(loss) ? "gradients are" : "outputs are");
+}
+
+static void list_images(const cdul_trainer *t, const cdul_batch *batch, char *text, size_t size) {
+    size_t used = 0;
+    for (size_t i = 0; i < batch->count && i < 4 && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                                 t->targets.initial->images.items[batch->rows[i]]);
+}
+
+/* A batch whose loss or gradient is not finite: names its images and the cause. CDUL_OK if it may
+ * be left out. */
+static cdul_status bad_batch(const cdul_trainer *t, const cdul_batch *batch, double loss,
+                             const cdul_tensor *logits, cdul_error *err) {
+    char images[320] = "", cause[320];
+    bool ruined = false, skip = t->params->bad_batch == CDUL_BAD_BATCH_SKIP;
+    const char *more = batch->count > 4 ? ", ..." : "";
+    list_images(t, batch, images, sizeof images);
+    find_cause(t, batch, loss, logits, &ruined, cause, sizeof cause);
+    if (skip && !ruined) {
+        cdul_warn(t->params->callbacks,
+                  "the loss is %g at epoch %zu, step %zu (images %s%s): %s; the batch is left out",
+                  loss, t->epoch + 1, t->learner.step + 1, images, more, cause);
+        return CDUL_OK;
+    }
+    return cdul_fail(err, CDUL_ERR_RUNTIME,
+                     "the loss is %g at epoch %zu, step %zu (images %s%s): %s: lower --lr or "
+                     "--head-lr-mult, train with --precision fp32%s; the last checkpoint is kept",
+                     loss, t->epoch + 1, t->learner.step + 1, images, more, cause,
+                     skip ? "" : ", or leave such batches out with --bad-batch skip");
+}
+
 /* --- A step --- */
 
-/* An epoch under way. */
-typedef struct training {
+/* A pass under way, to train or to predict. */
+typedef struct pass {
     cdul_trainer *trainer;
-    size_t total; /* rows of the epoch */
-    float *labels; /* [B, C] of the batch */
+    size_t total; /* rows */
+    float *values; /* [B, C] of the batch: labels to learn, or logits */
     double loss_sum;
     size_t images, left_out; /* left_out: batches */
-} training;
+} pass;
 
 /* Logits [B, C] of the batch. `statistics`: batch norm uses and updates those of the batch. */
 static cdul_tensor *forward(cdul_scope *s, const cdul_trainer *t, const cdul_batch *batch,
@@ -85,15 +163,15 @@ static cdul_tensor *forward(cdul_scope *s, const cdul_trainer *t, const cdul_bat
 }
 
 /* Step 1 of the method: the labels are fixed, the network learns them. */
-static cdul_status train_batch(training *e, const cdul_batch *batch, cdul_error *err) {
+static cdul_status train_batch(pass *e, const cdul_batch *batch, cdul_error *err) {
     cdul_trainer *t = e->trainer;
     const cdul_train_params *p = t->params;
     cdul_optimizer *optimizer = t->learner.optimizer;
-    cdul_targets_of_batch(&t->targets, batch, e->labels);
+    cdul_targets_of_batch(&t->targets, batch, e->values);
 
     cdul_scope s = {0};
     cdul_tensor *logits = forward(&s, t, batch, p->bn == CDUL_BN_TRAIN);
-    cdul_tensor *loss = cdul_loss(&s, p->loss, logits, e->labels, batch->count, t->targets.c,
+    cdul_tensor *loss = cdul_loss(&s, p->loss, logits, e->values, batch->count, t->targets.c,
                                   t->learner.net->options.device);
     double value = cdul_tensor_item(&s, loss);
     bool good = isfinite(value);
@@ -104,7 +182,7 @@ static cdul_status train_batch(training *e, const cdul_batch *batch, cdul_error 
     if (good && p->bad_batch == CDUL_BAD_BATCH_SKIP)
         good = isfinite(cdul_optimizer_gradient_norm(&s, optimizer));
     if (s.status == CDUL_OK && !good) {
-        cdul_status status = cdul_trainer_bad_batch(t, batch, value, logits, err);
+        cdul_status status = bad_batch(t, batch, value, logits, err);
         e->left_out++;
         cdul_scope_close(&s, NULL);
         return status;
@@ -115,11 +193,9 @@ static cdul_status train_batch(training *e, const cdul_batch *batch, cdul_error 
     return cdul_scope_close(&s, err);
 }
 
-static double mean_loss(const training *e) {
-    return e->images ? e->loss_sum / (double)e->images : 0;
-}
+static double mean_loss(const pass *e) { return e->images ? e->loss_sum / (double)e->images : 0; }
 
-static void show(const training *e, size_t passed) {
+static void show(const pass *e, size_t passed) {
     char note[64];
     const cdul_trainer *t = e->trainer;
     size_t skipped = t->feed.data.list.paths.count;
@@ -130,7 +206,7 @@ static void show(const training *e, size_t passed) {
 }
 
 static cdul_status use_for_training(void *user, const cdul_batch *batch, cdul_error *err) {
-    training *e = user;
+    pass *e = user;
     /* Batch statistics of one image mean nothing, and one value a channel has no variance. */
     size_t least = e->trainer->params->bn == CDUL_BN_TRAIN ? 2 : 1;
     if (batch->count < least) return CDUL_OK;
@@ -143,10 +219,10 @@ static cdul_status use_for_training(void *user, const cdul_batch *batch, cdul_er
 
 cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_error *err) {
     const cdul_train_params *p = t->params;
-    training e = {.trainer = t,
-                  .total = cdul_dataset_rows(&t->feed.data, CDUL_SUBSET_TRAIN, NULL),
-                  .labels = malloc(p->batch * t->targets.c * sizeof(float))};
-    if (!e.labels) return cdul_fail_memory(err, "the labels of a batch");
+    pass e = {.trainer = t,
+              .total = cdul_dataset_rows(&t->feed.data, CDUL_SUBSET_TRAIN, NULL),
+              .values = malloc(p->batch * t->targets.c * sizeof(float))};
+    if (!e.values) return cdul_fail_memory(err, "the labels of a batch");
     char verb[64];
     snprintf(verb, sizeof verb, "train %zu/%zu", t->epoch + 1, p->epochs);
     cdul_progress_begin(p->callbacks, verb, e.total);
@@ -154,7 +230,7 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
     record->lr = p->lr * cdul_schedule_factor(&t->learner.schedule, t->learner.step);
     cdul_status status = cdul_feed_train(&t->feed, t->epoch, use_for_training, &e, err);
     cdul_progress_end(p->callbacks);
-    free(e.labels);
+    free(e.values);
     if (status == CDUL_OK && e.images == 0)
         return e.left_out
                    ? cdul_fail(err, CDUL_ERR_RUNTIME, "all %zu batches of epoch %zu were left out",
@@ -168,15 +244,9 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record, cdul_
     return status;
 }
 
-typedef struct prediction {
-    cdul_trainer *trainer;
-    size_t total;
-    float *logits; /* [B, C] of the batch */
-} prediction;
-
 static cdul_status bad_prediction(const cdul_trainer *t, size_t at, cdul_error *err) {
     const cdul_labels *names = t->targets.initial;
-    const char *weights = cdul_learner_bad_weights(&t->learner);
+    const char *weights = cdul_learner_bad(&t->learner, false);
     return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: the network's output for class %s is %g%s%s%s",
                      names->images.items[at / t->targets.c],
                      names->classes.items[at % t->targets.c], (double)t->targets.logits[at],
@@ -185,17 +255,17 @@ static cdul_status bad_prediction(const cdul_trainer *t, size_t at, cdul_error *
 }
 
 static cdul_status use_for_prediction(void *user, const cdul_batch *batch, cdul_error *err) {
-    const prediction *p = user;
+    const pass *p = user;
     cdul_trainer *t = p->trainer;
     cdul_status status = CDUL_OK;
     if (batch->count > 0) {
         cdul_scope s = {.no_grad = true};
         cdul_tensor *logits = forward(&s, t, batch, false);
-        cdul_tensor_read(&s, logits, CDUL_F32, p->logits, batch->count * t->targets.c);
+        cdul_tensor_read(&s, logits, CDUL_F32, p->values, batch->count * t->targets.c);
         status = cdul_scope_close(&s, err);
     }
     if (status == CDUL_OK) {
-        size_t bad = cdul_targets_predicted(&t->targets, batch, p->logits);
+        size_t bad = cdul_targets_predicted(&t->targets, batch, p->values);
         if (bad < t->targets.n * t->targets.c) status = bad_prediction(t, bad, err);
     }
     cdul_progress_update(t->params->callbacks, batch->passed, p->total, NULL);
@@ -203,16 +273,16 @@ static cdul_status use_for_prediction(void *user, const cdul_batch *batch, cdul_
 }
 
 cdul_status cdul_trainer_predict(cdul_trainer *t, cdul_subset subset, cdul_error *err) {
-    prediction p = {.trainer = t, .total = cdul_dataset_rows(&t->feed.data, subset, NULL)};
+    pass p = {.trainer = t, .total = cdul_dataset_rows(&t->feed.data, subset, NULL)};
     if (p.total == 0) return CDUL_OK;
-    p.logits = malloc(t->params->batch * t->targets.c * sizeof *p.logits);
-    if (!p.logits) return cdul_fail_memory(err, "the predictions of a batch");
+    p.values = malloc(t->params->batch * t->targets.c * sizeof *p.values);
+    if (!p.values) return cdul_fail_memory(err, "the predictions of a batch");
     cdul_progress_begin(t->params->callbacks, "predict", p.total);
     cdul_learner_swap_average(&t->learner);
     cdul_status status = cdul_feed_plain(&t->feed, subset, use_for_prediction, &p, err);
     cdul_learner_swap_average(&t->learner);
     cdul_progress_end(t->params->callbacks);
-    free(p.logits);
+    free(p.values);
     return status;
 }
 
@@ -329,8 +399,7 @@ static cdul_status run(cdul_trainer *t, const char *checkpoint, cdul_error *err)
         if (status == CDUL_OK && t->epoch == epochs)
             status = cdul_trainer_predict(t, CDUL_SUBSET_ALL, err);
     }
-    if (status == CDUL_OK) status = cdul_record_trim(&t->record, t->epoch, err);
-    if (status == CDUL_OK && t->epoch < epochs) status = cdul_record_begin(&t->record, err);
+    if (status == CDUL_OK) status = cdul_record_begin(&t->record, t->epoch, err);
     while (status == CDUL_OK && t->epoch < epochs) status = run_epoch(t, checkpoint, err);
     if (status == CDUL_OK) status = cdul_trainer_write(t, err);
     return status;

@@ -125,8 +125,7 @@ void cdul_learner_step(cdul_scope *scope, cdul_learner *learner);
 /* Exchanges weights and averages. Nothing without EMA. */
 void cdul_learner_swap_average(cdul_learner *learner);
 /* Names the first tensor, or the first gradient, that holds NaN or infinity; NULL if none does. */
-const char *cdul_learner_bad_weights(const cdul_learner *learner);
-const char *cdul_learner_bad_gradient(const cdul_learner *learner);
+const char *cdul_learner_bad(const cdul_learner *learner, bool gradients);
 
 /* The loss on pseudo-labels y, which are held fixed (loss.c). logits [B, C] of any float type, on
  * `device`; it is computed in float32. labels [B, C] in [0, 1] in the caller's memory. Returns
@@ -168,11 +167,9 @@ typedef struct cdul_record {
 cdul_status cdul_record_open(cdul_record *record, const cdul_train_params *params,
                              const cdul_labels *labels, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_record_free(cdul_record *record);
-/* Cuts log.jsonl back to the `epoch` epochs that the checkpoint knows. */
-cdul_status cdul_record_trim(const cdul_record *record, size_t epoch,
-                             cdul_error *err) CDUL_MUST_CHECK;
-/* Begins TensorBoard's file. */
-cdul_status cdul_record_begin(cdul_record *record, cdul_error *err) CDUL_MUST_CHECK;
+/* Cuts log.jsonl back to the `epoch` epochs that the checkpoint knows, and begins TensorBoard's
+ * file if there are more to come. */
+cdul_status cdul_record_begin(cdul_record *record, size_t epoch, cdul_error *err) CDUL_MUST_CHECK;
 /* Compares predictions and labels with the initial labels and with the ground truth; warns if the
  * held-out loss rises. */
 cdul_status cdul_record_measure(cdul_record *record, const cdul_dataset *data,
@@ -207,11 +204,6 @@ cdul_status cdul_trainer_measure(cdul_trainer *trainer, cdul_epoch_record *recor
 cdul_status cdul_trainer_predict(cdul_trainer *trainer, cdul_subset subset,
                                  cdul_error *err) CDUL_MUST_CHECK;
 
-/* A batch whose loss or gradient is not finite: names its images and the cause. CDUL_OK if it may
- * be left out (bad_batch.c). */
-cdul_status cdul_trainer_bad_batch(const cdul_trainer *trainer, const cdul_batch *batch,
-                                   double loss, const cdul_tensor *logits,
-                                   cdul_error *err) CDUL_MUST_CHECK;
 /* model.safetensors, labels.safetensors, model.json, model.onnx, model_int8.onnx (output.c). */
 cdul_status cdul_trainer_write(cdul_trainer *trainer, cdul_error *err) CDUL_MUST_CHECK;
 

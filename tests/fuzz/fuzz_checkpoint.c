@@ -39,7 +39,6 @@ static void open_network(run *r) {
 static void open_run(run *r) {
     cdul_error err;
     cdul_trainer *t = &r->trainer;
-    const cdul_optimizer_options adamw = cdul_optimizer_defaults(CDUL_ADAMW);
     r->params = cdul_train_defaults();
     r->params.labels = "labels.csv";
     r->params.epochs = 4;
@@ -58,7 +57,7 @@ static void open_run(run *r) {
         CLAIM(cdul_strings_add(&labels->classes, (char[]){(char)('x' + c), 0}, &err) == CDUL_OK);
     CLAIM(cdul_labels_allocate(labels, &err) == CDUL_OK);
     CLAIM((t->feed.data.skipped = calloc(IMAGES, sizeof *t->feed.data.skipped)));
-    CLAIM(cdul_optimizer_new(&adamw, &t->learner.optimizer, &err) == CDUL_OK);
+    CLAIM(cdul_optimizer_new(CDUL_ADAMW, 0, &t->learner.optimizer, &err) == CDUL_OK);
     open_network(r);
 }
 

@@ -58,8 +58,8 @@ static void golden_fill(cdul_scope *s, const cdul_resnet *net, bool steady) {
     const char *joins = net->options.arch->bottleneck ? ".bn3." : ".bn2.";
     for (size_t i = 0; i < net->entry_count; i++) {
         const cdul_resnet_entry *entry = &net->entries[i];
-        size_t n = cdul_tensor_elements(entry->tensor), rank = cdul_tensor_rank(entry->tensor),
-               shape[4];
+        size_t n = cdul_tensor_elements(entry->tensor),
+               rank = cdul_tensor_declare(entry->tensor, "").rank, shape[4];
         for (size_t axis = 0; axis < rank; axis++)
             shape[axis] = cdul_tensor_size(entry->tensor, axis);
         double *u = golden_uniform(entry->name, n);

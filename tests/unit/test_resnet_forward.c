@@ -176,11 +176,11 @@ static void add_groups(cdul_scope *s, cdul_optimizer *optimizer, const cdul_resn
     cdul_optimizer_add_group(s, optimizer, head, heads, 1e-3, 0);
 }
 
-static void losses_of_four_steps_equal_torch(void **state, cdul_optimizer_options options,
-                                             const char *name) {
+static void losses_of_four_steps_equal_torch(void **state, cdul_optimizer_kind kind,
+                                             double momentum, const char *name) {
     cdul_resnet *net = network("resnet18", all_trained(), true);
     cdul_optimizer *optimizer = NULL;
-    assert_ok(cdul_optimizer_new(&options, &optimizer, &err));
+    assert_ok(cdul_optimizer_new(kind, momentum, &optimizer, &err));
     float *want = answer(state, name, "", 4);
     for (size_t i = 0; i < 4; i++) {
         cdul_scope s = {0};
@@ -201,13 +201,11 @@ static void losses_of_four_steps_equal_torch(void **state, cdul_optimizer_option
 }
 
 static void losses_of_adamw_equal_torch(void **state) {
-    losses_of_four_steps_equal_torch(state, cdul_optimizer_defaults(CDUL_ADAMW), "adamw");
+    losses_of_four_steps_equal_torch(state, CDUL_ADAMW, 0, "adamw");
 }
 
 static void losses_of_sgd_with_momentum_equal_torch(void **state) {
-    cdul_optimizer_options options = cdul_optimizer_defaults(CDUL_SGD);
-    options.momentum = 0.9;
-    losses_of_four_steps_equal_torch(state, options, "sgd");
+    losses_of_four_steps_equal_torch(state, CDUL_SGD, 0.9, "sgd");
 }
 
 /* --- Our own promises --- */

@@ -234,13 +234,13 @@ static void a_batch_that_is_not_finite_can_be_left_out(void **state) {
     assert_ok(cdul_trainer_train(&f->trainer, &record, &err));
     assert_int_equal(record.left_out, 1);
     assert_true(isfinite(record.loss) && f->trainer.learner.step > 0);
-    assert_null(cdul_learner_bad_weights(&f->trainer.learner));
+    assert_null(cdul_learner_bad(&f->trainer.learner, false));
     /* finite outputs, but gradients of 1e30 and more */
     f->trainer.targets.labels[5] = 0.5F;
     fill(&f->trainer, "fc.weight", 1e30);
     assert_fails(cdul_trainer_train(&f->trainer, &record, &err), CDUL_ERR_RUNTIME,
                  "batches of epoch 1 were left out");
-    assert_null(cdul_learner_bad_weights(&f->trainer.learner));
+    assert_null(cdul_learner_bad(&f->trainer.learner, false));
     assert_non_null(strstr(w.said, "class c is not finite; the batch is left out"));
     assert_non_null(strstr(w.said, "gradient"));
     fixture_close(f);
@@ -284,7 +284,7 @@ static void a_log_line_beyond_the_checkpoint_is_cut_off(void **state) {
     fixture *f = fixture_open(&options);
     const char lines[] = "{\"epoch\":1,\"a\":2}\n{\"epoch\":2}\n{\"epoch\":3}\n{\"epo";
     assert_ok(cdul_file_write_all("log-run/log.jsonl", lines, sizeof lines - 1, &err));
-    assert_ok(cdul_record_trim(&f->trainer.record, 2, &err));
+    assert_ok(cdul_record_begin(&f->trainer.record, 2, &err));
     char *text;
     size_t size;
     assert_ok(cdul_file_read_all("log-run/log.jsonl", &text, &size, &err));
