@@ -1,6 +1,6 @@
 /* update IMAGES CLASSES: the seconds of one label update of the whole matrix, as cdul-train does it
  * at the end of an epoch once it has its predictions. Prints {"seconds": ...}. */
-#include "train/align.h"
+#include "train/trainer.h"
 
 #include <math.h>
 #include <stdio.h>

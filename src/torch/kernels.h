@@ -1,6 +1,5 @@
-/* A step of the optimiser on the CPU in one pass over memory, where libtorch takes many (kernels.c
- * says what that gains). torch.cpp calls it where the elements lie as it needs them, and libtorch
- * itself elsewhere. */
+/* A step of the optimiser on the CPU. torch.cpp calls it where the elements lie as it needs them,
+ * and libtorch itself elsewhere. */
 #pragma once
 
 #include <stddef.h>
@@ -9,8 +8,8 @@
 extern "C" {
 #endif
 
-/* One step of AdamW (Loshchilov and Hutter, 2019, algorithm 2) in one pass over memory, where
- * torch::optim takes eleven. The arithmetic is torch's, in float32. */
+/* AdamW (Loshchilov and Hutter, 2019, algorithm 2) in one pass over memory, where torch::optim
+ * takes eleven (kernels.c says what that gains). The arithmetic is torch's, in float32. */
 typedef struct adamw_step {
     double lr, beta1, beta2, eps, weight_decay;
     double steps; /* of this parameter, with this one: 1, 2, ... */

@@ -237,27 +237,19 @@ void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y) 
 
 void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y) { std::swap(x->value, y->value); }
 
-size_t cdul_tensor_size(const cdul_tensor *x, size_t axis) {
-    return axis < CDUL_MAX_RANK ? cdul_tensor_declare(x, "").shape[axis] : 0;
-}
-
 size_t cdul_tensor_elements(const cdul_tensor *x) {
     return x ? static_cast<size_t>(x->value.numel()) : 0;
-}
-
-cdul_dtype cdul_tensor_dtype(const cdul_tensor *x) {
-    if (!x) return CDUL_F32;
-    auto found =
-        std::find(std::begin(scalar_types), std::end(scalar_types), x->value.scalar_type());
-    return static_cast<cdul_dtype>(found - std::begin(scalar_types));
 }
 
 cdul_tensor_decl cdul_tensor_declare(const cdul_tensor *x, const char *name) {
     cdul_tensor_decl decl{};
     decl.name = name;
-    decl.dtype = cdul_tensor_dtype(x);
-    if (x) decl.rank = static_cast<size_t>(x->value.dim());
-    if (x) std::copy(x->value.sizes().begin(), x->value.sizes().end(), decl.shape);
+    if (!x) return decl;
+    auto found =
+        std::find(std::begin(scalar_types), std::end(scalar_types), x->value.scalar_type());
+    decl.dtype = static_cast<cdul_dtype>(found - std::begin(scalar_types));
+    decl.rank = static_cast<size_t>(x->value.dim());
+    std::copy(x->value.sizes().begin(), x->value.sizes().end(), decl.shape);
     return decl;
 }
 

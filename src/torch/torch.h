@@ -1,12 +1,9 @@
 /* libtorch for C: tensors, autograd and optimisers, no more of it than the trainer calls. torch.cpp
- * beside this header is the only C++ file of the project; nothing else includes a header of
- * libtorch.
+ * is the only C++ file of the project, and the only one that includes a header of libtorch.
  *
- * A network in C reads like the equation if no line has to check for failure or free a temporary. A
- * cdul_scope does both. Every operation takes one first: the scope owns the tensor that the
- * operation returns, and remembers the first operation that failed, after which all others do
- * nothing and return NULL. So operations nest and chain freely, and the status is asked once, at
- * the end:
+ * Every operation takes a cdul_scope first, which owns the tensor that the operation returns, and
+ * remembers the first operation that failed, after which all others do nothing and return NULL. So
+ * operations nest and chain like an equation, and the status is asked once, at the end:
  *
  *     cdul_scope s = {0};
  *     cdul_tensor *logits = cdul_tensor_linear(&s, cdul_tensor_mean_hw(&s, x), weight, bias);
@@ -27,9 +24,6 @@
 #include "base/safetensors.h"
 #include "cdul/train.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -49,9 +43,8 @@ typedef struct cdul_device {
     int index; /* of the GPU */
 } cdul_device;
 
-/* "cpu", "cuda" (= "cuda:0") or "cuda:<index>". CDUL_ERR_USAGE if the word is none of these,
- * CDUL_ERR_RUNTIME if this libtorch is built without CUDA or has no such GPU; the message says
- * which. */
+/* "cpu", "cuda" (= "cuda:0") or "cuda:<index>", else CDUL_ERR_USAGE. CDUL_ERR_RUNTIME if this
+ * libtorch is built without CUDA or has no such GPU. */
 cdul_status cdul_device_parse(const char *text, cdul_device *out, cdul_error *err) CDUL_MUST_CHECK;
 
 /* --- Scopes --- */
@@ -101,11 +94,9 @@ void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y);
 /* Exchanges what two handles stand for: weights for their average, and back. */
 void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y);
 
-/* These take NULL and then return 0 (CDUL_F32). */
-size_t cdul_tensor_size(const cdul_tensor *x, size_t axis); /* 0 if there is no such axis */
+/* These take NULL, of which all is 0 (CDUL_F32). */
 size_t cdul_tensor_elements(const cdul_tensor *x);
-cdul_dtype cdul_tensor_dtype(const cdul_tensor *x);
-/* Its type and shape, under a name that is borrowed. */
+/* Its type and shape, under a name that is borrowed. Sizes beyond its rank are 0. */
 cdul_tensor_decl cdul_tensor_declare(const cdul_tensor *x, const char *name);
 
 /* --- Form --- */
@@ -155,8 +146,7 @@ cdul_tensor *cdul_tensor_sum(cdul_scope *scope, const cdul_tensor *x); /* of all
 cdul_tensor *cdul_tensor_log_softmax(cdul_scope *scope, const cdul_tensor *x);
 /* Smallest and largest element; 0 and 0 after a failure. */
 void cdul_tensor_range(cdul_scope *scope, const cdul_tensor *x, double *low, double *high);
-/* Mean over all elements of -(y log sigmoid(x) + (1 - y) log(1 - sigmoid(x))); y in [0, 1] ->
- * []. */
+/* [], the mean of -(y log sigmoid(x) + (1 - y) log(1 - sigmoid(x))); y in [0, 1]. */
 cdul_tensor *cdul_tensor_bce_with_logits(cdul_scope *scope, const cdul_tensor *x,
                                          const cdul_tensor *y);
 /* x <- x + weight (y - x): a moving average. Not recorded for backward. */

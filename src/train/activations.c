@@ -190,18 +190,15 @@ static cdul_status read_skipped(cdul_dataset *data, const cdul_safetensors *file
 
 /* Opens a shard, checks it and marks the images that it says could not be read. CDUL_ERR_INPUT:
  * damaged. */
-static cdul_status open_shard(cdul_activations *cache, cdul_dataset *data, size_t shard,
-                              cdul_error *err) {
-    char name[NAME_BYTES];
-    cdul_shard *out = &cache->shards[shard];
-    size_t first, rows = rows_of(cache, shard, &first);
-    name_of(cache, shard, name);
-    cdul_status status = cdul_shard_open(&cache->folder, name, out, err);
+static cdul_status open_shard(maker *m, size_t shard, const char *name, cdul_error *err) {
+    cdul_shard *out = &m->cache->shards[shard];
+    size_t first, rows = rows_of(m->cache, shard, &first);
+    cdul_status status = cdul_shard_open(&m->cache->folder, name, out, err);
     if (status == CDUL_OK && out->rows != rows)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu records; expected %zu",
                            cdul_safetensors_path(out->file), out->rows, rows);
     if (status == CDUL_OK) status = cdul_shard_check(out, err);
-    if (status == CDUL_OK) status = read_skipped(data, out->file, err);
+    if (status == CDUL_OK) status = read_skipped(m->data, out->file, err);
     if (status != CDUL_OK) cdul_shard_close(out);
     return status;
 }
@@ -217,7 +214,7 @@ static cdul_status open_shards(maker *m, cdul_error *err) {
         cdul_error why = {{0}};
         size_t first;
         if (!path) return cdul_fail_memory(err, "a path");
-        if (cdul_path_exists(path)) status = open_shard(cache, m->data, shard, &why);
+        if (cdul_path_exists(path)) status = open_shard(m, shard, name, &why);
         free(path);
         if (status == CDUL_ERR_INPUT)
             cdul_warn(m->params->callbacks, "%s; it is computed again", why.message);
@@ -254,13 +251,6 @@ static cdul_status list_skipped(const cdul_dataset *data, size_t first, size_t r
     return status;
 }
 
-/* An exponent of all ones: infinite or not a number in half precision. */
-static bool is_finite(const uint16_t *values, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if ((values[i] & 0x7c00) == 0x7c00) return false;
-    return true;
-}
-
 static cdul_status forward(maker *m, const cdul_batch *batch, cdul_error *err) {
     cdul_scope s = {.no_grad = true};
     size_t shape[4] = {batch->count, 3, m->views.preprocess.height, m->views.preprocess.width};
@@ -270,7 +260,8 @@ static cdul_status forward(maker *m, const cdul_batch *batch, cdul_error *err) {
     y = cdul_tensor_permute(&s, y, (size_t[]){0, 2, 3, 1});
     cdul_tensor_read(&s, y, CDUL_F16, m->batch, count);
     cdul_status status = cdul_scope_close(&s, err);
-    if (status != CDUL_OK || is_finite(m->batch, count)) return status;
+    const cdul_tensor_view halves = {.dtype = CDUL_F16, .elements = count, .data = m->batch};
+    if (status != CDUL_OK || cdul_tensor_first_bad(&halves) == count) return status;
     return cdul_fail(err, CDUL_ERR_INPUT,
                      "activations of %s and the %zu images after it exceed float16; train without "
                      "a cache (--activation-copies 0)",
@@ -307,7 +298,7 @@ static cdul_status make_shard(maker *m, size_t shard, cdul_error *err) {
     const void *const data[] = {m->records};
     if (status == CDUL_OK)
         status = cdul_shard_write(&cache->folder, name, count, data, &metadata, 1, err);
-    if (status == CDUL_OK) status = open_shard(cache, m->data, shard, err);
+    if (status == CDUL_OK) status = open_shard(m, shard, name, err);
     m->done += count;
     free(skipped);
     return status;
@@ -370,7 +361,8 @@ static cdul_status find_shape(const maker *m, cdul_error *err) {
     size_t image[4] = {1, 3, m->views.preprocess.height, m->views.preprocess.width};
     cdul_tensor *x = cdul_tensor_full(&s, 0, CDUL_F32, 4, image);
     cdul_tensor *y = cdul_resnet_forward_features(&s, m->net, x, m->net->options.freeze);
-    for (size_t i = 0; i < 3; i++) cache->shape[i] = cdul_tensor_size(y, i < 2 ? i + 2 : 1);
+    const cdul_tensor_decl got = cdul_tensor_declare(y, "");
+    memcpy(cache->shape, (size_t[]){got.shape[2], got.shape[3], got.shape[1]}, sizeof cache->shape);
     cache->record_bytes = cdul_tensor_elements(y) * sizeof(uint16_t);
     return cdul_scope_close(&s, err);
 }

@@ -119,28 +119,21 @@ cdul_status cdul_augment_apply(const cdul_augmentation *drawn, const cdul_prepro
 
 /* --- Records --- */
 
-static cdul_status render(const cdul_image_views *views, size_t row, const cdul_image *image,
-                          float *out, cdul_error *err) {
-    const cdul_preprocess *preprocess = &views->preprocess;
-    cdul_augmentation drawn = {.order = {0, 1, 2}, .factor = {1, 1, 1}}; /* the plain view */
-    if (!views->plain)
-        drawn = cdul_augment_draw(
-            &views->augment, cdul_random_seeded(views->seed, views->epoch, views->data->keys[row]),
-            image->width, image->height);
-    uint8_t *scratch = malloc(preprocess->width * preprocess->height * 3);
-    if (!scratch) return cdul_fail_memory(err, "a view");
-    cdul_status status = cdul_augment_apply(&drawn, preprocess, image, scratch, out, err);
-    free(scratch);
-    return status;
-}
-
 static cdul_status read_view(const void *user, size_t row, void *out, cdul_error *err) {
-    const cdul_image_views *views = user;
+    const cdul_image_views *v = user;
+    const cdul_preprocess *p = &v->preprocess;
     cdul_image image = {0};
-    cdul_status status =
-        cdul_image_decode_file(views->data->paths.items[row], &views->decode, &image, err);
-    if (status == CDUL_OK) status = render(views, row, &image, out, err);
+    cdul_augmentation drawn = {.order = {0, 1, 2}, .factor = {1, 1, 1}}; /* the plain view */
+    uint8_t *scratch = malloc(p->width * p->height * 3);
+    if (!scratch) return cdul_fail_memory(err, "a view");
+    cdul_status status = cdul_image_decode_file(v->data->paths.items[row], &v->decode, &image, err);
+    if (status == CDUL_OK && !v->plain)
+        drawn = cdul_augment_draw(&v->augment,
+                                  cdul_random_seeded(v->seed, v->epoch, v->data->keys[row]),
+                                  image.width, image.height);
+    if (status == CDUL_OK) status = cdul_augment_apply(&drawn, p, &image, scratch, out, err);
     cdul_image_free(&image);
+    free(scratch);
     return status;
 }
 

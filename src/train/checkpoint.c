@@ -21,51 +21,65 @@
 
 #define NAME_SIZE 96
 
-/* --- Tensors as a list of declarations --- */
+/* --- Tensors --- */
 
 /* One tensor of a checkpoint and where it lives. */
 typedef struct entry {
-    char name[NAME_SIZE];
-    cdul_tensor *tensor; /* of the network or its average, else NULL */
-    const cdul_tensor *parameter; /* of optimiser states: whose */
-    const char *state; /* of optimiser states: which */
+    char name[NAME_SIZE]; /* <kind>.<name>, or <kind>.<name>.<state> */
+    cdul_tensor *tensor; /* of the network or its average; of an optimiser's state: whose */
+    const char *state; /* which, else NULL */
 } entry;
 
 typedef struct entries {
-    entry *items;
+    entry *items; /* [count] */
+    cdul_tensor_decl *decls; /* [count + 2]: after those of the items the latents and the seal */
     size_t count;
 } entries;
 
-/* <kind>.<name>, or <kind>.<name>.<state>. */
-static entry *add_entry(entries *list, const char *kind, const cdul_resnet_entry *e,
-                        const char *state) {
-    entry *item = &list->items[list->count++];
-    snprintf(item->name, NAME_SIZE, "%s.%s%s%s", kind, e->name, state ? "." : "",
-             state ? state : "");
-    item->state = state;
-    return item;
+/* `s` owns a state. */
+static cdul_tensor *tensor_of(cdul_scope *s, const cdul_trainer *t, const entry *item) {
+    if (!item->state) return item->tensor;
+    return cdul_optimizer_state(s, t->learner.optimizer, item->tensor, item->state);
 }
 
 static cdul_status list_entries(const cdul_trainer *t, entries *out, cdul_error *err) {
-    const char *const *states = cdul_optimizer_state_names(t->learner.optimizer);
-    size_t n_states = 0;
-    while (states[n_states]) n_states++;
-    out->items = calloc(t->learner.net->entry_count * (2 + n_states), sizeof *out->items);
-    if (!out->items) return cdul_fail_memory(err, "the checkpoint's list of tensors");
-    for (size_t i = 0; i < t->learner.net->entry_count; i++) {
-        const cdul_resnet_entry *e = &t->learner.net->entries[i];
-        cdul_tensor *average = t->learner.average ? t->learner.average[i] : NULL;
-        add_entry(out, "model", e, NULL)->tensor = e->tensor;
-        if (average) add_entry(out, "average", e, NULL)->tensor = average;
-        for (size_t k = 0; k < n_states && e->trained; k++)
-            add_entry(out, "optimizer", e, states[k])->parameter = e->tensor;
+    const cdul_learner *l = &t->learner;
+    const char *const *states = cdul_optimizer_state_names(l->optimizer);
+    size_t most = 2; /* of a parameter: itself, its average, its states */
+    while (states[most - 2]) most++;
+    most *= l->net->entry_count;
+    out->items = calloc(most, sizeof *out->items);
+    out->decls = calloc(most + 2, sizeof *out->decls);
+    if (!out->items || !out->decls)
+        return cdul_fail_memory(err, "the checkpoint's list of tensors");
+    for (size_t i = 0; i < l->net->entry_count; i++) {
+        const cdul_resnet_entry *e = &l->net->entries[i];
+        entry *item = &out->items[out->count++];
+        *item = (entry){.tensor = e->tensor};
+        snprintf(item->name, NAME_SIZE, "model.%s", e->name);
+        if (l->average && l->average[i]) {
+            item = &out->items[out->count++];
+            *item = (entry){.tensor = l->average[i]};
+            snprintf(item->name, NAME_SIZE, "average.%s", e->name);
+        }
+        for (size_t k = 0; e->trained && states[k]; k++) {
+            item = &out->items[out->count++];
+            *item = (entry){.tensor = e->tensor, .state = states[k]};
+            snprintf(item->name, NAME_SIZE, "optimizer.%s.%s", e->name, states[k]);
+        }
     }
-    return CDUL_OK;
+    cdul_scope s = {.no_grad = true};
+    for (size_t i = 0; i < out->count; i++)
+        out->decls[i] = cdul_tensor_declare(tensor_of(&s, t, &out->items[i]), out->items[i].name);
+    out->decls[out->count] =
+        (cdul_tensor_decl){"latent", CDUL_F32, 2, {t->targets.n, t->targets.c}};
+    out->decls[out->count + 1] = CDUL_SEAL;
+    return cdul_scope_close(&s, err);
 }
 
-static cdul_tensor *entry_tensor(cdul_scope *s, const cdul_trainer *t, const entry *item) {
-    if (item->tensor) return item->tensor;
-    return cdul_optimizer_state(s, t->learner.optimizer, item->parameter, item->state);
+static void free_entries(entries *list) {
+    free(list->items);
+    free(list->decls);
 }
 
 /* --- Metadata --- */
@@ -103,7 +117,7 @@ static cdul_status write_tensors(const cdul_trainer *t, const entries *list,
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < list->count && status == CDUL_OK; i++) {
         cdul_scope s = {.no_grad = true};
-        status = cdul_model_append(&s, entry_tensor(&s, t, &list->items[i]), writer, err);
+        status = cdul_model_append(&s, tensor_of(&s, t, &list->items[i]), writer, err);
     }
     if (status == CDUL_OK)
         status = cdul_safetensors_append(writer, t->targets.latent,
@@ -112,19 +126,8 @@ static cdul_status write_tensors(const cdul_trainer *t, const entries *list,
     return status;
 }
 
-static cdul_status declare_all(const cdul_trainer *t, const entries *list, cdul_tensor_decl *out,
-                               cdul_error *err) {
-    cdul_scope s = {.no_grad = true};
-    for (size_t i = 0; i < list->count; i++)
-        out[i] = cdul_tensor_declare(entry_tensor(&s, t, &list->items[i]), list->items[i].name);
-    out[list->count] = (cdul_tensor_decl){"latent", CDUL_F32, 2, {t->targets.n, t->targets.c}};
-    out[list->count + 1] = CDUL_SEAL;
-    return cdul_scope_close(&s, err);
-}
-
 cdul_status cdul_checkpoint_save(const cdul_trainer *t, const char *path, cdul_error *err) {
     entries list = {0};
-    cdul_tensor_decl *decls = NULL;
     cdul_safetensors_writer *writer = NULL;
     char *skipped = NULL, epoch[24], step[24], steps[24], hash[24], best[32], worse[24];
     snprintf(epoch, sizeof epoch, "%zu", t->epoch);
@@ -144,18 +147,13 @@ cdul_status cdul_checkpoint_save(const cdul_trainer *t, const char *path, cdul_e
                                       {"worse_epochs", worse},
                                       {"config", t->params->config ? t->params->config : "{}"},
                                       {"skipped", skipped}};
-    decls = calloc(list.count + 2, sizeof *decls);
-    status = decls ? declare_all(t, &list, decls, err)
-                   : cdul_fail_memory(err, "the checkpoint's header");
-    if (status == CDUL_OK)
-        status = cdul_safetensors_create(path, metadata, sizeof metadata / sizeof *metadata, decls,
-                                         list.count + 2, &writer, err);
+    status = cdul_safetensors_create(path, metadata, sizeof metadata / sizeof *metadata, list.decls,
+                                     list.count + 2, &writer, err);
     if (status == CDUL_OK) status = write_tensors(t, &list, writer, err);
     if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
 done:
     cdul_safetensors_discard(&writer);
-    free(decls);
-    free(list.items);
+    free_entries(&list);
     free(skipped);
     return status;
 }
@@ -266,15 +264,16 @@ static cdul_status load_skipped(cdul_trainer *t, const cdul_safetensors *file, c
     return status;
 }
 
-/* The file's tensor of that name, whose type and shape must be those of `like`. */
-static cdul_status find_like(const cdul_safetensors *file, const char *name,
-                             const cdul_tensor_decl *like, cdul_tensor_view *out, cdul_error *err) {
-    const cdul_tensor_view *view = cdul_safetensors_find(file, name);
+/* The file's tensor that is declared so. */
+static cdul_status find(const cdul_safetensors *file, const cdul_tensor_decl *like,
+                        cdul_tensor_view *out, cdul_error *err) {
+    const cdul_tensor_view *view = cdul_safetensors_find(file, like->name);
     bool good = view && view->dtype == like->dtype && view->rank == like->rank &&
                 memcmp(view->shape, like->shape, like->rank * sizeof *like->shape) == 0;
     if (!good)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\" %s", cdul_safetensors_path(file),
-                         name, view ? "has another shape or type than in this run" : "is missing");
+                         like->name,
+                         view ? "has another shape or type than in this run" : "is missing");
     *out = *view;
     return CDUL_OK;
 }
@@ -297,27 +296,24 @@ static cdul_status check_numbers(const cdul_trainer *t, const cdul_safetensors *
 }
 
 static cdul_status load_entry(cdul_trainer *t, const cdul_safetensors *file, const entry *item,
-                              cdul_error *err) {
-    cdul_scope s = {.no_grad = true};
-    cdul_tensor_decl like = cdul_tensor_declare(entry_tensor(&s, t, item), item->name);
+                              const cdul_tensor_decl *like, cdul_error *err) {
     cdul_tensor_view view;
-    cdul_status status = cdul_scope_close(&s, err);
-    if (status == CDUL_OK) status = find_like(file, item->name, &like, &view, err);
+    cdul_status status = find(file, like, &view, err);
     if (status == CDUL_OK) status = check_numbers(t, file, &view, err);
     if (status != CDUL_OK) return status;
-    s = (cdul_scope){.no_grad = true};
+    cdul_scope s = {.no_grad = true};
     cdul_tensor *value = cdul_tensor_from(&s, view.data, view.dtype, view.rank, view.shape);
-    if (item->tensor)
-        cdul_tensor_copy_(&s, item->tensor, value);
+    if (item->state)
+        cdul_optimizer_set_state(&s, t->learner.optimizer, item->tensor, item->state, value);
     else
-        cdul_optimizer_set_state(&s, t->learner.optimizer, item->parameter, item->state, value);
+        cdul_tensor_copy_(&s, item->tensor, value);
     return cdul_scope_close(&s, err);
 }
 
-static cdul_status load_latent(cdul_trainer *t, const cdul_safetensors *file, cdul_error *err) {
-    cdul_tensor_decl like = {"latent", CDUL_F32, 2, {t->targets.n, t->targets.c}};
+static cdul_status load_latent(cdul_trainer *t, const cdul_safetensors *file,
+                               const cdul_tensor_decl *like, cdul_error *err) {
     cdul_tensor_view view;
-    cdul_status status = find_like(file, "latent", &like, &view, err);
+    cdul_status status = find(file, like, &view, err);
     if (status != CDUL_OK) return status;
     size_t bad = cdul_tensor_first_bad(&view);
     if (bad < view.elements)
@@ -349,9 +345,9 @@ cdul_status cdul_checkpoint_load(cdul_trainer *t, const char *path, cdul_error *
     if (status == CDUL_OK) status = load_skipped(t, file, err);
     if (status == CDUL_OK) status = list_entries(t, &list, err);
     for (size_t i = 0; i < list.count && status == CDUL_OK; i++)
-        status = load_entry(t, file, &list.items[i], err);
-    if (status == CDUL_OK) status = load_latent(t, file, err);
-    free(list.items);
+        status = load_entry(t, file, &list.items[i], &list.decls[i], err);
+    if (status == CDUL_OK) status = load_latent(t, file, &list.decls[list.count], err);
+    free_entries(&list);
     cdul_safetensors_close(file);
     return status;
 }

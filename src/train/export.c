@@ -3,13 +3,186 @@
 #include "train/model.h"
 
 #include "base/file.h"
+#include "base/proto.h"
 #include "cdul/train.h"
-#include "train/onnx_graph.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* --- A graph, as protobuf messages --- */
+
+/* onnx.proto's field numbers. Fields are written in their order. */
+enum { MODEL_IR_VERSION = 1, MODEL_PRODUCER, MODEL_PRODUCER_VERSION };
+enum { MODEL_GRAPH = 7, MODEL_OPSET_IMPORT, MODEL_METADATA = 14 };
+enum { GRAPH_NODE = 1, GRAPH_NAME, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT };
+enum { NODE_INPUT = 1, NODE_OUTPUT, NODE_NAME, NODE_OP_TYPE, NODE_ATTRIBUTE };
+enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_INT = 3, ATTRIBUTE_INTS = 8, ATTRIBUTE_TYPE = 20 };
+enum { TENSOR_DIMS = 1, TENSOR_DATA_TYPE, TENSOR_NAME = 8, TENSOR_RAW_DATA };
+enum { VALUE_NAME = 1, VALUE_TYPE };
+enum { TYPE_TENSOR = 1 };
+enum { TENSOR_TYPE_ELEMENT = 1, TENSOR_TYPE_SHAPE };
+enum { SHAPE_DIM = 1 };
+enum { DIM_VALUE = 1, DIM_PARAM };
+enum { OPSET_DOMAIN = 1, OPSET_VERSION };
+enum { ENTRY_KEY = 1, ENTRY_VALUE };
+/* Values of ATTRIBUTE_TYPE. */
+enum { TYPE_INT = 2, TYPE_INTS = 7 };
+
+/* Conv 11, Gemm 13, Relu 13, GlobalAveragePool 1, MaxPool 12: read by any runtime since 2020. */
+enum { OPSET = 13, IR_VERSION = 7 };
+
+typedef enum onnx_type { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_INT32 = 6 } onnx_type;
+
+/* A growing graph: nodes, constants and metadata, in the order they are added, in memory until they
+ * are written. After a failure all functions do nothing, and write_graph returns it. Values are
+ * known by their names ("stem/conv"), which are copied and live as long as the graph. */
+typedef struct onnx_graph {
+    bool failed; /* out of memory */
+    cdul_strings names; /* all that callers were given */
+    cdul_message node; /* the one added last, to which attributes may come */
+    cdul_message nodes, constants, ends, metadata; /* ends: inputs and outputs */
+} onnx_graph;
+
+static void free_graph(onnx_graph *g) {
+    cdul_strings_free(&g->names);
+    free(g->node.bytes);
+    free(g->nodes.bytes);
+    free(g->constants.bytes);
+    free(g->ends.bytes);
+    free(g->metadata.bytes);
+}
+
+/* NULL, after a failure, stays NULL. */
+static char *keep(onnx_graph *g, const char *name) {
+    if (!name || cdul_strings_add(&g->names, name, NULL) != CDUL_OK) g->failed = true;
+    return g->failed ? NULL : g->names.items[g->names.count - 1];
+}
+
+CDUL_PRINTF(2, 3) static char *onnx_name(onnx_graph *g, const char *format, ...) {
+    char text[128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return keep(g, text);
+}
+
+static void put_text(cdul_message *message, unsigned number, const char *text) {
+    cdul_proto_bytes(message, number, text, strlen(text));
+}
+
+/* Adds a graph input (these come first) or output of float32; dims[0] is the free batch "B",
+ * whatever its value. */
+static void onnx_end(onnx_graph *g, unsigned number, const char *name, size_t rank,
+                     const int64_t *dims) {
+    cdul_message info = {0}, type = {0}, tensor = {0}, shape = {0};
+    if (g->failed) return;
+    for (size_t i = 0; i < rank; i++) {
+        cdul_message dim = {0};
+        if (i == 0)
+            put_text(&dim, DIM_PARAM, "B");
+        else
+            cdul_proto_int(&dim, DIM_VALUE, (uint64_t)dims[i]);
+        cdul_proto_message(&shape, SHAPE_DIM, &dim);
+    }
+    cdul_proto_int(&tensor, TENSOR_TYPE_ELEMENT, ONNX_FLOAT);
+    cdul_proto_message(&tensor, TENSOR_TYPE_SHAPE, &shape);
+    cdul_proto_message(&type, TYPE_TENSOR, &tensor);
+    put_text(&info, VALUE_NAME, name);
+    cdul_proto_message(&info, VALUE_TYPE, &type);
+    cdul_proto_message(&g->ends, number, &info);
+}
+
+/* A constant; the values, of `type`, are copied. */
+static char *onnx_constant(onnx_graph *g, const char *name, onnx_type type, size_t rank,
+                           const int64_t *dims, const void *values) {
+    size_t size = type == ONNX_FLOAT || type == ONNX_INT32 ? 4 : 1;
+    char *constant = keep(g, name);
+    if (!constant) return NULL;
+    cdul_message tensor = {0};
+    for (size_t i = 0; i < rank; i++) {
+        cdul_proto_int(&tensor, TENSOR_DIMS, (uint64_t)dims[i]);
+        size *= (size_t)dims[i];
+    }
+    cdul_proto_int(&tensor, TENSOR_DATA_TYPE, type);
+    put_text(&tensor, TENSOR_NAME, name);
+    /* raw_data is little-endian, as this machine's memory is (base/safetensors.c relies on it
+     * too). */
+    cdul_proto_bytes(&tensor, TENSOR_RAW_DATA, values, size);
+    cdul_proto_message(&g->constants, GRAPH_INITIALIZER, &tensor);
+    return constant;
+}
+
+/* Puts the node added last, which is now whole, with the others. */
+static void close_node(onnx_graph *g) {
+    if (g->node.size > 0 || g->node.failed) cdul_proto_message(&g->nodes, GRAPH_NODE, &g->node);
+}
+
+/* A node of type `op` with one output, named `name`. `inputs` ends in NULL. */
+static char *onnx_node(onnx_graph *g, const char *op, const char *name, char *const *inputs) {
+    char *output = keep(g, name);
+    if (!output) return NULL;
+    close_node(g);
+    for (; *inputs; inputs++) put_text(&g->node, NODE_INPUT, *inputs);
+    put_text(&g->node, NODE_OUTPUT, output);
+    put_text(&g->node, NODE_NAME, output);
+    put_text(&g->node, NODE_OP_TYPE, op);
+    return output;
+}
+
+/* Adds an attribute to the node added last. */
+static void add_attribute(onnx_graph *g, const char *name, unsigned field, size_t count,
+                          const int64_t *values) {
+    cdul_message attribute = {0};
+    put_text(&attribute, ATTRIBUTE_NAME, name);
+    for (size_t i = 0; i < count; i++) cdul_proto_int(&attribute, field, (uint64_t)values[i]);
+    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, field == ATTRIBUTE_INT ? TYPE_INT : TYPE_INTS);
+    cdul_proto_message(&g->node, NODE_ATTRIBUTE, &attribute);
+}
+
+static void onnx_int(onnx_graph *g, const char *name, int64_t value) {
+    add_attribute(g, name, ATTRIBUTE_INT, 1, &value);
+}
+
+static void onnx_ints(onnx_graph *g, const char *name, size_t count, const int64_t *values) {
+    add_attribute(g, name, ATTRIBUTE_INTS, count, values);
+}
+
+/* Writes the model atomically. */
+static cdul_status write_graph(onnx_graph *g, const char *path, cdul_error *err) {
+    cdul_message head = {0}, opset = {0}, opsets = {0};
+    close_node(g);
+    put_text(&g->nodes, GRAPH_NAME, "classifier");
+    cdul_proto_int(&head, MODEL_IR_VERSION, IR_VERSION);
+    put_text(&head, MODEL_PRODUCER, "cdul");
+    put_text(&head, MODEL_PRODUCER_VERSION, CDUL_VERSION);
+    cdul_proto_begin(&head, MODEL_GRAPH, g->nodes.size + g->constants.size + g->ends.size);
+    put_text(&opset, OPSET_DOMAIN, "");
+    cdul_proto_int(&opset, OPSET_VERSION, OPSET);
+    cdul_proto_message(&opsets, MODEL_OPSET_IMPORT, &opset);
+
+    /* One after another to the file: the model is never in memory a second time. */
+    const cdul_message *const parts[] = {&head,    &g->nodes, &g->constants,
+                                         &g->ends, &opsets,   &g->metadata};
+    const size_t count = sizeof parts / sizeof *parts;
+    cdul_file *file = NULL;
+    bool failed = g->failed;
+    for (size_t i = 0; i < count; i++) failed = failed || parts[i]->failed;
+    cdul_status status = failed ? cdul_fail_memory(err, "ONNX graph") : CDUL_OK;
+    if (status == CDUL_OK) status = cdul_file_create(path, &file, err);
+    if (status == CDUL_OK) {
+        /* An error is sticky: commit reports it. */
+        for (size_t i = 0; i < count; i++)
+            fwrite(parts[i]->bytes, 1, parts[i]->size, cdul_file_stream(file));
+        status = cdul_file_commit(&file, err);
+    }
+    free(head.bytes);
+    free(opsets.bytes);
+    return status;
+}
 
 /* --- Eight bits --- */
 
@@ -205,7 +378,8 @@ static value add_block(exporter *e, const cdul_resnet_block *block, size_t index
 static char *add_input(onnx_graph *graph, const cdul_preprocess *preprocess) {
     int64_t shape[] = {0, 3, (int64_t)preprocess->height, (int64_t)preprocess->width};
     int64_t channels[] = {1, 3, 1, 1};
-    char *image = onnx_input(graph, "image", 4, shape);
+    char *image = onnx_name(graph, "image");
+    onnx_end(graph, GRAPH_INPUT, image, 4, shape);
     char *mean = onnx_constant(graph, "mean", ONNX_FLOAT, 4, channels, preprocess->mean);
     char *deviation = onnx_constant(graph, "std", ONNX_FLOAT, 4, channels, preprocess->std);
     char *centred = onnx_node(graph, "Sub", "centred", (char *[]){image, mean, NULL});
@@ -237,7 +411,7 @@ static void add_head(const exporter *e, const cdul_resnet *net, char *x) {
     char *logits = onnx_node(graph, "Gemm", "logits", (char *[]){flat, w, b, NULL});
     onnx_int(graph, "transB", 1);
     char *scores = onnx_node(graph, "Sigmoid", "scores", (char *[]){logits, NULL});
-    onnx_output(graph, scores, 2, (int64_t[]){0, classes});
+    onnx_end(graph, GRAPH_OUTPUT, scores, 2, (int64_t[]){0, classes});
     free(weight);
     free(bias);
 }
@@ -255,8 +429,12 @@ static void add_network(exporter *e, const cdul_resnet *net, const cdul_preproce
 static cdul_status add_card(onnx_graph *graph, const cdul_card *card, cdul_error *err) {
     cdul_card_metadata metadata = {0};
     cdul_status status = cdul_card_to_metadata(card, &metadata, err);
-    for (size_t i = 0; i < CDUL_CARD_FACTS && status == CDUL_OK; i++)
-        onnx_metadata(graph, metadata.pairs[i].key, metadata.pairs[i].value);
+    for (size_t i = 0; i < CDUL_CARD_FACTS && status == CDUL_OK; i++) {
+        cdul_message entry = {0};
+        put_text(&entry, ENTRY_KEY, metadata.pairs[i].key);
+        put_text(&entry, ENTRY_VALUE, metadata.pairs[i].value);
+        cdul_proto_message(&graph->metadata, MODEL_METADATA, &entry);
+    }
     cdul_strings_free(&metadata.texts);
     return status;
 }
@@ -271,8 +449,8 @@ cdul_status cdul_export_onnx(const char *path, const cdul_resnet *net, const cdu
     /* A tensor that could not be read shows here. */
     cdul_status status = cdul_scope_close(&scope, err);
     if (status == CDUL_OK) status = add_card(&graph, card, err);
-    if (status == CDUL_OK) status = onnx_graph_write(&graph, path, CDUL_VERSION, err);
-    onnx_graph_free(&graph);
+    if (status == CDUL_OK) status = write_graph(&graph, path, err);
+    free_graph(&graph);
     return status;
 }
 

@@ -62,7 +62,7 @@ cdul_status cdul_feed_open_views(cdul_feed *f, const cdul_safetensors *weights, 
     return status;
 }
 
-cdul_status cdul_feed_open_cache(cdul_feed *f, cdul_resnet *net, cdul_error *err) {
+cdul_status cdul_feed_open_cache(cdul_feed *f, const cdul_resnet *net, cdul_error *err) {
     const cdul_train_params *p = f->params;
     if (p->freeze == 0 || p->activation_copies == 0) return CDUL_OK;
     cdul_status status = cdul_activations_open(&f->cache, p, &f->data, net, &f->plain, err);

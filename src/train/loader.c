@@ -40,16 +40,6 @@ static cdul_status open_loader(loader *l, cdul_error *err) {
                               &l->prefetch, err);
 }
 
-/* Says whether a record was read; if it was not, its row is skipped or the pass ends. */
-static cdul_status receive(const loader *l, const cdul_prefetched *item, bool *kept,
-                           cdul_error *err) {
-    *kept = item->status == CDUL_OK;
-    if (*kept) return CDUL_OK;
-    if (item->status == CDUL_ERR_INPUT || item->status == CDUL_ERR_IO)
-        return cdul_dataset_skip(l->pass->data, l->pass->rows[item->i], item->error.message, err);
-    return cdul_fail(err, item->status, "%s", item->error.message);
-}
-
 /* Fills one batch, has it used, and gives its slots back. */
 static cdul_status run_batch(loader *l, cdul_error *err) {
     size_t bytes = l->pass->source.bytes, count = 0, held = 0;
@@ -60,12 +50,16 @@ static cdul_status run_batch(loader *l, cdul_error *err) {
         unsigned char *record = l->slots + item.slot * bytes;
         if (held++ == 0) data = record;
         l->passed++;
-        bool kept;
-        status = receive(l, &item, &kept, err);
-        if (!kept) continue;
-        /* Close the gaps that skipped records leave. */
-        if (record != data + count * bytes) memcpy(data + count * bytes, record, bytes);
-        l->rows[count++] = l->pass->rows[item.i];
+        const size_t row = l->pass->rows[item.i];
+        if (item.status == CDUL_ERR_INPUT || item.status == CDUL_ERR_IO) {
+            status = cdul_dataset_skip(l->pass->data, row, item.error.message, err);
+        } else if (item.status != CDUL_OK) {
+            status = cdul_fail(err, item.status, "%s", item.error.message);
+        } else {
+            /* Close the gaps that skipped records leave. */
+            if (record != data + count * bytes) memcpy(data + count * bytes, record, bytes);
+            l->rows[count++] = row;
+        }
     }
     if (status == CDUL_OK && cdul_stopped(l->pass->params->callbacks))
         status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");

@@ -5,7 +5,7 @@
 
 cdul_status cdul_model_append(cdul_scope *scope, const cdul_tensor *tensor,
                               cdul_safetensors_writer *writer, cdul_error *err) {
-    const cdul_dtype dtype = cdul_tensor_dtype(tensor);
+    const cdul_dtype dtype = cdul_tensor_declare(tensor, "").dtype;
     size_t count = cdul_tensor_elements(tensor), bytes = count * cdul_dtype_size(dtype);
     void *data = malloc(bytes ? bytes : 1);
     if (data) cdul_tensor_read(scope, tensor, dtype, data, count);

@@ -227,20 +227,8 @@ cdul_status cdul_record_log(cdul_record *record, const cdul_epoch_record *epoch,
     return status;
 }
 
-/* The number after "epoch":, or 0 if this is not a whole line of this log. Without memory nothing
- * can be told of it. */
-static cdul_status line_epoch(const char *line, size_t length, double *epoch, cdul_error *err) {
-    cJSON *json = NULL;
-    bool found = false;
-    *epoch = 0;
-    cdul_status status = cdul_json_parse(line, length, "log.jsonl", &json, err);
-    if (status == CDUL_OK)
-        status = cdul_json_number(json, "epoch", "log.jsonl", epoch, &found, err);
-    cJSON_Delete(json);
-    return status == CDUL_ERR_INPUT ? CDUL_OK : status;
-}
-
 cdul_status cdul_record_begin(cdul_record *record, size_t epoch, cdul_error *err) {
+    static const char head[] = "{\"epoch\":";
     const cdul_train_params *p = record->params;
     char *path = cdul_path_join(p->output, "log.jsonl"), *text = NULL;
     if (!path) return cdul_fail_memory(err, "a path");
@@ -250,9 +238,11 @@ cdul_status cdul_record_begin(cdul_record *record, size_t epoch, cdul_error *err
     for (const char *line = text, *end; status == CDUL_OK && line && *line; line = end + 1) {
         end = strchr(line, '\n');
         if (!end) break;
-        double number = 0;
-        status = line_epoch(line, (size_t)(end - line), &number, err);
-        if (status != CDUL_OK || number < 1 || number > (double)epoch) continue;
+        size_t number = strncmp(line, head, sizeof head - 1) == 0
+                            ? strtoull(line + sizeof head - 1, NULL, 10)
+                            : 0;
+        /* Of whole lines of this log only. */
+        if (number < 1 || number > epoch || end[-1] != '}') continue;
         memmove(text + kept, line, (size_t)(end - line) + 1);
         kept += (size_t)(end - line) + 1;
     }

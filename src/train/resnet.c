@@ -62,15 +62,14 @@ static void lay_out(cdul_resnet *net) {
             cdul_resnet_block *block = &net->blocks[net->block_count++];
             block->stage = stage;
             if (arch->bottleneck) {
-                block->units[block->count++] =
-                    unit(inputs, width, 1, arch->stride_first ? stride : 1);
-                block->units[block->count++] =
-                    unit(width, width, 3, arch->stride_first ? 1 : stride);
-                block->units[block->count++] = unit(width, outputs, 1, 1);
+                block->units[0] = unit(inputs, width, 1, arch->stride_first ? stride : 1);
+                block->units[1] = unit(width, width, 3, arch->stride_first ? 1 : stride);
+                block->units[2] = unit(width, outputs, 1, 1);
             } else {
-                block->units[block->count++] = unit(inputs, width, 3, stride);
-                block->units[block->count++] = unit(width, outputs, 3, 1);
+                block->units[0] = unit(inputs, width, 3, stride);
+                block->units[1] = unit(width, outputs, 3, 1);
             }
+            block->count = arch->bottleneck ? 3 : 2;
             block->projects = stride != 1 || inputs != outputs;
             if (block->projects) block->shortcut = unit(inputs, outputs, 1, stride);
             inputs = outputs;
@@ -195,7 +194,8 @@ static cdul_status randomize(cdul_resnet *net, size_t i, cdul_error *err) {
     if (!values) return cdul_fail_memory(err, entry->name);
     cdul_random random = cdul_random_seeded(net->options.seed, i, 0);
     if (entry->kind == CDUL_CONV_WEIGHT) {
-        size_t fan_out = n / cdul_tensor_size(entry->tensor, 1); /* outputs x kernel x kernel */
+        size_t inputs = cdul_tensor_declare(entry->tensor, "").shape[1];
+        size_t fan_out = n / inputs; /* outputs x kernel x kernel */
         fill_normal(&random, sqrt(2 / (double)fan_out), values, n);
     } else {
         double limit = 1 / sqrt((double)net->features);

@@ -7,10 +7,6 @@
 #include "base/safetensors.h"
 #include "torch/torch.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 /* A stage is what can be frozen: 1 = stem and layer1, 2..4 = layer2..4. The head is never
  * frozen. */
 #define CDUL_RESNET_STAGES 4
@@ -25,9 +21,9 @@ typedef struct cdul_resnet_arch {
     double bn_eps;
 } cdul_resnet_arch;
 
-/* "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"; the last three also with "-caffe":
- * stride in the first 1x1 and BN eps 1e-3, as in the networks of He et al. that Keras distributes.
- * An unknown name is CDUL_ERR_USAGE and the message lists them. */
+/* "resnet50-caffe" (101, 152) has the stride in the first 1x1 and BN eps 1e-3, as the networks of
+ * He et al. that Keras distributes. An unknown name is CDUL_ERR_USAGE and the message lists them.
+ */
 cdul_status cdul_resnet_arch_find(const char *name, const cdul_resnet_arch **out,
                                   cdul_error *err) CDUL_MUST_CHECK;
 
@@ -91,12 +87,11 @@ typedef struct cdul_resnet {
     size_t entry_count;
 } cdul_resnet;
 
-/* How large a network's activations become: what eight bits must span. In the order in which a pass
- * comes by: the input, the stem, and of each block the outputs of its shortcut if that is a unit,
- * of its units (the last before the addition), and of the whole. ReLU is inside, where one follows.
- */
 #define CDUL_RANGES 256 /* ResNet-152 has 206 */
 
+/* How large activations become: what eight bits must span. In the order in which a pass comes by:
+ * the input, the stem, and of each block the outputs of its shortcut if that is a unit, of its
+ * units (the last before the addition), and of the whole. ReLU is inside, where one follows. */
 typedef struct cdul_ranges {
     double low[CDUL_RANGES], high[CDUL_RANGES];
     size_t count; /* known */
@@ -121,19 +116,16 @@ void cdul_resnet_free(cdul_resnet *net);
 cdul_status cdul_resnet_set_head_bias(cdul_resnet *net, const float *labels, size_t n,
                                       cdul_error *err) CDUL_MUST_CHECK;
 
-/* x: activations after the first `from` stages, as cdul_resnet_forward_features gives them, of any
- * float type and layout; from = 0: normalised images [B, 3, H, W]. Returns logits float32 [B,
- * classes]. `training`: batch norm uses and updates batch statistics, in stages that are not frozen
- * and unless freeze_bn. */
+/* Logits float32 [B, classes] of activations x after the first `from` stages, of any float type and
+ * layout; from = 0: of normalised images [B, 3, H, W]. `training`: batch norm uses and updates
+ * batch statistics, in stages that are not frozen and unless freeze_bn. */
 cdul_tensor *cdul_resnet_forward_from(cdul_scope *scope, const cdul_resnet *net,
                                       const cdul_tensor *x, size_t from, bool training);
-/* Normalised images [B, 3, H, W] to activations after the first `upto` stages (1..4), in evaluation
+/* Activations of normalised images [B, 3, H, W] after the first `upto` stages (1..4), in evaluation
  * mode: float32, or bfloat16 if the network computes in it. [B, 256, H/4, W/4] for upto 1 of
- * ResNet-50, and so on: channels twice, sides half, a stage. In a no_grad scope they are what a
- * frozen network need compute once. */
+ * ResNet-50, and so on: channels twice, sides half, a stage. */
 cdul_tensor *cdul_resnet_forward_features(cdul_scope *scope, const cdul_resnet *net,
                                           const cdul_tensor *x, size_t upto);
-/* Passes normalised images [B, 3, H, W] through the network in evaluation mode and widens `ranges`
- * by the activations. */
+/* Widens `ranges` by the activations of normalised images [B, 3, H, W] in evaluation mode. */
 void cdul_resnet_observe(cdul_scope *scope, const cdul_resnet *net, const cdul_tensor *x,
                          cdul_ranges *ranges);

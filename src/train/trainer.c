@@ -6,12 +6,10 @@
 #include "base/machine.h"
 #include "base/progress.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -322,20 +320,13 @@ static cdul_status run_epoch(cdul_trainer *t, const char *checkpoint, cdul_error
 static cdul_status check_folder(const cdul_train_params *p, const char *checkpoint,
                                 cdul_error *err) {
     char *model = cdul_path_join(p->output, "model.safetensors");
-    const char *const traces[] = {checkpoint, model};
-    struct stat info;
-    cdul_status status = model ? CDUL_OK : cdul_fail_memory(err, "a path");
-    for (size_t i = 0; i < 2 && status == CDUL_OK && !p->resume; i++) {
-        if (stat(traces[i], &info) == 0)
-            status =
-                cdul_fail(err, CDUL_ERR_USAGE,
-                          "%s already holds a run: go on with it (--resume), or choose another -o",
-                          p->output);
-        else if (errno != ENOENT)
-            status = cdul_fail_errno(err, "%s", traces[i]);
-    }
+    if (!model) return cdul_fail_memory(err, "a path");
+    bool used = cdul_path_exists(checkpoint) || cdul_path_exists(model);
     free(model);
-    return status;
+    if (!used || p->resume) return CDUL_OK;
+    return cdul_fail(err, CDUL_ERR_USAGE,
+                     "%s already holds a run: go on with it (--resume), or choose another -o",
+                     p->output);
 }
 
 /* Makes the folder and keeps others out of it. */

@@ -61,7 +61,7 @@ static void golden_fill(cdul_scope *s, const cdul_resnet *net, bool steady) {
         size_t n = cdul_tensor_elements(entry->tensor),
                rank = cdul_tensor_declare(entry->tensor, "").rank, shape[4];
         for (size_t axis = 0; axis < rank; axis++)
-            shape[axis] = cdul_tensor_size(entry->tensor, axis);
+            shape[axis] = cdul_tensor_declare(entry->tensor, "").shape[axis];
         double *u = golden_uniform(entry->name, n);
         bool positive = strstr(entry->name, joins) || strstr(entry->name, "downsample");
         float *values = malloc(n * sizeof *values);

@@ -1,7 +1,7 @@
-/* src/train/align.c against its equations, worked by hand, and against numerical gradients. */
+/* src/train/targets.c against its equations, worked by hand, and against numerical gradients. */
 #include "test.h"
 
-#include "train/align.h"
+#include "train/trainer.h"
 
 #include <math.h>
 

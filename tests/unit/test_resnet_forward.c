@@ -219,8 +219,9 @@ static void cached_activations_give_the_same_bits_as_the_whole_network(void **st
         cdul_scope s = {.no_grad = true};
         cdul_tensor *x = golden_images(&s),
                     *features = cdul_resnet_forward_features(&s, net, x, stage);
-        assert_int_equal(cdul_tensor_size(features, 1), (size_t)64 << (stage - 1));
-        assert_int_equal(cdul_tensor_size(features, 2), GOLDEN_SIDE / 4 >> (stage - 1));
+        assert_int_equal(cdul_tensor_declare(features, "").shape[1], (size_t)64 << (stage - 1));
+        assert_int_equal(cdul_tensor_declare(features, "").shape[2],
+                         GOLDEN_SIDE / 4 >> (stage - 1));
         cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, x, 0, false), CDUL_F32, whole, n);
         cdul_tensor_read(&s, cdul_resnet_forward_from(&s, net, features, stage, false), CDUL_F32,
                          split, n);
@@ -263,9 +264,9 @@ static void bfloat16_logits_are_near_float32(void **state) {
     cdul_scope s = {.no_grad = true};
     float got[GOLDEN_BATCH * GOLDEN_CLASSES];
     cdul_tensor *features = cdul_resnet_forward_features(&s, net, golden_images(&s), 3);
-    assert_int_equal(cdul_tensor_dtype(features), CDUL_BF16);
+    assert_int_equal(cdul_tensor_declare(features, "").dtype, CDUL_BF16);
     cdul_tensor *logits = cdul_resnet_forward_from(&s, net, features, 3, false);
-    assert_int_equal(cdul_tensor_dtype(logits), CDUL_F32);
+    assert_int_equal(cdul_tensor_declare(logits, "").dtype, CDUL_F32);
     cdul_tensor_read(&s, logits, CDUL_F32, got, sizeof got / sizeof *got);
     assert_ok(cdul_scope_close(&s, &err));
     float *want = answer(state, "resnet18", "logits", sizeof got / sizeof *got);
@@ -283,7 +284,8 @@ static void bfloat16_trains_float32_weights(void **state) {
         cdul_scope s = {0};
         cdul_tensor_backward(
             &s, golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, training)));
-        assert_int_equal(cdul_tensor_dtype(cdul_tensor_grad(&s, net->stem.weight)), CDUL_F32);
+        const cdul_tensor *gradient = cdul_tensor_grad(&s, net->stem.weight);
+        assert_int_equal(cdul_tensor_declare(gradient, "").dtype, CDUL_F32);
         if (!training) assert_sketches(state, &s, net, gradient, "eval_gradients", 0.25);
         assert_ok(cdul_scope_close(&s, &err));
         cdul_resnet_free(net);

@@ -119,7 +119,7 @@ static cdul_safetensors *file_of(const cdul_resnet *net, flaw f) {
                                    .dtype = CDUL_F32,
                                    .rank = cdul_tensor_declare(entry->tensor, "").rank};
         for (size_t axis = 0; axis < decl->rank; axis++)
-            decl->shape[axis] = cdul_tensor_size(entry->tensor, axis);
+            decl->shape[axis] = cdul_tensor_declare(entry->tensor, "").shape[axis];
         if (f.misshaped && !strcmp(entry->name, f.misshaped)) decl->shape[0]--;
     }
     if (f.added) decls[n++] = (cdul_tensor_decl){.name = f.added, .dtype = CDUL_I64, .rank = 0};
