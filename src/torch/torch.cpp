@@ -1,7 +1,6 @@
-/* The declarations of torch.h in terms of ATen and torch::optim, in the same order. No logic of
- * cdul lives here. Exceptions end in protect(); every other function is one expression of libtorch
- * inside it, but for AdamW, which on the CPU runs in one pass over memory (kernels.h). Builds with
- * libtorch 1.13 and 2.x. <torch/torch.h> is not included: it would find our header of that name. */
+/* The declarations of torch.h in terms of ATen and torch::optim, in the same order, and no logic of
+ * cdul. Exceptions end in protect(). AdamW runs on the CPU in one pass over memory (kernels.h).
+ * Builds with libtorch 1.13 and 2.x. <torch/torch.h> would find our header of that name. */
 #include "torch/torch.h"
 
 #include "torch/kernels.h"
@@ -101,8 +100,6 @@ std::vector<int64_t> sizes(size_t rank, const size_t *shape) {
 constexpr at::ScalarType scalar_types[] = {at::kFloat, at::kHalf, at::kBFloat16, at::kDouble,
                                            at::kLong,  at::kInt,  at::kByte};
 
-at::ScalarType scalar_type(cdul_dtype dtype) { return scalar_types[dtype]; }
-
 void free_all(cdul_tensor *x) {
     while (x) {
         cdul_tensor *next = x->next;
@@ -194,7 +191,7 @@ cdul_tensor *cdul_tensor_from(cdul_scope *scope, const void *data, cdul_dtype dt
                               const size_t *shape) {
     return make(scope, "from", [&] {
         return at::from_blob(const_cast<void *>(data), sizes(rank, shape),
-                             at::dtype(scalar_type(dtype)))
+                             at::dtype(scalar_types[dtype]))
             .clone();
     });
 }
@@ -202,13 +199,13 @@ cdul_tensor *cdul_tensor_from(cdul_scope *scope, const void *data, cdul_dtype dt
 cdul_tensor *cdul_tensor_full(cdul_scope *scope, double fill, cdul_dtype dtype, size_t rank,
                               const size_t *shape) {
     return make(scope, "full",
-                [&] { return at::full(sizes(rank, shape), fill, at::dtype(scalar_type(dtype))); });
+                [&] { return at::full(sizes(rank, shape), fill, at::dtype(scalar_types[dtype])); });
 }
 
 void cdul_tensor_read(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype, void *out,
                       size_t elements) {
     run_unrecorded(scope, "read", [&] {
-        at::Tensor host = value(x).to(at::kCPU, scalar_type(dtype)).contiguous();
+        at::Tensor host = value(x).to(at::kCPU, scalar_types[dtype]).contiguous();
         if (static_cast<size_t>(host.numel()) != elements)
             throw std::length_error("the tensor has " + std::to_string(host.numel()) +
                                     " elements, not " + std::to_string(elements));
@@ -256,7 +253,7 @@ cdul_tensor_decl cdul_tensor_declare(const cdul_tensor *x, const char *name) {
 /* --- Form --- */
 
 cdul_tensor *cdul_tensor_cast(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype) {
-    return make(scope, "cast", [&] { return value(x).to(scalar_type(dtype)); });
+    return make(scope, "cast", [&] { return value(x).to(scalar_types[dtype]); });
 }
 
 cdul_tensor *cdul_tensor_to(cdul_scope *scope, const cdul_tensor *x, cdul_device device) {

@@ -58,8 +58,8 @@ typedef struct cdul_scope {
     cdul_tensor *tensors; /* those it owns, linked; not for callers */
 } cdul_scope;
 
-/* A scope for a part of a computation, whose temporaries are freed before the rest of it runs.
- * Inherits no_grad and failure. Ends with cdul_scope_yield. */
+/* A scope for a part of a computation, which inherits no_grad and failure. cdul_scope_yield ends
+ * it. */
 cdul_scope cdul_scope_inside(const cdul_scope *outer);
 /* Frees what `inner` owns and moves `result` (may be NULL) and a failure, with "<where>: " before
  * its message, to `outer`. Returns the result's handle there; NULL after a failure. */
@@ -82,14 +82,13 @@ cdul_tensor *cdul_tensor_from(cdul_scope *scope, const void *data, cdul_dtype dt
                               const size_t *shape);
 cdul_tensor *cdul_tensor_full(cdul_scope *scope, double value, cdul_dtype dtype, size_t rank,
                               const size_t *shape);
-/* Copies x, converted to `dtype` and in row-major order, to `out`, which holds `elements` of them.
- * A different number in x is a failure. */
+/* Copies x, converted to `dtype` and in row-major order, to `out` [elements]. Another number of
+ * elements in x is a failure. */
 void cdul_tensor_read(cdul_scope *scope, const cdul_tensor *x, cdul_dtype dtype, void *out,
                       size_t elements);
 /* The value of a tensor of one element; 0 after a failure. */
 double cdul_tensor_item(cdul_scope *scope, const cdul_tensor *x);
-/* Overwrites x's elements with y's, converted to x's dtype, device and layout. Not recorded for
- * backward. */
+/* Overwrites x's elements with y's, converted to x's form. Not recorded for backward. */
 void cdul_tensor_copy_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *y);
 /* Exchanges what two handles stand for: weights for their average, and back. */
 void cdul_tensor_swap(cdul_tensor *x, cdul_tensor *y);
@@ -121,8 +120,8 @@ typedef struct cdul_norm {
     double momentum, eps;
 } cdul_norm;
 
-/* Batch norm in training: x [B, C, H, W] -> (x - mean) / sqrt(var + eps) * weight + bias with the
- * batch's mean and variance, towards which the running ones move by `momentum`. */
+/* x [B, C, H, W] -> (x - mean) / sqrt(var + eps) * weight + bias with the batch's mean and
+ * variance, towards which the running ones move by `momentum`. */
 cdul_tensor *cdul_tensor_batch_norm(cdul_scope *scope, const cdul_tensor *x, const cdul_norm *norm);
 /* x <- max(0, x + residual), without residual if that is NULL. Returns x. */
 cdul_tensor *cdul_tensor_add_relu_(cdul_scope *scope, cdul_tensor *x, const cdul_tensor *residual);
@@ -180,9 +179,9 @@ void cdul_optimizer_step(cdul_scope *scope, cdul_optimizer *optimizer);
 double cdul_optimizer_gradient_norm(cdul_scope *scope, const cdul_optimizer *optimizer);
 void cdul_optimizer_zero_grad(cdul_scope *scope, cdul_optimizer *optimizer);
 
-/* What a checkpoint must hold of each parameter, so that training goes on to the same bits.
- * NULL-terminated: AdamW {"step", "exp_avg", "exp_avg_sq"}, SGD {"momentum_buffer"}, without
- * momentum nothing. */
+/* What a checkpoint must hold of each parameter, so that training goes on to the same bits: AdamW
+ * {"step", "exp_avg", "exp_avg_sq", NULL}, SGD {"momentum_buffer", NULL}, without momentum {NULL}.
+ */
 const char *const *cdul_optimizer_state_names(const cdul_optimizer *optimizer);
 /* One of them: "step" is int64 [1], the others are float32 of the parameter's shape. Zeros for a
  * parameter that has not been stepped, and zeros set have that same meaning. */

@@ -188,8 +188,7 @@ static cdul_status read_skipped(cdul_dataset *data, const cdul_safetensors *file
     return status;
 }
 
-/* Opens a shard, checks it and marks the images that it says could not be read. CDUL_ERR_INPUT:
- * damaged. */
+/* Opens, checks, and marks the images that it says could not be read. CDUL_ERR_INPUT: damaged. */
 static cdul_status open_shard(maker *m, size_t shard, const char *name, cdul_error *err) {
     cdul_shard *out = &m->cache->shards[shard];
     size_t first, rows = rows_of(m->cache, shard, &first);
@@ -354,32 +353,29 @@ static cdul_status take_lock(cdul_shards *folder, const cdul_callbacks *callback
     }
 }
 
-/* Runs one black image through the frozen stages to learn what they return. */
-static cdul_status find_shape(const maker *m, cdul_error *err) {
+/* Runs one black image through the frozen stages to learn what they return, and divides the passes
+ * over the set into shards of such records. */
+static cdul_status lay_out(const maker *m, cdul_error *err) {
     cdul_activations *cache = m->cache;
     cdul_scope s = {.no_grad = true};
     size_t image[4] = {1, 3, m->views.preprocess.height, m->views.preprocess.width};
     cdul_tensor *x = cdul_tensor_full(&s, 0, CDUL_F32, 4, image);
     cdul_tensor *y = cdul_resnet_forward_features(&s, m->net, x, m->net->options.freeze);
-    const cdul_tensor_decl got = cdul_tensor_declare(y, "");
-    memcpy(cache->shape, (size_t[]){got.shape[2], got.shape[3], got.shape[1]}, sizeof cache->shape);
-    cache->record_bytes = cdul_tensor_elements(y) * sizeof(uint16_t);
-    return cdul_scope_close(&s, err);
-}
-
-static cdul_status allocate(cdul_activations *cache, size_t images, size_t copies,
-                            cdul_error *err) {
-    const size_t *s = cache->shape;
-    cache->folder.form =
-        (cdul_shard_form){.tensor_count = 1,
-                          .tensors = {{"activations", CDUL_F16, 4, {0, s[0], s[1], s[2]}}},
-                          .sealed = true};
-    cache->images = images;
-    cache->copies = copies;
-    cache->shard_rows = SHARD_BYTES / cache->record_bytes;
-    if (cache->shard_rows == 0) cache->shard_rows = 1;
-    cache->shard_count = (images + cache->shard_rows - 1) / cache->shard_rows;
-    cache->total = (1 + copies) * cache->shard_count;
+    y = cdul_tensor_permute(&s, y, (size_t[]){0, 2, 3, 1});
+    const size_t bytes = cdul_tensor_elements(y) * sizeof(uint16_t);
+    cdul_shard_form *form = &cache->folder.form;
+    *form = (cdul_shard_form){1, {cdul_tensor_declare(y, "activations")}, .sealed = true};
+    form->tensors[0].dtype = CDUL_F16;
+    form->tensors[0].shape[0] = 0;
+    cdul_status status = cdul_scope_close(&s, err);
+    if (status != CDUL_OK) return status;
+    memcpy(cache->shape, form->tensors[0].shape + 1, sizeof cache->shape);
+    cache->record_bytes = bytes;
+    cache->images = m->data->labels.images.count;
+    cache->copies = m->params->activation_copies;
+    cache->shard_rows = bytes < SHARD_BYTES ? SHARD_BYTES / bytes : 1;
+    cache->shard_count = (cache->images + cache->shard_rows - 1) / cache->shard_rows;
+    cache->total = (1 + cache->copies) * cache->shard_count;
     cache->shards = calloc(cache->total, sizeof *cache->shards);
     return cache->shards ? CDUL_OK : cdul_fail_memory(err, "the activation cache");
 }
@@ -390,9 +386,7 @@ cdul_status cdul_activations_open(cdul_activations *cache, const cdul_train_para
     maker m = {.cache = cache, .params = p, .data = data, .net = net, .views = *views};
     cache->folder.lock = -1;
     cdul_status status = open_folder(&m, err);
-    if (status == CDUL_OK) status = find_shape(&m, err);
-    if (status == CDUL_OK)
-        status = allocate(cache, data->labels.images.count, p->activation_copies, err);
+    if (status == CDUL_OK) status = lay_out(&m, err);
     if (status == CDUL_OK) status = take_lock(&cache->folder, p->callbacks, err);
     if (status == CDUL_OK) status = open_shards(&m, err);
     if (status == CDUL_OK && m.total > 0) status = make_shards(&m, err);

@@ -1,12 +1,10 @@
-/* Cached outputs of frozen stages. With the first k stages frozen, what they compute for an image
- * never changes: it is computed once for the plain view and for a few augmented copies, kept on
- * disk in float16, and training then runs the remaining stages alone. Epoch e trains on copy e %
- * copies.
+/* Cached outputs of frozen stages: computed once for the plain view and for a few augmented copies
+ * of each image, kept on disk in float16, so that training runs the remaining stages alone. Epoch e
+ * trains on copy e % copies.
  *
- * A cache is a folder of shards in the folder of all caches, named by a hash of everything its
- * content depends on (key.json spells it out): runs that agree in it share it. Shards are whole or
- * absent, so a run that was interrupted goes on where it stopped; processes that want the same
- * cache take turns. */
+ * A cache is a folder of shards, named by a hash of everything they depend on (key.json spells it
+ * out): runs that agree in it share it. Shards are whole or absent, so a run that was interrupted
+ * goes on where it stopped; processes that want the same cache take turns. */
 #pragma once
 
 #include "base/shards.h"

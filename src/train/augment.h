@@ -1,8 +1,7 @@
-/* Images as records: the plain view, for evaluation, or an augmented one, the view that one epoch
- * trains on: random-resized-crop, horizontal flip, colour jitter. Drawn from (seed, epoch, image)
- * alone, so that the number of loader threads and the order of work change nothing. Distributions
- * are torchvision's (RandomResizedCrop, RandomHorizontalFlip, ColorJitter without hue); pixels are
- * Pillow's (resize, ImageEnhance). */
+/* Images as records: the plain view, for evaluation, or an augmented one for one epoch of training,
+ * drawn from (seed, epoch, image) alone, so that threads and the order of work change nothing.
+ * Distributions are torchvision's (RandomResizedCrop, RandomHorizontalFlip, ColorJitter without
+ * hue); pixels are Pillow's (resize, ImageEnhance). */
 #pragma once
 
 #include "base/random.h"
@@ -34,8 +33,7 @@ cdul_status cdul_augment_apply(const cdul_augmentation *drawn, const cdul_prepro
                                const cdul_image *image, uint8_t *scratch, float *out,
                                cdul_error *err) CDUL_MUST_CHECK;
 
-/* One way of seeing the set: plain for evaluation (the whole image, resized as `preprocess` says),
- * or augmented, a different draw for each `epoch`. */
+/* One way of seeing the set: plain, or augmented, a different draw for each `epoch`. */
 typedef struct cdul_image_views {
     const cdul_dataset *data;
     cdul_decode_options decode;

@@ -160,8 +160,7 @@ done:
 
 /* --- Loading --- */
 
-/* Options that may differ between a run and its continuation: where things lie, not what they
- * are. */
+/* Options that may differ between a run and its continuation: where things lie. */
 static const char *const free_keys[] = {"root", "activation_cache", "eval_labels", "labels",
                                         "device"};
 
@@ -195,13 +194,11 @@ static cdul_status compare_config(const cdul_trainer *t, const cdul_safetensors 
     if (status == CDUL_OK)
         status = cdul_json_parse(t->params->config, strlen(t->params->config), "options", &is, err);
     const cJSON *before = cJSON_GetObjectItemCaseSensitive(was, "train"), *option = NULL;
-    if (status == CDUL_OK) {
-        cJSON_ArrayForEach(option, cJSON_GetObjectItemCaseSensitive(is, "train")) {
-            const cJSON *old = cJSON_GetObjectItemCaseSensitive(before, option->string);
-            if (is_free(option->string) || cJSON_Compare(old, option, true)) continue;
-            status = refuse_difference(path, old, option, err);
-            break;
-        }
+    cJSON_ArrayForEach(option, cJSON_GetObjectItemCaseSensitive(is, "train")) {
+        const cJSON *old = cJSON_GetObjectItemCaseSensitive(before, option->string);
+        if (is_free(option->string) || cJSON_Compare(old, option, true)) continue;
+        status = refuse_difference(path, old, option, err);
+        break;
     }
     cJSON_Delete(was);
     cJSON_Delete(is);

@@ -41,20 +41,6 @@ static cdul_status hold_out(cdul_dataset *data, const cdul_train_params *p, cdul
                      p->holdout, n);
 }
 
-static cdul_status allocate(cdul_dataset *data, cdul_error *err) {
-    size_t n = data->labels.images.count;
-    data->keys = calloc(n, sizeof *data->keys);
-    data->held = calloc(n, sizeof *data->held);
-    data->skipped = calloc(n, sizeof *data->skipped);
-    if (!data->keys || !data->held || !data->skipped)
-        return cdul_fail_memory(err, "the training set");
-    for (size_t i = 0; i < n; i++) {
-        const char *name = data->labels.images.items[i];
-        data->keys[i] = cdul_hash(CDUL_HASH_START, name, strlen(name));
-    }
-    return CDUL_OK;
-}
-
 static cdul_status add_path(cdul_dataset *data, size_t i, const char *path, cdul_error *err) {
     cdul_status status = cdul_strings_add(&data->paths, path ? path : "", err);
     if (status == CDUL_OK && !path) status = cdul_dataset_skip(data, i, "not found", err);
@@ -99,9 +85,15 @@ cdul_status cdul_dataset_open(const cdul_train_params *p, cdul_dataset *out, cdu
     if (n == 0 || out->labels.classes.count == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu images, %zu classes: nothing to train on",
                          p->labels, n, out->labels.classes.count);
-    status = allocate(out, err);
-    if (status == CDUL_OK)
-        status = listed ? find_in_lists(out, p, err) : find_under_root(out, p->root, err);
+    out->keys = calloc(n, sizeof *out->keys);
+    out->held = calloc(n, sizeof *out->held);
+    out->skipped = calloc(n, sizeof *out->skipped);
+    if (!out->keys || !out->held || !out->skipped) return cdul_fail_memory(err, "the training set");
+    for (size_t i = 0; i < n; i++) {
+        const char *name = out->labels.images.items[i];
+        out->keys[i] = cdul_hash(CDUL_HASH_START, name, strlen(name));
+    }
+    status = listed ? find_in_lists(out, p, err) : find_under_root(out, p->root, err);
     if (status != CDUL_OK) return status;
     size_t missing = out->list.paths.count;
     if (missing * 2 > n)

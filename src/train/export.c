@@ -21,13 +21,9 @@ enum { GRAPH_NODE = 1, GRAPH_NAME, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAP
 enum { NODE_INPUT = 1, NODE_OUTPUT, NODE_NAME, NODE_OP_TYPE, NODE_ATTRIBUTE };
 enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_INT = 3, ATTRIBUTE_INTS = 8, ATTRIBUTE_TYPE = 20 };
 enum { TENSOR_DIMS = 1, TENSOR_DATA_TYPE, TENSOR_NAME = 8, TENSOR_RAW_DATA };
-enum { VALUE_NAME = 1, VALUE_TYPE };
-enum { TYPE_TENSOR = 1 };
-enum { TENSOR_TYPE_ELEMENT = 1, TENSOR_TYPE_SHAPE };
-enum { SHAPE_DIM = 1 };
-enum { DIM_VALUE = 1, DIM_PARAM };
-enum { OPSET_DOMAIN = 1, OPSET_VERSION };
-enum { ENTRY_KEY = 1, ENTRY_VALUE };
+enum { VALUE_NAME = 1, VALUE_TYPE, TYPE_TENSOR = 1, TENSOR_TYPE_ELEMENT = 1, TENSOR_TYPE_SHAPE };
+enum { SHAPE_DIM = 1, DIM_VALUE = 1, DIM_PARAM };
+enum { OPSET_DOMAIN = 1, OPSET_VERSION, ENTRY_KEY = 1, ENTRY_VALUE };
 /* Values of ATTRIBUTE_TYPE. */
 enum { TYPE_INT = 2, TYPE_INTS = 7 };
 
@@ -109,8 +105,7 @@ static char *onnx_constant(onnx_graph *g, const char *name, onnx_type type, size
     }
     cdul_proto_int(&tensor, TENSOR_DATA_TYPE, type);
     put_text(&tensor, TENSOR_NAME, name);
-    /* raw_data is little-endian, as this machine's memory is (base/safetensors.c relies on it
-     * too). */
+    /* raw_data is little-endian, as memory is (base/safetensors.c relies on it too). */
     cdul_proto_bytes(&tensor, TENSOR_RAW_DATA, values, size);
     cdul_proto_message(&g->constants, GRAPH_INITIALIZER, &tensor);
     return constant;
@@ -133,22 +128,15 @@ static char *onnx_node(onnx_graph *g, const char *op, const char *name, char *co
     return output;
 }
 
-/* Adds an attribute to the node added last. */
-static void add_attribute(onnx_graph *g, const char *name, unsigned field, size_t count,
-                          const int64_t *values) {
+/* Adds an attribute to the node added last: a number, or several. */
+static void onnx_ints(onnx_graph *g, const char *name, size_t count, const int64_t *values) {
     cdul_message attribute = {0};
     put_text(&attribute, ATTRIBUTE_NAME, name);
-    for (size_t i = 0; i < count; i++) cdul_proto_int(&attribute, field, (uint64_t)values[i]);
-    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, field == ATTRIBUTE_INT ? TYPE_INT : TYPE_INTS);
+    for (size_t i = 0; i < count; i++)
+        cdul_proto_int(&attribute, count == 1 ? ATTRIBUTE_INT : ATTRIBUTE_INTS,
+                       (uint64_t)values[i]);
+    cdul_proto_int(&attribute, ATTRIBUTE_TYPE, count == 1 ? TYPE_INT : TYPE_INTS);
     cdul_proto_message(&g->node, NODE_ATTRIBUTE, &attribute);
-}
-
-static void onnx_int(onnx_graph *g, const char *name, int64_t value) {
-    add_attribute(g, name, ATTRIBUTE_INT, 1, &value);
-}
-
-static void onnx_ints(onnx_graph *g, const char *name, size_t count, const int64_t *values) {
-    add_attribute(g, name, ATTRIBUTE_INTS, count, values);
 }
 
 /* Writes the model atomically. */
@@ -196,8 +184,8 @@ static cdul_status write_graph(onnx_graph *g, const char *path, cdul_error *err)
 #define LARGEST_WEIGHT 64 /* 2 * 255 * 64 fits into 16 bits */
 #define LARGEST_BIAS   1e9 /* of a 32-bit sum: room for the products */
 
-/* Rounds x, whose elements are in low .. high, and returns what it has become. What lies
- * outside is cut off: a low of 0 is a ReLU. *scale is that of one step. */
+/* Rounds x and returns what it has become. What lies outside low .. high is cut off: a low of 0 is
+ * a ReLU. *scale is that of one step. */
 static char *quantised(onnx_graph *g, char *x, double low, double high, float *scale) {
     low = fmin(low, 0); /* padding is 0, which must be exact */
     high = fmax(high, 0);
@@ -220,23 +208,18 @@ static char *dequantised(onnx_graph *g, char *name, onnx_type type, size_t rank,
     char *steps = onnx_constant(g, onnx_name(g, "%s.scale", name), ONNX_FLOAT, 1, dims, scales);
     char *origins = onnx_constant(g, onnx_name(g, "%s.zero", name), type, 1, dims, zeros);
     char *out = onnx_node(g, "DequantizeLinear", name, (char *[]){rounded, steps, origins, NULL});
-    onnx_int(g, "axis", 0);
+    onnx_ints(g, "axis", 1, (int64_t[]){0});
     free(zeros);
     return out;
-}
-
-static float largest(const float *values, size_t count) {
-    float most = 0;
-    for (size_t i = 0; i < count; i++) most = fmaxf(most, fabsf(values[i]));
-    return most;
 }
 
 /* The step of one filter's weights. The bias counts in steps of the product: a filter of next to
  * nothing is given coarser weights, rather than a bias that does not fit. */
 static float filter_scale(const float *weight, size_t count, float bias, float input_scale) {
-    float scale = largest(weight, count) / LARGEST_WEIGHT;
+    float largest = 0;
+    for (size_t i = 0; i < count; i++) largest = fmaxf(largest, fabsf(weight[i]));
     float least = (float)((double)fabsf(bias) / ((double)input_scale * LARGEST_BIAS));
-    scale = fmaxf(scale, least);
+    float scale = fmaxf(largest / LARGEST_WEIGHT, least);
     return scale > 0 ? scale : 1;
 }
 
@@ -386,8 +369,7 @@ static char *add_input(onnx_graph *graph, const cdul_preprocess *preprocess) {
     return onnx_node(graph, "Div", "normalised", (char *[]){centred, deviation, NULL});
 }
 
-/* The largest of rounded numbers is one of them: the range of what goes in is that of what comes
- * out. */
+/* The largest of rounded numbers is one of them: what comes out has the range of what goes in. */
 static value add_stem_pool(exporter *e, char *x) {
     onnx_graph *graph = e->graph;
     value in = relu(e, x);
@@ -409,7 +391,7 @@ static void add_head(const exporter *e, const cdul_resnet *net, char *x) {
     char *pooled = onnx_node(graph, "GlobalAveragePool", "avgpool", (char *[]){x, NULL});
     char *flat = onnx_node(graph, "Flatten", "features", (char *[]){pooled, NULL});
     char *logits = onnx_node(graph, "Gemm", "logits", (char *[]){flat, w, b, NULL});
-    onnx_int(graph, "transB", 1);
+    onnx_ints(graph, "transB", 1, (int64_t[]){1});
     char *scores = onnx_node(graph, "Sigmoid", "scores", (char *[]){logits, NULL});
     onnx_end(graph, GRAPH_OUTPUT, scores, 2, (int64_t[]){0, classes});
     free(weight);

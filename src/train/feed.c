@@ -20,13 +20,11 @@ cdul_status cdul_feed_open(cdul_feed *f, const cdul_train_params *p, cdul_error 
 /* Metadata `name` = "[r, g, b]" of the weights; absent: `out` stays. */
 static cdul_status read_triple(const cdul_safetensors *file, const char *name, float *out,
                                cdul_error *err) {
-    const char *text = cdul_safetensors_metadata(file, name);
+    const char *text = cdul_safetensors_metadata(file, name), *path = cdul_safetensors_path(file);
     if (!text) return CDUL_OK;
     cJSON *list = NULL;
-    cdul_status status =
-        cdul_json_parse(text, strlen(text), cdul_safetensors_path(file), &list, err);
-    if (status == CDUL_OK)
-        status = cdul_json_numbers(list, name, cdul_safetensors_path(file), 3, out, err);
+    cdul_status status = cdul_json_parse(text, strlen(text), path, &list, err);
+    if (status == CDUL_OK) status = cdul_json_numbers(list, name, path, 3, out, err);
     cJSON_Delete(list);
     return status;
 }

@@ -10,11 +10,6 @@
 
 /* --- The network --- */
 
-static bool choose_bfloat16(cdul_train_precision precision, cdul_device device) {
-    if (precision != CDUL_PRECISION_AUTO) return precision == CDUL_PRECISION_BF16;
-    return device.cuda || cdul_processor_has_bfloat16();
-}
-
 static cdul_status open_network(cdul_learner *l, const cdul_safetensors *weights,
                                 const cdul_labels *labels, cdul_error *err) {
     const cdul_train_params *p = l->params;
@@ -31,7 +26,9 @@ static cdul_status open_network(cdul_learner *l, const cdul_safetensors *weights
             cdul_fail(err, CDUL_ERR_USAGE, "--arch %s, but %s holds a %s", name, p->init, said);
     if (status == CDUL_OK) status = cdul_device_parse(p->device, &options.device, err);
     if (status != CDUL_OK) return status;
-    options.bfloat16 = choose_bfloat16(p->precision, options.device);
+    options.bfloat16 = p->precision == CDUL_PRECISION_AUTO
+                           ? options.device.cuda || cdul_processor_has_bfloat16()
+                           : p->precision == CDUL_PRECISION_BF16;
     bool new_head = !weights;
     status = cdul_resnet_new(&options, weights, weights ? &new_head : NULL, &l->net, err);
     if (status == CDUL_OK && new_head && p->head_bias)
@@ -40,11 +37,6 @@ static cdul_status open_network(cdul_learner *l, const cdul_safetensors *weights
 }
 
 /* --- The optimiser --- */
-
-static bool in_group(const cdul_resnet_entry *entry, bool head, bool decays) {
-    bool entry_decays = entry->kind == CDUL_CONV_WEIGHT || entry->kind == CDUL_HEAD_WEIGHT;
-    return entry->trained && (entry->stage == CDUL_RESNET_HEAD) == head && entry_decays == decays;
-}
 
 static cdul_status open_optimizer(cdul_learner *l, cdul_error *err) {
     const cdul_train_params *p = l->params;
@@ -56,9 +48,12 @@ static cdul_status open_optimizer(cdul_learner *l, cdul_error *err) {
     for (size_t group = 0; group < CDUL_LEARNER_GROUPS; group++) {
         bool head = group / 2, decays = group % 2 == 0;
         size_t count = 0;
-        for (size_t i = 0; i < l->net->entry_count; i++)
-            if (in_group(&l->net->entries[i], head, decays))
-                members[count++] = l->net->entries[i].tensor;
+        for (size_t i = 0; i < l->net->entry_count; i++) {
+            const cdul_resnet_entry *e = &l->net->entries[i];
+            bool is_weight = e->kind == CDUL_CONV_WEIGHT || e->kind == CDUL_HEAD_WEIGHT;
+            if (e->trained && (e->stage == CDUL_RESNET_HEAD) == head && is_weight == decays)
+                members[count++] = e->tensor;
+        }
         if (count == 0) continue;
         double lr = p->lr * (head ? p->head_lr_mult : 1);
         cdul_optimizer_add_group(&s, l->optimizer, members, count, lr,
@@ -79,9 +74,7 @@ static cdul_status open_average(cdul_learner *l, cdul_error *err) {
     for (size_t i = 0; i < l->net->entry_count; i++) {
         const cdul_resnet_entry *entry = &l->net->entries[i];
         bool statistic = entry->kind == CDUL_BN_MEAN || entry->kind == CDUL_BN_VAR;
-        bool changes =
-            entry->trained || (statistic && p->bn == CDUL_BN_TRAIN && entry->stage > p->freeze);
-        if (changes)
+        if (entry->trained || (statistic && p->bn == CDUL_BN_TRAIN && entry->stage > p->freeze))
             l->average[i] = cdul_tensor_keep(&s, cdul_tensor_affine(&s, entry->tensor, 1, 0));
     }
     return cdul_scope_close(&s, err);
@@ -116,14 +109,8 @@ double cdul_schedule_factor(const cdul_schedule *schedule, size_t step) {
     if (step < schedule->warmup) return (double)(step + 1) / (double)(schedule->warmup + 1);
     size_t left = schedule->steps > schedule->warmup ? schedule->steps - schedule->warmup : 1;
     double t = fmin((double)(step - schedule->warmup) / (double)left, 1); /* 0 .. below 1 */
-    switch (schedule->kind) {
-    case CDUL_SCHEDULE_COSINE:
-        return (1 + cos(PI * t)) / 2;
-    case CDUL_SCHEDULE_STEP:
-        return pow(STEP_DECAY, floor(fmin(3 * t, 2)));
-    case CDUL_SCHEDULE_CONSTANT:
-        break;
-    }
+    if (schedule->kind == CDUL_SCHEDULE_COSINE) return (1 + cos(PI * t)) / 2;
+    if (schedule->kind == CDUL_SCHEDULE_STEP) return pow(STEP_DECAY, floor(fmin(3 * t, 2)));
     return 1;
 }
 

@@ -1,5 +1,4 @@
-/* What a run is made from: defaults, and what fits together. The only place that knows the numbers.
- */
+/* What a run is made from: defaults, ranges and what fits together. */
 #include "cdul/train.h"
 
 cdul_train_params cdul_train_defaults(void) {

@@ -47,8 +47,8 @@ static size_t top_class(const float *values, size_t c) {
     return best;
 }
 
-/* Cross-entropy of predictions with the soft labels, and the share of images whose first class is
- * the same. */
+/* Cross-entropy of predictions with the soft labels, and the share whose first class is the same.
+ */
 static void measure_held(const cdul_dataset *data, const cdul_targets *t,
                          cdul_epoch_record *epoch) {
     size_t count = 0, agreed = 0;
@@ -143,8 +143,7 @@ static bool add(cJSON *line, const char *name, double value) {
     return isnan(value) || cJSON_AddNumberToObject(line, name, value);
 }
 
-/* The mass of the labels is that of all images, not of those of the truth alone. NULL: no
- * memory. */
+/* The labels' mass is that of all images, not of those of the truth alone. NULL: no memory. */
 static cJSON *log_line(const cdul_epoch_record *r, bool truth_given) {
     cJSON *line = cJSON_CreateObject();
     if (add(line, "epoch", (double)r->epoch) && add(line, "train_step", (double)r->step) &&

@@ -184,9 +184,8 @@ static void fill_normal(cdul_random *random, double deviation, float *out, size_
     }
 }
 
-/* kaiming_normal_(mode="fan_out") for convolutions, nn.Linear's own for the head. Each tensor draws
- * from a sequence of its own, so that a new head is the same whatever the other weights come
- * from. */
+/* kaiming_normal_(mode="fan_out") for convolutions, nn.Linear's own for the head. Each tensor has a
+ * sequence of its own: a new head is the same whatever the other weights come from. */
 static cdul_status randomize(cdul_resnet *net, size_t i, cdul_error *err) {
     const cdul_resnet_entry *entry = &net->entries[i];
     size_t n = cdul_tensor_elements(entry->tensor);
@@ -247,8 +246,7 @@ static cdul_status load_entry(const cdul_resnet_entry *entry, const cdul_safeten
     return status;
 }
 
-/* torchvision's files may hold a counter for each batch norm, which nothing reads once momentum is
- * fixed. */
+/* A counter that torchvision's files may hold; nothing reads it once momentum is fixed. */
 static bool is_batch_counter(const char *name) {
     const char *last = strrchr(name, '.');
     return last && last > name && !strcmp(last, ".num_batches_tracked");
@@ -270,16 +268,12 @@ static cdul_status refuse_unknown(const cdul_resnet *net, const cdul_safetensors
     return CDUL_OK;
 }
 
-/* A head for another number of classes, but of this network's features. */
-static bool is_foreign_head(const cdul_resnet *net, const cdul_safetensors *file) {
-    const cdul_tensor_view *view = cdul_safetensors_find(file, "fc.weight");
-    return view && view->rank == 2 && view->shape[1] == net->features &&
-           view->shape[0] != net->options.classes;
-}
-
 static cdul_status load(cdul_resnet *net, const cdul_safetensors *file, bool *head_replaced,
                         cdul_error *err) {
-    bool foreign = is_foreign_head(net, file);
+    const cdul_tensor_view *head = cdul_safetensors_find(file, "fc.weight");
+    /* For another number of classes, but of this network's features. */
+    bool foreign = head && head->rank == 2 && head->shape[1] == net->features &&
+                   head->shape[0] != net->options.classes;
     cdul_status status = refuse_unknown(net, file, err);
     for (size_t i = 0; i < net->entry_count && status == CDUL_OK; i++) {
         if (net->entries[i].stage != CDUL_RESNET_HEAD || !foreign)
@@ -328,12 +322,11 @@ cdul_status cdul_resnet_new(const cdul_resnet_options *options, const cdul_safet
     cdul_status status = create_tensors(net, err);
     if (status == CDUL_OK) status = initialize(net, weights != NULL, err);
     if (status == CDUL_OK && weights) status = load(net, weights, head_replaced, err);
-    if (status != CDUL_OK) {
+    if (status == CDUL_OK)
+        *out = net;
+    else
         cdul_resnet_free(net);
-        return status;
-    }
-    *out = net;
-    return CDUL_OK;
+    return status;
 }
 
 void cdul_resnet_free(cdul_resnet *net) {
@@ -364,14 +357,6 @@ typedef struct pass {
     cdul_dtype dtype; /* of activations */
     cdul_ranges *ranges; /* that activations are reported to, or NULL */
 } pass;
-
-static pass pass_of(const cdul_resnet *net, size_t stage, bool training, cdul_ranges *ranges) {
-    return (pass){.eps = net->options.arch->bn_eps,
-                  .batch_statistics =
-                      training && !net->options.freeze_bn && stage > net->options.freeze,
-                  .dtype = net->options.bfloat16 ? CDUL_BF16 : CDUL_F32,
-                  .ranges = ranges};
-}
 
 static cdul_tensor *convolve(cdul_scope *s, const cdul_resnet_unit *u, pass p, const cdul_tensor *x,
                              const cdul_tensor *weight, const cdul_tensor *bias) {
@@ -428,15 +413,19 @@ static cdul_tensor *pass_block(cdul_scope *outer, const cdul_resnet_block *b, pa
  * autograd holds itself. */
 static cdul_tensor *stages(cdul_scope *s, const cdul_resnet *net, const cdul_tensor *x, size_t from,
                            size_t upto, bool training, cdul_ranges *ranges) {
-    pass p = pass_of(net, 1, training, ranges);
-    cdul_tensor *y = cdul_tensor_cast(s, cdul_tensor_to(s, x, net->options.device), p.dtype);
-    if (net->options.channels_last) y = cdul_tensor_channels_last(s, y);
+    const cdul_resnet_options *o = &net->options;
+    const bool batch_norm = training && !o->freeze_bn;
+    pass p = {o->arch->bn_eps, batch_norm && o->freeze < 1, o->bfloat16 ? CDUL_BF16 : CDUL_F32,
+              ranges};
+    cdul_tensor *y = cdul_tensor_cast(s, cdul_tensor_to(s, x, o->device), p.dtype);
+    if (o->channels_last) y = cdul_tensor_channels_last(s, y);
     observe(ranges, s, y);
     if (from == 0) y = stem(s, net, p, y);
     for (size_t i = 0; i < net->block_count; i++) {
         const cdul_resnet_block *b = &net->blocks[i];
         if (b->stage <= from || b->stage > upto) continue;
-        cdul_tensor *next = pass_block(s, b, pass_of(net, b->stage, training, ranges), y);
+        p.batch_statistics = batch_norm && b->stage > o->freeze;
+        cdul_tensor *next = pass_block(s, b, p, y);
         cdul_tensor_drop(s, y);
         y = next;
     }

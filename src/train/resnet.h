@@ -34,8 +34,7 @@ typedef struct cdul_resnet_unit {
     cdul_tensor *bn_weight, *bn_bias, *bn_mean, *bn_var; /* [outputs] */
 } cdul_resnet_unit;
 
-/* relu(units(x) + shortcut(x)), with relu between units; the shortcut is the identity without
- * `projects`. */
+/* relu(units(x) + shortcut(x)), relu between units; without `projects` the shortcut is x itself. */
 typedef struct cdul_resnet_block {
     size_t stage; /* 1..4 */
     size_t count;

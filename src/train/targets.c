@@ -193,11 +193,6 @@ size_t cdul_targets_predicted(cdul_targets *t, const cdul_batch *batch, const fl
     return t->n * t->c;
 }
 
-void cdul_targets_of_batch(const cdul_targets *t, const cdul_batch *batch, float *out) {
-    for (size_t i = 0; i < batch->count; i++)
-        memcpy(out + i * t->c, t->labels + batch->rows[i] * t->c, t->c * sizeof *out);
-}
-
 float *cdul_targets_scores(const cdul_targets *t) {
     float *scores = malloc(t->n * t->c * sizeof *scores);
     if (scores) cdul_align_to_labels(t->logits, t->n * t->c, scores);

@@ -66,14 +66,11 @@ void cdul_trainer_free(cdul_trainer *t) {
 
 /* The first output [B, C] that is not finite; B x C if there is none. */
 static size_t bad_output(const cdul_tensor *logits, size_t count) {
-    size_t i = 0;
-    float *values = malloc(count * sizeof *values);
+    float *values = calloc(count, sizeof *values);
     cdul_scope s = {.no_grad = true};
     if (values) cdul_tensor_read(&s, logits, CDUL_F32, values, count);
-    if (!values || cdul_scope_close(&s, NULL) != CDUL_OK)
-        i = count;
-    else
-        while (i < count && isfinite(values[i])) i++;
+    size_t i = values && cdul_scope_close(&s, NULL) == CDUL_OK ? 0 : count;
+    while (i < count && isfinite(values[i])) i++;
     free(values);
     return i;
 }
@@ -165,12 +162,14 @@ static cdul_status train_batch(pass *e, const cdul_batch *batch, cdul_error *err
     cdul_trainer *t = e->trainer;
     const cdul_train_params *p = t->params;
     cdul_optimizer *optimizer = t->learner.optimizer;
-    cdul_targets_of_batch(&t->targets, batch, e->values);
+    const size_t c = t->targets.c;
+    for (size_t i = 0; i < batch->count; i++)
+        memcpy(e->values + i * c, t->targets.labels + batch->rows[i] * c, c * sizeof *e->values);
 
     cdul_scope s = {0};
     cdul_tensor *logits = forward(&s, t, batch, p->bn == CDUL_BN_TRAIN);
-    cdul_tensor *loss = cdul_loss(&s, p->loss, logits, e->values, batch->count, t->targets.c,
-                                  t->learner.net->options.device);
+    cdul_tensor *loss =
+        cdul_loss(&s, p->loss, logits, e->values, batch->count, c, t->learner.net->options.device);
     double value = cdul_tensor_item(&s, loss);
     bool good = isfinite(value);
     cdul_optimizer_zero_grad(&s, optimizer);
@@ -193,23 +192,17 @@ static cdul_status train_batch(pass *e, const cdul_batch *batch, cdul_error *err
 
 static double mean_loss(const pass *e) { return e->images ? e->loss_sum / (double)e->images : 0; }
 
-static void show(const pass *e, size_t passed) {
-    char note[64];
-    const cdul_trainer *t = e->trainer;
-    size_t skipped = t->feed.data.list.paths.count;
-    int length = snprintf(note, sizeof note, "loss %.4f", mean_loss(e));
-    if (skipped && length > 0)
-        snprintf(note + length, sizeof note - (size_t)length, "  skipped %zu", skipped);
-    cdul_progress_update(t->params->callbacks, passed, e->total, note);
-}
-
 static cdul_status use_for_training(void *user, const cdul_batch *batch, cdul_error *err) {
     pass *e = user;
     /* Batch statistics of one image mean nothing, and one value a channel has no variance. */
     size_t least = e->trainer->params->bn == CDUL_BN_TRAIN ? 2 : 1;
     if (batch->count < least) return CDUL_OK;
     cdul_status status = train_batch(e, batch, err);
-    show(e, batch->passed);
+    char note[64], skipped[32] = "";
+    const size_t count = e->trainer->feed.data.list.paths.count;
+    if (count > 0) snprintf(skipped, sizeof skipped, "  skipped %zu", count);
+    snprintf(note, sizeof note, "loss %.4f%s", mean_loss(e), skipped);
+    cdul_progress_update(e->trainer->params->callbacks, batch->passed, e->total, note);
     return status;
 }
 
@@ -355,10 +348,9 @@ static cdul_status write_config(const cdul_train_params *p, cdul_error *err) {
     if (!p->config) return CDUL_OK;
     char *path = cdul_path_join(p->output, "config.json");
     cJSON *json = NULL;
-    cdul_status status = path ? CDUL_OK : cdul_fail_memory(err, "a path");
+    cdul_status status = cdul_json_parse(p->config, strlen(p->config), "options", &json, err);
     if (status == CDUL_OK)
-        status = cdul_json_parse(p->config, strlen(p->config), "options", &json, err);
-    if (status == CDUL_OK) status = cdul_json_write(path, json, err);
+        status = path ? cdul_json_write(path, json, err) : cdul_fail_memory(err, "a path");
     cJSON_Delete(json);
     free(path);
     return status;

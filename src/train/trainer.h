@@ -107,8 +107,7 @@ cdul_status cdul_targets_open(cdul_targets *t, const cdul_labels *initial,
                               cdul_error *err) CDUL_MUST_CHECK;
 void cdul_targets_free(cdul_targets *t);
 
-/* True once labels have moved by the end of `epoch` (1 is the first): until then they are exactly
- * the initial ones. */
+/* True once labels have moved by the end of `epoch` (1 is the first): until then they are y_0. */
 bool cdul_targets_moved(const cdul_train_params *p, size_t epoch);
 /* True if they are to move at the end of this one. */
 bool cdul_targets_due(const cdul_train_params *p, size_t epoch);
@@ -121,8 +120,6 @@ void cdul_targets_restore(cdul_targets *t, const float *latent, bool moved);
 /* Takes the batch's logits [B, C]. A value that is not finite stops it, and its place in the matrix
  * is returned, else N x C. */
 size_t cdul_targets_predicted(cdul_targets *t, const cdul_batch *batch, const float *logits);
-/* Copies the labels of the batch to `out` [B, C]. */
-void cdul_targets_of_batch(const cdul_targets *t, const cdul_batch *batch, float *out);
 /* sigmoid(logits) [N, C], the caller's to free. NULL: no memory. */
 float *cdul_targets_scores(const cdul_targets *t);
 
@@ -236,8 +233,7 @@ cdul_status cdul_trainer_train(cdul_trainer *t, cdul_epoch_record *record,
 /* The end of an epoch: predicts, moves the labels if it is time to, and measures. */
 cdul_status cdul_trainer_measure(cdul_trainer *t, cdul_epoch_record *record,
                                  cdul_error *err) CDUL_MUST_CHECK;
-/* Logits of the subset's plain views, in evaluation mode, by the averaged weights if there are
- * any. */
+/* Logits of the subset's plain views, by the averaged weights if there are any. */
 cdul_status cdul_trainer_predict(cdul_trainer *t, cdul_subset subset,
                                  cdul_error *err) CDUL_MUST_CHECK;
 /* model.safetensors, labels.safetensors, model.json, model.onnx, model_int8.onnx (output.c). */

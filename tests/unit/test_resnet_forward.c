@@ -284,8 +284,8 @@ static void bfloat16_trains_float32_weights(void **state) {
         cdul_scope s = {0};
         cdul_tensor_backward(
             &s, golden_loss(&s, cdul_resnet_forward_from(&s, net, golden_images(&s), 0, training)));
-        const cdul_tensor *gradient = cdul_tensor_grad(&s, net->stem.weight);
-        assert_int_equal(cdul_tensor_declare(gradient, "").dtype, CDUL_F32);
+        const cdul_tensor *of_stem = cdul_tensor_grad(&s, net->stem.weight);
+        assert_int_equal(cdul_tensor_declare(of_stem, "").dtype, CDUL_F32);
         if (!training) assert_sketches(state, &s, net, gradient, "eval_gradients", 0.25);
         assert_ok(cdul_scope_close(&s, &err));
         cdul_resnet_free(net);
