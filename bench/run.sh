@@ -14,7 +14,7 @@ scripts/setup.sh test export openvino
 cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DCDUL_TESTS=OFF >/dev/null
 ninja -C build-bench --quiet
 # Of the archives only the label update is taken, which needs no libtorch.
-gcc -O2 -Iinclude -Isrc bench/update.c build-bench/lib/libcdul_{train,base}.a -fopenmp -lm -o build-bench/bin/update
+gcc -O2 -Iinclude -Isrc bench/update.c build-bench/lib/libcdul_{train,train_params,base}.a -fopenmp -lm -o build-bench/bin/update
 venv=.deps/bench-venv
 if ! cmp -s bench/requirements.txt "$venv/requirements.txt"; then
     rm -rf "$venv"
