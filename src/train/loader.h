@@ -1,6 +1,5 @@
-/* Batches of records, made ahead by threads, in a given order whatever their number. A record is
- * whatever a network starts from: the planes of an augmented view (augment.h) or cached
- * activations (activations.h). */
+/* Batches of records, the planes of augmented views (augment.h) or cached activations
+ * (activations.h), made ahead by threads, in a given order whatever their number. */
 #pragma once
 
 #include "train/dataset.h"

@@ -100,8 +100,10 @@ cdul_status cdul_trainer_write(cdul_trainer *t, cdul_error *err) {
     char *paths[FILES] = {0}, *provenance = make_provenance(t);
     float *thresholds = malloc(t->targets.c * sizeof *thresholds);
     bool good = provenance && thresholds;
-    for (size_t i = 0; i < FILES && good; i++)
-        good = (paths[i] = cdul_path_join(t->params->output, names[i])) != NULL;
+    for (size_t i = 0; i < FILES && good; i++) {
+        paths[i] = cdul_path_join(t->params->output, names[i]);
+        good = paths[i] != NULL;
+    }
     cdul_status status = good ? write_all(t, paths, provenance, thresholds, err)
                               : cdul_fail_memory(err, "the model");
     for (size_t i = 0; i < FILES; i++) free(paths[i]);

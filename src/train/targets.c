@@ -1,5 +1,4 @@
-/* The labels that are trained on, and how they move: equations (7) and (8), entry by entry and for
- * the whole matrix. */
+/* The labels that are trained on, and how they move: equations (7) and (8). */
 #include "train/trainer.h"
 
 #include "base/maths.h"
