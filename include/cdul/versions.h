@@ -3,8 +3,6 @@
 #ifndef CDUL_VERSIONS_H
 #define CDUL_VERSIONS_H
 
-#include "cdul/error.h"
-
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -19,10 +17,8 @@ void cdul_encoder_versions(FILE *out);
 void cdul_label_versions(FILE *out);
 /* What reads ground truth and measures: expat, OpenMP. */
 void cdul_eval_versions(FILE *out);
-/* ONNX Runtime and the providers it was built with; with a plug-in's `library` (or NULL) also what
- * that brings to this machine, with numbered devices: "OpenVINO (0 CPU, 1 GPU)". CDUL_ERR_IO: no
- * such file; CDUL_ERR_USAGE: no plug-in. */
-cdul_status cdul_session_versions(const char *library, FILE *out, cdul_error *err) CDUL_MUST_CHECK;
+/* ONNX Runtime and the providers it was built with. */
+void cdul_session_versions(FILE *out);
 
 #ifdef __cplusplus
 }

@@ -46,11 +46,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     return status;
 }
 
-static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
-    (void)options, (void)err;
-    cdul_eval_versions(out);
-    return CDUL_OK;
-}
+static void versions(FILE *out) { cdul_eval_versions(out); }
 
 static void defaults(void *options) {
     ((cdul_eval_cli *)options)->how = cdul_evaluation_defaults();

@@ -9,12 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
-    const cdul_label_cli *o = user;
+static void versions(FILE *out) {
     cdul_image_versions(out);
     cdul_encoder_versions(out);
     cdul_label_versions(out);
-    return cdul_session_versions(o->label.provider.library, out, err);
+    cdul_session_versions(out);
 }
 
 /* --- Options to params --- */

@@ -241,10 +241,9 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     return status;
 }
 
-static cdul_status versions(const void *user, FILE *out, cdul_error *err) {
-    const cdul_predict_cli *o = user;
+static void versions(FILE *out) {
     cdul_image_versions(out);
-    return cdul_session_versions(o->network.provider.library, out, err);
+    cdul_session_versions(out);
 }
 
 static void defaults(void *options) {

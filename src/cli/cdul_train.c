@@ -27,12 +27,10 @@ static void restart_with_little_spinning(int argc, char **argv) {
 
 static void defaults(void *options) { ((cdul_train_cli *)options)->train = cdul_train_defaults(); }
 
-static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
-    (void)options, (void)err;
+static void versions(FILE *out) {
     cdul_image_versions(out);
     cdul_eval_versions(out);
     cdul_train_versions(out);
-    return CDUL_OK;
 }
 
 static void summarise(const cdul_train_params *options, const cdul_train_result *result,

@@ -111,9 +111,7 @@ typedef struct cdul_eval_cli {
            "lists")
 
 #define ROW_PROVIDER_LIBRARY(member)                                                               \
-    STRING("provider-library", 0, member, "FILE",                                                  \
-           "plug-in that brings the provider; with --version, its providers and devices are "      \
-           "listed")
+    STRING("provider-library", 0, member, "FILE", "plug-in that brings the provider")
 
 #define ROW_PROVIDER_OPTION(member)                                                                \
     STRINGS("provider-option", 0, member, "KEY=VALUE",                                             \

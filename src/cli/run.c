@@ -112,8 +112,7 @@ static void keep_memory(void) {
 }
 
 int cdul_cli_main(const cdul_program *program, void (*defaults)(void *options),
-                  cdul_status (*versions)(const void *options, FILE *out, cdul_error *err),
-                  cdul_cli_run *run, int argc, char **argv) {
+                  void (*versions)(FILE *out), cdul_cli_run *run, int argc, char **argv) {
     cdul_program self = *program;
     self.defaults = defaults;
     self.versions = versions;

@@ -25,8 +25,7 @@ typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error 
  * its failure as one line, `cdul-label: ...`. Returns the exit code. `defaults` and `versions` are
  * as in cdul_program: only a program that links the libraries can give them. */
 int cdul_cli_main(const cdul_program *program, void (*defaults)(void *options),
-                  cdul_status (*versions)(const void *options, FILE *out, cdul_error *err),
-                  cdul_cli_run *run, int argc, char **argv);
+                  void (*versions)(FILE *out), cdul_cli_run *run, int argc, char **argv);
 
 /* --- SIGINT and SIGTERM --- */
 

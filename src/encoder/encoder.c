@@ -78,7 +78,6 @@ static cdul_status settle_text(cdul_encoder *e, cdul_error *err) {
 static cdul_status keep_options(cdul_encoder *e, const char *folder,
                                 const cdul_encoder_options *options, cdul_error *err) {
     const cdul_provider *from = &options->provider;
-    e->session = cdul_session_defaults();
     e->session.threads = options->threads;
     e->session.callbacks = options->callbacks;
     e->folder = strdup(folder);

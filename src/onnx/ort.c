@@ -1,5 +1,5 @@
 /* ONNX Runtime's environment and its errors. */
-#include "onnx/ort.h"
+#include "onnx/session_internal.h"
 
 #include <string.h>
 
@@ -52,11 +52,8 @@ cdul_status cdul_ort_start(cdul_ort *ort, cdul_error *err) {
                        ort->api->CreateEnvWithCustomLogger(
                            swallow_log, NULL, ORT_LOGGING_LEVEL_ERROR, "cdul", &ort->env),
                        "ONNX Runtime", err);
-    if (status != CDUL_OK) return status;
-    return cdul_ort_check(ort, ort->api->DisableTelemetryEvents(ort->env), "ONNX Runtime", err);
-}
-
-void cdul_ort_end(cdul_ort *ort) {
-    if (ort->env) ort->api->ReleaseEnv(ort->env);
-    ort->env = NULL;
+    if (status == CDUL_OK)
+        status =
+            cdul_ort_check(ort, ort->api->DisableTelemetryEvents(ort->env), "ONNX Runtime", err);
+    return status;
 }

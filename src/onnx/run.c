@@ -1,10 +1,12 @@
-/* One run of a graph: converts the inputs, runs, and converts the outputs to float32. */
+/* One run of a graph: converts the inputs, runs, and converts the outputs to float32; and its end
+ * in the middle when the caller says stop. */
 #include "base/progress.h"
 #include "base/safetensors.h"
 #include "onnx/session_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* --- Element types --- */
 
@@ -32,50 +34,36 @@ cdul_status cdul_element_shape(const cdul_ort *ort, const OrtTensorTypeAndShapeI
     return cdul_ort_check(ort, ort->api->GetDimensions(info, dims, *rank), "shape", err);
 }
 
-static cdul_status encode_i32(const cdul_feed *feed, size_t count, int32_t *out, cdul_error *err) {
-    for (size_t i = 0; i < count; i++) {
-        if (feed->i64[i] < INT32_MIN || feed->i64[i] > INT32_MAX)
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "input %s takes int32, which cannot hold %lld (element %zu)",
-                             feed->name, (long long)feed->i64[i], i);
-        out[i] = (int32_t)feed->i64[i];
-    }
-    return CDUL_OK;
-}
-
 /* Converts the `count` numbers of a feed into `out`, for the element types that callers do not
  * have: F16, F64 and I32. A float32 beyond float16's range becomes infinite. */
 static cdul_status encode(cdul_element element, const cdul_feed *feed, size_t count, void *out,
                           cdul_error *err) {
-    if (element == CDUL_ELEMENT_I32) return encode_i32(feed, count, out, err);
     for (size_t i = 0; i < count; i++) {
-        if (element == CDUL_ELEMENT_F16)
+        if (element == CDUL_ELEMENT_F16) {
             ((uint16_t *)out)[i] = cdul_f32_to_f16(feed->f32[i]);
-        else
+        } else if (element == CDUL_ELEMENT_F64) {
             ((double *)out)[i] = (double)feed->f32[i];
+        } else {
+            ((int32_t *)out)[i] = (int32_t)feed->i64[i];
+            if (((int32_t *)out)[i] != feed->i64[i])
+                return cdul_fail(err, CDUL_ERR_INPUT,
+                                 "input %s takes int32, which cannot hold %lld (element %zu)",
+                                 feed->name, (long long)feed->i64[i], i);
+        }
     }
     return CDUL_OK;
 }
 
 static void decode(cdul_element element, const void *data, size_t count, float *out) {
-    switch (element) {
-    case CDUL_ELEMENT_F32:
-        memcpy(out, data, count * sizeof(float));
-        break;
-    case CDUL_ELEMENT_F16:
+    if (element == CDUL_ELEMENT_F16) {
         cdul_f16s_to_f32s(data, count, out);
-        break;
-    case CDUL_ELEMENT_F64:
-        for (size_t i = 0; i < count; i++) out[i] = (float)((const double *)data)[i];
-        break;
-    case CDUL_ELEMENT_I64:
-        for (size_t i = 0; i < count; i++) out[i] = (float)((const int64_t *)data)[i];
-        break;
-    case CDUL_ELEMENT_I32:
-        for (size_t i = 0; i < count; i++) out[i] = (float)((const int32_t *)data)[i];
-        break;
-    case CDUL_ELEMENT_OTHER:
-        break;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (element == CDUL_ELEMENT_F32) out[i] = ((const float *)data)[i];
+        if (element == CDUL_ELEMENT_F64) out[i] = (float)((const double *)data)[i];
+        if (element == CDUL_ELEMENT_I64) out[i] = (float)((const int64_t *)data)[i];
+        if (element == CDUL_ELEMENT_I32) out[i] = (float)((const int32_t *)data)[i];
     }
 }
 
@@ -89,14 +77,9 @@ static bool count_elements(const int64_t *dims, size_t rank, size_t *count) {
     return true;
 }
 
-/* One input on its way into the graph. */
-typedef struct prepared {
-    OrtValue *value;
-    void *converted; /* NULL if the graph reads the caller's own numbers */
-} prepared;
-
-static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, prepared *out,
-                                 cdul_error *err) {
+/* *converted stays NULL if the graph reads the caller's own numbers. The caller frees both. */
+static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, void **converted,
+                                 OrtValue **value, cdul_error *err) {
     const cdul_port *port = cdul_session_input(s, feed->name);
     size_t count = 0, bytes = 0;
     if (!port)
@@ -113,7 +96,7 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
     /* ONNX Runtime declares the data mutable, but only reads inputs. */
     void *data = feed->f32 ? (void *)(uintptr_t)feed->f32 : (void *)(uintptr_t)feed->i64;
     if (port->element != CDUL_ELEMENT_F32 && port->element != CDUL_ELEMENT_I64) {
-        data = out->converted = malloc(bytes ? bytes : 1);
+        data = *converted = malloc(bytes ? bytes : 1);
         if (!data) return cdul_fail_memory(err, "network input");
         cdul_status status = encode(port->element, feed, count, data, err);
         if (status != CDUL_OK) {
@@ -122,9 +105,8 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, p
         }
     }
     return cdul_ort_check(&s->ort,
-                          s->ort.api->CreateTensorWithDataAsOrtValue(s->memory, data, bytes,
-                                                                     feed->dims, feed->rank,
-                                                                     element->type, &out->value),
+                          s->ort.api->CreateTensorWithDataAsOrtValue(
+                              s->memory, data, bytes, feed->dims, feed->rank, element->type, value),
                           port->name, err);
 }
 
@@ -158,9 +140,8 @@ static cdul_status fetch_output(const cdul_session *s, OrtValue *value, cdul_fet
 
 cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_feeds,
                              cdul_fetch *fetches, size_t n_fetches, cdul_error *err) {
-    prepared inputs[MAX_PORTS] = {{NULL, NULL}};
-    const OrtValue *values[MAX_PORTS] = {NULL};
-    OrtValue *results[MAX_PORTS] = {NULL};
+    void *converted[MAX_PORTS] = {NULL};
+    OrtValue *inputs[MAX_PORTS] = {NULL}, *outputs[MAX_PORTS] = {NULL};
     const char *input_names[MAX_PORTS] = {NULL}, *output_names[MAX_PORTS] = {NULL};
     if (n_feeds > MAX_PORTS || n_fetches > MAX_PORTS)
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: more than %d inputs or outputs in one run",
@@ -172,29 +153,69 @@ cdul_status cdul_session_run(cdul_session *s, const cdul_feed *feeds, size_t n_f
         fetches[i].values = NULL;
     }
     for (size_t i = 0; status == CDUL_OK && i < n_feeds; i++) {
-        status = prepare_input(s, &feeds[i], &inputs[i], err);
         input_names[i] = feeds[i].name;
-        values[i] = inputs[i].value;
+        status = prepare_input(s, &feeds[i], &converted[i], &inputs[i], err);
     }
     if (status == CDUL_OK)
         status = cdul_ort_check(&s->ort,
-                                s->ort.api->Run(s->session, cdul_stop_options(s->stop), input_names,
-                                                values, n_feeds, output_names, n_fetches, results),
+                                s->ort.api->Run(s->session, s->run_options, input_names,
+                                                (const OrtValue *const *)inputs, n_feeds,
+                                                output_names, n_fetches, outputs),
                                 "running the network", err);
     if (status == CDUL_ERR_RUNTIME && cdul_stopped(s->callbacks))
         status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     for (size_t i = 0; status == CDUL_OK && i < n_fetches; i++)
-        status = fetch_output(s, results[i], &fetches[i], err);
+        status = fetch_output(s, outputs[i], &fetches[i], err);
 
-    for (size_t i = 0; i < n_feeds; i++) {
-        if (inputs[i].value) s->ort.api->ReleaseValue(inputs[i].value);
-        free(inputs[i].converted);
+    for (size_t i = 0; i < MAX_PORTS; i++) {
+        if (inputs[i]) s->ort.api->ReleaseValue(inputs[i]);
+        if (outputs[i]) s->ort.api->ReleaseValue(outputs[i]);
+        free(converted[i]);
     }
-    for (size_t i = 0; i < n_fetches; i++) {
-        if (results[i]) s->ort.api->ReleaseValue(results[i]);
-        if (status == CDUL_OK) continue;
+    for (size_t i = 0; status != CDUL_OK && i < n_fetches; i++) {
         free(fetches[i].values);
         fetches[i].values = NULL;
     }
     return status;
+}
+
+/* --- Stopping: a batch of RN50x64 can take more than five seconds --- */
+
+#define LOOK_NANOSECONDS 100000000 /* ten times a second */
+
+/* Asks the caller's callback, and sets the flag at which ONNX Runtime stops between two nodes of
+ * the graph. */
+static void *watch(void *user) {
+    cdul_session *s = user;
+    while (!cdul_stopped(s->callbacks)) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_NANOSECONDS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (sem_timedwait(&s->end, &until) == 0) return NULL;
+    }
+    cdul_ort_drop(s->ort.api, s->ort.api->RunOptionsSetTerminate(s->run_options));
+    return NULL;
+}
+
+cdul_status cdul_watch_start(cdul_session *s, cdul_error *err) {
+    if (!s->callbacks || !s->callbacks->should_stop) return CDUL_OK;
+    cdul_status status =
+        cdul_ort_check(&s->ort, s->ort.api->CreateRunOptions(&s->run_options), "run options", err);
+    if (status != CDUL_OK) return status;
+    sem_init(&s->end, 0, 0);
+    if (pthread_create(&s->watcher, NULL, watch, s) == 0) return CDUL_OK;
+    /* No thread is no failure: the run then stops at the end of its batch. */
+    s->ort.api->ReleaseRunOptions(s->run_options);
+    s->run_options = NULL;
+    return CDUL_OK;
+}
+
+void cdul_watch_end(cdul_session *s) {
+    if (!s->run_options) return;
+    sem_post(&s->end);
+    pthread_join(s->watcher, NULL);
+    sem_destroy(&s->end);
+    s->ort.api->ReleaseRunOptions(s->run_options);
 }

@@ -2,36 +2,12 @@
 #include "base/file.h"
 #include "base/machine.h"
 #include "onnx/session_internal.h"
-#include "onnx/weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-cdul_session_options cdul_session_defaults(void) {
-    return (cdul_session_options){.threads = 0, .provider = {.name = "cpu"}};
-}
-
 /* --- Options --- */
-
-static cdul_status append_provider(cdul_session *s, OrtSessionOptions *options,
-                                   const cdul_provider *from, int threads, cdul_error *err) {
-    cdul_provider_pairs pairs;
-    cdul_status status = cdul_provider_pairs_read(&from->options, &pairs, err);
-    if (status == CDUL_OK && from->bfloat16 && !from->library)
-        status = cdul_provider_refuse_bfloat16(&s->ort, err);
-    if (status == CDUL_OK)
-        status = from->library
-                     ? cdul_plugin_append(&s->ort, options, from, &pairs, threads, s->provider, err)
-                     : cdul_provider_append(&s->ort, options, from->name ? from->name : "cpu",
-                                            &pairs, s->provider, err);
-    cdul_provider_pairs_free(&pairs);
-    if (status != CDUL_OK || !s->provider[0]) return status;
-    return cdul_ort_check(
-        &s->ort,
-        s->ort.api->AddSessionConfigEntry(options, "session.record_ep_graph_assignment_info", "1"),
-        "session options", err);
-}
 
 /* Makes ONNX Runtime's session options from ours, provider included. The caller releases *out,
  * after a failure as well. */
@@ -64,7 +40,11 @@ static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
         else
             cdul_ort_drop(api, steps[i]);
     }
-    return status == CDUL_OK ? append_provider(s, *out, &from->provider, threads, err) : status;
+    if (status == CDUL_OK) status = cdul_provider_append(s, *out, &from->provider, threads, err);
+    if (status != CDUL_OK || !s->provider[0]) return status;
+    return cdul_ort_check(
+        &s->ort, api->AddSessionConfigEntry(*out, "session.record_ep_graph_assignment_info", "1"),
+        "session options", err);
 }
 
 /* --- Who runs what --- */
@@ -110,11 +90,10 @@ static cdul_status place(cdul_session *s, cdul_error *err) {
 static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_port *port,
                              cdul_error *err) {
     const OrtApi *api = s->ort.api;
-    char *name = NULL;
     OrtTypeInfo *type = NULL;
     const OrtTensorTypeAndShapeInfo *tensor = NULL;
-    OrtStatus *failed = input ? api->SessionGetInputName(s->session, i, s->allocator, &name)
-                              : api->SessionGetOutputName(s->session, i, s->allocator, &name);
+    OrtStatus *failed = input ? api->SessionGetInputName(s->session, i, s->allocator, &port->name)
+                              : api->SessionGetOutputName(s->session, i, s->allocator, &port->name);
     cdul_status status = cdul_ort_check(&s->ort, failed, "name", err);
     if (status != CDUL_OK) return status;
     failed = input ? api->SessionGetInputTypeInfo(s->session, i, &type)
@@ -125,27 +104,22 @@ static cdul_status read_port(const cdul_session *s, size_t i, bool input, cdul_p
     port->element = CDUL_ELEMENT_OTHER;
     if (status == CDUL_OK && tensor)
         status = cdul_element_shape(&s->ort, tensor, &port->element, &port->rank, port->dims, err);
-    port->name = strdup(name);
-    if (status == CDUL_OK && !port->name) status = cdul_fail_memory(err, "port name");
     if (type) api->ReleaseTypeInfo(type);
-    s->allocator->Free(s->allocator, name);
     return status;
 }
 
 static cdul_status read_ports(const cdul_session *s, bool input, cdul_port **out, size_t *count,
                               cdul_error *err) {
     const OrtApi *api = s->ort.api;
-    OrtStatus *failed = input ? api->SessionGetInputCount(s->session, count)
-                              : api->SessionGetOutputCount(s->session, count);
+    size_t n = 0;
+    OrtStatus *failed = input ? api->SessionGetInputCount(s->session, &n)
+                              : api->SessionGetOutputCount(s->session, &n);
     cdul_status status = cdul_ort_check(&s->ort, failed, "ports", err);
     if (status != CDUL_OK) return status;
-    *out = calloc(*count ? *count : 1, sizeof **out);
-    if (!*out) {
-        *count = 0;
-        return cdul_fail_memory(err, "ports");
-    }
-    for (size_t i = 0; status == CDUL_OK && i < *count; i++)
-        status = read_port(s, i, input, &(*out)[i], err);
+    *out = calloc(n ? n : 1, sizeof **out);
+    if (!*out) return cdul_fail_memory(err, "ports");
+    for (*count = 0; status == CDUL_OK && *count < n; ++*count)
+        status = read_port(s, *count, input, *out + *count, err);
     return status;
 }
 
@@ -153,22 +127,20 @@ static cdul_status read_ports(const cdul_session *s, bool input, cdul_port **out
 static cdul_status read_properties(cdul_session *s, cdul_error *err) {
     const OrtApi *api = s->ort.api;
     OrtAllocator *allocator = s->allocator;
+    OrtModelMetadata *all = NULL;
     char **keys = NULL;
     int64_t count = 0;
-    cdul_status status = cdul_ort_check(
-        &s->ort, api->SessionGetModelMetadata(s->session, &s->metadata), "metadata", err);
+    cdul_status status =
+        cdul_ort_check(&s->ort, api->SessionGetModelMetadata(s->session, &all), "metadata", err);
     if (status == CDUL_OK)
         status = cdul_ort_check(
-            &s->ort,
-            api->ModelMetadataGetCustomMetadataMapKeys(s->metadata, allocator, &keys, &count),
+            &s->ort, api->ModelMetadataGetCustomMetadataMapKeys(all, allocator, &keys, &count),
             "metadata", err);
-    if (status != CDUL_OK || count <= 0) return status;
     for (int64_t i = 0; i < count; i++) {
         char *value = NULL;
         if (status == CDUL_OK)
             status = cdul_ort_check(
-                &s->ort,
-                api->ModelMetadataLookupCustomMetadataMap(s->metadata, allocator, keys[i], &value),
+                &s->ort, api->ModelMetadataLookupCustomMetadataMap(all, allocator, keys[i], &value),
                 "metadata", err);
         if (status == CDUL_OK) status = cdul_strings_add(&s->properties, keys[i], err);
         if (status == CDUL_OK) status = cdul_strings_add(&s->properties, value ? value : "", err);
@@ -176,6 +148,7 @@ static cdul_status read_properties(cdul_session *s, cdul_error *err) {
         allocator->Free(allocator, keys[i]);
     }
     allocator->Free(allocator, keys);
+    if (all) api->ReleaseModelMetadata(all);
     return status;
 }
 
@@ -183,8 +156,7 @@ static cdul_status create(cdul_session *s, OrtSessionOptions *options, cdul_erro
     char doing[120];
     snprintf(doing, sizeof doing, "ONNX Runtime cannot open it%s%s", s->provider[0] ? " for " : "",
              s->provider);
-    cdul_status status = CDUL_OK;
-    if (!s->provider[0]) status = cdul_weights_open(&s->ort, options, doing, &s->session, err);
+    cdul_status status = s->provider[0] ? CDUL_OK : cdul_weights_open(s, options, doing, err);
     if (status != CDUL_OK || s->session) return status;
     return cdul_ort_check_as(
         &s->ort, s->ort.api->CreateSession(s->ort.env, s->ort.path, options, &s->session),
@@ -208,25 +180,22 @@ static cdul_status open_graph(cdul_session *s, const cdul_session_options *optio
         status = cdul_ort_check(
             &s->ort, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &s->memory),
             "memory", err);
-    return status;
+    if (status == CDUL_OK) status = read_ports(s, true, &s->inputs, &s->n_inputs, err);
+    if (status == CDUL_OK) status = read_ports(s, false, &s->outputs, &s->n_outputs, err);
+    if (status == CDUL_OK) status = read_properties(s, err);
+    return status == CDUL_OK ? cdul_watch_start(s, err) : status;
 }
 
 cdul_status cdul_session_open(const char *path, const cdul_session_options *options,
                               cdul_session **out, cdul_error *err) {
     *out = NULL;
-    const cdul_session_options defaults = cdul_session_defaults();
-    if (!options) options = &defaults;
     if (!cdul_path_exists(path)) return cdul_fail(err, CDUL_ERR_IO, "%s: no such file", path);
     cdul_session *s = calloc(1, sizeof *s);
     if (!s) return cdul_fail_memory(err, "session");
     s->callbacks = options->callbacks;
-    s->path = strdup(path);
-    s->ort.path = s->path;
-    cdul_status status = s->path ? open_graph(s, options, err) : cdul_fail_memory(err, "session");
-    if (status == CDUL_OK) status = read_ports(s, true, &s->inputs, &s->n_inputs, err);
-    if (status == CDUL_OK) status = read_ports(s, false, &s->outputs, &s->n_outputs, err);
-    if (status == CDUL_OK) status = read_properties(s, err);
-    if (status == CDUL_OK) status = cdul_stop_open(&s->ort, s->callbacks, &s->stop, err);
+    s->ort.path = strdup(path);
+    cdul_status status =
+        s->ort.path ? open_graph(s, options, err) : cdul_fail_memory(err, "session");
     if (status == CDUL_OK)
         *out = s;
     else
@@ -237,17 +206,16 @@ cdul_status cdul_session_open(const char *path, const cdul_session_options *opti
 void cdul_session_close(cdul_session *s) {
     if (!s) return;
     const OrtApi *api = s->ort.api;
-    cdul_stop_close(s->stop);
-    for (size_t i = 0; i < s->n_inputs; i++) free(s->inputs[i].name);
-    for (size_t i = 0; i < s->n_outputs; i++) free(s->outputs[i].name);
+    cdul_watch_end(s);
+    for (size_t i = 0; i < s->n_inputs; i++) s->allocator->Free(s->allocator, s->inputs[i].name);
+    for (size_t i = 0; i < s->n_outputs; i++) s->allocator->Free(s->allocator, s->outputs[i].name);
     free(s->inputs);
     free(s->outputs);
     cdul_strings_free(&s->properties);
-    if (s->metadata) api->ReleaseModelMetadata(s->metadata);
     if (s->memory) api->ReleaseMemoryInfo(s->memory);
     if (s->session) api->ReleaseSession(s->session);
-    cdul_ort_end(&s->ort);
-    free(s->path);
+    if (s->ort.env) api->ReleaseEnv(s->ort.env);
+    free(s->ort.path);
     free(s);
 }
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* {0}: all processors, "cpu". */
 typedef struct cdul_session_options {
     size_t threads; /* inside an operator; 0 = one per processor */
     cdul_provider provider; /* borrowed while the session is opened */
@@ -21,16 +22,12 @@ typedef struct cdul_session_options {
     const cdul_callbacks *callbacks; /* borrowed until the session is closed */
 } cdul_session_options;
 
-/* All processors, "cpu". */
-cdul_session_options cdul_session_defaults(void);
-
 typedef struct cdul_session cdul_session;
 
 /* CDUL_ERR_IO: no such file. CDUL_ERR_INPUT: ONNX Runtime cannot read the graph, or not for this
  * provider. CDUL_ERR_USAGE: no such provider, device or form of option; a file that is no plug-in.
  * CDUL_ERR_RUNTIME: the provider cannot start, or can run no part of the graph: there is no falling
- * back to the CPU. A plug-in stays loaded until the last session of the process is closed.
- * `options` NULL = defaults. */
+ * back to the CPU. A plug-in stays loaded until the last session of the process is closed. */
 cdul_status cdul_session_open(const char *path, const cdul_session_options *options,
                               cdul_session **out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_session_close(cdul_session *session);

@@ -4,13 +4,10 @@
  * weights, and for each of them its place in the file.
  *
  * The few fields of onnx.proto that this takes are read and written here. */
-#include "onnx/weights.h"
-
 #include "base/file.h"
 #include "base/proto.h"
+#include "onnx/session_internal.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,21 +28,6 @@ typedef struct outline {
     bool refuse; /* no protobuf, or has external data: ONNX Runtime reads the file as it is */
 } outline;
 
-/* --- Writing --- */
-
-typedef void rewriter(cdul_span message, cdul_message *out, outline *o);
-
-static void put_message(cdul_message *out, unsigned number, rewriter *write, cdul_span message,
-                        outline *o) {
-    cdul_message part = {0};
-    write(message, &part, o);
-    cdul_proto_message(out, number, &part);
-}
-
-static void put_field(cdul_message *out, const cdul_field *f) {
-    cdul_proto_append(out, f->whole.at, cdul_span_size(f->whole));
-}
-
 static void put_entry(cdul_message *out, const char *key, const char *value) {
     cdul_message entry = {0};
     cdul_proto_bytes(&entry, ENTRY_KEY, key, strlen(key));
@@ -59,8 +41,6 @@ static void put_number(cdul_message *out, const char *key, size_t value) {
     put_entry(out, key, digits);
 }
 
-/* --- The graph without its weights --- */
-
 static bool is_raw_data(const cdul_field *f) {
     return f->number == TENSOR_RAW_DATA && f->type == CDUL_PROTO_BYTES;
 }
@@ -73,7 +53,7 @@ static void write_tensor(cdul_span tensor, cdul_message *out, outline *o) {
         if (is_raw_data(&f))
             raw = f.bytes;
         else
-            put_field(out, &f);
+            cdul_proto_append(out, f.whole.at, cdul_span_size(f.whole));
     }
     put_entry(out, "location", o->name);
     put_number(out, "offset", (size_t)(raw.at - o->file));
@@ -100,28 +80,24 @@ static bool is_moved(cdul_span tensor, outline *o) {
     return raws == 1 && bytes >= o->least;
 }
 
-static void write_graph(cdul_span graph, cdul_message *out, outline *o) {
+/* Copies a model, or the graph in it, without the weights. */
+static void write_outline(cdul_span message, bool is_graph, cdul_message *out, outline *o) {
+    const unsigned number = is_graph ? GRAPH_INITIALIZER : MODEL_GRAPH;
     cdul_field f;
-    for (cdul_span in = graph; in.at < in.end && !o->refuse;) {
-        if (!cdul_proto_read(&in, &f))
+    for (cdul_span in = message; in.at < in.end && !o->refuse;) {
+        cdul_message part = {0};
+        if (!cdul_proto_read(&in, &f)) {
             o->refuse = true;
-        else if (f.number == GRAPH_INITIALIZER && f.type == CDUL_PROTO_BYTES &&
-                 is_moved(f.bytes, o))
-            put_message(out, GRAPH_INITIALIZER, write_tensor, f.bytes, o);
-        else
-            put_field(out, &f);
-    }
-}
-
-static void write_model(cdul_span model, cdul_message *out, outline *o) {
-    cdul_field f;
-    for (cdul_span in = model; in.at < in.end && !o->refuse;) {
-        if (!cdul_proto_read(&in, &f))
-            o->refuse = true;
-        else if (f.number == MODEL_GRAPH && f.type == CDUL_PROTO_BYTES)
-            put_message(out, MODEL_GRAPH, write_graph, f.bytes, o);
-        else
-            put_field(out, &f);
+        } else if (f.number != number || f.type != CDUL_PROTO_BYTES ||
+                   (is_graph && !is_moved(f.bytes, o))) {
+            cdul_proto_append(out, f.whole.at, cdul_span_size(f.whole));
+        } else {
+            if (is_graph)
+                write_tensor(f.bytes, &part, o);
+            else
+                write_outline(f.bytes, true, &part, o);
+            cdul_proto_message(out, number, &part);
+        }
     }
 }
 
@@ -134,7 +110,7 @@ cdul_status cdul_weights_outline(const char *path, size_t least, char **out, siz
     if (status != CDUL_OK) return status;
     cdul_message graph = {0};
     outline o = {.file = map.data, .name = cdul_path_base(path), .least = least};
-    if (map.data) write_model((cdul_span){map.data, map.data + map.size}, &graph, &o);
+    if (map.data) write_outline((cdul_span){map.data, map.data + map.size}, false, &graph, &o);
     cdul_mapping_close(&map);
     if (graph.failed) status = cdul_fail_memory(err, path);
     if (status != CDUL_OK || o.refuse || o.moved == 0) {
@@ -154,38 +130,39 @@ static bool is_same_file(const struct stat *a, const struct stat *b) {
 }
 
 /* `path` has no links: ONNX Runtime wants the weights below the folder that it is given. */
-static cdul_status open_mapped(const cdul_ort *ort, OrtSessionOptions *options, const char *path,
-                               const char *doing, OrtSession **out, cdul_error *err) {
+static cdul_status open_mapped(cdul_session *s, OrtSessionOptions *options, const char *path,
+                               const char *doing, cdul_error *err) {
     static const char folder_key[] = "session.model_external_initializers_file_folder_path";
-    char *graph = NULL, *folder = NULL;
+    const OrtApi *api = s->ort.api;
+    char *graph = NULL;
     size_t size = 0;
     struct stat before, after;
     if (stat(path, &before) != 0) return cdul_fail_errno(err, "%s: cannot be read", path);
     cdul_status status = cdul_weights_outline(path, LEAST_BYTES, &graph, &size, err);
     if (status != CDUL_OK || !graph) return status;
-    folder = strndup(path, (size_t)(cdul_path_base(path) - path));
-    if (!folder) status = cdul_fail_memory(err, path);
-    if (status == CDUL_OK)
-        status = cdul_ort_check(ort, ort->api->AddSessionConfigEntry(options, folder_key, folder),
-                                "session", err);
+    char *folder = strndup(path, (size_t)(cdul_path_base(path) - path));
+    status = folder
+                 ? cdul_ort_check(&s->ort, api->AddSessionConfigEntry(options, folder_key, folder),
+                                  "session", err)
+                 : cdul_fail_memory(err, path);
     if (status == CDUL_OK)
         status = cdul_ort_check_as(
-            ort, ort->api->CreateSessionFromArray(ort->env, graph, size, options, out),
+            &s->ort, api->CreateSessionFromArray(s->ort.env, graph, size, options, &s->session),
             CDUL_ERR_INPUT, doing, err);
     /* ONNX Runtime has opened the file a second time, by its name. */
     if (status == CDUL_OK && (stat(path, &after) != 0 || !is_same_file(&before, &after)))
         status = cdul_fail(err, CDUL_ERR_IO, "%s: was changed while it was opened: run again",
-                           ort->path);
+                           s->ort.path);
     free(folder);
     free(graph);
     return status;
 }
 
-cdul_status cdul_weights_open(const cdul_ort *ort, OrtSessionOptions *options, const char *doing,
-                              OrtSession **out, cdul_error *err) {
-    char *path = realpath(ort->path, NULL);
-    if (!path) return cdul_fail_errno(err, "%s: cannot be opened", ort->path);
-    cdul_status status = open_mapped(ort, options, path, doing, out, err);
+cdul_status cdul_weights_open(cdul_session *s, OrtSessionOptions *options, const char *doing,
+                              cdul_error *err) {
+    char *path = realpath(s->ort.path, NULL);
+    if (!path) return cdul_fail_errno(err, "%s: cannot be opened", s->ort.path);
+    cdul_status status = open_mapped(s, options, path, doing, err);
     free(path);
     return status;
 }

@@ -127,10 +127,9 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
                                  cdul_classifier **out, cdul_error *err) {
     cdul_classifier_options defaults = cdul_classifier_defaults();
     if (!options) options = &defaults;
-    cdul_session_options session = cdul_session_defaults();
-    session.threads = options->threads;
-    session.callbacks = options->callbacks;
-    session.provider = options->provider;
+    cdul_session_options session = {.threads = options->threads,
+                                    .provider = options->provider,
+                                    .callbacks = options->callbacks};
     session.provider.bfloat16 = options->precision == CDUL_INFERENCE_BF16;
     const bool int8 = options->precision == CDUL_INFERENCE_INT8;
     char *graph = NULL;

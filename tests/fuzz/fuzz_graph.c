@@ -1,7 +1,7 @@
 /* Any bytes as an ONNX graph whose weights are to stay in its file. */
 #include "input.h"
 
-#include "onnx/weights.h"
+#include "onnx/session_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char path[400], *graph = NULL, *again = NULL;

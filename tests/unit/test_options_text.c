@@ -80,11 +80,6 @@ static void version_names_program_compiler_and_libraries(void **state) {
     assert_contains(r.text, "\ncJSON 1.");
     assert_contains(r.text, "\neasel 1.2\n");
     release(&r);
-    /* whatever the order, libraries may depend on options */
-    parses(r, "--version", "-n", "4");
-    assert_contains(r.text, "\nfor 4 coats\n");
-    release(&r);
-    refuses("no easel bears 9 coats", "-n", "9", "--version");
 }
 
 static void the_man_page_hides_nothing_from_troff(void **state) {

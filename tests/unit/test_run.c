@@ -28,11 +28,7 @@ static cdul_status work(const void *options, cdul_cli *cli, cdul_error *err) {
 
 static void defaults(void *options) { ((cdul_eval_cli *)options)->how.metrics.threshold = 0.5; }
 
-static cdul_status versions(const void *options, FILE *out, cdul_error *err) {
-    (void)options, (void)err;
-    fputs("library 1.2\n", out);
-    return CDUL_OK;
-}
+static void versions(FILE *out) { fputs("library 1.2\n", out); }
 
 typedef struct outcome {
     int code;

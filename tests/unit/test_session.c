@@ -3,14 +3,14 @@
 #include "watcher.h"
 
 #include "cdul/versions.h"
-#include "onnx/provider.h"
-#include "onnx/session.h"
+#include "onnx/session_internal.h"
 
 #include <unistd.h>
 
 #define GRAPH(name) CDUL_GOLDEN "/session/" name ".onnx"
 
 static cdul_error err;
+static const cdul_session_options defaults = {0};
 
 static cdul_session *open_graph(const char *path) {
     cdul_session *session = NULL;
@@ -164,23 +164,19 @@ static void ports_of_unknown_kinds_are_marked_and_not_run(void **state) {
 static void files_that_are_no_graphs_are_named(void **state) {
     (void)state;
     cdul_session *s = NULL;
-    assert_fails(cdul_session_open("none.onnx", NULL, &s, &err), CDUL_ERR_IO,
+    assert_fails(cdul_session_open("none.onnx", &defaults, &s, &err), CDUL_ERR_IO,
                  "none.onnx: no such file");
-    assert_fails(cdul_session_open(GRAPH("garbage"), NULL, &s, &err), CDUL_ERR_INPUT,
+    assert_fails(cdul_session_open(GRAPH("garbage"), &defaults, &s, &err), CDUL_ERR_INPUT,
                  "garbage.onnx: ONNX Runtime cannot open it");
     assert_null(s);
-    assert_fails(cdul_session_open(CDUL_GOLDEN, NULL, &s, &err), CDUL_ERR_IO,
+    assert_fails(cdul_session_open(CDUL_GOLDEN, &defaults, &s, &err), CDUL_ERR_IO,
                  "golden: is not a regular file");
 }
 
 static void providers_are_found_by_name(void **state) {
     (void)state;
     cdul_session *s = NULL;
-    cdul_session_options options = cdul_session_defaults();
-    char list[CDUL_PROVIDER_LIST];
-    assert_ok(cdul_provider_list(list, sizeof list, &err));
-    assert_non_null(strstr(list, "CPU"));
-    assert_null(strstr(list, "ExecutionProvider"));
+    cdul_session_options options = {0};
     options.provider.name = "CPU";
     assert_ok(cdul_session_open(GRAPH("add"), &options, &s, &err));
     assert_string_equal(cdul_session_placement(s), "CPU");
@@ -213,25 +209,22 @@ static void providers_are_found_by_name(void **state) {
 static void a_provider_that_runs_nothing_is_refused(void **state) {
     (void)state;
     cdul_session *s = NULL;
-    cdul_session_options options = cdul_session_defaults();
+    cdul_session_options options = {0};
     options.provider.name = "azure";
-    char list[CDUL_PROVIDER_LIST];
-    assert_ok(cdul_provider_list(list, sizeof list, &err));
-    if (!strstr(list, "Azure")) skip();
-    assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_RUNTIME,
-                 "Azure can run none of the graph's 2 operations");
+    cdul_status status = cdul_session_open(GRAPH("add"), &options, &s, &err);
+    if (status == CDUL_ERR_USAGE) skip(); /* another build */
+    assert_fails(status, CDUL_ERR_RUNTIME, "Azure can run none of the graph's 2 operations");
     assert_null(s);
 }
 
 static void plug_ins_that_cannot_be_loaded_are_named(void **state) {
     (void)state;
     cdul_session *s = NULL;
-    cdul_session_options options = cdul_session_defaults();
+    cdul_session_options options = {0};
     options.provider.name = "openvino";
     options.provider.library = "nowhere.so";
     assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_IO,
                  "nowhere.so: the provider's library cannot be loaded: No such file");
-    assert_fails(cdul_session_versions("nowhere.so", stdout, &err), CDUL_ERR_IO, "nowhere.so");
     options.provider.library = GRAPH("add");
     assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
                  "add.onnx: not a plug-in with execution providers for ONNX Runtime ");
@@ -246,7 +239,6 @@ static void plug_ins_that_cannot_be_loaded_are_named(void **state) {
     options.provider.library = path;
     assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,
                  "CreateEpFactories");
-    assert_fails(cdul_session_versions(path, stdout, &err), CDUL_ERR_USAGE, "not a plug-in");
 }
 
 static void versions_name_the_runtime_and_its_providers(void **state) {
@@ -255,12 +247,12 @@ static void versions_name_the_runtime_and_its_providers(void **state) {
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    assert_ok(cdul_session_versions(NULL, out, &err));
+    cdul_session_versions(out);
     assert_int_equal(fclose(out), 0);
     assert_int_equal(strncmp(text, "onnxruntime 1.", 14), 0);
     assert_non_null(strstr(text, "\nproviders "));
     assert_non_null(strstr(text, "CPU\n"));
-    assert_null(strstr(text, "plug-in"));
+    assert_null(strstr(text, "ExecutionProvider"));
     free(text);
 }
 
@@ -275,7 +267,7 @@ static void options_of_providers_are_pairs(void **state) {
                  {{"a=b=c"}, "provider cpu takes no options, such as a"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         cdul_session *s = NULL;
-        cdul_session_options options = cdul_session_defaults();
+        cdul_session_options options = {0};
         for (size_t k = 0; k < 2 && wrong[i].options[k]; k++)
             assert_ok(cdul_strings_add(&options.provider.options, wrong[i].options[k], &err));
         assert_fails(cdul_session_open(GRAPH("add"), &options, &s, &err), CDUL_ERR_USAGE,

@@ -4,8 +4,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "onnx/session.h"
-#include "onnx/weights.h"
+#include "onnx/session_internal.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +16,7 @@
 enum { ROWS = 256, COLUMNS = 80 };
 
 static cdul_error err;
+static const cdul_session_options defaults = {0};
 
 static void check_table(const char *path) {
     const cdul_session_options options = {.threads = 1, .provider = {.name = "cpu"}};
@@ -121,7 +121,7 @@ static void graphs_cut_off_are_onnx_runtimes_to_refuse(void **state) {
     assert_ok(cdul_file_write_all("cut.onnx", data, size - 100, &err));
     free(data);
     cdul_session *s = NULL;
-    assert_fails(cdul_session_open("cut.onnx", NULL, &s, &err), CDUL_ERR_INPUT,
+    assert_fails(cdul_session_open("cut.onnx", &defaults, &s, &err), CDUL_ERR_INPUT,
                  "cut.onnx: ONNX Runtime cannot open it");
 }
 
@@ -142,7 +142,7 @@ static void a_file_that_changes_meanwhile_is_not_used(void **state) {
     /* On a busy machine the child may not run while one session is opened. */
     for (int tries = 0; status == CDUL_OK && tries < 1000; tries++) {
         cdul_session_close(s);
-        status = cdul_session_open("changing.onnx", NULL, &s, &err);
+        status = cdul_session_open("changing.onnx", &defaults, &s, &err);
     }
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);

@@ -175,29 +175,17 @@ static cdul_status store_all(parser *p, cdul_error *err) {
 
 /* --- Requests --- */
 
-static cdul_status write_version(const parser *p, FILE *out, cdul_error *err) {
+static void write_version(const cdul_program *program, FILE *out) {
 #if defined(__clang__)
     const char *compiler = "clang " __clang_version__;
 #else
     const char *compiler = "gcc " __VERSION__;
 #endif
-    const cdul_program *program = p->program;
-    char *more = NULL;
-    size_t size = 0;
-    FILE *lines = open_memstream(&more, &size); /* a failure leaves `out` empty */
-    if (!lines) return cdul_fail_memory(err, "versions");
-    cdul_status status =
-        program->versions ? program->versions(p->out->options, lines, err) : CDUL_OK;
-    bool failed = ferror(lines) != 0;
-    if ((fclose(lines) != 0 || failed) && status == CDUL_OK)
-        status = cdul_fail_memory(err, "versions");
     const unsigned xxhash = XXH_versionNumber();
-    if (status == CDUL_OK)
-        fprintf(out, "%s %s\ncompiler %.*s\ncJSON %s\nxxHash %u.%u.%u\n%s", program->name,
-                CDUL_VERSION, (int)strcspn(compiler, "("), compiler, cJSON_Version(),
-                xxhash / 10000, xxhash / 100 % 100, xxhash % 100, more);
-    free(more);
-    return status;
+    fprintf(out, "%s %s\ncompiler %.*s\ncJSON %s\nxxHash %u.%u.%u\n", program->name, CDUL_VERSION,
+            (int)strcspn(compiler, "("), compiler, cJSON_Version(), xxhash / 10000,
+            xxhash / 100 % 100, xxhash % 100);
+    if (program->versions) program->versions(out);
 }
 
 static cdul_status print_config(const parser *p, FILE *out, cdul_error *err) {
@@ -217,7 +205,7 @@ static cdul_status answer(const parser *p, FILE *out, bool *done, cdul_error *er
     if (common->help)
         cdul_help_write(p->program, defaults, out);
     else if (common->version)
-        status = write_version(p, out, err);
+        write_version(p->program, out);
     else if (common->generate == CDUL_GENERATE_MAN)
         cdul_man_write(p->program, defaults, out);
     else if (common->generate == CDUL_GENERATE_BASH)

@@ -58,9 +58,7 @@ typedef struct cdul_program {
     /* Fills the options struct, all zeros before, with the library's defaults. NULL where these
      * are not known: in a program that only checks the other's section of a config. */
     void (*defaults)(void *options);
-    /* More lines for --version, of linked libraries. `options` is the program's struct. May be
-     * NULL. */
-    cdul_status (*versions)(const void *options, FILE *out, cdul_error *err);
+    void (*versions)(FILE *out); /* more lines for --version, of linked libraries; may be NULL */
 } cdul_program;
 
 /* What a row says: {FLAG("exif", 0, exif, "turn images ...")}. Other members may follow, or stand
