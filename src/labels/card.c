@@ -4,12 +4,11 @@
 #include "base/json.h"
 #include "labels/label_file.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_INPUT 16384 /* pixels */
 
 /* --- Reading --- */
 
@@ -30,21 +29,39 @@ static cdul_status get(const reader *r, const char *key, const char **text, cdul
     return *text ? CDUL_OK : cdul_card_lacks(r->where, key, err);
 }
 
-static cdul_status get_json(const reader *r, const char *key, cJSON **out, cdul_error *err) {
+/* Parses a JSON text, which `is_type` must accept if it is given. The caller deletes *out after a
+ * failure as well. */
+static cdul_status get_json(const reader *r, const char *key, cJSON_bool (*is_type)(const cJSON *),
+                            const char *expected, cJSON **out, cdul_error *err) {
     const char *text;
     cdul_status status = get(r, key, &text, err);
     if (status == CDUL_OK) status = cdul_json_parse(text, strlen(text), r->where, out, err);
+    if (status == CDUL_OK && is_type && !is_type(*out))
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\": expected %s", r->where, key,
+                           expected);
     return status;
 }
 
-static cdul_status get_numbers(const reader *r, const char *key, size_t count, float *out,
-                               cdul_error *err) {
-    cJSON *list = NULL;
-    cdul_status status = get_json(r, key, &list, err);
+/* A list, and what its numbers must be. */
+typedef struct numbers {
+    const char *key;
+    size_t count;
+    float least, most;
+    bool whole;
+    const char *expected; /* the same in words */
+} numbers;
+
+static cdul_status get_numbers(const reader *r, numbers list, float *out, cdul_error *err) {
+    cJSON *json = NULL;
     char name[64];
-    snprintf(name, sizeof name, "metadata \"%s\"", key);
-    if (status == CDUL_OK) status = cdul_json_numbers(list, name, r->where, count, out, err);
-    cJSON_Delete(list);
+    snprintf(name, sizeof name, "metadata \"%s\"", list.key);
+    cdul_status status = get_json(r, list.key, NULL, NULL, &json, err);
+    if (status == CDUL_OK) status = cdul_json_numbers(json, name, r->where, list.count, out, err);
+    cJSON_Delete(json);
+    for (size_t i = 0; i < list.count && status == CDUL_OK; i++)
+        if (out[i] < list.least || out[i] > list.most || (list.whole && out[i] != floorf(out[i])))
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: %g is not %s", r->where, name,
+                               (double)out[i], list.expected);
     return status;
 }
 
@@ -65,25 +82,18 @@ static const char *const resizes[] = {"shortest", "squash"};
 static const char *const filters[] = {"bilinear", "bicubic"};
 
 static cdul_status get_preprocess(const reader *r, cdul_preprocess *out, cdul_error *err) {
+    static const numbers sizes = {"input_size", 2,    1,
+                                  16384,        true, "a number of pixels (1 .. 16384)"};
+    static const numbers mean = {"mean", 3, -FLT_MAX, FLT_MAX, false, ""};
+    static const numbers std = {"std", 3, FLT_TRUE_MIN, FLT_MAX, false, "a deviation (> 0)"};
     bool squash = false, bicubic = false;
     float size[2];
     *out = (cdul_preprocess){.scale = 1.0F / 255};
     cdul_status status = get_either(r, "resize", resizes, &squash, err);
     if (status == CDUL_OK) status = get_either(r, "filter", filters, &bicubic, err);
-    if (status == CDUL_OK) status = get_numbers(r, "input_size", 2, size, err);
-    if (status == CDUL_OK) status = get_numbers(r, "mean", 3, out->mean, err);
-    if (status == CDUL_OK) status = get_numbers(r, "std", 3, out->std, err);
-    for (int i = 0; i < 2 && status == CDUL_OK; i++)
-        if (!(size[i] >= 1 && size[i] <= MAX_INPUT) || size[i] != floorf(size[i]))
-            status =
-                cdul_fail(err, CDUL_ERR_INPUT,
-                          "%s: metadata \"input_size\": %g is not a number of pixels (1 .. %d)",
-                          r->where, (double)size[i], MAX_INPUT);
-    for (int i = 0; i < 3 && status == CDUL_OK; i++)
-        if (!(out->std[i] > 0))
-            status =
-                cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"std\": %g is not a deviation (> 0)",
-                          r->where, (double)out->std[i]);
+    if (status == CDUL_OK) status = get_numbers(r, sizes, size, err);
+    if (status == CDUL_OK) status = get_numbers(r, mean, out->mean, err);
+    if (status == CDUL_OK) status = get_numbers(r, std, out->std, err);
     if (status != CDUL_OK) return status;
     out->height = (size_t)size[0];
     out->width = (size_t)size[1];
@@ -105,13 +115,7 @@ static cdul_status get_classes(const reader *r, cdul_strings *out, cdul_error *e
 static cdul_status get_thresholds(const reader *r, size_t c, float **out, cdul_error *err) {
     *out = calloc(c, sizeof **out);
     if (!*out) return cdul_fail_memory(err, "thresholds");
-    cdul_status status = get_numbers(r, "thresholds", c, *out, err);
-    for (size_t i = 0; i < c && status == CDUL_OK; i++)
-        if (!((*out)[i] >= 0 && (*out)[i] <= 1))
-            status =
-                cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"thresholds\": %g is not in 0 .. 1",
-                          r->where, (double)(*out)[i]);
-    return status;
+    return get_numbers(r, (numbers){"thresholds", c, 0, 1, false, "in 0 .. 1"}, *out, err);
 }
 
 /* *out points to a copy of the text; it stays as it is if there is none. */
@@ -125,22 +129,16 @@ static cdul_status keep(const reader *r, const char *key, cdul_card *card, const
 }
 
 static cdul_status get_origin(const reader *r, cdul_card *out, cdul_error *err) {
-    cJSON *provenance = NULL;
-    cdul_status status = get_json(r, "provenance", &provenance, err);
-    if (status == CDUL_OK && !cJSON_IsObject(provenance))
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"provenance\": expected an object",
-                           r->where);
-    cJSON_Delete(provenance);
+    cJSON *provenance = NULL, *eps = NULL;
+    cdul_status status = get_json(r, "provenance", cJSON_IsObject, "an object", &provenance, err);
     if (status == CDUL_OK) status = keep(r, "provenance", out, &out->provenance, err);
     if (status == CDUL_OK) status = keep(r, "version", out, &out->version, err);
     if (status == CDUL_OK) status = keep(r, "arch", out, &out->arch, err);
-    if (status != CDUL_OK || !out->arch) return status;
-    cJSON *eps = NULL;
-    status = get_json(r, "bn_eps", &eps, err);
-    if (status == CDUL_OK && !cJSON_IsNumber(eps))
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"bn_eps\": expected a number", r->where);
-    if (status == CDUL_OK) out->bn_eps = eps->valuedouble;
+    if (status == CDUL_OK && out->arch) {
+        status = get_json(r, "bn_eps", cJSON_IsNumber, "a number", &eps, err);
+        if (status == CDUL_OK) out->bn_eps = eps->valuedouble;
+    }
+    cJSON_Delete(provenance);
     cJSON_Delete(eps);
     return status;
 }
@@ -170,23 +168,17 @@ void cdul_card_free(cdul_card *card) {
 /* Writes as few digits as read back as the same float: 0.229, not 0.229000002. NULL: no memory. */
 static cJSON *floats(const float *values, size_t count) {
     cJSON *list = cJSON_CreateArray();
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && list; i++) {
         char text[32];
         for (int digits = 6; digits <= 9; digits++) {
             snprintf(text, sizeof text, "%.*g", digits, (double)values[i]);
             if (strtof(text, NULL) == values[i]) break;
         }
-        cJSON *number = cJSON_CreateNumber(strtod(text, NULL));
-        if (number && cJSON_AddItemToArray(list, number)) continue;
-        cJSON_Delete(number);
+        if (cJSON_AddItemToArray(list, cJSON_CreateNumber(strtod(text, NULL)))) continue;
         cJSON_Delete(list);
-        return NULL;
+        list = NULL;
     }
     return list;
-}
-
-static cJSON *strings(const cdul_strings *list) {
-    return cJSON_CreateStringArray((const char *const *)list->items, (int)list->count);
 }
 
 static const char *const facts[CDUL_CARD_FACTS] = {
@@ -197,6 +189,7 @@ static const char *const facts[CDUL_CARD_FACTS] = {
 /* The card as a JSON object, its members in that order. */
 static cdul_status describe(const cdul_card *card, cJSON **out, cdul_error *err) {
     const cdul_preprocess *p = &card->preprocess;
+    const cdul_strings *classes = &card->classes;
     const int size[2] = {(int)p->height, (int)p->width};
     cJSON *provenance = NULL;
     cdul_status status =
@@ -207,7 +200,7 @@ static cdul_status describe(const cdul_card *card, cJSON **out, cdul_error *err)
         cJSON_CreateString(card->version),
         cJSON_CreateString(card->arch),
         cJSON_CreateNumber(card->bn_eps),
-        strings(&card->classes),
+        cJSON_CreateStringArray((const char *const *)classes->items, (int)classes->count),
         cJSON_CreateIntArray(size, 2),
         cJSON_CreateString(resizes[p->mode == CDUL_RESIZE_SQUASH]),
         cJSON_CreateString(filters[p->filter == CDUL_BICUBIC]),
