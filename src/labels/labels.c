@@ -14,10 +14,9 @@
 #include <strings.h>
 
 cdul_status cdul_labels_allocate(cdul_labels *labels, cdul_error *err) {
-    size_t n = labels->images.count, c = labels->classes.count;
-    if (c != 0 && n > SIZE_MAX / sizeof(float) / c) return cdul_fail_memory(err, "label matrix");
-    size_t total = n * c;
-    float *values = calloc(total ? total : 1, sizeof *values);
+    const size_t c = labels->classes.count;
+    /* A row more than there are images, so that there is one. */
+    float *values = calloc(labels->images.count + 1, (c ? c : 1) * sizeof *values);
     if (!values) return cdul_fail_memory(err, "label matrix");
     free(labels->values);
     labels->values = values;
@@ -44,22 +43,18 @@ cdul_status cdul_names_distinct(const cdul_strings *names, const char *path, con
     return status;
 }
 
-static cdul_status check_values(const cdul_labels *labels, const char *path, cdul_error *err) {
-    size_t c = labels->classes.count, total = labels->images.count * c;
-    for (size_t i = 0; i < total; i++) {
-        float value = labels->values[i];
-        if (value >= 0.0f && value <= 1.0f) continue; /* false for NaN */
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: image \"%s\", class \"%s\": label %g is not a number in [0, 1]", path,
-                         labels->images.items[i / c], labels->classes.items[i % c], (double)value);
-    }
-    return CDUL_OK;
-}
-
 static cdul_status check_labels(const cdul_labels *labels, const char *path, cdul_error *err) {
+    size_t c = labels->classes.count;
     cdul_status status = cdul_names_distinct(&labels->images, path, "images", err);
     if (status == CDUL_OK) status = cdul_names_distinct(&labels->classes, path, "classes", err);
-    if (status == CDUL_OK) status = check_values(labels, path, err);
+    for (size_t i = 0; i < labels->images.count * c && status == CDUL_OK; i++) {
+        float value = labels->values[i];
+        if (!(value >= 0.0f && value <= 1.0f)) /* true for NaN */
+            status = cdul_fail(err, CDUL_ERR_INPUT,
+                               "%s: image \"%s\", class \"%s\": label %g is not a number in [0, 1]",
+                               path, labels->images.items[i / c], labels->classes.items[i % c],
+                               (double)value);
+    }
     return status;
 }
 
@@ -85,16 +80,12 @@ cdul_status cdul_names_read(const cdul_safetensors *file, const char *key, const
     return CDUL_OK;
 }
 
-/* Bytes of `text` as a JSON string, quotes included. */
-static size_t quoted_size(const char *text) {
-    size_t size = 2;
-    for (; *text; text++) size += *text == '"' || *text == '\\' ? 2 : 1;
-    return size;
-}
-
 bool cdul_names_fit(const cdul_metadata *metadata, size_t count) {
     size_t size = 1024; /* room for the tensors' entries */
-    for (size_t i = 0; i < count; i++) size += quoted_size(metadata[i].value);
+    for (size_t i = 0; i < count; i++) {
+        size += 2; /* quotes */
+        for (const char *c = metadata[i].value; *c; c++) size += *c == '"' || *c == '\\' ? 2 : 1;
+    }
     return size <= CDUL_SAFETENSORS_HEADER_BYTES;
 }
 
@@ -280,24 +271,6 @@ cdul_status cdul_labels_read(const char *path, cdul_labels *out, cdul_error *err
 
 /* --- Merging --- */
 
-/* Fails with the names of two files that hold the same image; called when there are such. */
-static cdul_status name_duplicate(const char *const *paths, const cdul_labels *parts, size_t count,
-                                  cdul_error *err) {
-    for (size_t a = 0; a < count; a++) {
-        cdul_index *index = NULL;
-        cdul_status status = cdul_index_new(&parts[a].images, &index, err);
-        if (status != CDUL_OK) return status;
-        for (size_t b = a + 1; b < count; b++)
-            for (size_t i = 0; i < parts[b].images.count && status == CDUL_OK; i++)
-                if (cdul_index_find(index, parts[b].images.items[i]) != CDUL_NOT_FOUND)
-                    status = cdul_fail(err, CDUL_ERR_INPUT, "%s and %s both hold image \"%s\"",
-                                       paths[a], paths[b], parts[b].images.items[i]);
-        cdul_index_free(index);
-        if (status != CDUL_OK) return status;
-    }
-    return CDUL_OK;
-}
-
 /* The config that all parts share; if they differ, as those of shards do, a list of all. */
 static cdul_status merge_configs(const cdul_labels *parts, size_t count, char **out,
                                  cdul_error *err) {
@@ -327,23 +300,33 @@ static cdul_status merge_configs(const cdul_labels *parts, size_t count, char **
     return *out ? CDUL_OK : cdul_fail_memory(err, "merged config");
 }
 
+static cdul_status merge_images(const char *const *paths, const cdul_labels *parts, size_t count,
+                                cdul_names *out, cdul_error *err) {
+    for (size_t p = 0; p < count; p++)
+        for (size_t i = 0; i < parts[p].images.count; i++) {
+            const char *name = parts[p].images.items[i];
+            size_t before = out->list.count, row = 0, first = 0;
+            cdul_status status = cdul_names_get(out, name, &row, err);
+            if (status != CDUL_OK) return status;
+            if (row == before) continue;
+            while (row >= parts[first].images.count) row -= parts[first++].images.count;
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s and %s both hold image \"%s\"", paths[first],
+                             paths[p], name);
+        }
+    return CDUL_OK;
+}
+
 static cdul_status concatenate(const char *const *paths, cdul_labels *parts, size_t count,
                                cdul_labels *out, cdul_error *err) {
-    cdul_index *index = NULL;
-    cdul_status status = cdul_strings_copy(&parts[0].classes, &out->classes, err);
-    for (size_t p = 0; p < count && status == CDUL_OK; p++)
-        for (size_t i = 0; i < parts[p].images.count && status == CDUL_OK; i++)
-            status = cdul_strings_add(&out->images, parts[p].images.items[i], err);
-    if (status != CDUL_OK) return status;
-
-    status = cdul_index_new(&out->images, &index, err);
-    cdul_index_free(index);
-    if (status == CDUL_ERR_INPUT) return name_duplicate(paths, parts, count, err);
+    cdul_names images = {0};
+    cdul_status status = merge_images(paths, parts, count, &images, err);
+    cdul_map_free(&images.map);
+    out->images = images.list;
+    if (status == CDUL_OK) status = cdul_strings_copy(&parts[0].classes, &out->classes, err);
+    if (status == CDUL_OK) status = merge_configs(parts, count, &out->config, err);
     if (status == CDUL_OK) status = cdul_labels_allocate(out, err);
-    if (status != CDUL_OK) return status;
-
     float *row = out->values;
-    for (size_t p = 0; p < count; p++) {
+    for (size_t p = 0; p < count && status == CDUL_OK; p++) {
         size_t size = parts[p].images.count * parts[p].classes.count;
         memcpy(row, parts[p].values, size * sizeof *row);
         row += size;
@@ -351,7 +334,7 @@ static cdul_status concatenate(const char *const *paths, cdul_labels *parts, siz
         free(parts[p].values);
         parts[p].values = NULL;
     }
-    return merge_configs(parts, count, &out->config, err);
+    return status;
 }
 
 cdul_status cdul_labels_merge(const char *const *paths, size_t count, cdul_labels *out,
