@@ -41,31 +41,11 @@ static void put_number(cdul_message *out, const char *key, size_t value) {
     put_entry(out, key, digits);
 }
 
-static bool is_raw_data(const cdul_field *f) {
-    return f->number == TENSOR_RAW_DATA && f->type == CDUL_PROTO_BYTES;
-}
-
-static void write_tensor(cdul_span tensor, cdul_message *out, outline *o) {
+/* Makes a tensor external that has one raw_data which is large enough. False: it stays as it is.
+ * External data already in the file refuse the whole of it. */
+static bool write_tensor(cdul_span tensor, cdul_message *out, outline *o) {
     cdul_span raw = {0};
-    cdul_field f;
-    for (cdul_span in = tensor; in.at < in.end;) {
-        if (!cdul_proto_read(&in, &f)) return;
-        if (is_raw_data(&f))
-            raw = f.bytes;
-        else
-            cdul_proto_append(out, f.whole.at, cdul_span_size(f.whole));
-    }
-    put_entry(out, "location", o->name);
-    put_number(out, "offset", (size_t)(raw.at - o->file));
-    put_number(out, "length", cdul_span_size(raw));
-    cdul_proto_int(out, TENSOR_LOCATION, LOCATION_EXTERNAL);
-    o->moved++;
-}
-
-/* Whether a tensor becomes external: it has one raw_data, and that is large enough. External data
- * already in the file refuses the whole of it. */
-static bool is_moved(cdul_span tensor, outline *o) {
-    size_t raws = 0, bytes = 0;
+    size_t raws = 0;
     cdul_field f;
     for (cdul_span in = tensor; in.at < in.end;) {
         if (!cdul_proto_read(&in, &f) || f.number == TENSOR_EXTERNAL_DATA ||
@@ -73,32 +53,42 @@ static bool is_moved(cdul_span tensor, outline *o) {
             o->refuse = true;
             return false;
         }
-        if (!is_raw_data(&f)) continue;
-        raws++;
-        bytes = cdul_span_size(f.bytes);
+        if (f.number == TENSOR_RAW_DATA && f.type == CDUL_PROTO_BYTES) {
+            raw = f.bytes;
+            raws++;
+        } else {
+            cdul_proto_append(out, f.whole.at, cdul_span_size(f.whole));
+        }
     }
-    return raws == 1 && bytes >= o->least;
+    if (raws != 1 || cdul_span_size(raw) < o->least) return false;
+    put_entry(out, "location", o->name);
+    put_number(out, "offset", (size_t)(raw.at - o->file));
+    put_number(out, "length", cdul_span_size(raw));
+    cdul_proto_int(out, TENSOR_LOCATION, LOCATION_EXTERNAL);
+    o->moved++;
+    return true;
 }
 
-/* Copies a model, or the graph in it, without the weights. */
-static void write_outline(cdul_span message, bool is_graph, cdul_message *out, outline *o) {
+/* Copies a model, or the graph in it, without the weights. False if it refuses. */
+static bool write_outline(cdul_span message, bool is_graph, cdul_message *out, outline *o) {
     const unsigned number = is_graph ? GRAPH_INITIALIZER : MODEL_GRAPH;
     cdul_field f;
     for (cdul_span in = message; in.at < in.end && !o->refuse;) {
         cdul_message part = {0};
-        if (!cdul_proto_read(&in, &f)) {
+        bool rewritten = false;
+        if (!cdul_proto_read(&in, &f))
             o->refuse = true;
-        } else if (f.number != number || f.type != CDUL_PROTO_BYTES ||
-                   (is_graph && !is_moved(f.bytes, o))) {
-            cdul_proto_append(out, f.whole.at, cdul_span_size(f.whole));
-        } else {
-            if (is_graph)
-                write_tensor(f.bytes, &part, o);
-            else
-                write_outline(f.bytes, true, &part, o);
+        else if (f.number == number && f.type == CDUL_PROTO_BYTES)
+            rewritten =
+                is_graph ? write_tensor(f.bytes, &part, o) : write_outline(f.bytes, true, &part, o);
+        if (rewritten) {
             cdul_proto_message(out, number, &part);
+        } else {
+            cdul_proto_append(out, f.whole.at, cdul_span_size(f.whole));
+            free(part.bytes);
         }
     }
+    return !o->refuse;
 }
 
 cdul_status cdul_weights_outline(const char *path, size_t least, char **out, size_t *size,
