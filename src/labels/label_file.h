@@ -30,3 +30,8 @@ cdul_status cdul_labels_read_csv(const char *path, size_t *blanks, cdul_labels *
 
 /* Writes six digits, or nine where six do not read back as the same float: 0.1, not 0.100000001. */
 void cdul_labels_write_value(FILE *stream, float value);
+/* The lines of a table. Of the row [C], fields that are not picked [C] stay empty; NULL: all are.
+ */
+void cdul_labels_write_header(FILE *stream, const cdul_strings *classes);
+void cdul_labels_write_row(FILE *stream, const char *image, const float *row, const bool *picked,
+                           size_t c);

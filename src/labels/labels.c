@@ -109,32 +109,30 @@ static cdul_status read_safetensors(const char *path, cdul_labels *labels, cdul_
     return status;
 }
 
-static cdul_status write_safetensors(const char *path, const cdul_labels *labels,
-                                     const char *images, const char *classes, cdul_error *err) {
-    cdul_metadata metadata[4] = {{"classes", classes}, {"version", "cdul " CDUL_VERSION}};
-    size_t n = labels->images.count, c = labels->classes.count, used = 2, names = strlen(images);
-    const cdul_tensor_decl tensors[] = {{"labels", CDUL_F32, 2, {n, c}},
-                                        {"images", CDUL_U8, 1, {names}}};
-    if (labels->config) metadata[used++] = (cdul_metadata){"config", labels->config};
-    metadata[used++] = (cdul_metadata){"images", images};
-    const bool fit = cdul_names_fit(metadata, used);
-    cdul_safetensors_writer *writer = NULL;
-    cdul_status status = cdul_safetensors_create(path, metadata, fit ? used : used - 1, tensors,
-                                                 fit ? 1 : 2, &writer, err);
-    if (status == CDUL_OK)
-        status = cdul_safetensors_append(writer, labels->values, n * c * sizeof(float), err);
-    if (status == CDUL_OK && !fit) status = cdul_safetensors_append(writer, images, names, err);
-    if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
-    cdul_safetensors_discard(&writer);
-    return status;
-}
-
 cdul_status cdul_labels_write(const char *path, const cdul_labels *labels, cdul_error *err) {
+    const size_t n = labels->images.count, c = labels->classes.count;
     char *images = NULL, *classes = NULL;
+    cdul_safetensors_writer *writer = NULL;
     cdul_status status = check_labels(labels, path, err);
     if (status == CDUL_OK) status = cdul_json_from_strings(&labels->images, &images, err);
     if (status == CDUL_OK) status = cdul_json_from_strings(&labels->classes, &classes, err);
-    if (status == CDUL_OK) status = write_safetensors(path, labels, images, classes, err);
+    if (status != CDUL_OK) goto done;
+    cdul_metadata metadata[4] = {{"classes", classes}, {"version", "cdul " CDUL_VERSION}};
+    size_t used = 2;
+    if (labels->config) metadata[used++] = (cdul_metadata){"config", labels->config};
+    metadata[used++] = (cdul_metadata){"images", images};
+    const bool fit = cdul_names_fit(metadata, used);
+    const cdul_tensor_decl tensors[] = {{"labels", CDUL_F32, 2, {n, c}},
+                                        {"images", CDUL_U8, 1, {strlen(images)}}};
+    status = cdul_safetensors_create(path, metadata, fit ? used : used - 1, tensors, fit ? 1 : 2,
+                                     &writer, err);
+    if (status == CDUL_OK)
+        status = cdul_safetensors_append(writer, labels->values, n * c * sizeof(float), err);
+    if (status == CDUL_OK && !fit)
+        status = cdul_safetensors_append(writer, images, strlen(images), err);
+    if (status == CDUL_OK) status = cdul_safetensors_commit(&writer, err);
+done:
+    cdul_safetensors_discard(&writer);
     free(images);
     free(classes);
     return status;
@@ -220,27 +218,35 @@ void cdul_labels_write_value(FILE *stream, float value) {
     fputs(text, stream);
 }
 
+void cdul_labels_write_header(FILE *stream, const cdul_strings *classes) {
+    fputs("image", stream);
+    for (size_t i = 0; i < classes->count; i++) {
+        putc(',', stream);
+        cdul_csv_write_field(stream, classes->items[i]);
+    }
+    putc('\n', stream);
+}
+
+void cdul_labels_write_row(FILE *stream, const char *image, const float *row, const bool *picked,
+                           size_t c) {
+    cdul_csv_write_field(stream, image);
+    for (size_t i = 0; i < c; i++) {
+        putc(',', stream);
+        if (!picked || picked[i]) cdul_labels_write_value(stream, row[i]);
+    }
+    putc('\n', stream);
+}
+
 cdul_status cdul_labels_write_csv(const char *path, const cdul_labels *labels, cdul_error *err) {
+    const size_t c = labels->classes.count;
     cdul_file *file = NULL;
     cdul_status status = check_labels(labels, path, err);
     if (status == CDUL_OK) status = cdul_file_create(path, &file, err);
     if (status != CDUL_OK) return status;
     FILE *stream = cdul_file_stream(file);
-    size_t c = labels->classes.count;
-    fputs("image", stream);
-    for (size_t i = 0; i < c; i++) {
-        putc(',', stream);
-        cdul_csv_write_field(stream, labels->classes.items[i]);
-    }
-    putc('\n', stream);
-    for (size_t n = 0; n < labels->images.count; n++) {
-        cdul_csv_write_field(stream, labels->images.items[n]);
-        for (size_t i = 0; i < c; i++) {
-            putc(',', stream);
-            cdul_labels_write_value(stream, labels->values[n * c + i]);
-        }
-        putc('\n', stream);
-    }
+    cdul_labels_write_header(stream, &labels->classes);
+    for (size_t i = 0; i < labels->images.count; i++)
+        cdul_labels_write_row(stream, labels->images.items[i], labels->values + i * c, NULL, c);
     return cdul_file_commit(&file, err);
 }
 

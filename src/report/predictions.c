@@ -1,7 +1,6 @@
 /* Writes predictions as JSON lines or CSV, and reads them and label files back. */
 #include "cdul/report.h"
 
-#include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/map.h"
@@ -35,15 +34,8 @@ cdul_status cdul_predictions_open(const char *path, cdul_predictions_format form
         cdul_predictions_discard(&predictions);
         return status;
     }
-    if (format == CDUL_PREDICTIONS_CSV) {
-        FILE *stream = cdul_file_stream(predictions->file);
-        fputs("image", stream);
-        for (size_t c = 0; c < classes->count; c++) {
-            putc(',', stream);
-            cdul_csv_write_field(stream, classes->items[c]);
-        }
-        putc('\n', stream);
-    }
+    if (format == CDUL_PREDICTIONS_CSV)
+        cdul_labels_write_header(cdul_file_stream(predictions->file), classes);
     *out = predictions;
     return CDUL_OK;
 }
@@ -67,12 +59,7 @@ void cdul_predictions_add(cdul_predictions *predictions, const char *image, cons
     FILE *stream = cdul_file_stream(predictions->file);
     const cdul_strings *classes = predictions->classes;
     if (predictions->format == CDUL_PREDICTIONS_CSV) {
-        cdul_csv_write_field(stream, image);
-        for (size_t c = 0; c < classes->count; c++) {
-            putc(',', stream);
-            if (!picked || picked[c]) cdul_labels_write_value(stream, scores[c]);
-        }
-        putc('\n', stream);
+        cdul_labels_write_row(stream, image, scores, picked, classes->count);
         return;
     }
     size_t count = cdul_rank(scores, picked, classes->count, predictions->order);
