@@ -358,10 +358,9 @@ cdul_status cdul_labels_merge(const char *const *paths, size_t count, cdul_label
     if (status == CDUL_OK) status = concatenate(paths, parts, count, &merged, err);
     for (size_t i = 0; i < count && parts; i++) cdul_labels_free(&parts[i]);
     free(parts);
-    if (status != CDUL_OK) {
+    if (status == CDUL_OK)
+        *out = merged;
+    else
         cdul_labels_free(&merged);
-        return status;
-    }
-    *out = merged;
-    return CDUL_OK;
+    return status;
 }

@@ -4,13 +4,19 @@
 #include "base/safetensors.h"
 #include "onnx/session_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* --- Element types --- */
 
-const cdul_element_facts cdul_elements[] = {
+static const struct element_facts {
+    const char *name;
+    size_t size; /* bytes */
+    bool floating;
+    ONNXTensorElementDataType type;
+} elements[] = {
     [CDUL_ELEMENT_F32] = {"float32", 4, true, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT},
     [CDUL_ELEMENT_F16] = {"float16", 2, true, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
     [CDUL_ELEMENT_F64] = {"float64", 8, true, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
@@ -30,8 +36,19 @@ cdul_status cdul_element_shape(const cdul_ort *ort, const OrtTensorTypeAndShapeI
     *element = CDUL_ELEMENT_OTHER;
     if (status != CDUL_OK || *rank > CDUL_PORT_RANK) return status;
     for (int e = 0; e < CDUL_ELEMENT_OTHER; e++)
-        if (cdul_elements[e].type == type) *element = (cdul_element)e;
+        if (elements[e].type == type) *element = (cdul_element)e;
     return cdul_ort_check(ort, ort->api->GetDimensions(info, dims, *rank), "shape", err);
+}
+
+const char *cdul_port_describe(const cdul_port *port, char *text, size_t size) {
+    size_t used = (size_t)snprintf(text, size, "%s %s [", port->name, elements[port->element].name);
+    for (size_t i = 0; i < port->rank && i < CDUL_PORT_RANK && used < size; i++) {
+        char dim[24] = "?";
+        if (port->dims[i] >= 0) snprintf(dim, sizeof dim, "%lld", (long long)port->dims[i]);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", dim);
+    }
+    if (used < size) snprintf(text + used, size - used, "]");
+    return text;
 }
 
 /* Converts the `count` numbers of a feed into `out`, for the element types that callers do not
@@ -84,7 +101,7 @@ static cdul_status prepare_input(const cdul_session *s, const cdul_feed *feed, v
     size_t count = 0, bytes = 0;
     if (!port)
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: no input '%s'", s->ort.path, feed->name);
-    const cdul_element_facts *element = &cdul_elements[port->element];
+    const struct element_facts *element = &elements[port->element];
     if (port->element == CDUL_ELEMENT_OTHER || element->floating != (feed->f32 != NULL))
         return cdul_fail(err, CDUL_ERR_RUNTIME, "%s: input %s takes %s", s->ort.path, port->name,
                          element->name);

@@ -245,18 +245,6 @@ const cdul_port *cdul_session_output(const cdul_session *session, const char *na
     return find_port(session->outputs, session->n_outputs, name);
 }
 
-const char *cdul_port_describe(const cdul_port *port, char *text, size_t size) {
-    const char *element = cdul_elements[port->element].name;
-    size_t used = (size_t)snprintf(text, size, "%s %s [", port->name, element);
-    for (size_t i = 0; i < port->rank && i < CDUL_PORT_RANK && used < size; i++) {
-        char dim[24] = "?";
-        if (port->dims[i] >= 0) snprintf(dim, sizeof dim, "%lld", (long long)port->dims[i]);
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", dim);
-    }
-    if (used < size) snprintf(text + used, size - used, "]");
-    return text;
-}
-
 const char *cdul_session_metadata(const cdul_session *session, const char *key) {
     const cdul_strings *list = &session->properties;
     for (size_t i = 0; i + 1 < list->count; i += 2)

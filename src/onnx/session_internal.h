@@ -70,18 +70,6 @@ cdul_status cdul_weights_outline(const char *path, size_t least, char **out, siz
 cdul_status cdul_watch_start(cdul_session *s, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_watch_end(cdul_session *s);
 
-/* --- Element types: run.c --- */
-
-/* What there is to know of each cdul_element. */
-typedef struct cdul_element_facts {
-    const char *name; /* "float16" */
-    size_t size; /* bytes; 0 of OTHER */
-    bool floating;
-    ONNXTensorElementDataType type;
-} cdul_element_facts;
-
-extern const cdul_element_facts cdul_elements[];
-
 /* Element type, rank and dims [CDUL_PORT_RANK] of a tensor. One of more dimensions is OTHER. */
 cdul_status cdul_element_shape(const cdul_ort *ort, const OrtTensorTypeAndShapeInfo *info,
                                cdul_element *element, size_t *rank, int64_t *dims,
