@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-/* --- ONNX Runtime: ort.c --- */
+/* --- ONNX Runtime --- */
 
 typedef struct cdul_ort {
     const OrtApi *api;
@@ -17,9 +17,6 @@ typedef struct cdul_ort {
 
 /* Version of the loaded library: "1.32.0". */
 const char *cdul_ort_version(void);
-
-/* Fills in what a path needs to become a graph. */
-cdul_status cdul_ort_start(cdul_ort *ort, cdul_error *err) CDUL_MUST_CHECK;
 
 /* NULL is success. Otherwise releases `failed` and reports its first line, after the path and
  * `doing`, as CDUL_ERR_RUNTIME or as `status`. */
