@@ -66,8 +66,7 @@
  *
  * Environment. The library prints nothing, catches no signal, ends no process, and neither reads
  * nor changes the environment. ONNX Runtime reads ORT_DISABLE_TELEMETRY: see provider.h. */
-#ifndef CDUL_H
-#define CDUL_H
+#pragma once
 
 #include "cdul/classifier.h"
 #include "cdul/encoder.h"
@@ -83,5 +82,3 @@
 #include "cdul/skipped.h"
 #include "cdul/strings.h"
 #include "cdul/versions.h"
-
-#endif

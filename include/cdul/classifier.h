@@ -8,8 +8,7 @@
  * scores. A classifier is used by one thread at a time; several classifiers may be open at once.
  *
  * Letters: N images, C classes, V views of an image, B views in a batch, H, W pixels. */
-#ifndef CDUL_CLASSIFIER_H
-#define CDUL_CLASSIFIER_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/image.h"
@@ -138,5 +137,4 @@ cdul_status cdul_classifier_predict(cdul_classifier *classifier, const cdul_stri
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -10,8 +10,7 @@
  * Letters: N images, C classes, S crops or patch tokens, V = 1 + S views (view 0 is the whole
  * image), D embedding width, B views in a batch, H, W pixels, L tokens. Every vector handed out has
  * length 1 (L2). */
-#ifndef CDUL_ENCODER_H
-#define CDUL_ENCODER_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/image.h"
@@ -275,5 +274,4 @@ cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -3,8 +3,7 @@
  * A function that can fail returns a cdul_status and, on failure, writes one line into the caller's
  * cdul_error: what went wrong, where (file, image, class, byte), why, and what to do about it.
  * Nothing in the library prints, exits or reads the environment. */
-#ifndef CDUL_ERROR_H
-#define CDUL_ERROR_H
+#pragma once
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,5 +50,4 @@ cdul_status cdul_fail_memory(cdul_error *err, const char *what);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -7,8 +7,7 @@
  *
  * Letters: N images and C classes of the truth or of the scores, n images that both know. report.h
  * does all of this for whole files. */
-#ifndef CDUL_EVAL_H
-#define CDUL_EVAL_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
@@ -216,5 +215,4 @@ void cdul_curve_free(cdul_curve *curve);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

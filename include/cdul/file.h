@@ -1,6 +1,5 @@
 /* Small files read whole, such as configs; and whether an output can be written. */
-#ifndef CDUL_FILE_H
-#define CDUL_FILE_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -30,5 +29,4 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, st
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,8 +1,7 @@
 /* Images: finding, decoding, resizing, cropping, and turning pixels into a network's input.
  * Labelling, training and prediction share these functions, so that a picture looks the same to
  * every network. */
-#ifndef CDUL_IMAGE_H
-#define CDUL_IMAGE_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
@@ -204,5 +203,4 @@ cdul_status cdul_list_images(const char *const *arguments, size_t count,
 
 #ifdef __cplusplus
 }
-#endif
 #endif

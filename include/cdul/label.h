@@ -11,8 +11,7 @@
  * Letters: N images, S local views, C classes, D embedding width. A view is the whole image, or one
  * crop or patch of it. Background words are classes that compete with the others and get no label;
  * they come last. */
-#ifndef CDUL_LABEL_H
-#define CDUL_LABEL_H
+#pragma once
 
 #include "cdul/encoder.h"
 #include "cdul/error.h"
@@ -235,5 +234,4 @@ cdul_status cdul_label_report(const cdul_label_result *result, const cdul_callba
 
 #ifdef __cplusplus
 }
-#endif
 #endif

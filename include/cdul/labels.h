@@ -2,8 +2,7 @@
  * judges. And thresholds: from which label or score on a class counts as present.
  *
  * Letters: N images, C classes. */
-#ifndef CDUL_LABELS_H
-#define CDUL_LABELS_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
@@ -87,5 +86,4 @@ size_t cdul_threshold_pick(const cdul_threshold *threshold, const float *model, 
 
 #ifdef __cplusplus
 }
-#endif
 #endif

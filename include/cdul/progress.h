@@ -7,8 +7,7 @@
  *
  * The struct is borrowed: it must live as long as the call, or the object, that it was given to.
  * Where a pointer to it is taken, NULL means: silent, and never stopped. */
-#ifndef CDUL_PROGRESS_H
-#define CDUL_PROGRESS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,5 +53,4 @@ typedef struct cdul_callbacks {
 
 #ifdef __cplusplus
 }
-#endif
 #endif

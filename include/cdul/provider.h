@@ -6,8 +6,7 @@
  * first report. A program that wants no report at all sets the environment variable
  * ORT_DISABLE_TELEMETRY to 1, before it has a second thread and before it opens a network, as
  * cdul's own programs do. The library itself never writes the environment. */
-#ifndef CDUL_PROVIDER_H
-#define CDUL_PROVIDER_H
+#pragma once
 
 #include "cdul/strings.h"
 
@@ -53,5 +52,4 @@ cdul_inference cdul_provider_reduced(const cdul_provider *provider);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

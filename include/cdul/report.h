@@ -5,8 +5,7 @@
  *   evaluation    files against ground truth, side by side      cdul_evaluation_open
  *
  * Letters: N images, C classes. Files that are written appear whole at commit, or not at all. */
-#ifndef CDUL_REPORT_H
-#define CDUL_REPORT_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/eval.h"
@@ -140,5 +139,4 @@ cdul_status cdul_evaluation_draw(const cdul_evaluation *evaluation, const char *
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,6 +1,5 @@
 /* Inputs that a run passed over: counted, and listed in `<output>.skipped.csv` (path, reason). */
-#ifndef CDUL_SKIPPED_H
-#define CDUL_SKIPPED_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/strings.h"
@@ -27,5 +26,4 @@ void cdul_skipped_free(cdul_skipped *skipped);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,6 +1,5 @@
 /* Lists of strings, and an index from string to position: image names, class names, paths. */
-#ifndef CDUL_STRINGS_H
-#define CDUL_STRINGS_H
+#pragma once
 
 #include "cdul/error.h"
 
@@ -54,5 +53,4 @@ unsigned long long cdul_hash(unsigned long long start, const void *data, size_t 
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -15,8 +15,7 @@
  * images, held-out ones too, move towards its predictions on plain views. The held-out images are
  * never trained on and are compared with their initial labels: an alarm, not a way to choose an
  * epoch. */
-#ifndef CDUL_TRAIN_H
-#define CDUL_TRAIN_H
+#pragma once
 
 #include "cdul/error.h"
 #include "cdul/image.h"
@@ -206,5 +205,4 @@ void cdul_train_versions(FILE *out);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,7 +1,6 @@
 /* Versions of the libraries that libcdul stands on: a line "name 1.2.3" each, as the programs'
  * --version prints them. A function for each part, so that a program names what it uses. */
-#ifndef CDUL_VERSIONS_H
-#define CDUL_VERSIONS_H
+#pragma once
 
 #include <stdio.h>
 
@@ -22,5 +21,4 @@ void cdul_session_versions(FILE *out);
 
 #ifdef __cplusplus
 }
-#endif
 #endif
