@@ -10,14 +10,10 @@
  * Letters: N images, C classes, V views of an image, B views in a batch, H, W pixels. */
 #pragma once
 
-#include "cdul/error.h"
 #include "cdul/image.h"
 #include "cdul/progress.h"
 #include "cdul/provider.h"
 #include "cdul/strings.h"
-
-#include <stdbool.h>
-#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,17 +22,13 @@ extern "C" {
 /* --- The model --- */
 
 typedef struct cdul_classifier_options {
-    /* Of the network, within an operator; 0 = one for each processor. */
-    size_t threads;
-    /* B, the views in one run; 0 = two for each thread, at least 4. */
-    size_t batch;
-    /* Read while the classifier is opened. */
-    cdul_provider provider;
+    size_t threads; /* of the network, within an operator; 0 = one per processor */
+    size_t batch; /* B, the views in one run; 0 = two for each thread, at least 4 */
+    cdul_provider provider; /* read while the classifier is opened */
     /* AUTO, the default: what cdul_classifier_choose finds; FP32 in cdul_classifier_open, which has
      * no images to try. */
     cdul_inference precision;
-    /* Of all that the classifier does; borrowed until it is closed. */
-    const cdul_callbacks *callbacks;
+    const cdul_callbacks *callbacks; /* of all that it does; borrowed until it is closed */
 } cdul_classifier_options;
 
 cdul_classifier_options cdul_classifier_defaults(void);
@@ -52,21 +44,18 @@ cdul_status cdul_classifier_open(const char *path, const cdul_classifier_options
 
 /* The largest difference of any score to float32's. */
 #define CDUL_SCORE_BOUND 0.1
-/* Opens the model as cdul_classifier_open does, and settles precision AUTO, which becomes the
- * fastest that keeps the scores: int8 on the CPU if the model has it, bfloat16 on OpenVINO, if the
- * scores of the first images are within CDUL_SCORE_BOUND of float32's. Else, and for too few images
- * to be worth the trial, float32. What a trial found is a note to options->callbacks. *out is NULL
- * after a failure. */
+/* The same, and precision AUTO becomes the fastest that keeps the scores: int8 on the CPU if the
+ * model has it, bfloat16 on OpenVINO, if the scores of the first images are within CDUL_SCORE_BOUND
+ * of float32's. Else, and for too few images to be worth the trial, float32. What a trial found is
+ * a note to options->callbacks. */
 cdul_status cdul_classifier_choose(const char *path, const cdul_classifier_options *options,
                                    const cdul_strings *paths, const cdul_decode_options *decode,
                                    cdul_classifier **out, cdul_error *err) CDUL_MUST_CHECK;
-/* NULL is allowed. */
 void cdul_classifier_close(cdul_classifier *classifier);
 
 /* --- What the model says of itself: lives as long as the classifier --- */
 
-/* C names. */
-const cdul_strings *cdul_classifier_classes(const cdul_classifier *classifier);
+const cdul_strings *cdul_classifier_classes(const cdul_classifier *classifier); /* C names */
 /* [C]: a class is in an image whose score of one view reaches this. Found in training, without
  * ground truth. */
 const float *cdul_classifier_thresholds(const cdul_classifier *classifier);
@@ -77,8 +66,7 @@ const cdul_preprocess *cdul_classifier_preprocess(const cdul_classifier *classif
 const char *cdul_classifier_provenance(const cdul_classifier *classifier);
 /* Who runs it: "CPU", or such as "CUDA: 98 of 103 nodes, 5 on the CPU provider". */
 const char *cdul_classifier_placement(const cdul_classifier *classifier);
-/* Of the graph. */
-const char *cdul_classifier_path(const cdul_classifier *classifier);
+const char *cdul_classifier_path(const cdul_classifier *classifier); /* of the graph */
 
 /* --- Scores --- */
 
@@ -88,10 +76,8 @@ cdul_status cdul_classifier_views(cdul_classifier *classifier, const float *pixe
 
 /* Which views of an image are looked at, and how their scores become one. */
 typedef enum cdul_test_views {
-    /* V = 1: the whole image. */
-    CDUL_TEST_VIEWS_NONE,
-    /* V = 2: the mean of the image and its mirror image. */
-    CDUL_TEST_VIEWS_FLIP,
+    CDUL_TEST_VIEWS_NONE, /* V = 1: the whole image */
+    CDUL_TEST_VIEWS_FLIP, /* V = 2: the mean of the image and its mirror image */
     /* V = 10: the mean of the whole image and of the largest over 3 x 3 tiles, as pseudo-labels are
      * aggregated with zeta = 0 and lambda = 0 (equations 5, 6). */
     CDUL_TEST_VIEWS_GRID,
@@ -103,8 +89,7 @@ typedef struct cdul_predict_params {
     /* Decode large JPEGs at a part of their size, where every view keeps twice its pixels; default
      * true. */
     bool reduce;
-    /* That decode and resize; 0, the default, = one for each processor. */
-    size_t threads;
+    size_t threads; /* that decode and resize; 0, the default, = one per processor */
     cdul_test_views views;
     /* The score becomes sigmoid((l - mean_c l) / std_c l), l its logit: images that the model finds
      * rich or poor in everything can then be ranked by one class. */
@@ -121,8 +106,7 @@ typedef struct cdul_predict_params {
     cdul_status (*keep)(void *user, size_t i, const cdul_image *image, void **kept,
                         cdul_error *err);
     void (*drop)(void *kept);
-    /* Given to predicted, skipped and keep. */
-    void *user;
+    void *user; /* given to predicted, skipped and keep */
 } cdul_predict_params;
 
 /* One view; `predicted` is still to be set. */

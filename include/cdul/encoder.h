@@ -12,14 +12,11 @@
  * length 1 (L2). */
 #pragma once
 
-#include "cdul/error.h"
 #include "cdul/image.h"
 #include "cdul/progress.h"
 #include "cdul/provider.h"
 #include "cdul/strings.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -31,10 +28,8 @@ extern "C" {
 
 /* How the prompts of a class that has several words become one class. */
 typedef enum cdul_synonyms {
-    /* One vector: the mean direction of all prompts with all words. */
-    CDUL_SYNONYMS_MEAN,
-    /* A vector for each word: the mean direction of its prompts. The largest cosine counts. */
-    CDUL_SYNONYMS_MAX,
+    CDUL_SYNONYMS_MEAN, /* one vector: the mean direction of all prompts with all words */
+    CDUL_SYNONYMS_MAX, /* a vector for each word, of its prompts; the largest cosine counts */
 } cdul_synonyms;
 
 /* What to look for. Start from {0}. */
@@ -56,10 +51,9 @@ cdul_status cdul_classes_read(const char *path, cdul_classes *out, cdul_error *e
 /* The same from memory; `where` stands for the path in errors. */
 cdul_status cdul_classes_parse(const char *text, size_t size, const char *where, cdul_classes *out,
                                cdul_error *err) CDUL_MUST_CHECK;
-/* Adds the lines of a file of the same format as background words. They compete with the classes
- * for probability and get no label, so that a view which shows no class need not look like one. A
- * name or word that a class has already (in any case of ASCII letters) is CDUL_ERR_INPUT with the
- * line. */
+/* Adds the lines of such a file as background words: they compete with the classes for probability
+ * and get no label, so that a view which shows no class need not look like one. A name or word that
+ * a class has already (in any case of ASCII letters) is CDUL_ERR_INPUT with the line. */
 cdul_status cdul_classes_read_background(const char *path, cdul_classes *classes,
                                          cdul_error *err) CDUL_MUST_CHECK;
 void cdul_classes_free(cdul_classes *classes);
@@ -87,9 +81,8 @@ cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out,
 void cdul_tokenizer_close(cdul_tokenizer *tokenizer);
 
 /* Writes the token ids of UTF-8 text into ids [context]: start, text, end, padding. Text that does
- * not fit is cut, and the end token kept. *used (may be NULL) is the length with start and end,
- * without padding. *cut (may be NULL) says whether text was lost. Invalid UTF-8 is CDUL_ERR_INPUT
- * with the byte. Thread-safe. */
+ * not fit is cut, and the end token kept; *cut (may be NULL) says so. *used (may be NULL) is the
+ * length without padding. Invalid UTF-8 is CDUL_ERR_INPUT with the byte. Thread-safe. */
 cdul_status cdul_tokenizer_encode(const cdul_tokenizer *tokenizer, const char *text, size_t context,
                                   int64_t *ids, size_t *used, bool *cut,
                                   cdul_error *err) CDUL_MUST_CHECK;
@@ -99,11 +92,9 @@ size_t cdul_tokenizer_size(const cdul_tokenizer *tokenizer);
 /* --- Encoder --- */
 
 typedef struct cdul_encoder_options {
-    /* Of the network, within an operator. 0, the default, = one per processor. */
-    size_t threads;
+    size_t threads; /* of the network, within an operator; 0, the default, = one per processor */
     /* B, views in one run. 0, the default, = what the graph fixes; else 16 views of 224 x 224
-     * pixels on the CPU, 32 on other providers; of larger views as many as have as many pixels, but
-     * 4 at least. */
+     * pixels on the CPU, 32 on other providers; of larger views fewer, but 4 at least. */
     size_t batch;
     cdul_provider provider; /* copied; default the CPU */
     /* Such as "fp16" or "quantized": vision_model_<variant>.onnx. NULL, the default, = float32. */
@@ -112,8 +103,7 @@ typedef struct cdul_encoder_options {
      * cdul_encoder_choose settles. INT8 is the variant int8 or quantized: CDUL_ERR_INPUT if the
      * folder has neither. */
     cdul_inference precision;
-    /* Of all that the encoder does; borrowed until it is closed. */
-    const cdul_callbacks *callbacks;
+    const cdul_callbacks *callbacks; /* of all that it does; borrowed until it is closed */
 } cdul_encoder_options;
 
 cdul_encoder_options cdul_encoder_defaults(void);
@@ -149,13 +139,10 @@ cdul_status cdul_encoder_choose(const char *folder, const cdul_encoder_options *
                                 cdul_error *err) CDUL_MUST_CHECK;
 void cdul_encoder_close(cdul_encoder *encoder);
 
-/* D. */
-size_t cdul_encoder_width(const cdul_encoder *encoder);
-/* B, after asking the graph. */
-size_t cdul_encoder_batch(const cdul_encoder *encoder);
+size_t cdul_encoder_width(const cdul_encoder *encoder); /* D */
+size_t cdul_encoder_batch(const cdul_encoder *encoder); /* B, after asking the graph */
 const cdul_preprocess *cdul_encoder_preprocess(const cdul_encoder *encoder);
-/* What was assumed, or is not as asked for: a line each, for the user to read. Lives as long as the
- * encoder. */
+/* What was assumed, or is not as asked for: a line each, for the user to read. */
 const cdul_strings *cdul_encoder_notes(const cdul_encoder *encoder);
 /* Of the image tower; never AUTO. */
 cdul_inference cdul_encoder_precision(const cdul_encoder *encoder);
@@ -167,14 +154,12 @@ typedef struct cdul_encoder_score {
     /* sigmoid(cos / T + bias), each class by itself: where model_type is siglip or siglip2, or a
      * bias is known. Else softmax over classes of cos / T. */
     bool sigmoid;
-    /* T = 1 / exp(logit_scale), of cdul.json or the graph; else 0.01 for CLIP; else NAN, not
-     * known. */
+    /* T = 1 / exp(logit_scale), of cdul.json or the graph; else 0.01 for CLIP; else NAN. */
     double temperature;
     /* T is CLIP's 0.01 only because training ends there, where the scale is clipped at 100
      * (config.json's logit_scale_init_value is where it begins). */
     bool assumed;
-    /* logit_bias; NAN = not known. */
-    double bias;
+    double bias; /* logit_bias; NAN = not known */
 } cdul_encoder_score;
 
 cdul_encoder_score cdul_encoder_score_of(const cdul_encoder *encoder);
@@ -238,17 +223,14 @@ cdul_status cdul_encoder_text(cdul_encoder *encoder, const cdul_classes *classes
 /* --- Embedding: from files to views --- */
 
 typedef struct cdul_embed_options {
-    /* S crops besides the whole image; NULL = none. */
-    const cdul_crops *crops;
-    /* Of cdul_encoder_patches: S = P patch tokens instead, one pass an image; {0} = none. */
-    cdul_patches patches;
+    const cdul_crops *crops; /* S, besides the whole image; NULL = none */
+    cdul_patches patches; /* S = P patch tokens instead, one pass an image; {0} = none */
     /* A view's vector is the mean direction of the view and its mirror image: twice the work. */
     bool mirror;
     cdul_decode_options decode;
     /* Decode large JPEGs at a part of their size, where every view keeps twice its pixels. */
     bool reduce;
-    /* Threads that decode and resize; 0 = in the caller's thread. */
-    size_t threads;
+    size_t threads; /* that decode and resize; 0 = in the caller's thread */
 } cdul_embed_options;
 
 /* S: crops, or patch tokens, of an image. */
@@ -266,8 +248,7 @@ typedef struct cdul_embed_sink {
 /* Embeds the images paths[which[0..n-1]] (`which` NULL: paths[0..n-1]); `i` above indexes `paths`.
  * Crops of different images share batches; memory does not grow with n. With `mirror` a patch is
  * paired with the one that shows the same part. CDUL_ERR_CANCELLED if the encoder's should_stop
- * says so, when everything finished has been handed over. CDUL_ERR_USAGE: crops and patch tokens.
- */
+ * says so, when everything finished has been handed over. CDUL_ERR_USAGE: crops and patches. */
 cdul_status cdul_encoder_embed(cdul_encoder *encoder, const cdul_strings *paths,
                                const size_t *which, size_t n, const cdul_embed_options *options,
                                const cdul_embed_sink *sink, cdul_error *err) CDUL_MUST_CHECK;

@@ -1,8 +1,7 @@
 /* Status and error text: how every fallible function of libcdul answers.
  *
  * A function that can fail returns a cdul_status and, on failure, writes one line into the caller's
- * cdul_error: what went wrong, where (file, image, class, byte), why, and what to do about it.
- * Nothing in the library prints, exits or reads the environment. */
+ * cdul_error: what went wrong, where (file, image, class, byte), why, and what to do about it. */
 #pragma once
 
 #ifdef __cplusplus

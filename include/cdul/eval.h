@@ -1,19 +1,15 @@
 /* Evaluation: ground truth from the files that people have, and the measures of multi-label
- * classification.
+ * classification. report.h does all of this for whole files.
  *
  *   truth     what is in each image, by name                        cdul_truth_read
  *   matched   truth laid beside the scores that it judges           cdul_truth_match
  *   metrics   mean average precision, F1, calibration of them       cdul_metrics_compute
  *
- * Letters: N images and C classes of the truth or of the scores, n images that both know. report.h
- * does all of this for whole files. */
+ * Letters: N images and C classes of the truth or of the scores, n images that both know. */
 #pragma once
 
-#include "cdul/error.h"
 #include "cdul/strings.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -25,40 +21,30 @@ extern "C" {
 enum { CDUL_ABSENT = 0, CDUL_PRESENT = 1, CDUL_DIFFICULT = 2 };
 
 typedef enum cdul_truth_kind {
-    /* image,<class>...: 1 present, 0 absent */
-    CDUL_TRUTH_CSV,
-    /* the same with 1 present, 0 difficult, -1 absent */
-    CDUL_TRUTH_CSV_VOC,
-    /* image,tags: the classes present, separated by ; or | or , */
-    CDUL_TRUTH_TAGS,
-    /* a folder of PASCAL VOC annotations, one XML file an image */
-    CDUL_TRUTH_VOC,
-    /* COCO "instances" JSON */
-    CDUL_TRUTH_COCO,
+    CDUL_TRUTH_CSV, /* image,<class>...: 1 present, 0 absent */
+    CDUL_TRUTH_CSV_VOC, /* the same with 1 present, 0 difficult, -1 absent */
+    CDUL_TRUTH_TAGS, /* image,tags: the classes present, separated by ; or | or , */
+    CDUL_TRUTH_VOC, /* a folder of PASCAL VOC annotations, one XML file an image */
+    CDUL_TRUTH_COCO, /* COCO "instances" JSON */
 } cdul_truth_kind;
 
 /* Start from {0}; free with cdul_truth_free. */
 typedef struct cdul_truth {
     cdul_truth_kind kind;
-    /* N names, distinct. */
-    cdul_strings images;
-    /* C names, distinct. */
-    cdul_strings classes;
-    /* [N, C]: CDUL_ABSENT, CDUL_PRESENT or CDUL_DIFFICULT. */
-    uint8_t *values;
+    cdul_strings images, classes; /* N and C names, distinct */
+    uint8_t *values; /* [N, C]: CDUL_ABSENT, CDUL_PRESENT or CDUL_DIFFICULT */
 } cdul_truth;
 
 /* Reads what `path` turns out to hold:
  * - A folder, or its subfolder Annotations: VOC. An image has the name of its file without ".xml".
- *   A class is present if any of its objects is not difficult, and difficult if all are. Entities
- *   are not expanded: a file that declares any is refused.
+ *   A class is present if any of its objects is not difficult, and difficult if all are. A file
+ *   that declares an XML entity is refused.
  * - Text that starts with '{': COCO. An image has the name that file_name says. A class is present
- *   if the image has any annotation of it, iscrowd or not, as in the multi-label literature. In
- *   images without annotations all classes are absent.
+ *   if the image has any annotation of it, iscrowd or not, as in the multi-label literature; an
+ *   image without annotations has none.
  * - Anything else: CSV with a header line. If the file holds any -1, then 0 means difficult
- *   (PASCAL's convention), else 0 means absent. A file of two columns, the second named "tags" or
- *   "labels", lists names: the whole file must use one separator of ; | , and an empty field is an
- *   image without any class.
+ *   (PASCAL's convention), else absent. A file of two columns, the second named "tags" or "labels",
+ *   lists names, with one separator of ; | , in the whole file.
  * CDUL_ERR_INPUT says where the file is wrong. */
 cdul_status cdul_truth_read(const char *path, cdul_truth *out, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_truth_free(cdul_truth *truth);
@@ -67,20 +53,13 @@ const char *cdul_truth_describe(cdul_truth_kind kind);
 
 /* Truth laid beside scores: only images that both know, classes in the order of the scores. */
 typedef struct cdul_matched {
-    /* n, C */
-    size_t images, classes;
-    /* [n]: the row of scores that row i of `values` judges, rising. */
-    size_t *rows;
-    /* [n, C], as in cdul_truth. */
-    uint8_t *values;
-    /* Scored images that the truth lacks. */
-    size_t without_truth;
-    /* Images of the truth that have no scores. */
-    size_t without_scores;
-    /* Scored images left out because their base name is not unique. */
-    size_t ambiguous;
-    /* Classes of the truth that have no scores. */
-    size_t unused_classes;
+    size_t images, classes; /* n, C */
+    size_t *rows; /* [n]: the row of scores that row i of `values` judges, rising */
+    uint8_t *values; /* [n, C], as in cdul_truth */
+    size_t without_truth; /* scored images that the truth lacks */
+    size_t without_scores; /* images of the truth that have no scores */
+    size_t ambiguous; /* scored images left out because their base name is not unique */
+    size_t unused_classes; /* classes of the truth that have no scores */
 } cdul_matched;
 
 /* An image is found by its whole name, else by its base name without the extension
@@ -98,8 +77,7 @@ void cdul_matched_free(cdul_matched *matched);
 
 /* What a difficult entry counts as. */
 typedef enum cdul_difficult {
-    /* Left out of every measure: the VOC protocol. */
-    CDUL_DIFFICULT_IGNORE,
+    CDUL_DIFFICULT_IGNORE, /* left out of every measure: the VOC protocol */
     CDUL_DIFFICULT_POSITIVE,
     CDUL_DIFFICULT_NEGATIVE,
 } cdul_difficult;
@@ -123,69 +101,50 @@ typedef enum cdul_ap {
 typedef struct cdul_metrics_options {
     cdul_difficult difficult;
     cdul_ap ap;
-    /* CF1, OF1: a score of at least this is a positive; default 0.5. */
-    double threshold;
-    /* CF1, OF1 of the best scored classes of each image: how many; default 3. */
-    size_t top;
-    /* 0, the default, = one for each processor. The result does not depend on it. */
-    size_t threads;
+    double threshold; /* CF1, OF1: a score of at least this is a positive; default 0.5 */
+    size_t top; /* CF1, OF1 of so many best scored classes of each image; default 3 */
+    size_t threads; /* 0, the default, = one per processor. The result does not depend on it */
 } cdul_metrics_options;
 
 cdul_metrics_options cdul_metrics_defaults(void);
 
 /* Precision, recall and their harmonic mean. */
 typedef struct cdul_f1 {
-    /* Means over the classes that have a positive. */
-    double cp, cr, cf1;
-    /* From counts pooled over classes. */
-    double op, or_, of1;
+    double cp, cr, cf1; /* means over the classes that have a positive */
+    double op, or_, of1; /* from counts pooled over classes */
 } cdul_f1;
 
 /* Scores in [b / 15, (b + 1) / 15) for bin b; the last bin holds 1 too. */
 typedef struct cdul_bin {
     size_t count;
-    /* Divided by count: the mean score. */
-    double score_sum;
-    /* Divided by count: how often such a score was right. */
-    size_t positives;
+    double score_sum; /* divided by count: the mean score */
+    size_t positives; /* divided by count: how often such a score was right */
 } cdul_bin;
 
 typedef struct cdul_class_metrics {
-    /* entries: images judged, positive or not. */
-    size_t positives, entries;
-    /* In [0, 1]; NaN without positives. */
-    double ap;
-    /* Means over entries; mass: mean score over all images. */
-    double bce, brier, mass;
-    /* At the threshold. */
-    size_t true_positives, predicted;
-    /* Among the best scored classes of each image. */
-    size_t top_true_positives, top_predicted;
+    size_t positives, entries; /* entries: images judged, positive or not */
+    double ap; /* in [0, 1]; NaN without positives */
+    double bce, brier, mass; /* means over entries; mass: mean score over all images */
+    size_t true_positives, predicted; /* at the threshold */
+    size_t top_true_positives, top_predicted; /* among the best scored classes of each image */
     cdul_bin bins[CDUL_ECE_BINS];
 } cdul_class_metrics;
 
 typedef struct cdul_metrics {
     /* n, C; then entries [n, C] that are judged, and those that are not. */
     size_t images, classes, entries, ignored;
-    /* map, cp and cr are means over these. */
-    size_t classes_with_positives;
-    /* Mean average precision in [0, 1]; NaN if no class has a positive. */
-    double map;
+    size_t classes_with_positives; /* map, cp and cr are means over these */
+    double map; /* mean average precision in [0, 1]; NaN if no class has a positive */
     cdul_f1 at_threshold, at_top;
-    /* Cross-entropy, nats an entry. */
-    double bce;
-    /* Mean squared error of the scores. */
-    double brier;
+    double bce; /* cross-entropy, nats an entry */
+    double brier; /* mean squared error of the scores */
     /* Expected calibration error: sum over bins of their share x |mean score - share of
      * positives|. */
     double ece;
-    /* Sum of the scores of an image, difficult entries included: what the classifier expects. */
-    double mass;
-    /* Positives of an image, after the choice about difficult ones: what is there. */
-    double truth_mass;
+    double mass; /* sum of the scores of an image, difficult entries included */
+    double truth_mass; /* positives of an image, after the choice about difficult ones */
     cdul_bin bins[CDUL_ECE_BINS];
-    /* [C] */
-    cdul_class_metrics *per_class;
+    cdul_class_metrics *per_class; /* [C] */
 } cdul_metrics;
 
 /* `scores` [*, C] in [0, 1]: row matched->rows[i] is judged by row i of matched->values. Equal

@@ -18,11 +18,9 @@ cdul_status cdul_file_read_all(const char *path, char **data, size_t *size,
  * is there remains. */
 cdul_status cdul_file_check(const char *path, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Parses a whole text of JSON, stricter than cJSON: numbers must be finite, keys must not occur
- * twice, NUL characters and text after the value are refused, and so are more than 2^24 values,
- * which would take gigabytes.
- * `where` (a file name) goes into errors with the line of the mistake. Free *out with
- * cJSON_Delete. */
+/* Parses a whole text of JSON, stricter than cJSON: infinite numbers, keys that occur twice, NUL
+ * characters, text after the value and more than 2^24 values (gigabytes) are refused. `where` (a
+ * file name) goes into errors with the line of the mistake. Free *out with cJSON_Delete. */
 struct cJSON;
 cdul_status cdul_json_parse(const char *text, size_t size, const char *where, struct cJSON **out,
                             cdul_error *err) CDUL_MUST_CHECK;

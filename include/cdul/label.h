@@ -14,14 +14,8 @@
 #pragma once
 
 #include "cdul/encoder.h"
-#include "cdul/error.h"
-#include "cdul/image.h"
 #include "cdul/labels.h"
-#include "cdul/progress.h"
 #include "cdul/skipped.h"
-
-#include <stdbool.h>
-#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,8 +23,7 @@ extern "C" {
 
 /* --- Similarity --- */
 
-/* Class vectors (the rows of a cdul_text), packed so that the product below runs along the
- * classes. */
+/* Class vectors (the rows of a cdul_text), packed so that a product runs along the classes. */
 typedef struct cdul_class_vectors {
     size_t c, d;
     size_t stride; /* C rounded up to a whole number of SIMD registers */
@@ -57,13 +50,9 @@ void cdul_similarity_of_words(float *cosines, size_t m, size_t rows, const size_
 
 /* How the cosines of a view become scores. */
 typedef enum cdul_score {
-    /* As the encoder was trained, SOFTMAX where there is none: in cdul_label_params. Elsewhere it
-     * is SOFTMAX. */
-    CDUL_SCORE_AUTO = -1,
-    /* s = softmax_c(cos / T): CLIP, which is trained to tell classes apart. */
-    CDUL_SCORE_SOFTMAX,
-    /* s = sigmoid(cos / T + bias), each class by itself: SigLIP. */
-    CDUL_SCORE_SIGMOID,
+    CDUL_SCORE_AUTO = -1, /* cdul_label_params: as the encoder was trained. Elsewhere SOFTMAX */
+    CDUL_SCORE_SOFTMAX, /* s = softmax_c(cos / T): CLIP, which is trained to tell classes apart */
+    CDUL_SCORE_SIGMOID, /* s = sigmoid(cos / T + bias), each class by itself: SigLIP */
 } cdul_score;
 
 /* How the scores of the S local views become one (s_agg), which is then fused with the whole
@@ -72,12 +61,10 @@ typedef enum cdul_aggregator {
     /* The paper's, equations (5) and (6): of each class the largest score if it reaches zeta, else
      * the smallest. */
     CDUL_AGGREGATE_CDUL,
-    /* The whole image alone: y = s_glob. */
-    CDUL_AGGREGATE_GLOBAL,
-    /* The mean, the largest, the mean of the two largest over the local views. */
-    CDUL_AGGREGATE_MEAN,
-    CDUL_AGGREGATE_MAX,
-    CDUL_AGGREGATE_TOP2,
+    CDUL_AGGREGATE_GLOBAL, /* the whole image alone: y = s_glob */
+    CDUL_AGGREGATE_MEAN, /* over the local views */
+    CDUL_AGGREGATE_MAX, /* the largest */
+    CDUL_AGGREGATE_TOP2, /* the mean of the two largest */
     /* In place of scores, the cosines standardised over the classes of each view; the largest over
      * the local views; y = sigmoid of the fused value (SPARC's observation). */
     CDUL_AGGREGATE_ZSCORE,
@@ -86,16 +73,11 @@ typedef enum cdul_aggregator {
 typedef struct cdul_aggregate_options {
     cdul_aggregator aggregator;
     cdul_score score; /* not used by ZSCORE */
-    /* T > 0: 1 / exp(logit_scale), 0.01 for CLIP. Not used by ZSCORE. */
-    double temperature;
+    double temperature; /* T > 0: 1 / exp(logit_scale), 0.01 for CLIP; not used by ZSCORE */
     double bias; /* logit_bias, SIGMOID alone */
-    /* So many of the C columns, the last ones, are background words. 0 with SIGMOID, where classes
-     * do not compete. */
-    size_t background;
-    /* 0 .. 1, CDUL alone: below it a class counts as absent from every local view. */
-    double zeta;
-    /* -1 .. 1: y = ((s_glob + s_agg) + lambda |s_glob - s_agg|) / 2; 0 = the mean. */
-    double lambda;
+    size_t background; /* the last so many of the C columns; 0 with SIGMOID: no class competes */
+    double zeta; /* 0 .. 1, CDUL alone: below it a class counts as absent from every local view */
+    double lambda; /* -1 .. 1: y = ((s_glob + s_agg) + lambda |s_glob - s_agg|) / 2; 0 = the mean */
 } cdul_aggregate_options;
 
 /* Aggregator CDUL, score SOFTMAX, temperature 0.01, zeta 0, lambda 0, no background words. */
@@ -124,9 +106,8 @@ typedef struct cdul_label_summary {
     double mass; /* mean over images of the sum of labels: expected positives an image */
     double entropy; /* mean over entries of the Bernoulli entropy, nats */
     double contrast; /* median over images of max_c y / mean_c y; 1 = flat, C = one-hot */
-    /* Contrast < 1.5 with C >= 3: almost surely a wrong temperature, or a bias far above the right
-     * one. Cosines divided by ln(100) instead of multiplied by 100 give about 1.02, with a softmax
-     * as with a sigmoid. */
+    /* Contrast < 1.5 with C >= 3: almost surely a wrong temperature, or a bias far too high.
+     * Cosines divided by ln(100) instead of multiplied by 100 give about 1.02. */
     bool flat;
 } cdul_label_summary;
 
@@ -137,37 +118,28 @@ cdul_status cdul_label_summarise(const float *labels, size_t n, size_t c, cdul_l
 
 /* What is looked at besides the whole image. */
 typedef enum cdul_local {
-    /* The crops of a grid, each embedded by itself. */
-    CDUL_LOCAL_CROPS,
-    /* The patch tokens of an encoder with dense output, all from the whole image's one pass. */
-    CDUL_LOCAL_DENSE,
+    CDUL_LOCAL_CROPS, /* the crops of a grid, each embedded by itself */
+    CDUL_LOCAL_DENSE, /* the patch tokens of an encoder with dense output, all from one pass */
 } cdul_local;
 
 #define CDUL_DEFAULT_GRID "3x3" /* nine crops */
 
-/* What to label, and how. Start from cdul_label_defaults(). Pointers are borrowed during the
- * call. */
+/* What to label, and how. Start from cdul_label_defaults(). Pointers are borrowed for the call. */
 typedef struct cdul_label_params {
-    /* The encoder's folder (cdul_encoder_open). Must be given. */
-    const char *encoder;
+    const char *encoder; /* its folder (cdul_encoder_open). Must be given */
     /* As in cdul_encoder_options. Precision AUTO, the default, is settled by cdul_encoder_choose;
      * with `parts` it is FP32, so that all parts agree. */
     cdul_provider provider;
     const char *variant;
     cdul_inference precision;
     size_t batch;
-    /* For the network, and for decoding and resizing; 0, the default, = one per processor. */
-    size_t threads;
+    size_t threads; /* that compute, decode and resize; 0, the default, = one per processor */
 
-    /* Classes and background words; NULL, or without a class: all names of the text file. */
-    const cdul_classes *classes;
-    /* Prompts with {} in place of the class; NULL or none: CDUL_DEFAULT_TEMPLATE. */
-    const cdul_strings *templates;
-    /* A text.safetensors instead of the encoder's text tower, or NULL. */
-    const char *text;
+    const cdul_classes *classes; /* NULL, or without a class: all names of the text file */
+    const cdul_strings *templates; /* prompts; NULL or none: CDUL_DEFAULT_TEMPLATE */
+    const char *text; /* a text.safetensors instead of the encoder's text tower, or NULL */
 
-    /* [n_images] Files, folders, "@list.txt" or "-", as cdul_list_images takes them. */
-    const char *const *images;
+    const char *const *images; /* [n_images] as cdul_list_images takes them */
     size_t n_images;
     cdul_list_options list;
     /* Label part `part` of `parts`, from 1, for several machines; 0 of 0, the default, = all. An
@@ -179,14 +151,11 @@ typedef struct cdul_label_params {
     bool reduce;
 
     cdul_local local;
-    /* The crops, as cdul_crops_parse reads them; NULL, the default, = CDUL_DEFAULT_GRID. With patch
-     * tokens there are none: CDUL_ERR_USAGE if it is given. */
+    /* As cdul_crops_parse reads it; NULL, the default, = CDUL_DEFAULT_GRID. CDUL_ERR_USAGE if it is
+     * given with DENSE. */
     const char *grid;
-    /* Embed each view and its mirror image and take the mean direction: twice the work. */
-    bool mirror;
-    /* The embeddings are kept in this folder, and what it has already is not computed again; NULL =
-     * embed everything, keep nothing. */
-    const char *cache;
+    bool mirror; /* the mean direction of each view and its mirror image: twice the work */
+    const char *cache; /* folder that keeps the embeddings, for later runs too; NULL = none */
 
     /* Score AUTO, temperature NAN and bias NAN, the defaults, are what the encoder, or else the
      * text file, knows of itself. `background` is not read: the classes say it. */
@@ -194,9 +163,7 @@ typedef struct cdul_label_params {
     /* Expected positives an image (cdul_calibrate_positives). 0 = labels stay as they are; NAN, the
      * default, = 1.5 for ZSCORE, which has no scale of its own, else 0. */
     double positives;
-    /* Write the cosines to this file as well, for cdul_label_scores; NULL = do not. */
-    const char *save_scores;
-
+    const char *save_scores; /* file for the cosines, for cdul_label_scores; NULL = none */
     const cdul_callbacks *callbacks;
 } cdul_label_params;
 
@@ -227,8 +194,7 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
 
 void cdul_label_result_free(cdul_label_result *result);
 
-/* Tells the callbacks what the labels look like: the classes by mass, the summary, and a warning
- * about labels that cannot be right. */
+/* Tells the callbacks the classes by mass and the summary, and warns of labels that are flat. */
 cdul_status cdul_label_report(const cdul_label_result *result, const cdul_callbacks *callbacks,
                               cdul_error *err) CDUL_MUST_CHECK;
 

@@ -17,16 +17,13 @@ extern "C" {
 #endif
 
 typedef enum cdul_event_kind {
-    /* A pass over images begins: text = its verb ("label"), total. */
-    CDUL_EVENT_BEGIN,
+    CDUL_EVENT_BEGIN, /* a pass over images begins: text = its verb ("label"), total */
     /* After each image or batch: done, total, text = a note ("skipped 3", "loss 0.213") or NULL. */
     CDUL_EVENT_STEP,
-    /* The pass is over, also when it failed or was stopped. */
-    CDUL_EVENT_END,
-    /* A message each: what only the curious read, what everybody reads, what should be mended. */
-    CDUL_EVENT_DETAIL,
-    CDUL_EVENT_NOTE,
-    CDUL_EVENT_WARNING,
+    CDUL_EVENT_END, /* the pass is over, also when it failed or was stopped */
+    CDUL_EVENT_DETAIL, /* a message that only the curious read */
+    CDUL_EVENT_NOTE, /* a message for everybody */
+    CDUL_EVENT_WARNING, /* a message about what should be mended */
 } cdul_event_kind;
 
 typedef struct cdul_event {
@@ -34,21 +31,18 @@ typedef struct cdul_event {
     /* One line without its end, valid during the call; NULL where the kind has none. UTF-8, but
      * file names stand in it as they are: any bytes, control characters too. */
     const char *text;
-    /* Images of this pass; total 0: not known. Both 0 in messages. */
-    size_t done, total;
+    size_t done, total; /* images of this pass; total 0: not known. Both 0 in messages */
 } cdul_event;
 
 typedef struct cdul_callbacks {
-    /* Called in the thread that called the library, so never twice at a time unless two threads
-     * share the struct. Passes do not nest; messages may come between the events of one. Should
-     * return soon: the work waits for it. NULL = silence. */
+    /* Called in the thread that called the library. Passes do not nest; messages may come between
+     * the events of one. Should return soon: the work waits for it. NULL = silence. */
     void (*on_progress)(void *user, const cdul_event *event);
     /* Asked between batches, and ten times a second by a thread of each open network, which ends a
      * batch that is running: it must be safe in any thread. Once true it must stay true until the
      * call has returned CDUL_ERR_CANCELLED; finished work is kept. NULL = never. */
     bool (*should_stop)(void *user);
-    /* Given to both. */
-    void *user;
+    void *user; /* given to both */
 } cdul_callbacks;
 
 #ifdef __cplusplus

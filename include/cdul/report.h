@@ -7,14 +7,10 @@
  * Letters: N images, C classes. Files that are written appear whole at commit, or not at all. */
 #pragma once
 
-#include "cdul/error.h"
 #include "cdul/eval.h"
 #include "cdul/image.h"
 #include "cdul/labels.h"
-#include "cdul/strings.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -28,8 +24,7 @@ typedef enum cdul_predictions_format {
     /* A line an image, best class first:
      * {"image":"a.jpg","labels":[{"name":"cat","score":0.91},{"name":"dog","score":0.4}]} */
     CDUL_PREDICTIONS_JSONL,
-    /* image,<class>...: the score of each picked class, nothing for the others. */
-    CDUL_PREDICTIONS_CSV,
+    CDUL_PREDICTIONS_CSV, /* image,<class>...: scores of the picked classes, others empty */
 } cdul_predictions_format;
 
 typedef struct cdul_predictions cdul_predictions;
@@ -57,20 +52,13 @@ cdul_status cdul_predictions_read(const char *path, const cdul_strings *classes,
 /* --- The page --- */
 
 typedef struct cdul_html_options {
-    /* Heading and window title. */
-    const char *title;
-    /* One line below it, such as model and threshold; NULL = none. */
-    const char *subtitle;
-    /* [C] from which a class is picked, for the histograms; NULL = unknown. */
-    const float *thresholds;
-    /* N: how many will be added. */
-    size_t images;
-    /* Pictures in the page; default 2000. Of more images these are an even sample. */
-    size_t most_shown;
-    /* Longer side of the pictures in pixels; default 224. */
-    size_t side;
-    /* Of their JPEG, 1 .. 100; default 78. */
-    int quality;
+    const char *title; /* heading and window title */
+    const char *subtitle; /* one line below it, such as model and threshold; NULL = none */
+    const float *thresholds; /* [C] from which a class is picked; NULL = unknown */
+    size_t images; /* N: how many will be added */
+    size_t most_shown; /* pictures in the page, an even sample of all; default 2000 */
+    size_t side; /* longer side of the pictures in pixels; default 224 */
+    int quality; /* of their JPEG, 1 .. 100; default 78 */
 } cdul_html_options;
 
 cdul_html_options cdul_html_defaults(void);
@@ -104,8 +92,7 @@ void cdul_html_discard(cdul_html **html);
 
 typedef struct cdul_evaluation_options {
     cdul_metrics_options metrics;
-    /* Leave out images in which every class is absent. */
-    bool drop_empty;
+    bool drop_empty; /* leave out images in which every class is absent */
 } cdul_evaluation_options;
 
 cdul_evaluation_options cdul_evaluation_defaults(void);
@@ -132,8 +119,7 @@ cdul_status cdul_evaluation_print_json(const cdul_evaluation *evaluation, FILE *
 /* Draws SVG files into `folder`, which is made if missing:
  *   precision-recall.svg          mean over classes of interpolated precision, a line for each file
  *   precision-recall-classes.svg  a small panel for each class of the first file
- *   reliability.svg               mean score against share of positives in bins, and their counts
- */
+ *   reliability.svg               mean score against share of positives in bins, and counts */
 cdul_status cdul_evaluation_draw(const cdul_evaluation *evaluation, const char *folder,
                                  cdul_error *err) CDUL_MUST_CHECK;
 

@@ -1,7 +1,6 @@
 /* Inputs that a run passed over: counted, and listed in `<output>.skipped.csv` (path, reason). */
 #pragma once
 
-#include "cdul/error.h"
 #include "cdul/strings.h"
 
 #ifdef __cplusplus

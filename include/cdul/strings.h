@@ -13,8 +13,7 @@ extern "C" {
 /* A growing list that owns its strings. Start from {0}. */
 typedef struct cdul_strings {
     char **items;
-    size_t count;
-    size_t capacity;
+    size_t count, capacity;
 } cdul_strings;
 
 cdul_status cdul_strings_add(cdul_strings *list, const char *text, cdul_error *err) CDUL_MUST_CHECK;
@@ -30,12 +29,10 @@ void cdul_strings_sort(cdul_strings *list);
 void cdul_strings_clear(cdul_strings *list);
 void cdul_strings_free(cdul_strings *list);
 
-/* The candidate nearest to `word` in edit distance, or NULL if none is near enough to be a typing
- * slip. */
+/* The candidate nearest to `word` in edit distance; NULL if none is near enough to be a slip. */
 const char *cdul_strings_nearest(const char *word, const char *const *candidates, size_t count);
 
-/* Hash index over a list's strings. Borrows the list, which must not change while the index
- * lives. */
+/* Hash index over a list, which it borrows: the list must not change while the index lives. */
 typedef struct cdul_index cdul_index;
 
 #define CDUL_NOT_FOUND ((size_t)-1)
@@ -46,8 +43,7 @@ cdul_status cdul_index_new(const cdul_strings *list, cdul_index **out,
 size_t cdul_index_find(const cdul_index *index, const char *text);
 void cdul_index_free(cdul_index *index);
 
-/* 64-bit FNV-1a: stable across machines and runs, for shards by path and cache keys. Start from
- * CDUL_HASH_START; chain calls to hash several pieces. */
+/* 64-bit FNV-1a, the same on every machine. Start from CDUL_HASH_START; chain calls for pieces. */
 #define CDUL_HASH_START 0xcbf29ce484222325ull
 unsigned long long cdul_hash(unsigned long long start, const void *data, size_t size);
 

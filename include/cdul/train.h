@@ -2,13 +2,9 @@
  * 2307.16634). Link libcdul_train, which brings libtorch.
  *
  *     cdul_train_params params = cdul_train_defaults();
- *     cdul_train_result result;
- *     params.labels = "labels.safetensors";
- *     params.root = "photos";
- *     params.init = "resnet50.safetensors";
- *     params.output = "run";
- *     cdul_status status = cdul_train(&params, &result, &err);
- *     cdul_train_result_free(&result);
+ *     params.labels = "labels.safetensors", params.root = "photos";
+ *     params.init = "resnet50.safetensors", params.output = "run";
+ *     cdul_status status = cdul_train(&params, NULL, &err);
  *
  * One call does a whole run. Each epoch trains the network on the labels as they are; then, from
  * epoch `warmup` on and every `period` epochs, the network is held fixed and the labels of all
@@ -17,13 +13,10 @@
  * epoch. */
 #pragma once
 
-#include "cdul/error.h"
 #include "cdul/image.h"
 #include "cdul/progress.h"
 #include "cdul/strings.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -49,10 +42,8 @@ typedef enum cdul_schedule_kind {
 
 /* What the classifier minimises on pseudo-labels y [B, C], which are held fixed. */
 typedef enum cdul_loss_kind {
-    /* KL(y || sigmoid(logit)) of each class on its own, mean over images and classes */
-    CDUL_LOSS_BERNOULLI_KL,
-    /* binary cross-entropy, same mean: the KL plus the labels' entropy, same gradient */
-    CDUL_LOSS_BCE,
+    CDUL_LOSS_BERNOULLI_KL, /* KL(y || sigmoid(logit)), mean over images and classes */
+    CDUL_LOSS_BCE, /* binary cross-entropy: the KL plus the labels' entropy, same gradient */
     /* the paper read literally: KL(y / sum(y) || softmax(logits)) over the classes of an image,
      * mean over images. Knows nothing of how many labels an image has */
     CDUL_LOSS_SOFTMAX_KL,
@@ -74,21 +65,16 @@ typedef enum cdul_train_precision {
 /* Which loss L a label descends. p = sigmoid(logit) is the classifier's prediction, u the label's
  * latent logit, y = sigmoid(u). */
 typedef enum cdul_align_target {
-    /* cross-entropy, the label as prediction and p as target: dL/du = y - p, bounded */
-    CDUL_ALIGN_BCE,
-    /* the training loss itself, KL(y || p): dL/du = y (1 - y) (u - logit p) */
-    CDUL_ALIGN_KL,
+    CDUL_ALIGN_BCE, /* cross-entropy, p as target of the label: dL/du = y - p, bounded */
+    CDUL_ALIGN_KL, /* the training loss itself, KL(y || p): dL/du = y (1 - y) (u - logit p) */
 } cdul_align_target;
 
 /* The update of the labels, (7) and (8): u <- u - eta psi(y) dL/du, where psi is the normal density
  * around 0.5 with deviation sigma. */
 typedef struct cdul_align_options {
     cdul_align_target target;
-    /* width of psi, 0.001 to 1000. At 0.2 only the uncertain move, from 0.4 on nearly all */
-    double sigma;
-    /* step size, 0 to 10,000; 0 = labels stay. The largest step of a latent logit is eta psi(0.5)
-     * under BCE */
-    double eta;
+    double sigma; /* width of psi, 0.001 to 1000: 0.2 moves the uncertain only, 0.4 nearly all */
+    double eta; /* step size, 0 = labels stay to 10,000; BCE moves u by eta psi(0.5) at most */
 } cdul_align_options;
 
 /* --- A run --- */
@@ -101,8 +87,7 @@ typedef struct cdul_train_params {
     /* files, folders and lists as in cdul_list_images, which must hold the images that the labels
      * name; NULL or empty: files are root/name */
     const cdul_strings *images;
-    /* folder that lists and, without `images`, the labels' names are relative to; NULL = current */
-    const char *root;
+    const char *root; /* of relative names in lists and, without `images`, labels; NULL = current */
     bool nul_separated; /* lists are separated by NUL */
     bool exif; /* turn images as their EXIF orientation says */
     uint8_t background[3]; /* RGB under transparent pixels */
@@ -116,8 +101,7 @@ typedef struct cdul_train_params {
      * (stride in the first 1x1); NULL = what `init` says, else resnet50 */
     const char *arch;
     const char *init; /* weights under torchvision's names, safetensors; NULL = random */
-    /* the first stages stay as they are, 0 to 4: 1 = stem and layer1, 3 = all but layer4 */
-    size_t freeze;
+    size_t freeze; /* first stages that stay, 0 to 4: 1 = stem and layer1, 3 = all but layer4 */
     cdul_batch_norm bn;
     bool head_bias; /* a new head starts from the labels' class means */
     size_t size; /* side of the input, 32 to 2048 pixels */
@@ -129,16 +113,14 @@ typedef struct cdul_train_params {
     size_t batch; /* images in one step, 1 to 65,536 */
     double lr; /* learning rate of the body, 0 to 100 */
     double head_lr_mult; /* the head's as a multiple of the body's, 0 to 1e6 */
-    /* of convolution and head weights, 0 to 10; batch norm and biases have none */
-    double weight_decay;
+    double weight_decay; /* of convolution and head weights alone, 0 to 10 */
     double momentum; /* of SGD, 0 to 0.9999 */
     cdul_optimizer_kind optimizer;
     cdul_schedule_kind schedule;
     double lr_warmup; /* epochs in which the learning rate rises, 0 to 1000; less than `epochs` */
     cdul_loss_kind loss;
-    /* decay a step of the weights' moving average, which then predicts and is saved, 0 to 0.99999;
-     * 0 = none */
-    double ema;
+    double
+        ema; /* decay of the weights' average, which predicts and is saved; 0 = none to 0.99999 */
     cdul_bad_batch bad_batch;
     uint64_t seed; /* of everything that is random */
 
@@ -160,11 +142,8 @@ typedef struct cdul_train_params {
     const char *device; /* "cpu", "cuda" (= "cuda:0"), "cuda:1", ... */
     cdul_train_precision precision;
     bool channels_last; /* channels innermost in memory: as fast or faster */
-    /* folder for what frozen stages compute; NULL = "activations" beside the run folder */
-    const char *activation_cache;
-    /* cached augmented copies of each image, 0 to 1000; 0 = frozen stages are computed in every
-     * epoch. Without frozen stages there is nothing to cache */
-    size_t activation_copies;
+    const char *activation_cache; /* of frozen stages; NULL = "activations" beside the run folder */
+    size_t activation_copies; /* cached augmented copies of an image, 0 = no cache to 1000 */
     size_t threads; /* of libtorch, and of the loader; 0, the default, = one per processor */
 
     /* Output */
@@ -195,12 +174,12 @@ cdul_status cdul_train(const cdul_train_params *params, cdul_train_result *resul
                        cdul_error *err) CDUL_MUST_CHECK;
 void cdul_train_result_free(cdul_train_result *result);
 
-/* Writes the model of a run folder, or a model.safetensors itself, to `output` as one ONNX graph in
- * float32: image [B, 3, H, W], RGB in 0 .. 1, to scores [B, C] in 0 .. 1. Atomic. */
+/* Writes the model of a run folder, or a model.safetensors, to `output` as one ONNX graph, float32:
+ * image [B, 3, H, W], RGB in 0 .. 1, to scores [B, C] in 0 .. 1. Atomic. */
 cdul_status cdul_train_export(const char *model, const char *output,
                               cdul_error *err) CDUL_MUST_CHECK;
 
-/* The version of what only training stands on, libtorch: a line, as in versions.h. */
+/* Of what only training stands on, libtorch: a line, as in versions.h. */
 void cdul_train_versions(FILE *out);
 
 #ifdef __cplusplus
