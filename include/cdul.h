@@ -54,9 +54,9 @@
  * Errors. What can fail returns a cdul_status and writes one line into the caller's cdul_error.
  * Outputs are then empty: there is nothing to free, and freeing them does no harm.
  *
- * Ownership. Who opens, closes; who is given a result, frees it. Pointers in params and options are
- * borrowed during the call, or as long as the object lives where its header says so. What a getter
- * returns lives as long as its object.
+ * Ownership. Who opens, closes (NULL too); who is given a result, frees it. Pointers in params and
+ * options are borrowed during the call, or as long as the object lives where its header says so.
+ * What a getter returns lives as long as its object.
  *
  * Threads. There is no state but that of the objects. An object is used by one thread at a time,
  * different objects by different threads at the same time; what is passed as const may be shared

@@ -19,33 +19,31 @@ typedef struct columns {
  * word. */
 static cdul_status name_columns(const cdul_scores *scores, const cdul_classes *classes, columns *k,
                                 cdul_error *err) {
-    size_t asked = classes ? classes->background : 0,
-           named = classes ? classes->names.count - asked : 0;
+    const size_t asked = classes ? classes->background : 0,
+                 named = classes ? classes->names.count - asked : 0;
+    cdul_strings words = scores->background, from = scores->classes; /* borrowed */
+    if (asked) words = (cdul_strings){.items = classes->names.items + named, .count = asked};
+    if (named) from = (cdul_strings){.items = classes->names.items, .count = named};
     cdul_index *own = NULL, *other = NULL;
-    cdul_strings words = {0};
     cdul_status status = cdul_index_new(&scores->background, &own, err);
-    for (size_t i = 0; i < asked && status == CDUL_OK; i++)
-        status = cdul_strings_add(&words, classes->names.items[named + i], err);
-    if (status == CDUL_OK && !asked) status = cdul_strings_copy(&scores->background, &words, err);
     if (status == CDUL_OK) status = cdul_index_new(&words, &other, err);
-    const cdul_strings *from = named ? &classes->names : &scores->classes;
-    for (size_t i = 0; i < (named ? named : from->count) && status == CDUL_OK; i++) {
-        bool is_word = cdul_index_find(own, from->items[i]) != CDUL_NOT_FOUND ||
-                       cdul_index_find(other, from->items[i]) != CDUL_NOT_FOUND;
-        if (is_word && named)
+    for (size_t i = 0; i < from.count && status == CDUL_OK; i++) {
+        bool is_word = cdul_index_find(own, from.items[i]) != CDUL_NOT_FOUND ||
+                       cdul_index_find(other, from.items[i]) != CDUL_NOT_FOUND;
+        if (!is_word)
+            status = cdul_strings_add(&k->names, from.items[i], err);
+        else if (named)
             status = cdul_fail(err, CDUL_ERR_INPUT, "%s: class \"%s\" is a background word there",
-                               cdul_safetensors_path(scores->file), from->items[i]);
-        if (!is_word) status = cdul_strings_add(&k->names, from->items[i], err);
+                               cdul_safetensors_path(scores->file), from.items[i]);
     }
+    if (status == CDUL_OK && k->names.count == 0)
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it",
+                           cdul_safetensors_path(scores->file));
     k->background = words.count;
     for (size_t i = 0; i < words.count && status == CDUL_OK; i++)
         status = cdul_strings_add(&k->names, words.items[i], err);
-    if (status == CDUL_OK && k->names.count == words.count)
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it",
-                           cdul_safetensors_path(scores->file));
     cdul_index_free(own);
     cdul_index_free(other);
-    cdul_strings_free(&words);
     return status;
 }
 
@@ -88,21 +86,19 @@ static cdul_status label_rows(const cdul_scores *scores, const columns *k,
 
 /* `asked`: how many of the background words the caller named. */
 static cdul_status label_file(const cdul_scores *scores, const columns *k, size_t asked,
-                              cdul_label_settings *settings, cdul_label_result *out,
-                              cdul_error *err) {
+                              cdul_label_params *settled, cdul_label_result *out, cdul_error *err) {
     cdul_labels *labels = &out->labels;
-    const size_t c = k->names.count - k->background;
-    const cdul_strings classes = {.items = k->names.items, .count = c}; /* borrowed */
+    const cdul_strings classes = {.items = k->names.items,
+                                  .count = k->names.count - k->background}; /* borrowed */
     /* what the file happens to carry is no mistake of the caller's, even where it is not used */
-    settings->aggregate.background = asked;
-    cdul_status status = cdul_aggregate_check(&settings->aggregate, err);
-    settings->aggregate.background = k->background;
-    if (status == CDUL_OK) status = cdul_label_check_positives(settings, c, err);
+    settled->aggregate.background = asked;
+    cdul_status status = cdul_label_check(settled, classes.count, err);
+    settled->aggregate.background = k->background;
     if (status == CDUL_OK) status = cdul_strings_copy(&classes, &labels->classes, err);
     if (status == CDUL_OK) status = cdul_strings_copy(&scores->images, &labels->images, err);
     if (status == CDUL_OK) status = cdul_labels_allocate(labels, err);
-    if (status == CDUL_OK) status = label_rows(scores, k, &settings->aggregate, labels, err);
-    return status == CDUL_OK ? cdul_label_finish(settings, out, err) : status;
+    if (status == CDUL_OK) status = label_rows(scores, k, &settled->aggregate, labels, err);
+    return status == CDUL_OK ? cdul_label_finish(settled, out, err) : status;
 }
 
 cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
@@ -110,7 +106,7 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
     static const cdul_encoder_score unknown = {.temperature = NAN, .bias = NAN};
     const cdul_classes *classes = params->classes;
     const double start = cdul_seconds();
-    cdul_label_settings settings;
+    cdul_label_params settled = *params;
     cdul_scores scores = {0};
     columns k = {0};
     *out = (cdul_label_result){0};
@@ -118,11 +114,11 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--scores has one cosine a class: --synonyms max must be given to the run "
                          "that makes them");
-    cdul_status status = cdul_label_settle(params, &unknown, path, &settings, err);
+    cdul_status status = cdul_label_settle(&settled, &unknown, path, err);
     if (status == CDUL_OK) status = cdul_scores_open(path, &scores, err);
     if (status == CDUL_OK) status = open_columns(&scores, classes, &k, err);
     if (status == CDUL_OK)
-        status = label_file(&scores, &k, classes ? classes->background : 0, &settings, out, err);
+        status = label_file(&scores, &k, classes ? classes->background : 0, &settled, out, err);
     cdul_strings_free(&k.names);
     free(k.at);
     cdul_scores_close(&scores);

@@ -15,10 +15,9 @@ enum { BLOCK = 512, BLOCK_BYTES = 64 << 20 };
 /* Where the rows of one run go. */
 typedef struct sink {
     const cdul_label_job *job;
-    cdul_aggregate_options aggregate; /* the job's, with the text's background words */
     cdul_class_vectors vectors;
     cdul_label_result *out;
-    cdul_scores_writer *scores; /* NULL unless cosines are saved */
+    cdul_scores_writer scores; /* open if cosines are saved */
     size_t s, d;
     size_t c; /* labels of a row */
     size_t columns; /* C + B: cosines of a view */
@@ -40,16 +39,16 @@ static void label_row(const sink *k, size_t slot, const float *views, float *y) 
     if (k->job->text.class_of)
         cdul_similarity_of_words(cosines, 1 + k->s, k->vectors.c, k->job->text.class_of,
                                  k->columns);
-    cdul_aggregate(&k->aggregate, cosines, k->s, k->columns, cosines + (1 + k->s) * k->vectors.c,
-                   y);
+    cdul_aggregate(&k->job->params.aggregate, cosines, k->s, k->columns,
+                   cosines + (1 + k->s) * k->vectors.c, y);
 }
 
 /* Takes the row whose labels and cosines are in place: image i is now part of the output. */
 static cdul_status accept_row(sink *k, size_t i, size_t slot, cdul_error *err) {
     k->rows++;
     cdul_status status = cdul_strings_add(&k->out->labels.images, k->job->names.items[i], err);
-    if (status == CDUL_OK && k->scores)
-        status = cdul_scores_append(k->scores, k->work + slot * k->work_size, err);
+    if (status == CDUL_OK && k->scores.rows)
+        status = cdul_scores_append(&k->scores, k->work + slot * k->work_size, err);
     return status;
 }
 
@@ -70,19 +69,20 @@ static cdul_status on_embedded(void *user, size_t i, const float *views, cdul_er
     return accept_row(k, i, 0, err);
 }
 
-/* Embeds the images `which` into the cache. Whatever happens, finished rows are written: they are
- * what the next run goes on from. */
-static cdul_status embed_into_cache(sink *k, const size_t *which, size_t count, cdul_error *err) {
+/* Embeds the images `which` (NULL: all). */
+static cdul_status embed(sink *k, const size_t *which, size_t count, cdul_error *err) {
     const cdul_label_job *job = k->job;
     const cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = k};
-    cdul_error flush_error;
-    cdul_status status = cdul_cache_begin(job->cache, err);
+    return cdul_encoder_embed(job->encoder, &job->paths, which, count, &job->embed, &to, err);
+}
+
+/* Whatever happens, finished rows are written: they are what the next run goes on from. */
+static cdul_status embed_into_cache(sink *k, const size_t *which, size_t count, cdul_error *err) {
+    cdul_status status = cdul_cache_begin(k->job->cache, err);
     if (status != CDUL_OK) return status;
-    status = cdul_encoder_embed(job->encoder, &job->paths, which, count, &job->embed, &to, err);
-    cdul_status flushed = cdul_cache_flush(job->cache, &flush_error);
-    if (status != CDUL_OK || flushed == CDUL_OK) return status;
-    if (err) *err = flush_error;
-    return flushed;
+    status = embed(k, which, count, err);
+    cdul_status flushed = cdul_cache_flush(k->job->cache, status == CDUL_OK ? err : NULL);
+    return status == CDUL_OK ? flushed : status;
 }
 
 /* Embeds what the cache lacks of the images from `first` on. */
@@ -97,18 +97,10 @@ static cdul_status fill_cache(sink *k, size_t first, cdul_error *err) {
         if (k->found[i] == CDUL_NOT_FOUND) which[lacking++] = i;
     }
     if (first == 0 && lacking < n)
-        cdul_say(job->callbacks, "%zu of %zu images are in the cache", n - lacking, n);
+        cdul_say(job->params.callbacks, "%zu of %zu images are in the cache", n - lacking, n);
     cdul_status status = lacking ? embed_into_cache(k, which, lacking, err) : CDUL_OK;
     free(which);
     return status;
-}
-
-/* The next images from *i on that could be read, and where *i goes on. Returns how many. */
-static size_t next_block(const sink *k, size_t *i, size_t block[BLOCK]) {
-    size_t count = 0;
-    for (; *i < k->job->paths.count && count < k->block; ++*i)
-        if (!k->missing[*i]) block[count++] = *i;
-    return count;
 }
 
 /* The rows of a block, to be read; *lost: some were in a shard that is damaged. */
@@ -156,9 +148,12 @@ static cdul_status label_block(sink *k, const size_t *block, size_t count, size_
  * is embedded again and *i stays. `mended`: the last *i where that happened. */
 static cdul_status label_next(sink *k, size_t *i, size_t *mended, float *views, cdul_error *err) {
     const size_t n = k->job->paths.count;
-    size_t block[BLOCK], next = *i, count = next_block(k, &next, block);
+    size_t block[BLOCK], next = *i, count = 0;
     bool lost = false;
-    if (cdul_stopped(k->job->callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+    if (cdul_stopped(k->job->params.callbacks))
+        return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
+    for (; next < n && count < k->block; next++)
+        if (!k->missing[next]) block[count++] = next;
     cdul_status status = find_rows(k, block, count, &lost, err);
     if (status == CDUL_OK && !lost) {
         *i = next;
@@ -185,7 +180,8 @@ static cdul_status label_from_cache(sink *k, cdul_error *err) {
 }
 
 static cdul_status open_sink(sink *k, cdul_error *err) {
-    size_t n = k->job->paths.count;
+    const cdul_label_job *job = k->job;
+    size_t n = job->paths.count;
     if (n > SIZE_MAX / sizeof(float) / k->c) return cdul_fail_memory(err, "label matrix");
     k->work_size = (1 + k->s) * (k->vectors.c + k->columns);
     k->block = BLOCK_BYTES / ((1 + k->s) * k->d * sizeof(float));
@@ -194,57 +190,41 @@ static cdul_status open_sink(sink *k, cdul_error *err) {
     k->work = malloc(k->block * k->work_size * sizeof *k->work);
     k->missing = calloc(n, sizeof *k->missing);
     k->out->labels.values = malloc(n * k->c * sizeof(float));
-    if (k->job->cache) k->found = malloc(n * sizeof *k->found);
-    if (!k->work || !k->missing || !k->out->labels.values || (k->job->cache && !k->found))
+    if (job->cache) k->found = malloc(n * sizeof *k->found);
+    if (!k->work || !k->missing || !k->out->labels.values || (job->cache && !k->found))
         return cdul_fail_memory(err, "label matrix");
-    return k->job->save_scores
-               ? cdul_scores_create(k->job->save_scores, k->s, k->columns, &k->scores, err)
-               : CDUL_OK;
-}
-
-static void close_sink(sink *k) {
-    cdul_class_vectors_free(&k->vectors);
-    cdul_scores_free(k->scores);
-    free(k->work);
-    free(k->missing);
-    free(k->found);
-}
-
-static cdul_status embed_rows(sink *k, cdul_error *err) {
-    const cdul_label_job *job = k->job;
-    const cdul_embed_sink to = {.embedded = on_embedded, .skipped = on_skipped, .user = k};
-    if (!job->cache)
-        return cdul_encoder_embed(job->encoder, &job->paths, NULL, job->paths.count, &job->embed,
-                                  &to, err);
-    cdul_status status = fill_cache(k, 0, err);
-    return status == CDUL_OK ? label_from_cache(k, err) : status;
+    if (!job->params.save_scores) return CDUL_OK;
+    return cdul_scores_create(job->params.save_scores, k->s, k->columns, &k->scores, err);
 }
 
 cdul_status cdul_label_rows(const cdul_label_job *job, cdul_label_result *out, cdul_error *err) {
     const cdul_text *text = &job->text;
     sink k = {.job = job,
-              .aggregate = job->settings.aggregate,
               .out = out,
               .s = cdul_embed_locals(&job->embed),
               .c = text->classes.count - text->background,
               .columns = text->classes.count,
               .d = text->width};
     const cdul_strings classes = {.items = text->classes.items, .count = k.c}; /* borrowed */
-    k.aggregate.background = text->background;
-    cdul_status status = cdul_aggregate_check(&k.aggregate, err);
-    if (status == CDUL_OK) status = cdul_label_check_positives(&job->settings, k.c, err);
+    cdul_status status = cdul_label_check(&job->params, k.c, err);
     if (status == CDUL_OK)
         status = cdul_class_vectors_pack(text->vectors, text->rows, k.d, &k.vectors, err);
     if (status == CDUL_OK) status = cdul_strings_copy(&classes, &out->labels.classes, err);
     if (status == CDUL_OK) status = open_sink(&k, err);
-    if (status == CDUL_OK) status = embed_rows(&k, err);
+    if (status == CDUL_OK && !job->cache) status = embed(&k, NULL, job->paths.count, err);
+    if (status == CDUL_OK && job->cache) status = fill_cache(&k, 0, err);
+    if (status == CDUL_OK && job->cache) status = label_from_cache(&k, err);
     if (status == CDUL_OK && k.noted != CDUL_OK)
         status = cdul_fail_memory(err, "list of skipped images");
     if (status == CDUL_OK && k.rows == 0) status = cdul_skipped_fail(&out->skipped, err);
-    if (status == CDUL_OK) status = cdul_label_finish(&job->settings, out, err);
-    if (status == CDUL_OK && k.scores)
-        status = cdul_scores_commit(k.scores, &out->labels.images, &text->classes, text->background,
-                                    err);
-    close_sink(&k);
+    if (status == CDUL_OK) status = cdul_label_finish(&job->params, out, err);
+    if (status == CDUL_OK && k.scores.rows)
+        status = cdul_scores_commit(&k.scores, &out->labels.images, &text->classes,
+                                    text->background, err);
+    cdul_class_vectors_free(&k.vectors);
+    cdul_scores_discard(&k.scores);
+    free(k.work);
+    free(k.missing);
+    free(k.found);
     return status;
 }

@@ -39,78 +39,70 @@ void cdul_label_result_free(cdul_label_result *result) {
 
 /* --- How cosines become labels --- */
 
-static cdul_status settle_scores(const cdul_aggregate_options *asked,
-                                 const cdul_encoder_score *known, const char *where,
-                                 cdul_aggregate_options *out, cdul_error *err) {
-    bool sigmoid =
-        asked->score == CDUL_SCORE_AUTO ? known->sigmoid : asked->score == CDUL_SCORE_SIGMOID;
-    double temperature = isnan(asked->temperature) ? known->temperature : asked->temperature;
-    double bias = isnan(asked->bias) ? known->bias : asked->bias;
-    if (!sigmoid && !isnan(asked->bias))
+static cdul_status settle_scores(cdul_aggregate_options *o, const cdul_encoder_score *known,
+                                 const char *where, cdul_error *err) {
+    bool sigmoid = o->score == CDUL_SCORE_AUTO ? known->sigmoid : o->score == CDUL_SCORE_SIGMOID;
+    if (!sigmoid && !isnan(o->bias))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--bias does nothing to a softmax; with --score sigmoid it has its use");
-    if (sigmoid && (isnan(temperature) || isnan(bias)))
+    o->score = sigmoid ? CDUL_SCORE_SIGMOID : CDUL_SCORE_SOFTMAX;
+    if (isnan(o->temperature)) o->temperature = known->temperature;
+    if (isnan(o->bias)) o->bias = sigmoid ? known->bias : 0;
+    if (sigmoid && (isnan(o->temperature) || isnan(o->bias)))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "%s: sigmoid scores need the model's temperature, 1 / exp(logit_scale), "
                          "and bias, logit_bias: give%s%s",
-                         where, isnan(temperature) ? " --temperature" : "",
-                         isnan(bias) ? " --bias" : "");
-    if (isnan(temperature))
+                         where, isnan(o->temperature) ? " --temperature" : "",
+                         isnan(o->bias) ? " --bias" : "");
+    if (isnan(o->temperature))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "%s: the model's temperature is not known: give it (--temperature, 0.01 "
                          "for CLIP's cosines)",
                          where);
-    out->score = sigmoid ? CDUL_SCORE_SIGMOID : CDUL_SCORE_SOFTMAX;
-    out->temperature = temperature;
-    out->bias = sigmoid ? bias : 0;
     return CDUL_OK;
 }
 
-cdul_status cdul_label_settle(const cdul_label_params *params, const cdul_encoder_score *known,
-                              const char *where, cdul_label_settings *out, cdul_error *err) {
-    const cdul_aggregate_options *asked = &params->aggregate;
-    const bool zscore = asked->aggregator == CDUL_AGGREGATE_ZSCORE;
-    *out = (cdul_label_settings){.aggregate = *asked, .positives = params->positives};
-    if (isnan(out->positives)) out->positives = zscore ? ZSCORE_POSITIVES : 0;
-    if (!zscore) return settle_scores(asked, known, where, &out->aggregate, err);
-    if (asked->score != CDUL_SCORE_AUTO || !isnan(asked->temperature) || !isnan(asked->bias))
+cdul_status cdul_label_settle(cdul_label_params *params, const cdul_encoder_score *known,
+                              const char *where, cdul_error *err) {
+    cdul_aggregate_options *o = &params->aggregate;
+    const bool zscore = o->aggregator == CDUL_AGGREGATE_ZSCORE;
+    if (isnan(params->positives)) params->positives = zscore ? ZSCORE_POSITIVES : 0;
+    if (!zscore) return settle_scores(o, known, where, err);
+    if (o->score != CDUL_SCORE_AUTO || !isnan(o->temperature) || !isnan(o->bias))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--aggregate zscore standardises cosines instead: leave --score, "
                          "--temperature and --bias out");
-    out->aggregate.score = CDUL_SCORE_SOFTMAX; /* neither is used */
-    out->aggregate.temperature = 1;
-    out->aggregate.bias = 0;
+    o->temperature = 1; /* not used, nor are the others */
+    o->bias = 0;
     return CDUL_OK;
 }
 
 /* Of two sources the encoder wins, but for a temperature that it only assumes. */
 static cdul_encoder_score known_score(const cdul_label_job *job) {
     cdul_encoder_score known = cdul_encoder_score_of(job->encoder);
-    bool text_knows = !isnan(job->text.logit_scale);
-    if (text_knows && (known.assumed || isnan(known.temperature)))
+    if (!isnan(job->text.logit_scale) && (known.assumed || isnan(known.temperature)))
         known.temperature = exp(-job->text.logit_scale);
     if (isnan(known.bias)) known.bias = job->text.logit_bias;
     return known;
 }
 
-cdul_status cdul_label_check_positives(const cdul_label_settings *settings, size_t c,
-                                       cdul_error *err) {
-    if (settings->positives < (double)c) return CDUL_OK;
+cdul_status cdul_label_check(const cdul_label_params *settled, size_t c, cdul_error *err) {
+    cdul_status status = cdul_aggregate_check(&settled->aggregate, err);
+    if (status != CDUL_OK || settled->positives < (double)c) return status;
     return cdul_fail(err, CDUL_ERR_USAGE,
                      "%g positives an image are not possible with %zu class%s: give "
                      "--calibrate-positives, below that",
-                     settings->positives, c, c == 1 ? "" : "es");
+                     settled->positives, c, c == 1 ? "" : "es");
 }
 
-cdul_status cdul_label_finish(const cdul_label_settings *settings, cdul_label_result *out,
+cdul_status cdul_label_finish(const cdul_label_params *settled, cdul_label_result *out,
                               cdul_error *err) {
-    const cdul_labels *labels = &out->labels;
-    const size_t n = labels->images.count, c = labels->classes.count;
+    float *y = out->labels.values;
+    const size_t n = out->labels.images.count, c = out->labels.classes.count;
     cdul_status status = CDUL_OK;
-    if (settings->positives != 0)
-        status = cdul_calibrate_positives(labels->values, n, c, settings->positives, NULL, err);
-    return status == CDUL_OK ? cdul_label_summarise(labels->values, n, c, &out->summary, err)
-                             : status;
+    if (settled->positives != 0)
+        status = cdul_calibrate_positives(y, n, c, settled->positives, NULL, err);
+    return status == CDUL_OK ? cdul_label_summarise(y, n, c, &out->summary, err) : status;
 }
 
 /* --- Opening --- */
@@ -140,8 +132,8 @@ static cdul_status take_part(size_t part, size_t parts, cdul_label_job *job, cdu
     return CDUL_OK;
 }
 
-static cdul_status list_images(const cdul_label_params *params, cdul_label_job *job,
-                               cdul_error *err) {
+static cdul_status list_images(cdul_label_job *job, cdul_error *err) {
+    const cdul_label_params *params = &job->params;
     if (params->n_images == 0)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "no images: name folders, files, @list.txt, or - for a list on stdin");
@@ -152,10 +144,9 @@ static cdul_status list_images(const cdul_label_params *params, cdul_label_job *
     return status;
 }
 
-static cdul_status open_tower(const cdul_label_params *params, cdul_label_job *job,
-                              cdul_error *err) {
+static cdul_status open_encoder(cdul_label_job *job, cdul_error *err) {
+    const cdul_label_params *params = &job->params;
     const bool automatic = params->precision == CDUL_INFERENCE_AUTO;
-    const bool choose = automatic && !params->parts;
     const cdul_encoder_options options = {
         .threads = params->threads,
         .batch = params->batch,
@@ -169,57 +160,56 @@ static cdul_status open_tower(const cdul_label_params *params, cdul_label_job *j
             err, CDUL_ERR_USAGE,
             "--variant %s says which graph, and --precision int8 another: leave one of them out",
             options.variant);
-    return choose ? cdul_encoder_choose(params->encoder, &options, &job->paths, &params->decode,
-                                        params->cache, &job->encoder, err)
-                  : cdul_encoder_open(params->encoder, &options, &job->encoder, err);
-}
-
-static cdul_status open_encoder(const cdul_label_params *params, cdul_label_job *job,
-                                cdul_error *err) {
-    cdul_status status = open_tower(params, job, err);
+    cdul_status status =
+        automatic && !params->parts
+            ? cdul_encoder_choose(params->encoder, &options, &job->paths, &params->decode,
+                                  params->cache, &job->encoder, err)
+            : cdul_encoder_open(params->encoder, &options, &job->encoder, err);
     if (status != CDUL_OK) return status;
     const cdul_strings *notes = cdul_encoder_notes(job->encoder);
     for (size_t i = 0; i < notes->count; i++)
-        cdul_warn(job->callbacks, "%s: %s", params->encoder, notes->items[i]);
-    if (strcmp(cdul_encoder_placement(job->encoder), "CPU") != 0)
-        cdul_say(job->callbacks, "provider: %s", cdul_encoder_placement(job->encoder));
+        cdul_warn(params->callbacks, "%s: %s", params->encoder, notes->items[i]);
+    const char *placement = cdul_encoder_placement(job->encoder);
+    if (strcmp(placement, "CPU") != 0) cdul_say(params->callbacks, "provider: %s", placement);
     return CDUL_OK;
 }
 
-static cdul_status open_text(const cdul_label_params *params, cdul_label_job *job,
-                             cdul_error *err) {
+static cdul_status open_text(cdul_label_job *job, cdul_error *err) {
+    const cdul_label_params *params = &job->params;
     const cdul_text *text = &job->text;
     cdul_status status = cdul_encoder_text(job->encoder, params->classes, params->templates,
                                            params->text, &job->text, err);
     if (status != CDUL_OK) return status;
     if (text->prompts == 0 && !params->text)
-        cdul_say(job->callbacks, "class vectors: text.safetensors in %s", params->encoder);
+        cdul_say(params->callbacks, "class vectors: text.safetensors in %s", params->encoder);
     if (text->prompts == 0 && params->templates && params->templates->count > 0)
-        cdul_warn(job->callbacks,
+        cdul_warn(params->callbacks,
                   "class vectors come from a file: --template and --templates have no use");
     if (text->cut_prompts)
-        cdul_warn(job->callbacks, "%zu prompts are longer than the encoder's context and were cut",
+        cdul_warn(params->callbacks,
+                  "%zu prompts are longer than the encoder's context and were cut",
                   text->cut_prompts);
     return CDUL_OK;
 }
 
 /* What is looked at besides the whole image. It is in the cache's key, so a cache holds it, and so
  * does a file of cosines, even if this run's aggregator does without. */
-static cdul_status choose_locals(const cdul_label_params *params, cdul_label_job *job,
-                                 cdul_error *err) {
-    const bool needed = params->aggregate.aggregator != CDUL_AGGREGATE_GLOBAL || params->cache ||
-                        params->save_scores;
+static cdul_status choose_locals(cdul_label_job *job, cdul_error *err) {
+    const cdul_label_params *params = &job->params;
     cdul_patches patches = {0};
     cdul_status status = CDUL_OK;
     if (params->local == CDUL_LOCAL_DENSE)
         status = cdul_encoder_patches(job->encoder, &patches, err);
-    else if (needed)
-        job->embed.crops = &job->crops;
-    if (needed) job->embed.patches = patches;
+    if (params->aggregate.aggregator == CDUL_AGGREGATE_GLOBAL && !params->cache &&
+        !params->save_scores)
+        return status;
+    job->embed.patches = patches;
+    if (params->local == CDUL_LOCAL_CROPS) job->embed.crops = &job->crops;
     return status;
 }
 
-static cdul_status open_job(const cdul_label_params *params, cdul_label_job *job, cdul_error *err) {
+static cdul_status open_job(cdul_label_job *job, cdul_error *err) {
+    cdul_label_params *params = &job->params;
     if (params->grid && params->local == CDUL_LOCAL_DENSE)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--grid %s cuts crops, and --local dense takes the encoder's own patches: "
@@ -232,40 +222,36 @@ static cdul_status open_job(const cdul_label_params *params, cdul_label_job *job
                                       .decode = params->decode,
                                       .reduce = params->reduce,
                                       .threads = cdul_threads(params->threads)};
+    const char *grid = params->grid ? params->grid : CDUL_DEFAULT_GRID;
     cdul_status status = CDUL_OK;
-    if (params->local == CDUL_LOCAL_CROPS)
-        status =
-            cdul_crops_parse(params->grid ? params->grid : CDUL_DEFAULT_GRID, &job->crops, err);
-    if (status == CDUL_OK) status = list_images(params, job, err);
-    if (status == CDUL_OK) status = open_encoder(params, job, err);
-    if (status == CDUL_OK) status = open_text(params, job, err);
-    if (status == CDUL_OK) status = choose_locals(params, job, err);
+    if (params->local == CDUL_LOCAL_CROPS) status = cdul_crops_parse(grid, &job->crops, err);
+    if (status == CDUL_OK) status = list_images(job, err);
+    if (status == CDUL_OK) status = open_encoder(job, err);
+    if (status == CDUL_OK) status = open_text(job, err);
+    if (status == CDUL_OK) status = choose_locals(job, err);
     if (status != CDUL_OK) return status;
     const cdul_encoder_score known = known_score(job);
-    status = cdul_label_settle(params, &known, params->encoder, &job->settings, err);
+    status = cdul_label_settle(params, &known, params->encoder, err);
+    params->aggregate.background = job->text.background;
     if (status == CDUL_OK && params->cache)
-        status = cdul_cache_open(params->cache, job->encoder, &job->embed, job->callbacks,
+        status = cdul_cache_open(params->cache, job->encoder, &job->embed, params->callbacks,
                                  &job->cache, err);
     return status;
 }
 
-static void close_job(cdul_label_job *job) {
-    cdul_cache_close(job->cache);
-    cdul_encoder_close(job->encoder);
-    cdul_text_free(&job->text);
-    cdul_strings_free(&job->paths);
-    cdul_strings_free(&job->names);
-    cdul_crops_free(&job->crops);
-}
-
 cdul_status cdul_label(const cdul_label_params *params, cdul_label_result *out, cdul_error *err) {
-    cdul_label_job job = {.save_scores = params->save_scores, .callbacks = params->callbacks};
+    cdul_label_job job = {.params = *params};
     const double start = cdul_seconds();
     *out = (cdul_label_result){0};
-    cdul_status status = open_job(params, &job, err);
+    cdul_status status = open_job(&job, err);
     if (status == CDUL_OK) status = cdul_label_rows(&job, out, err);
     if (status == CDUL_OK) out->precision = cdul_encoder_precision(job.encoder);
-    close_job(&job);
+    cdul_cache_close(job.cache);
+    cdul_encoder_close(job.encoder);
+    cdul_text_free(&job.text);
+    cdul_strings_free(&job.paths);
+    cdul_strings_free(&job.names);
+    cdul_crops_free(&job.crops);
     out->seconds = cdul_seconds() - start;
     if (status != CDUL_OK) cdul_label_result_free(out);
     return status;

@@ -7,11 +7,10 @@
 #include "labels/label_file.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A list of names, none of which may occur twice: the index fails on a duplicate. */
+/* A list of names, none of which may occur twice. */
 static cdul_status read_names(const cdul_safetensors *file, const char *key, size_t count,
                               cdul_strings *out, cdul_error *err) {
     cdul_status status = cdul_names_read(file, key, "cosine_global", count, out, err);
@@ -83,7 +82,6 @@ cdul_status cdul_scores_read(const cdul_scores *scores, size_t i, float *cosines
 }
 
 void cdul_scores_close(cdul_scores *scores) {
-    if (!scores) return;
     cdul_safetensors_close(scores->file);
     cdul_strings_free(&scores->images);
     cdul_strings_free(&scores->classes);
@@ -91,28 +89,10 @@ void cdul_scores_close(cdul_scores *scores) {
     *scores = (cdul_scores){0};
 }
 
-/* The header of the file states N, which is known only at the end, and the two tensors follow one
- * another. Until then the rows wait in a temporary file without a name. */
-struct cdul_scores_writer {
-    char *path;
-    FILE *rows; /* [n, 1 + S, C] */
-    size_t n, s, c;
-};
-
-cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores_writer **out,
+cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores_writer *out,
                                cdul_error *err) {
-    cdul_scores_writer *writer = calloc(1, sizeof *writer);
-    cdul_status status = CDUL_OK;
-    if (!writer || !(writer->path = strdup(path))) status = cdul_fail_memory(err, "scores writer");
-    if (status == CDUL_OK) status = cdul_file_unnamed(path, &writer->rows, err);
-    if (status != CDUL_OK) {
-        cdul_scores_free(writer);
-        return status;
-    }
-    writer->s = s;
-    writer->c = c;
-    *out = writer;
-    return CDUL_OK;
+    *out = (cdul_scores_writer){.path = path, .s = s, .c = c};
+    return cdul_file_unnamed(path, &out->rows, err);
 }
 
 cdul_status cdul_scores_append(cdul_scores_writer *writer, const float *cosines, cdul_error *err) {
@@ -180,9 +160,6 @@ done:
     return status;
 }
 
-void cdul_scores_free(cdul_scores_writer *writer) {
-    if (!writer) return;
+void cdul_scores_discard(cdul_scores_writer *writer) {
     if (writer->rows) fclose(writer->rows);
-    free(writer->path);
-    free(writer);
 }

@@ -5,8 +5,9 @@
 #pragma once
 
 #include "base/safetensors.h"
-#include "cdul/error.h"
 #include "cdul/strings.h"
+
+#include <stdio.h>
 
 /* --- Reading --- */
 
@@ -25,11 +26,17 @@ cdul_status cdul_scores_read(const cdul_scores *scores, size_t i, float *cosines
                              cdul_error *err) CDUL_MUST_CHECK;
 void cdul_scores_close(cdul_scores *scores);
 
-/* --- Writing: rows arrive one image at a time; how many there will be is known at the end --- */
+/* --- Writing: rows arrive one image at a time --- */
 
-typedef struct cdul_scores_writer cdul_scores_writer;
+/* The header of the file states N, and the two tensors follow one another: until the end the rows
+ * wait in a temporary file without a name. Start from {0}. */
+typedef struct cdul_scores_writer {
+    const char *path; /* borrowed */
+    FILE *rows; /* [n, 1 + S, C]; NULL = not open */
+    size_t n, s, c;
+} cdul_scores_writer;
 
-cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores_writer **out,
+cdul_status cdul_scores_create(const char *path, size_t s, size_t c, cdul_scores_writer *out,
                                cdul_error *err) CDUL_MUST_CHECK;
 cdul_status cdul_scores_append(cdul_scores_writer *writer, const float *cosines,
                                cdul_error *err) CDUL_MUST_CHECK;
@@ -38,4 +45,4 @@ cdul_status cdul_scores_append(cdul_scores_writer *writer, const float *cosines,
 cdul_status cdul_scores_commit(cdul_scores_writer *writer, const cdul_strings *images,
                                const cdul_strings *classes, size_t background,
                                cdul_error *err) CDUL_MUST_CHECK;
-void cdul_scores_free(cdul_scores_writer *writer);
+void cdul_scores_discard(cdul_scores_writer *writer);

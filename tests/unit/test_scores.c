@@ -17,14 +17,14 @@ static void make_names(cdul_strings *list, const char *const *names, size_t coun
  * by 10. */
 static void write_scores(const char *path, size_t background) {
     const float cosines[] = {0, 0, logf(2) / 10, logf(4) / 10};
-    cdul_scores_writer *writer = NULL;
+    cdul_scores_writer writer = {0};
     cdul_strings images = {0}, classes = {0};
     make_names(&images, (const char *const[]){"a.jpg"}, 1);
     make_names(&classes, (const char *const[]){"cat", "dog", "sky", "wall"}, 4);
     assert_ok(cdul_scores_create(path, 0, 4, &writer, &err));
-    assert_ok(cdul_scores_append(writer, cosines, &err));
-    assert_ok(cdul_scores_commit(writer, &images, &classes, background, &err));
-    cdul_scores_free(writer);
+    assert_ok(cdul_scores_append(&writer, cosines, &err));
+    assert_ok(cdul_scores_commit(&writer, &images, &classes, background, &err));
+    cdul_scores_discard(&writer);
     cdul_strings_free(&images);
     cdul_strings_free(&classes);
 }
@@ -112,7 +112,7 @@ static void names_that_no_header_takes_are_a_tensor(void **state) {
     (void)state;
     enum { IMAGES = 25, LENGTH = 4000000 };
     cdul_strings images = {0}, classes = {0};
-    cdul_scores_writer *writer = NULL;
+    cdul_scores_writer writer = {0};
     cdul_scores scores = {0};
     char *name = malloc(LENGTH + 1);
     assert_non_null(name);
@@ -123,10 +123,10 @@ static void names_that_no_header_takes_are_a_tensor(void **state) {
     for (int i = 0; i < IMAGES; i++) {
         name[0] = (char)('a' + i);
         assert_ok(cdul_strings_add(&images, name, &err));
-        assert_ok(cdul_scores_append(writer, (float[]){0.25F, (float)i / 100}, &err));
+        assert_ok(cdul_scores_append(&writer, (float[]){0.25F, (float)i / 100}, &err));
     }
-    assert_ok(cdul_scores_commit(writer, &images, &classes, 0, &err));
-    cdul_scores_free(writer);
+    assert_ok(cdul_scores_commit(&writer, &images, &classes, 0, &err));
+    cdul_scores_discard(&writer);
     assert_ok(cdul_scores_open("many.safetensors", &scores, &err));
     assert_null(cdul_safetensors_metadata(scores.file, "images"));
     assert_true(cdul_strings_equal(&images, &scores.images));
