@@ -1,15 +1,105 @@
 /* Computes the measures of multi-label classification, of each class and over all classes. */
 #include "base/machine.h"
-#include "eval/ranking.h"
+#include "cdul/eval.h"
 
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 cdul_metrics_options cdul_metrics_defaults(void) {
     return (cdul_metrics_options){
         .difficult = CDUL_DIFFICULT_IGNORE, .ap = CDUL_AP_AREA, .threshold = 0.5, .top = 3};
 }
+
+/* --- The ranking of one class --- */
+
+/* The bits of the float score, which sort like scores >= 0, above its truth bit. Scores in [0, 1]
+ * give 31 bits, which three radix passes of 11 bits sort. */
+typedef uint32_t entry;
+#define PASSES     3
+#define RADIX_BITS 11
+#define RADIX      (1u << RADIX_BITS)
+
+static entry entry_make(float score, bool positive) {
+    uint32_t bits;
+    score += 0.0f; /* turns -0 into +0 */
+    memcpy(&bits, &score, sizeof bits);
+    return bits << 1 | (positive ? 1u : 0u);
+}
+
+static float entry_score(entry e) {
+    uint32_t bits = e >> 1;
+    float score;
+    memcpy(&score, &bits, sizeof score);
+    return score;
+}
+
+/* Sorts by falling score. `scratch` holds `count` entries as well. */
+static void sort_entries(entry *entries, entry *scratch, size_t count) {
+    entry *from = entries, *to = scratch;
+    for (unsigned pass = 0; pass < PASSES; pass++) {
+        unsigned shift = pass * RADIX_BITS;
+        size_t place[RADIX] = {0}, sum = 0;
+        for (size_t i = 0; i < count; i++) place[(from[i] >> shift) & (RADIX - 1)]++;
+        /* The highest digit first, for falling order. */
+        for (unsigned digit = RADIX; digit-- > 0;) {
+            size_t held = place[digit];
+            place[digit] = sum;
+            sum += held;
+        }
+        for (size_t i = 0; i < count; i++) to[place[(from[i] >> shift) & (RADIX - 1)]++] = from[i];
+        entry *swap = from;
+        from = to;
+        to = swap;
+    }
+    /* After an odd number of passes the result lies in `scratch`. */
+    memcpy(entries, from, count * sizeof *entries);
+}
+
+/* AP = sum_n (R_n - R_{n-1}) P_n over the distinct scores n. */
+static double area(const entry *entries, size_t count, size_t positives) {
+    double sum = 0;
+    size_t hits = 0;
+    for (size_t i = 0; i < count && hits < positives;) {
+        size_t before = hits;
+        entry score = entries[i] >> 1;
+        while (i < count && entries[i] >> 1 == score) hits += entries[i++] & 1u;
+        sum += (double)(hits - before) * ((double)hits / (double)i);
+    }
+    return sum / (double)positives;
+}
+
+/* Interpolated precision is the best precision at this recall or a higher one. The distinct scores
+ * are walked from the lowest up (falling recall), so `best` is a running maximum. */
+static double interpolated(const entry *entries, size_t count, size_t positives, bool eleven) {
+    double best = 0, sum = 0;
+    size_t point = 11, hits = positives; /* recall points point/10 .. 1 are settled */
+    for (size_t end = count; end > 0;) {
+        size_t first = end, gained = 0;
+        entry score = entries[end - 1] >> 1;
+        while (first > 0 && entries[first - 1] >> 1 == score) gained += entries[--first] & 1u;
+        /* Points above this recall take the best so far. Compared in whole numbers, as 3/10 must
+         * not miss the point 0.3 by rounding. */
+        for (; eleven && point > 0 && (point - 1) * positives > hits * 10; point--) sum += best;
+        best = fmax(best, (double)hits / (double)end);
+        if (!eleven) sum += (double)gained * best;
+        hits -= gained;
+        end = first;
+    }
+    if (!eleven) return sum / (double)positives;
+    return (sum + (double)point * best) / 11.0;
+}
+
+/* Average precision in [0, 1] of sorted entries; equal scores are one step. NaN if none is
+ * positive, as there is nothing to rank then. */
+static double average_precision(const entry *entries, size_t count, size_t positives, cdul_ap ap) {
+    if (positives == 0) return NAN;
+    if (ap == CDUL_AP_AREA) return area(entries, count, positives);
+    return interpolated(entries, count, positives, ap == CDUL_AP_11POINT);
+}
+
+/* --- Scores and truth --- */
 
 /* How a truth value is counted. */
 typedef enum judgement { NEGATIVE = 0, POSITIVE = 1, LEFT_OUT } judgement;
@@ -56,7 +146,7 @@ static void add_log(log_sum *logs, double score, bool positive) {
 #define CHUNK 512
 
 typedef struct running {
-    cdul_entry *entries; /* [n], for the ranking */
+    entry *entries; /* [n], for the ranking */
     log_sum logs;
     double squares, total;
 } running;
@@ -72,7 +162,7 @@ static bool add_images(const problem *p, size_t c, size_t first, size_t end, run
         if (is == LEFT_OUT) continue;
         bool positive = is == POSITIVE, picked = (double)score >= p->options->threshold;
         double error = (double)score - (positive ? 1.0 : 0.0);
-        sums->entries[out->entries++] = cdul_entry_make(score, positive);
+        sums->entries[out->entries++] = entry_make(score, positive);
         sums->squares += error * error;
         add_log(&sums->logs, (double)score, positive);
         out->positives += positive;
@@ -87,17 +177,17 @@ static bool add_images(const problem *p, size_t c, size_t first, size_t end, run
     return true;
 }
 
-static void finish_class(const problem *p, const running *sums, cdul_entry *scratch,
+static void finish_class(const problem *p, const running *sums, entry *scratch,
                          cdul_class_metrics *out) {
     out->bce = (sums->logs.sum - log(sums->logs.product)) / (double)out->entries;
     out->brier = sums->squares / (double)out->entries;
     out->mass = sums->total / (double)p->matched->images;
-    cdul_entries_sort(sums->entries, scratch, out->entries);
-    out->ap = cdul_average_precision(sums->entries, out->entries, out->positives, p->options->ap);
+    sort_entries(sums->entries, scratch, out->entries);
+    out->ap = average_precision(sums->entries, out->entries, out->positives, p->options->ap);
 }
 
 /* Classes first .. end - 1. `memory` holds (BLOCK + 1) x n entries. */
-static bool measure_block(const problem *p, size_t first, size_t end, cdul_entry *memory,
+static bool measure_block(const problem *p, size_t first, size_t end, entry *memory,
                           cdul_class_metrics *per_class) {
     size_t n = p->matched->images;
     running sums[BLOCK];
@@ -117,14 +207,14 @@ static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_cla
                                    cdul_error *err) {
     size_t n = p->matched->images, classes = p->matched->classes, threads = p->options->threads;
     if (n > UINT32_MAX) return cdul_fail(err, CDUL_ERR_INPUT, "more than 2^32 images");
-    if (n > SIZE_MAX / sizeof(cdul_entry) / (BLOCK + 1) / threads)
+    if (n > SIZE_MAX / sizeof(entry) / (BLOCK + 1) / threads)
         return cdul_fail_memory(err, "ranking");
-    cdul_entry *memory = malloc(threads * (BLOCK + 1) * n * sizeof *memory);
+    entry *memory = malloc(threads * (BLOCK + 1) * n * sizeof *memory);
     if (!memory) return cdul_fail_memory(err, "ranking");
     bool good = true;
 #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(&& : good)
     for (size_t first = 0; first < classes; first += BLOCK) {
-        cdul_entry *own = memory + (size_t)omp_get_thread_num() * (BLOCK + 1) * n;
+        entry *own = memory + (size_t)omp_get_thread_num() * (BLOCK + 1) * n;
         size_t end = first + BLOCK < classes ? first + BLOCK : classes;
         good = measure_block(p, first, end, own, per_class) && good;
     }
@@ -210,13 +300,6 @@ static cdul_f1 summarise_f1(const cdul_class_metrics *per_class, size_t classes,
     return f1;
 }
 
-static double calibration_error(const cdul_bin *bins, size_t entries) {
-    double sum = 0;
-    for (size_t b = 0; b < CDUL_ECE_BINS; b++)
-        sum += fabs(bins[b].score_sum - (double)bins[b].positives);
-    return sum / (double)entries;
-}
-
 static void summarise(cdul_metrics *m) {
     double ap = 0, bce = 0, squares = 0;
     size_t positives = 0;
@@ -243,7 +326,9 @@ static void summarise(cdul_metrics *m) {
     m->map = m->classes_with_positives ? ap / (double)m->classes_with_positives : NAN;
     m->bce = bce / (double)m->entries;
     m->brier = squares / (double)m->entries;
-    m->ece = calibration_error(m->bins, m->entries);
+    for (size_t b = 0; b < CDUL_ECE_BINS; b++)
+        m->ece += fabs(m->bins[b].score_sum - (double)m->bins[b].positives);
+    m->ece /= (double)m->entries;
     m->truth_mass = (double)positives / (double)m->images;
     m->at_threshold = summarise_f1(m->per_class, m->classes, false);
     m->at_top = summarise_f1(m->per_class, m->classes, true);
@@ -278,25 +363,13 @@ void cdul_metrics_free(cdul_metrics *metrics) {
 
 /* --- Curves --- */
 
-static void trace(const cdul_entry *entries, size_t count, size_t positives, cdul_curve *curve) {
-    size_t hits = 0;
-    for (size_t i = 0; i < count; i++) {
-        hits += entries[i] & 1u;
-        if (i + 1 < count && entries[i] >> 1 == entries[i + 1] >> 1) continue;
-        curve->points[curve->count++] =
-            (cdul_curve_point){.recall = ratio((double)hits, (double)positives),
-                               .precision = (double)hits / (double)(i + 1),
-                               .threshold = cdul_entry_score(entries[i])};
-    }
-}
-
 cdul_status cdul_curve_compute(const float *scores, const cdul_matched *matched, size_t class_index,
                                cdul_difficult difficult, cdul_curve *out, cdul_error *err) {
     cdul_metrics_options options = cdul_metrics_defaults();
     options.difficult = difficult;
     const problem p = {scores, matched, &options};
-    size_t n = matched->images, count = 0, positives = 0;
-    cdul_entry *entries = calloc(n ? n : 1, 2 * sizeof *entries);
+    size_t n = matched->images, count = 0, positives = 0, hits = 0;
+    entry *entries = calloc(n ? n : 1, 2 * sizeof *entries);
     *out = (cdul_curve){.points = calloc(n ? n : 1, sizeof *out->points)};
     if (!entries || !out->points) {
         free(entries);
@@ -306,11 +379,18 @@ cdul_status cdul_curve_compute(const float *scores, const cdul_matched *matched,
     for (size_t i = 0; i < n; i++) {
         judgement is = judgement_at(&p, i, class_index);
         if (is == LEFT_OUT) continue;
-        entries[count++] = cdul_entry_make(score_at(&p, i, class_index), is == POSITIVE);
+        entries[count++] = entry_make(score_at(&p, i, class_index), is == POSITIVE);
         positives += is == POSITIVE;
     }
-    cdul_entries_sort(entries, entries + n, count);
-    trace(entries, count, positives, out);
+    sort_entries(entries, entries + n, count);
+    for (size_t i = 0; i < count; i++) {
+        hits += entries[i] & 1u;
+        if (i + 1 < count && entries[i] >> 1 == entries[i + 1] >> 1) continue;
+        out->points[out->count++] =
+            (cdul_curve_point){.recall = ratio((double)hits, (double)positives),
+                               .precision = (double)hits / (double)(i + 1),
+                               .threshold = entry_score(entries[i])};
+    }
     free(entries);
     return CDUL_OK;
 }

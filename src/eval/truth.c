@@ -15,19 +15,14 @@ void cdul_truth_free(cdul_truth *truth) {
 }
 
 const char *cdul_truth_describe(cdul_truth_kind kind) {
-    switch (kind) {
-    case CDUL_TRUTH_CSV:
-        return "CSV, 1 present, 0 absent";
-    case CDUL_TRUTH_CSV_VOC:
-        return "CSV, 1 present, 0 difficult, -1 absent";
-    case CDUL_TRUTH_TAGS:
-        return "CSV of tags";
-    case CDUL_TRUTH_VOC:
-        return "PASCAL VOC annotations";
-    case CDUL_TRUTH_COCO:
-        return "COCO instances";
-    }
-    return "unknown";
+    static const char *const phrases[] = {
+        [CDUL_TRUTH_CSV] = "CSV, 1 present, 0 absent",
+        [CDUL_TRUTH_CSV_VOC] = "CSV, 1 present, 0 difficult, -1 absent",
+        [CDUL_TRUTH_TAGS] = "CSV of tags",
+        [CDUL_TRUTH_VOC] = "PASCAL VOC annotations",
+        [CDUL_TRUTH_COCO] = "COCO instances",
+    };
+    return phrases[kind];
 }
 
 /* --- Facts --- */
@@ -40,16 +35,26 @@ cdul_status cdul_facts_add(cdul_facts *facts, size_t image, size_t class_index, 
     return status;
 }
 
-void cdul_facts_free(cdul_facts *facts) {
-    free(facts->items);
-    *facts = (cdul_facts){0};
+cdul_status cdul_facts_add_named(cdul_facts *facts, size_t image, cdul_names *classes,
+                                 const char *name, uint8_t value, cdul_error *err) {
+    size_t position;
+    cdul_status status = cdul_names_get(classes, name, &position, err);
+    return status == CDUL_OK ? cdul_facts_add(facts, image, position, value, err) : status;
+}
+
+char *cdul_trim(char *text) {
+    static const char space[] = " \t\n\v\f\r";
+    text += strspn(text, space);
+    size_t length = strlen(text);
+    while (length > 0 && strchr(space, text[length - 1])) length--;
+    text[length] = '\0';
+    return text;
 }
 
 cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts, cdul_error *err) {
     size_t n = truth->images.count, c = truth->classes.count;
     if (c != 0 && n > SIZE_MAX / c) return cdul_fail_memory(err, "ground truth");
-    size_t total = n * c;
-    truth->values = calloc(total ? total : 1, 1);
+    truth->values = calloc(n && c ? n * c : 1, 1);
     if (!truth->values) return cdul_fail_memory(err, "ground truth");
     for (size_t i = 0; i < facts->count; i++) {
         const cdul_fact *fact = &facts->items[i];
@@ -138,35 +143,9 @@ static cdul_status read_table(reader *r, cdul_truth *truth, cdul_error *err) {
 
 /* --- CSV of tags --- */
 
-/* Adds a fact for each tag in `text`, split at `separator` and trimmed. */
-static cdul_status add_tags(const char *text, char separator, size_t image, cdul_names *classes,
-                            cdul_facts *facts, cdul_error *err) {
-    cdul_strings one = {0}; /* its last item is the current tag */
-    cdul_status status = CDUL_OK;
-    while (status == CDUL_OK) {
-        const char *end = separator ? strchr(text, separator) : NULL;
-        const char *first = text, *last = end ? end : text + strlen(text);
-        while (first < last && isspace((unsigned char)*first)) first++;
-        while (last > first && isspace((unsigned char)last[-1])) last--;
-        size_t position;
-        if (first < last) {
-            status = cdul_strings_add_n(&one, first, (size_t)(last - first), err);
-            if (status == CDUL_OK)
-                status = cdul_names_get(classes, one.items[one.count - 1], &position, err);
-            if (status == CDUL_OK)
-                status = cdul_facts_add(facts, image, position, CDUL_PRESENT, err);
-        }
-        if (!end) break;
-        text = end + 1;
-    }
-    cdul_strings_free(&one);
-    return status;
-}
-
-/* The separator of the tags; 0 if no field has more than one tag. */
+/* Sets *out to the separator of the tags, unless no field has more than one tag. */
 static cdul_status find_separator(const cdul_strings *tags, const char *path, char *out,
                                   cdul_error *err) {
-    *out = 0;
     for (size_t i = 0; i < tags->count; i++)
         for (const char *at = tags->items[i]; (at = strpbrk(at, ";|,")); at++) {
             if (*out && *out != *at)
@@ -182,7 +161,7 @@ static cdul_status read_tags(reader *r, cdul_truth *truth, cdul_error *err) {
     cdul_names classes = {0};
     cdul_facts facts = {0};
     cdul_strings tags = {0};
-    char separator = 0;
+    char separator[2] = "";
     bool end = false;
     cdul_status status = CDUL_OK;
     truth->kind = CDUL_TRUTH_TAGS;
@@ -191,14 +170,18 @@ static cdul_status read_tags(reader *r, cdul_truth *truth, cdul_error *err) {
         if (status != CDUL_OK || end) break;
         status = cdul_strings_add(&tags, r->fields->items[1], err);
     }
-    if (status == CDUL_OK) status = find_separator(&tags, r->path, &separator, err);
-    for (size_t i = 0; i < tags.count && status == CDUL_OK; i++)
-        status = add_tags(tags.items[i], separator, i, &classes, &facts, err);
+    if (status == CDUL_OK) status = find_separator(&tags, r->path, separator, err);
+    for (size_t i = 0; i < tags.count && status == CDUL_OK; i++) {
+        char *rest = tags.items[i], *tag;
+        while (status == CDUL_OK && (tag = strsep(&rest, separator)))
+            if (*(tag = cdul_trim(tag)))
+                status = cdul_facts_add_named(&facts, i, &classes, tag, CDUL_PRESENT, err);
+    }
     if (status == CDUL_OK) status = cdul_strings_copy(&r->images.list, &truth->images, err);
     if (status == CDUL_OK) status = cdul_strings_copy(&classes.list, &truth->classes, err);
     if (status == CDUL_OK) status = cdul_truth_fill(truth, &facts, err);
     cdul_names_free(&classes);
-    cdul_facts_free(&facts);
+    free(facts.items);
     cdul_strings_free(&tags);
     return status;
 }

@@ -13,8 +13,8 @@ enum { ROOT = 1, OBJECT = 2, MEMBER = 3 };
 
 typedef struct parser {
     XML_Parser expat;
-    cdul_names *classes;
-    cdul_facts *facts;
+    cdul_names classes;
+    cdul_facts facts;
     size_t image;
     size_t depth;
     bool in_object;
@@ -63,24 +63,12 @@ static void on_text(void *user, const char *data, int length) {
     p->text[held + added] = '\0';
 }
 
-static void trim(char *text) {
-    size_t first = strspn(text, " \t\r\n"), length = strlen(text);
-    while (length > first && strchr(" \t\r\n", text[length - 1])) length--;
-    memmove(text, text + first, length - first);
-    text[length - first] = '\0';
-}
-
 static void finish_object(parser *p) {
-    size_t position;
-    trim(p->name);
-    trim(p->difficult);
-    if (!p->name[0]) {
-        stop(p, cdul_fail(p->err, CDUL_ERR_INPUT, "an object has no name"));
-        return;
-    }
-    uint8_t value = strcmp(p->difficult, "1") == 0 ? CDUL_DIFFICULT : CDUL_PRESENT;
-    cdul_status status = cdul_names_get(p->classes, p->name, &position, p->err);
-    if (status == CDUL_OK) status = cdul_facts_add(p->facts, p->image, position, value, p->err);
+    const char *name = cdul_trim(p->name);
+    const uint8_t value = strcmp(cdul_trim(p->difficult), "1") == 0 ? CDUL_DIFFICULT : CDUL_PRESENT;
+    cdul_status status =
+        *name ? cdul_facts_add_named(&p->facts, p->image, &p->classes, name, value, p->err)
+              : cdul_fail(p->err, CDUL_ERR_INPUT, "an object has no name");
     if (status != CDUL_OK) stop(p, status);
 }
 
@@ -120,16 +108,14 @@ static cdul_status parse_xml(parser *p, const char *text, size_t size) {
     return p->status;
 }
 
-static cdul_status read_file(const char *folder, const char *file, size_t image,
-                             cdul_names *classes, cdul_facts *facts, cdul_error *err) {
+static cdul_status read_file(parser *p, const char *folder, const char *file) {
     char *text = NULL, *path = cdul_path_join(folder, file);
     size_t size = 0;
-    if (!path) return cdul_fail_memory(err, folder);
-    cdul_status status = cdul_file_read_regular(path, &text, &size, err);
+    if (!path) return cdul_fail_memory(p->err, folder);
+    cdul_status status = cdul_file_read_regular(path, &text, &size, p->err);
     if (status == CDUL_OK) {
-        parser p = {.classes = classes, .facts = facts, .image = image, .err = err};
-        status = parse_xml(&p, text, size);
-        if (status != CDUL_OK) cdul_error_prefix(err, "%s", path);
+        status = parse_xml(p, text, size);
+        if (status != CDUL_OK) cdul_error_prefix(p->err, "%s", path);
     }
     free(text);
     free(path);
@@ -153,18 +139,17 @@ static cdul_status list_folder(const char *folder, cdul_strings *files, cdul_err
 
 static cdul_status read_folder(const char *folder, const cdul_strings *files, cdul_truth *truth,
                                cdul_error *err) {
-    cdul_names classes = {0};
-    cdul_facts facts = {0};
+    parser p = {.err = err};
     cdul_status status = CDUL_OK;
-    for (size_t i = 0; i < files->count && status == CDUL_OK; i++) {
-        const char *file = files->items[i];
+    for (; p.image < files->count && status == CDUL_OK; p.image++) {
+        const char *file = files->items[p.image];
         status = cdul_strings_add_n(&truth->images, file, strlen(file) - strlen(".xml"), err);
-        if (status == CDUL_OK) status = read_file(folder, file, i, &classes, &facts, err);
+        if (status == CDUL_OK) status = read_file(&p, folder, file);
     }
-    if (status == CDUL_OK) status = cdul_strings_copy(&classes.list, &truth->classes, err);
-    if (status == CDUL_OK) status = cdul_truth_fill(truth, &facts, err);
-    cdul_names_free(&classes);
-    cdul_facts_free(&facts);
+    if (status == CDUL_OK) status = cdul_strings_copy(&p.classes.list, &truth->classes, err);
+    if (status == CDUL_OK) status = cdul_truth_fill(truth, &p.facts, err);
+    cdul_names_free(&p.classes);
+    free(p.facts.items);
     return status;
 }
 

@@ -3,7 +3,6 @@
 #include "cdul/eval.h"
 #include "cdul/image.h"
 #include "cdul/label.h"
-#include "eval/ranking.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,20 +72,27 @@ static void aggregate(void) {
     free(scratch);
 }
 
-/* Average precision of a class of 40,000 images. */
+/* The measures of a class of 40,000 images, average precision above all. */
 static void rank(void) {
     enum { COUNT = 40000 };
-    cdul_entry *entries = get(COUNT, sizeof *entries), *scratch = get(COUNT, sizeof *scratch);
-    size_t positives = 0;
+    cdul_matched matched = {.images = COUNT,
+                            .classes = 1,
+                            .rows = get(COUNT, sizeof *matched.rows),
+                            .values = get(COUNT, 1)};
+    cdul_metrics_options options = cdul_metrics_defaults();
+    cdul_metrics metrics;
+    cdul_error err;
+    float *scores = get(COUNT, sizeof *scores);
     for (size_t i = 0; i < COUNT; i++) {
-        bool positive = draw() >> 24 < 10;
-        positives += positive;
-        entries[i] = cdul_entry_make(draw_unit(), positive);
+        matched.rows[i] = i;
+        matched.values[i] = draw() >> 24 < 10 ? CDUL_PRESENT : CDUL_ABSENT;
+        scores[i] = draw_unit();
     }
-    cdul_entries_sort(entries, scratch, COUNT);
-    if (!(cdul_average_precision(entries, COUNT, positives, CDUL_AP_AREA) > 0)) abort();
-    free(entries);
-    free(scratch);
+    options.threads = 1;
+    if (cdul_metrics_compute(scores, &matched, &options, &metrics, &err)) abort();
+    cdul_metrics_free(&metrics);
+    cdul_matched_free(&matched);
+    free(scores);
 }
 
 /* Ground truth of 2,000 images x 80 classes. */

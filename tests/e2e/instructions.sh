@@ -9,7 +9,7 @@
 counts='resize 23417
 planes 2074
 aggregate 27940
-rank 5175
+rank 10714
 csv 23314'
 takes "INSTRUCTIONS [record]" "$@"
 program=$(realpath "$1")
