@@ -1,5 +1,6 @@
 /* Matches ground truth to scores: images by name, else by base name; classes by name. */
 #include "base/file.h"
+#include "base/map.h"
 #include "cdul/eval.h"
 
 #include <stdlib.h>
@@ -19,61 +20,57 @@ static const char *const image_extensions[] = {".jpg", ".jpeg", ".png", ".webp",
                                                ".gif", ".tga",  ".pnm", ".ppm",  ".pgm",
                                                ".pbm", ".psd",  ".tif", ".tiff"};
 
-/* The base name without an image's extension: "images/000005.jpg" gives "000005". */
-typedef struct stem {
-    const char *text; /* `length` bytes of the image's name */
-    size_t length, row;
-} stem;
+/* The base names of a list of images, without an image's extension: "images/000005.jpg" gives
+ * "000005". */
+typedef struct stems {
+    cdul_names names;
+    size_t *row; /* [names]: of the image that has it; CDUL_NOT_FOUND if several have */
+} stems;
 
-static stem stem_of(const char *name, size_t row) {
-    const char *base = cdul_path_base(name), *extension = cdul_path_extension(base);
+static cdul_status get_stem(stems *s, const char *image, size_t *position, cdul_error *err) {
+    const char *base = cdul_path_base(image), *extension = cdul_path_extension(base);
     size_t length = strlen(base);
     for (size_t i = 0; i < sizeof image_extensions / sizeof image_extensions[0]; i++)
         if (strcasecmp(extension, image_extensions[i]) == 0) length = (size_t)(extension - base);
-    return (stem){base, length, row};
+    char *stem = strndup(base, length);
+    cdul_status status = stem ? cdul_names_get(&s->names, stem, position, err)
+                              : cdul_fail_memory(err, "base names of images");
+    free(stem);
+    return status;
 }
 
-static int by_text(const void *a, const void *b) {
-    const stem *x = a, *y = b;
-    int order = memcmp(x->text, y->text, x->length < y->length ? x->length : y->length);
-    return order ? order : (x->length > y->length) - (x->length < y->length);
-}
-
-/* The stems of `names`, sorted; the caller frees them. NULL without memory. */
-static stem *sort_stems(const cdul_strings *names) {
-    stem *stems = calloc(names->count ? names->count : 1, sizeof *stems);
-    for (size_t i = 0; stems && i < names->count; i++) stems[i] = stem_of(names->items[i], i);
-    if (stems) qsort(stems, names->count, sizeof *stems, by_text);
-    return stems;
-}
-
-/* How many stems from `first` on are equal. */
-static size_t run_length(const stem *stems, size_t count, size_t first) {
-    size_t end = first + 1;
-    while (end < count && by_text(&stems[end], &stems[first]) == 0) end++;
-    return end - first;
-}
-
-/* Joins the stems that are unique in both sorted lists. Images that were found by their full name
- * keep their row in `row_of` [scored]. */
-static void join_stems(const stem *scored, size_t n_scored, const stem *truth, size_t n_truth,
-                       size_t *row_of, size_t *ambiguous) {
-    for (size_t i = 0, j = 0; i < n_scored && j < n_truth;) {
-        int order = by_text(&scored[i], &truth[j]);
-        if (order < 0) i++;
-        if (order > 0) j++;
-        if (order != 0) continue;
-        size_t run = run_length(scored, n_scored, i), truth_run = run_length(truth, n_truth, j);
-        for (size_t k = i; k < i + run; k++) {
-            if (row_of[scored[k].row] != CDUL_NOT_FOUND) continue;
-            if (run == 1 && truth_run == 1)
-                row_of[scored[k].row] = truth[j].row;
-            else
-                ++*ambiguous;
-        }
-        i += run;
-        j += truth_run;
+static cdul_status collect_stems(const cdul_strings *images, stems *out, cdul_error *err) {
+    out->row = calloc(images->count ? images->count : 1, sizeof *out->row);
+    if (!out->row) return cdul_fail_memory(err, "base names of images");
+    cdul_status status = CDUL_OK;
+    for (size_t i = 0; i < images->count && status == CDUL_OK; i++) {
+        size_t known = out->names.list.count, position;
+        status = get_stem(out, images->items[i], &position, err);
+        if (status == CDUL_OK) out->row[position] = position == known ? i : CDUL_NOT_FOUND;
     }
+    return status;
+}
+
+/* Finds the images that have no row yet by stems that are unique in both lists. */
+static cdul_status match_stems(const cdul_strings *scored, const cdul_strings *truth,
+                               size_t *row_of, size_t *ambiguous, cdul_error *err) {
+    stems ours = {0}, theirs = {0};
+    cdul_status status = collect_stems(scored, &ours, err);
+    if (status == CDUL_OK) status = collect_stems(truth, &theirs, err);
+    for (size_t i = 0; i < scored->count && status == CDUL_OK; i++) {
+        size_t own, other = CDUL_NOT_FOUND;
+        if (row_of[i] != CDUL_NOT_FOUND) continue;
+        status = get_stem(&ours, scored->items[i], &own, err);
+        if (status == CDUL_OK) other = cdul_names_find(&theirs.names, ours.names.list.items[own]);
+        if (other == CDUL_NOT_FOUND) continue;
+        if (ours.row[own] != CDUL_NOT_FOUND) row_of[i] = theirs.row[other];
+        *ambiguous += row_of[i] == CDUL_NOT_FOUND;
+    }
+    cdul_names_free(&ours.names);
+    cdul_names_free(&theirs.names);
+    free(ours.row);
+    free(theirs.row);
+    return status;
 }
 
 /* Fills row_of [scored] with the truth's row of each scored image, or CDUL_NOT_FOUND. */
@@ -82,22 +79,12 @@ static cdul_status match_images(const cdul_strings *scored, const cdul_strings *
     cdul_index *index = NULL;
     bool all = true;
     cdul_status status = cdul_index_new(truth, &index, err);
-    if (status != CDUL_OK) return status;
-    for (size_t i = 0; i < scored->count; i++) {
+    for (size_t i = 0; i < scored->count && status == CDUL_OK; i++) {
         row_of[i] = cdul_index_find(index, scored->items[i]);
         all = all && row_of[i] != CDUL_NOT_FOUND;
     }
-    if (!all) {
-        stem *scored_stems = sort_stems(scored), *truth_stems = sort_stems(truth);
-        if (scored_stems && truth_stems)
-            join_stems(scored_stems, scored->count, truth_stems, truth->count, row_of, ambiguous);
-        else
-            status = cdul_fail_memory(err, "base names of images");
-        free(scored_stems);
-        free(truth_stems);
-    }
     cdul_index_free(index);
-    return status;
+    return all ? status : match_stems(scored, truth, row_of, ambiguous, err);
 }
 
 /* --- Classes --- */
