@@ -75,7 +75,7 @@ typedef struct cdul_aggregate_options {
     cdul_score score; /* not used by ZSCORE */
     double temperature; /* T > 0: 1 / exp(logit_scale), 0.01 for CLIP; not used by ZSCORE */
     double bias; /* logit_bias, SIGMOID alone */
-    size_t background; /* the last so many of the C columns; 0 with SIGMOID: no class competes */
+    size_t background; /* words: the last so many of the C columns. 0 with SIGMOID */
     double zeta; /* 0 .. 1, CDUL alone: below it a class counts as absent from every local view */
     double lambda; /* -1 .. 1: y = ((s_glob + s_agg) + lambda |s_glob - s_agg|) / 2; 0 = the mean */
 } cdul_aggregate_options;

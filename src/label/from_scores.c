@@ -70,28 +70,26 @@ static cdul_status label_rows(const cdul_scores *scores, const columns *k,
     size_t views = 1 + scores->s, c = k->names.count;
     float *all = malloc(views * (scores->c + 2 * c) * sizeof *all);
     if (!all) return cdul_fail_memory(err, "a row of scores");
-    float *cosines = all + views * scores->c, *scratch = cosines + views * c;
+    float *cosines = all + views * scores->c, *scratch = cosines + views * c, *y = labels->values;
     cdul_status status = CDUL_OK;
-    for (size_t i = 0; i < scores->n && status == CDUL_OK; i++) {
+    for (size_t i = 0; i < scores->n; i++, y += labels->classes.count) {
         status = cdul_scores_read(scores, i, all, err);
         if (status != CDUL_OK) break;
         for (size_t v = 0; v < views; v++)
             for (size_t j = 0; j < c; j++) cosines[v * c + j] = all[v * scores->c + k->at[j]];
-        cdul_aggregate(options, cosines, scores->s, c, scratch,
-                       labels->values + i * labels->classes.count);
+        cdul_aggregate(options, cosines, scores->s, c, scratch, y);
     }
     free(all);
     return status;
 }
 
-/* `asked`: how many of the background words the caller named. */
-static cdul_status label_file(const cdul_scores *scores, const columns *k, size_t asked,
+static cdul_status label_file(const cdul_scores *scores, const columns *k,
                               cdul_label_params *settled, cdul_label_result *out, cdul_error *err) {
     cdul_labels *labels = &out->labels;
     const cdul_strings classes = {.items = k->names.items,
                                   .count = k->names.count - k->background}; /* borrowed */
     /* what the file happens to carry is no mistake of the caller's, even where it is not used */
-    settled->aggregate.background = asked;
+    settled->aggregate.background = settled->classes ? settled->classes->background : 0;
     cdul_status status = cdul_label_check(settled, classes.count, err);
     settled->aggregate.background = k->background;
     if (status == CDUL_OK) status = cdul_strings_copy(&classes, &labels->classes, err);
@@ -117,8 +115,7 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
     cdul_status status = cdul_label_settle(&settled, &unknown, path, err);
     if (status == CDUL_OK) status = cdul_scores_open(path, &scores, err);
     if (status == CDUL_OK) status = open_columns(&scores, classes, &k, err);
-    if (status == CDUL_OK)
-        status = label_file(&scores, &k, classes ? classes->background : 0, &settled, out, err);
+    if (status == CDUL_OK) status = label_file(&scores, &k, &settled, out, err);
     cdul_strings_free(&k.names);
     free(k.at);
     cdul_scores_close(&scores);

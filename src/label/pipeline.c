@@ -61,10 +61,10 @@ static void on_skipped(void *user, size_t i, const char *reason) {
 
 static cdul_status on_embedded(void *user, size_t i, const float *views, cdul_error *err) {
     sink *k = user;
+    const cdul_label_job *job = k->job;
     k->out->embedded++;
-    if (k->job->cache)
-        return cdul_cache_append(k->job->cache, k->job->names.items[i], k->job->paths.items[i],
-                                 views, err);
+    if (job->cache)
+        return cdul_cache_append(job->cache, job->names.items[i], job->paths.items[i], views, err);
     label_row(k, 0, views, k->out->labels.values + k->rows * k->c);
     return accept_row(k, i, 0, err);
 }

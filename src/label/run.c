@@ -13,13 +13,9 @@
 static const double ZSCORE_POSITIVES = 1.5;
 
 cdul_label_params cdul_label_defaults(void) {
-    const cdul_encoder_options network = cdul_encoder_defaults();
     cdul_label_params params = {
-        .provider = network.provider,
-        .variant = network.variant,
+        .provider = cdul_encoder_defaults().provider,
         .precision = CDUL_INFERENCE_AUTO,
-        .batch = network.batch,
-        .threads = network.threads,
         .decode = cdul_decode_defaults(),
         .reduce = true,
         .local = CDUL_LOCAL_CROPS,
