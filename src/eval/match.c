@@ -117,8 +117,6 @@ static cdul_status lay_out(const cdul_truth *truth, const size_t *row_of, size_t
             err, CDUL_ERR_INPUT,
             "none of the %zu scored images is among the %zu of the ground truth (there: \"%s\")",
             n_scored, truth->images.count, truth->images.count ? truth->images.items[0] : "");
-    if (classes != 0 && out->images > SIZE_MAX / classes)
-        return cdul_fail_memory(err, "matched ground truth");
     out->rows = calloc(out->images, sizeof *out->rows);
     out->values = calloc(out->images, classes ? classes : 1);
     if (!out->rows || !out->values) return cdul_fail_memory(err, "matched ground truth");

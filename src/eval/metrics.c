@@ -207,9 +207,7 @@ static cdul_status measure_classes(const problem *p, cdul_class_metrics *per_cla
                                    cdul_error *err) {
     size_t n = p->matched->images, classes = p->matched->classes, threads = p->options->threads;
     if (n > UINT32_MAX) return cdul_fail(err, CDUL_ERR_INPUT, "more than 2^32 images");
-    if (n > SIZE_MAX / sizeof(entry) / (BLOCK + 1) / threads)
-        return cdul_fail_memory(err, "ranking");
-    entry *memory = malloc(threads * (BLOCK + 1) * n * sizeof *memory);
+    entry *memory = calloc(n, threads * (BLOCK + 1) * sizeof *memory);
     if (!memory) return cdul_fail_memory(err, "ranking");
     bool good = true;
 #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(&& : good)
@@ -250,9 +248,7 @@ static cdul_status count_top(const problem *p, cdul_class_metrics *per_class, cd
     size_t n = p->matched->images, classes = p->matched->classes;
     size_t k = p->options->top < classes ? p->options->top : classes;
     if (k == 0) return CDUL_OK;
-    if (n > SIZE_MAX / sizeof(uint32_t) / k)
-        return cdul_fail_memory(err, "best classes of each image");
-    uint32_t *best = malloc(n * k * sizeof *best);
+    uint32_t *best = calloc(n, k * sizeof *best);
     if (!best) return cdul_fail_memory(err, "best classes of each image");
 #pragma omp parallel for num_threads((int)p->options->threads)
     for (size_t i = 0; i < n; i++)

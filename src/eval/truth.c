@@ -53,8 +53,7 @@ char *cdul_trim(char *text) {
 
 cdul_status cdul_truth_fill(cdul_truth *truth, const cdul_facts *facts, cdul_error *err) {
     size_t n = truth->images.count, c = truth->classes.count;
-    if (c != 0 && n > SIZE_MAX / c) return cdul_fail_memory(err, "ground truth");
-    truth->values = calloc(n && c ? n * c : 1, 1);
+    truth->values = calloc(n ? n : 1, c ? c : 1);
     if (!truth->values) return cdul_fail_memory(err, "ground truth");
     for (size_t i = 0; i < facts->count; i++) {
         const cdul_fact *fact = &facts->items[i];

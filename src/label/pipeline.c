@@ -4,7 +4,6 @@
 #include "base/progress.h"
 #include "label/scores.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,14 +181,13 @@ static cdul_status label_from_cache(sink *k, cdul_error *err) {
 static cdul_status open_sink(sink *k, cdul_error *err) {
     const cdul_label_job *job = k->job;
     size_t n = job->paths.count;
-    if (n > SIZE_MAX / sizeof(float) / k->c) return cdul_fail_memory(err, "label matrix");
     k->work_size = (1 + k->s) * (k->vectors.c + k->columns);
     k->block = BLOCK_BYTES / ((1 + k->s) * k->d * sizeof(float));
     if (k->block > BLOCK) k->block = BLOCK;
     if (k->block == 0) k->block = 1;
     k->work = malloc(k->block * k->work_size * sizeof *k->work);
     k->missing = calloc(n, sizeof *k->missing);
-    k->out->labels.values = malloc(n * k->c * sizeof(float));
+    k->out->labels.values = calloc(n, k->c * sizeof(float));
     if (job->cache) k->found = malloc(n * sizeof *k->found);
     if (!k->work || !k->missing || !k->out->labels.values || (job->cache && !k->found))
         return cdul_fail_memory(err, "label matrix");

@@ -4,7 +4,6 @@
 #include "base/machine.h"
 #include "cdul/versions.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 /* Four embeddings meet 32 classes (two registers of 16 floats) at a time: eight independent sums.
@@ -16,8 +15,7 @@ cdul_status cdul_class_vectors_pack(const float *vectors, size_t c, size_t d,
     size_t stride = (c + LANES - 1) / LANES * LANES;
     if (c == 0 || d == 0)
         return cdul_fail(err, CDUL_ERR_INPUT, "class vectors are empty: [%zu, %zu]", c, d);
-    if (d > SIZE_MAX / sizeof(float) / stride) return cdul_fail_memory(err, "class vectors");
-    float *transposed = calloc(d * stride, sizeof *transposed);
+    float *transposed = calloc(d, stride * sizeof *transposed);
     if (!transposed) return cdul_fail_memory(err, "class vectors");
     for (size_t i = 0; i < c; i++)
         for (size_t j = 0; j < d; j++) transposed[j * stride + i] = vectors[i * d + j];
