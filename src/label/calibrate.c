@@ -9,14 +9,6 @@
 /* Labels are clamped to [EPSILON, 1 - EPSILON], as 0 and 1 have no finite logit. */
 static const double EPSILON = 1e-7;
 
-/* Mean over images of the sum of sigmoid(logit + bias) over classes. */
-static double mean_positives(const float *logits, size_t n, size_t c, double bias) {
-    double sum = 0;
-#pragma omp parallel for reduction(+ : sum) schedule(static)
-    for (size_t i = 0; i < n * c; i++) sum += cdul_sigmoid(logits[i] + bias);
-    return sum / (double)n;
-}
-
 cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double positives,
                                      double *bias, cdul_error *err) {
     if (!(positives > 0 && positives < (double)c))
@@ -27,8 +19,10 @@ cdul_status cdul_calibrate_positives(float *labels, size_t n, size_t c, double p
     /* Bisection. Logits lie in -16.2 .. 16.2, so a bias of 64 reaches every mean. */
     double low = -64, high = 64;
     for (int step = 0; step < 60 && n; step++) {
-        double middle = 0.5 * (low + high);
-        if (mean_positives(labels, n, c, middle) < positives)
+        double middle = 0.5 * (low + high), sum = 0;
+#pragma omp parallel for reduction(+ : sum) schedule(static)
+        for (size_t i = 0; i < n * c; i++) sum += cdul_sigmoid(labels[i] + middle);
+        if (sum / (double)n < positives)
             low = middle;
         else
             high = middle;

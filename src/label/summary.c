@@ -31,11 +31,9 @@ static cdul_status report_classes(const cdul_callbacks *callbacks, const cdul_la
     }
     qsort(masses, c, sizeof *masses, by_mass);
     cdul_say(callbacks, "  %-24s %10s %10s", "class", "mass", ">= 0.5");
-    for (size_t j = 0; j < c; j++) {
-        const cdul_event_kind kind = j < SHOWN ? CDUL_EVENT_NOTE : CDUL_EVENT_DETAIL;
-        cdul_tell(callbacks, kind, "  %-24s %10.1f %10zu", masses[j].name, masses[j].mass,
-                  masses[j].positives);
-    }
+    for (size_t j = 0; j < c; j++)
+        cdul_tell(callbacks, j < SHOWN ? CDUL_EVENT_NOTE : CDUL_EVENT_DETAIL,
+                  "  %-24s %10.1f %10zu", masses[j].name, masses[j].mass, masses[j].positives);
     if (c > SHOWN) cdul_say(callbacks, "  ... and %zu more (-v lists all)", c - SHOWN);
     free(masses);
     return CDUL_OK;
