@@ -3,7 +3,6 @@
 #include "eval/truth_readers.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <expat.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,51 +121,41 @@ static cdul_status read_file(parser *p, const char *folder, const char *file) {
     return status;
 }
 
-/* Names of the .xml files in `folder`, sorted. */
-static cdul_status list_folder(const char *folder, cdul_strings *files, cdul_error *err) {
-    DIR *dir = opendir(folder);
-    if (!dir) return cdul_fail_errno(err, "%s", folder);
-    cdul_status status = CDUL_OK;
-    struct dirent *entry;
-    while (status == CDUL_OK && (errno = 0, entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && strcmp(cdul_path_extension(entry->d_name), ".xml") == 0)
-            status = cdul_strings_add(files, entry->d_name, err);
-    if (status == CDUL_OK && errno) status = cdul_fail_errno(err, "%s", folder);
-    closedir(dir);
-    cdul_strings_sort(files);
-    return status;
+static int is_annotation(const struct dirent *entry) {
+    return entry->d_name[0] != '.' && strcmp(cdul_path_extension(entry->d_name), ".xml") == 0;
 }
 
-static cdul_status read_folder(const char *folder, const cdul_strings *files, cdul_truth *truth,
-                               cdul_error *err) {
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth, cdul_error *err) {
     parser p = {.err = err};
+    struct dirent **entries = NULL;
+    char *inner = cdul_path_join(folder, "Annotations");
+    if (!inner) return cdul_fail_memory(err, folder);
+    if (cdul_path_is_folder(inner)) folder = inner;
+    const int count = scandir(folder, &entries, is_annotation, by_name);
     cdul_status status = CDUL_OK;
-    for (; p.image < files->count && status == CDUL_OK; p.image++) {
-        const char *file = files->items[p.image];
-        status = cdul_strings_add_n(&truth->images, file, strlen(file) - strlen(".xml"), err);
+    if (count < 0) status = cdul_fail_errno(err, "%s", folder);
+    if (count == 0)
+        status =
+            cdul_fail(err, CDUL_ERR_INPUT,
+                      "%s: no .xml files: expected a folder of PASCAL VOC annotations", folder);
+    for (int i = 0; i < count; i++, p.image++) {
+        const char *file = entries[i]->d_name;
+        if (status == CDUL_OK)
+            status = cdul_strings_add_n(&truth->images, file, strlen(file) - strlen(".xml"), err);
         if (status == CDUL_OK) status = read_file(&p, folder, file);
+        free(entries[i]);
     }
+    free(entries);
+    free(inner);
+    truth->kind = CDUL_TRUTH_VOC;
     if (status == CDUL_OK) status = cdul_strings_copy(&p.classes.list, &truth->classes, err);
     if (status == CDUL_OK) status = cdul_truth_fill(truth, &p.facts, err);
     cdul_names_free(&p.classes);
     free(p.facts.items);
-    return status;
-}
-
-cdul_status cdul_truth_read_voc(const char *folder, cdul_truth *truth, cdul_error *err) {
-    cdul_strings files = {0};
-    char *inner = cdul_path_join(folder, "Annotations");
-    if (!inner) return cdul_fail_memory(err, folder);
-    const char *chosen = cdul_path_is_folder(inner) ? inner : folder;
-    truth->kind = CDUL_TRUTH_VOC;
-    cdul_status status = list_folder(chosen, &files, err);
-    if (status == CDUL_OK && files.count == 0)
-        status =
-            cdul_fail(err, CDUL_ERR_INPUT,
-                      "%s: no .xml files: expected a folder of PASCAL VOC annotations", chosen);
-    if (status == CDUL_OK) status = read_folder(chosen, &files, truth, err);
-    cdul_strings_free(&files);
-    free(inner);
     return status;
 }
 
