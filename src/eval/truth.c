@@ -172,9 +172,10 @@ static cdul_status read_tags(reader *r, cdul_truth *truth, cdul_error *err) {
     if (status == CDUL_OK) status = find_separator(&tags, r->path, separator, err);
     for (size_t i = 0; i < tags.count && status == CDUL_OK; i++) {
         char *rest = tags.items[i], *tag;
-        while (status == CDUL_OK && (tag = strsep(&rest, separator)))
-            if (*(tag = cdul_trim(tag)))
-                status = cdul_facts_add_named(&facts, i, &classes, tag, CDUL_PRESENT, err);
+        while (status == CDUL_OK && (tag = strsep(&rest, separator))) {
+            tag = cdul_trim(tag);
+            if (*tag) status = cdul_facts_add_named(&facts, i, &classes, tag, CDUL_PRESENT, err);
+        }
     }
     if (status == CDUL_OK) status = cdul_strings_copy(&r->images.list, &truth->images, err);
     if (status == CDUL_OK) status = cdul_strings_copy(&classes.list, &truth->classes, err);

@@ -23,12 +23,12 @@ static cdul_status read_background(cdul_scores *scores, cdul_error *err) {
     const char *path = cdul_safetensors_path(scores->file);
     const char *text = cdul_safetensors_metadata(scores->file, "background");
     if (!text) return CDUL_OK;
-    /* `words` only finds a word that occurs twice. */
-    cdul_index *classes = NULL, *words = NULL;
+    cdul_index *classes = NULL;
     cdul_status status =
         cdul_json_to_strings(text, strlen(text), "background", &scores->background, err);
-    if (status == CDUL_OK) status = cdul_index_new(&scores->background, &words, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s: background", path);
+    if (status == CDUL_OK)
+        status = cdul_names_distinct(&scores->background, path, "background", err);
     if (status == CDUL_OK) status = cdul_index_new(&scores->classes, &classes, err);
     for (size_t i = 0; i < scores->background.count && status == CDUL_OK; i++)
         if (cdul_index_find(classes, scores->background.items[i]) == CDUL_NOT_FOUND)
@@ -38,7 +38,6 @@ static cdul_status read_background(cdul_scores *scores, cdul_error *err) {
     if (status == CDUL_OK && scores->background.count == scores->c)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: nothing but background words in it", path);
     cdul_index_free(classes);
-    cdul_index_free(words);
     return status;
 }
 
