@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/map.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,86 +21,6 @@ static bool is_image_name(const char *name) {
     return false;
 }
 
-/* --- Folders --- */
-
-/* The chain of folders down to the one being read: a link to one of them would be a loop. */
-typedef struct level {
-    const struct level *above;
-    dev_t device;
-    ino_t inode;
-} level;
-
-typedef struct walk {
-    const char *folder; /* the argument */
-    cdul_strings *found; /* image names relative to it */
-    cdul_error *err;
-} walk;
-
-typedef enum kind { KIND_OTHER, KIND_FILE, KIND_FOLDER } kind;
-
-/* Follows links; a dangling one is neither file nor folder. */
-static kind kind_of(const char *path, unsigned char type) {
-    if (type == DT_REG) return KIND_FILE;
-    if (type == DT_DIR) return KIND_FOLDER;
-    struct stat info;
-    if ((type != DT_LNK && type != DT_UNKNOWN) || stat(path, &info) != 0) return KIND_OTHER;
-    return S_ISDIR(info.st_mode) ? KIND_FOLDER : S_ISREG(info.st_mode) ? KIND_FILE : KIND_OTHER;
-}
-
-/* Adds one entry of the folder at `path` to the images found or to the folders to visit next. */
-static cdul_status sort_entry(walk *w, const char *path, const char *relative,
-                              const struct dirent *entry, cdul_strings *folders) {
-    if (entry->d_name[0] == '.') return CDUL_OK;
-    char *below = cdul_path_join(relative, entry->d_name);
-    char *full = cdul_path_join(path, entry->d_name);
-    cdul_status status = below && full ? CDUL_OK : cdul_fail_memory(w->err, "image list");
-    if (status == CDUL_OK) {
-        kind k = kind_of(full, entry->d_type);
-        if (k == KIND_FOLDER)
-            status = cdul_strings_add(folders, below, w->err);
-        else if (k == KIND_FILE && is_image_name(entry->d_name))
-            status = cdul_strings_add(w->found, below, w->err);
-    }
-    free(below);
-    free(full);
-    return status;
-}
-
-/* Reads a folder and closes it before its subfolders are read: deep trees need no more files. */
-static cdul_status read_folder(walk *w, const char *path, const char *relative,
-                               cdul_strings *folders) {
-    DIR *stream = opendir(path);
-    if (!stream) return cdul_fail_errno(w->err, "%s: cannot read folder", path);
-    cdul_status status = CDUL_OK;
-    const struct dirent *entry;
-    while (status == CDUL_OK && (errno = 0, entry = readdir(stream)))
-        status = sort_entry(w, path, relative, entry, folders);
-    if (status == CDUL_OK && errno)
-        status = cdul_fail_errno(w->err, "%s: cannot read folder", path);
-    closedir(stream);
-    return status;
-}
-
-static cdul_status walk_folder(walk *w, const char *relative, const level *above) {
-    cdul_strings folders = {0};
-    struct stat info = {0};
-    char *path = *relative ? cdul_path_join(w->folder, relative) : strdup(w->folder);
-    cdul_status status = path ? CDUL_OK : cdul_fail_memory(w->err, "image list");
-    if (status == CDUL_OK && stat(path, &info) != 0) status = cdul_fail_errno(w->err, "%s", path);
-    bool loop = false;
-    for (const level *l = above; l && !loop; l = l->above)
-        loop = l->device == info.st_dev && l->inode == info.st_ino;
-    const level here = {above, info.st_dev, info.st_ino};
-    if (status == CDUL_OK && !loop) status = read_folder(w, path, relative, &folders);
-    for (size_t i = 0; status == CDUL_OK && i < folders.count; i++)
-        status = walk_folder(w, folders.items[i], &here);
-    cdul_strings_free(&folders);
-    free(path);
-    return status;
-}
-
-/* --- Gathering --- */
-
 typedef struct gatherer {
     const cdul_list_options *options;
     cdul_strings *paths, *names;
@@ -113,10 +33,37 @@ static cdul_status add(gatherer *g, const char *path, const char *name) {
     return status == CDUL_OK ? cdul_strings_add(g->names, name, g->err) : status;
 }
 
+/* --- Folders --- */
+
+/* Adds the image names below the folder, relative to it. Links are followed, but not those back to
+ * a folder above (FTS_DC). What has gone since its folder was read is no error. */
+static cdul_status walk(const char *folder, cdul_strings *found, cdul_error *err) {
+    char *const roots[] = {(char *)folder, NULL};
+    FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL);
+    if (!tree) return cdul_fail_errno(err, "%s: cannot read folder", folder);
+    cdul_status status = CDUL_OK;
+    FTSENT *entry;
+    while (status == CDUL_OK && (errno = 0, entry = fts_read(tree))) {
+        const char *name = entry->fts_path + strlen(folder);
+        const int info = entry->fts_info;
+        if (entry->fts_level > 0 && entry->fts_name[0] == '.') {
+            fts_set(tree, entry, FTS_SKIP);
+        } else if ((info == FTS_F || info == FTS_NS) && is_image_name(entry->fts_name)) {
+            status = cdul_strings_add(found, name + strspn(name, "/"), err);
+        } else if ((info == FTS_DNR || info == FTS_ERR || info == FTS_NS) &&
+                   entry->fts_errno != ENOENT) {
+            errno = entry->fts_errno;
+            status = cdul_fail_errno(err, "%s: cannot read folder", entry->fts_path);
+        }
+    }
+    if (status == CDUL_OK && errno) status = cdul_fail_errno(err, "%s: cannot read folder", folder);
+    fts_close(tree);
+    return status;
+}
+
 static cdul_status add_folder(gatherer *g, const char *folder) {
     cdul_strings found = {0};
-    walk w = {folder, &found, g->err};
-    cdul_status status = walk_folder(&w, "", NULL);
+    cdul_status status = walk(folder, &found, g->err);
     if (status == CDUL_OK) cdul_strings_sort(&found);
     for (size_t i = 0; status == CDUL_OK && i < found.count; i++) {
         char *path = cdul_path_join(folder, found.items[i]);
@@ -126,6 +73,8 @@ static cdul_status add_folder(gatherer *g, const char *folder) {
     cdul_strings_free(&found);
     return status;
 }
+
+/* --- Lists --- */
 
 /* One line of list `where`. */
 static cdul_status add_line(gatherer *g, const char *where, size_t line, const char *name) {
