@@ -93,29 +93,26 @@ void cdul_image_free(cdul_image *image) {
     *image = (cdul_image){0};
 }
 
-cdul_status cdul_image_check_size(size_t width, size_t height, const cdul_decode_options *options,
-                                  cdul_error *err) {
+cdul_status cdul_image_check_size(cdul_decoding *d, size_t width, size_t height) {
     if (width == 0 || height == 0)
-        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels", width, height);
+        return cdul_fail(d->err, CDUL_ERR_INPUT, "image of %zu x %zu pixels", width, height);
     if (width > CDUL_MAX_SIDE || height > CDUL_MAX_SIDE)
-        return cdul_fail(err, CDUL_ERR_INPUT, "image of %zu x %zu pixels: no side may exceed %d",
+        return cdul_fail(d->err, CDUL_ERR_INPUT, "image of %zu x %zu pixels: no side may exceed %d",
                          width, height, CDUL_MAX_SIDE);
-    if (height > options->max_pixels / width)
-        return cdul_fail(err, CDUL_ERR_INPUT,
+    if (height > d->options.max_pixels / width)
+        return cdul_fail(d->err, CDUL_ERR_INPUT,
                          "image of %zu x %zu pixels exceeds the limit of %zu pixels (--max-pixels)",
-                         width, height, options->max_pixels);
+                         width, height, d->options.max_pixels);
     return CDUL_OK;
 }
 
-cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
-                                const cdul_decode_options *options, cdul_image *out,
-                                cdul_error *err) {
-    cdul_status status = cdul_image_check_size(width, height, options, err);
+cdul_status cdul_image_allocate(cdul_decoding *d, size_t width, size_t height, size_t channels) {
+    cdul_status status = cdul_image_check_size(d, width, height);
     if (status != CDUL_OK) return status;
-    if (width > SIZE_MAX / channels / height) return cdul_fail_memory(err, "pixels of an image");
-    cdul_decode_gate_take(options->gate, width * height);
-    *out = (cdul_image){width, height, malloc(width * height * channels), options->gate};
-    return out->pixels ? CDUL_OK : cdul_fail_memory(err, "pixels of an image");
+    if (width > SIZE_MAX / channels / height) return cdul_fail_memory(d->err, "pixels of an image");
+    cdul_decode_gate_take(d->options.gate, width * height);
+    *d->out = (cdul_image){width, height, malloc(width * height * channels), d->options.gate};
+    return d->out->pixels ? CDUL_OK : cdul_fail_memory(d->err, "pixels of an image");
 }
 
 void cdul_image_composite(cdul_image *image, const uint8_t background[3]) {
@@ -175,6 +172,12 @@ static const format *find_format(const uint8_t *data, size_t size) {
     return cdul_looks_like_tga(data, size) ? &tga : NULL;
 }
 
+static cdul_decode_options or_defaults(const cdul_decode_options *options) {
+    cdul_decode_options set = options ? *options : cdul_decode_defaults();
+    if (set.max_pixels == 0) set.max_pixels = cdul_decode_most_pixels();
+    return set;
+}
+
 cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_options *options,
                               cdul_image *out, cdul_error *err) {
     *out = (cdul_image){0};
@@ -187,12 +190,10 @@ cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_o
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s images are not supported: convert it to JPEG or PNG", f->name);
 
-    cdul_decode_options effective = options ? *options : cdul_decode_defaults();
-    if (effective.max_pixels == 0) effective.max_pixels = cdul_decode_most_pixels();
-    int orientation = 1;
-    cdul_status status = f->decode(data, size, &effective, out, &orientation, err);
+    cdul_decoding d = {data, size, or_defaults(options), out, 1, err};
+    cdul_status status = f->decode(&d);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s", f->name);
-    if (status == CDUL_OK && effective.exif) status = cdul_image_orient(out, orientation, err);
+    if (status == CDUL_OK && d.options.exif) status = cdul_image_orient(out, d.orientation, err);
     if (status != CDUL_OK) cdul_image_free(out);
     return status;
 }
@@ -205,20 +206,18 @@ cdul_status cdul_image_decode_file(const char *path, const cdul_decode_options *
     /* Reading a pipe could block, and a device might never end. */
     if (!S_ISREG(info.st_mode))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: not a regular file", path);
-    cdul_decode_options effective = options ? *options : cdul_decode_defaults();
-    if (effective.max_pixels == 0) effective.max_pixels = cdul_decode_most_pixels();
-    if ((uintmax_t)info.st_size >
-        (uintmax_t)effective.max_pixels * BYTES_PER_PIXEL + METADATA_BYTES)
+    const cdul_decode_options set = or_defaults(options);
+    if ((uintmax_t)info.st_size > (uintmax_t)set.max_pixels * BYTES_PER_PIXEL + METADATA_BYTES)
         return cdul_fail(
             err, CDUL_ERR_INPUT,
             "%s: file of %jd bytes: too large for an image of %zu pixels (--max-pixels)", path,
-            (intmax_t)info.st_size, effective.max_pixels);
+            (intmax_t)info.st_size, set.max_pixels);
 
     char *data = NULL;
     size_t size = 0;
     cdul_status status = cdul_file_read_all(path, &data, &size, err);
     if (status != CDUL_OK) return status;
-    status = cdul_image_decode(data, size, &effective, out, err);
+    status = cdul_image_decode(data, size, &set, out, err);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s", path);
     free(data);
     return status;

@@ -6,11 +6,17 @@
 /* Longest side of an image in any format, pixels: libpng's own limit, set for all. */
 #define CDUL_MAX_SIDE 1000000
 
-/* One decoder: fills `out` and `orientation` (EXIF tag 0x0112, 1..8; left alone if the file has
- * none). On failure `out` may hold pixels, which the caller frees. options->max_pixels is not 0. */
-typedef cdul_status cdul_decoder(const uint8_t *data, size_t size,
-                                 const cdul_decode_options *options, cdul_image *out,
-                                 int *orientation, cdul_error *err);
+/* One file that is decoded. */
+typedef struct cdul_decoding {
+    const uint8_t *data;
+    size_t size;
+    cdul_decode_options options; /* max_pixels is not 0 */
+    cdul_image *out; /* on failure it may hold pixels, which the caller frees */
+    int orientation; /* EXIF tag 0x0112, 1..8; left alone if the file has none */
+    cdul_error *err;
+} cdul_decoding;
+
+typedef cdul_status cdul_decoder(cdul_decoding *d);
 
 cdul_decoder cdul_decode_jpeg, cdul_decode_png, cdul_decode_webp;
 /* BMP, GIF, TGA, PNM and PSD. */
@@ -27,13 +33,11 @@ void cdul_decode_gate_give(cdul_decode_gate *gate, size_t pixels);
 
 /* Checks the size and allocates [height, width, channels], 3 or 4 channels. Decoders allocate
  * nothing of the image's size before this check, which keeps decompression bombs out. */
-cdul_status cdul_image_allocate(size_t width, size_t height, size_t channels,
-                                const cdul_decode_options *options, cdul_image *out,
-                                cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_image_allocate(cdul_decoding *d, size_t width, size_t height,
+                                size_t channels) CDUL_MUST_CHECK;
 
 /* That check alone. */
-cdul_status cdul_image_check_size(size_t width, size_t height, const cdul_decode_options *options,
-                                  cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_image_check_size(cdul_decoding *d, size_t width, size_t height) CDUL_MUST_CHECK;
 
 /* Composites [H, W, 4] (alpha not premultiplied) on `background` into [H, W, 3], in place. Rounds
  * to nearest, as Pillow's alpha_composite does on an opaque background. */

@@ -18,13 +18,8 @@ typedef struct reader {
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
     jmp_buf jump;
+    cdul_decoding *d;
     cdul_status status;
-    cdul_error *err;
-    const uint8_t *data;
-    size_t size;
-    const cdul_decode_options *options;
-    cdul_image *out;
-    int *orientation;
 } reader;
 
 static void fail_with_message(j_common_ptr jpeg) {
@@ -32,8 +27,8 @@ static void fail_with_message(j_common_ptr jpeg) {
     char text[JMSG_LENGTH_MAX];
     r->errors.format_message(jpeg, text);
     r->status = r->errors.msg_code == JERR_OUT_OF_MEMORY
-                    ? cdul_fail_memory(r->err, "JPEG decoder")
-                    : cdul_fail(r->err, CDUL_ERR_INPUT, "%s", text);
+                    ? cdul_fail_memory(r->d->err, "JPEG decoder")
+                    : cdul_fail(r->d->err, CDUL_ERR_INPUT, "%s", text);
     longjmp(r->jump, 1);
 }
 
@@ -48,35 +43,30 @@ static void judge_warning(j_common_ptr jpeg, int level) {
     case JWRN_ARITH_BAD_CODE:
     case JWRN_MUST_RESYNC:
         fail_with_message(jpeg);
-        break;
-    default:
-        break;
     }
 }
-
-static void print_nothing(j_common_ptr jpeg) { (void)jpeg; }
 
 static void count_scans(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
     if (r->jpeg.input_scan_number <= MAX_SCANS) return;
-    r->status = cdul_fail(r->err, CDUL_ERR_INPUT, "more than %d scans", MAX_SCANS);
+    r->status = cdul_fail(r->d->err, CDUL_ERR_INPUT, "more than %d scans", MAX_SCANS);
     longjmp(r->jump, 1);
 }
 
 static void find_orientation(reader *r) {
     for (jpeg_saved_marker_ptr m = r->jpeg.marker_list; m; m = m->next) {
         if (m->data_length < 6 || memcmp(m->data, "Exif\0\0", 6) != 0) continue;
-        *r->orientation = cdul_exif_orientation(m->data, m->data_length);
+        r->d->orientation = cdul_exif_orientation(m->data, m->data_length);
         return;
     }
 }
 
 /* By which factor the image may be decoded smaller: 1, 2, 4 or 8. */
 static unsigned reduction(const reader *r) {
-    const cdul_decode_options *o = r->options;
+    const cdul_decode_options *o = &r->d->options;
     if (o->least_width == 0 || o->least_height == 0) return 1;
     /* Orientations 5 to 8 swap width and height. */
-    bool turned = o->exif && *r->orientation >= 5;
+    bool turned = o->exif && r->d->orientation >= 5;
     size_t width = turned ? r->jpeg.image_height : r->jpeg.image_width;
     size_t height = turned ? r->jpeg.image_width : r->jpeg.image_height;
     unsigned by = 1;
@@ -86,13 +76,14 @@ static unsigned reduction(const reader *r) {
 }
 
 /* Everything that may longjmp is in here. No local is used after a jump. */
-static bool read_pixels(reader *r) {
+static cdul_status read_pixels(reader *r) {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
-    if (setjmp(r->jump)) return false;
+    cdul_image *out = r->d->out;
+    if (setjmp(r->jump)) return r->status;
     jpeg_create_decompress(jpeg);
     jpeg->client_data = r;
     jpeg->progress = &r->progress;
-    jpeg_mem_src(jpeg, r->data, (unsigned long)r->size);
+    jpeg_mem_src(jpeg, r->d->data, (unsigned long)r->d->size);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(jpeg, TRUE);
     find_orientation(r);
@@ -100,43 +91,34 @@ static bool read_pixels(reader *r) {
     bool cmyk = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
     jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     size_t channels = cmyk ? 4 : 3;
-    r->status = cdul_image_check_size(jpeg->image_width, jpeg->image_height, r->options, r->err);
-    if (r->status != CDUL_OK) return false;
+    cdul_status status = cdul_image_check_size(r->d, jpeg->image_width, jpeg->image_height);
+    if (status != CDUL_OK) return status;
     jpeg->scale_num = 1;
     jpeg->scale_denom = reduction(r);
     jpeg_calc_output_dimensions(jpeg);
-    r->status = cdul_image_allocate(jpeg->output_width, jpeg->output_height, channels, r->options,
-                                    r->out, r->err);
-    if (r->status != CDUL_OK) return false;
+    status = cdul_image_allocate(r->d, jpeg->output_width, jpeg->output_height, channels);
+    if (status != CDUL_OK) return status;
 
     jpeg_start_decompress(jpeg);
     while (jpeg->output_scanline < jpeg->output_height) {
-        JSAMPROW row = r->out->pixels + (size_t)jpeg->output_scanline * r->out->width * channels;
+        JSAMPROW row = out->pixels + (size_t)jpeg->output_scanline * out->width * channels;
         jpeg_read_scanlines(jpeg, &row, 1);
     }
     jpeg_finish_decompress(jpeg);
     /* CMYK as Photoshop stores it: inverted, so that 255 means no ink, and K acts like alpha on
      * black. Like Pillow, every CMYK JPEG is read so, whether Adobe marked it or not. */
-    if (cmyk) cdul_image_composite(r->out, (const uint8_t[3]){0, 0, 0});
-    return true;
+    if (cmyk) cdul_image_composite(out, (const uint8_t[3]){0, 0, 0});
+    return CDUL_OK;
 }
 
-cdul_status cdul_decode_jpeg(const uint8_t *data, size_t size, const cdul_decode_options *options,
-                             cdul_image *out, int *orientation, cdul_error *err) {
-    reader r = {.data = data,
-                .size = size,
-                .options = options,
-                .out = out,
-                .orientation = orientation,
-                .err = err,
-                .status = CDUL_OK};
+cdul_status cdul_decode_jpeg(cdul_decoding *d) {
+    reader r = {.d = d};
     r.jpeg.err = jpeg_std_error(&r.errors);
     r.jpeg.client_data = &r;
     r.errors.error_exit = fail_with_message;
     r.errors.emit_message = judge_warning;
-    r.errors.output_message = print_nothing;
     r.progress.progress_monitor = count_scans;
-    bool read = read_pixels(&r);
+    cdul_status status = read_pixels(&r);
     jpeg_destroy_decompress(&r.jpeg);
-    return read ? CDUL_OK : r.status;
+    return status;
 }

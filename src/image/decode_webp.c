@@ -15,28 +15,28 @@ static cdul_status fail_webp(VP8StatusCode code, cdul_error *err) {
     return cdul_fail(err, CDUL_ERR_INPUT, "%s", text);
 }
 
-static void find_orientation(const WebPData *file, int *orientation) {
+static void find_orientation(const WebPData *file, cdul_decoding *d) {
     WebPDemuxer *demuxer = WebPDemux(file);
     WebPChunkIterator chunk;
     if (!demuxer) return;
     if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
-        *orientation = cdul_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
+        d->orientation = cdul_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
         WebPDemuxReleaseChunkIterator(&chunk);
     }
     WebPDemuxDelete(demuxer);
 }
 
-static cdul_status decode_still(const WebPData *file, WebPDecoderConfig *config, cdul_image *out,
-                                cdul_error *err) {
+static cdul_status decode_still(const cdul_decoding *d, WebPDecoderConfig *config) {
+    const cdul_image *out = d->out;
     size_t channels = config->input.has_alpha ? 4 : 3;
     config->output.colorspace = config->input.has_alpha ? MODE_RGBA : MODE_RGB;
     config->output.is_external_memory = 1;
     config->output.u.RGBA.rgba = out->pixels;
     config->output.u.RGBA.stride = (int)(out->width * channels);
     config->output.u.RGBA.size = out->width * out->height * channels;
-    VP8StatusCode code = WebPDecode(file->bytes, file->size, config);
+    VP8StatusCode code = WebPDecode(d->data, d->size, config);
     WebPFreeDecBuffer(&config->output);
-    return code == VP8_STATUS_OK ? CDUL_OK : fail_webp(code, err);
+    return code == VP8_STATUS_OK ? CDUL_OK : fail_webp(code, d->err);
 }
 
 static cdul_status decode_first_frame(const WebPData *file, cdul_image *out, cdul_error *err) {
@@ -59,22 +59,23 @@ static cdul_status decode_first_frame(const WebPData *file, cdul_image *out, cdu
     return status;
 }
 
-cdul_status cdul_decode_webp(const uint8_t *data, size_t size, const cdul_decode_options *options,
-                             cdul_image *out, int *orientation, cdul_error *err) {
-    WebPData file = {data, size};
+cdul_status cdul_decode_webp(cdul_decoding *d) {
+    WebPData file = {d->data, d->size};
     WebPDecoderConfig config;
-    if (!WebPInitDecoderConfig(&config)) return cdul_fail(err, CDUL_ERR_RUNTIME, "libwebp too old");
-    VP8StatusCode code = WebPGetFeatures(data, size, &config.input);
-    if (code != VP8_STATUS_OK) return fail_webp(code, err);
+    if (!WebPInitDecoderConfig(&config))
+        return cdul_fail(d->err, CDUL_ERR_RUNTIME, "libwebp too old");
+    const WebPBitstreamFeatures *input = &config.input;
+    VP8StatusCode code = WebPGetFeatures(d->data, d->size, &config.input);
+    if (code != VP8_STATUS_OK) return fail_webp(code, d->err);
 
-    bool rgba = config.input.has_alpha || config.input.has_animation;
-    cdul_status status = cdul_image_allocate(
-        (size_t)config.input.width, (size_t)config.input.height, rgba ? 4 : 3, options, out, err);
+    bool rgba = input->has_alpha || input->has_animation;
+    cdul_status status =
+        cdul_image_allocate(d, (size_t)input->width, (size_t)input->height, rgba ? 4 : 3);
     if (status != CDUL_OK) return status;
-    status = config.input.has_animation ? decode_first_frame(&file, out, err)
-                                        : decode_still(&file, &config, out, err);
+    status =
+        input->has_animation ? decode_first_frame(&file, d->out, d->err) : decode_still(d, &config);
     if (status != CDUL_OK) return status;
-    if (rgba) cdul_image_composite(out, options->background);
-    find_orientation(&file, orientation);
+    if (rgba) cdul_image_composite(d->out, d->options.background);
+    find_orientation(&file, d);
     return CDUL_OK;
 }
