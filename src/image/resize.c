@@ -16,29 +16,21 @@
 #define PRECISION_BITS (32 - 8 - 2)
 #define ONE_HALF       (1 << (PRECISION_BITS - 1))
 
-static inline uint8_t clip8(int32_t sum) {
-    sum >>= PRECISION_BITS;
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
-}
-
 void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients,
                                size_t count, size_t bytes, uint8_t *out) {
     for (size_t j = 0; j < bytes; j++) {
         int32_t sum = ONE_HALF;
         for (size_t t = 0; t < count; t++) sum += coefficients[t] * from[t * stride + j];
-        out[j] = clip8(sum);
+        sum >>= PRECISION_BITS;
+        out[j] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
     }
 }
 
 #ifdef __x86_64__
-#define STEP 16 /* samples: two registers of sums, one of clipped bytes */
-
-__attribute__((target("avx2"))) static inline __m256i widen(const uint8_t *from) {
-    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
-}
+#define AVX2 __attribute__((target("avx2")))
 
 /* Sixteen sums to sixteen bytes; the packing instructions clip. */
-__attribute__((target("avx2"))) static inline void store(__m256i low, __m256i high, uint8_t *out) {
+AVX2 static inline void store(__m256i low, __m256i high, uint8_t *out) {
     low = _mm256_srai_epi32(low, PRECISION_BITS);
     high = _mm256_srai_epi32(high, PRECISION_BITS);
     __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
@@ -47,31 +39,29 @@ __attribute__((target("avx2"))) static inline void store(__m256i low, __m256i hi
     _mm_storeu_si128((__m128i *)out, packed);
 }
 
-/* 8 samples a register: 16 or 48 sums stay in registers while the coefficients are walked. */
-#define SUMS_OF(name, registers)                                                                   \
-    __attribute__((target("avx2"))) static inline void name(const uint8_t *from, size_t stride,    \
-                                                            const int32_t *coefficients,           \
-                                                            size_t count, uint8_t *out) {          \
-        __m256i sum[registers];                                                                    \
-        for (int r = 0; r < registers; r++) sum[r] = _mm256_set1_epi32(ONE_HALF);                  \
-        for (size_t t = 0; t < count; t++, from += stride) {                                       \
-            const __m256i coefficient = _mm256_set1_epi32(coefficients[t]);                        \
-            for (int r = 0; r < registers; r++)                                                    \
-                sum[r] = _mm256_add_epi32(sum[r],                                                  \
-                                          _mm256_mullo_epi32(coefficient, widen(from + 8 * r)));   \
-        }                                                                                          \
-        for (int r = 0; r < registers; r += 2) store(sum[r], sum[r + 1], out + 8 * r);             \
+/* 8 samples a register: all sums stay in registers while the coefficients are walked. */
+AVX2 static inline __attribute__((always_inline)) void sums_of(int registers, const uint8_t *from,
+                                                               size_t stride,
+                                                               const int32_t *coefficients,
+                                                               size_t count, uint8_t *out) {
+    __m256i sum[6];
+    for (int r = 0; r < registers; r++) sum[r] = _mm256_set1_epi32(ONE_HALF);
+    for (size_t t = 0; t < count; t++, from += stride) {
+        const __m256i coefficient = _mm256_set1_epi32(coefficients[t]);
+        for (int r = 0; r < registers; r++) {
+            __m256i samples =
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(from + 8 * r)));
+            sum[r] = _mm256_add_epi32(sum[r], _mm256_mullo_epi32(coefficient, samples));
+        }
     }
+    for (int r = 0; r < registers; r += 2) store(sum[r], sum[r + 1], out + 8 * r);
+}
 
-SUMS_OF(sums_of_48, 6)
-SUMS_OF(sums_of_16, 2)
-
-__attribute__((target("avx2"))) static void sums_avx2(const uint8_t *from, size_t stride,
-                                                      const int32_t *coefficients, size_t count,
-                                                      size_t bytes, uint8_t *out) {
+AVX2 static void sums_avx2(const uint8_t *from, size_t stride, const int32_t *coefficients,
+                           size_t count, size_t bytes, uint8_t *out) {
     size_t j = 0;
-    for (; j + 48 <= bytes; j += 48) sums_of_48(from + j, stride, coefficients, count, out + j);
-    for (; j + STEP <= bytes; j += STEP) sums_of_16(from + j, stride, coefficients, count, out + j);
+    for (; j + 48 <= bytes; j += 48) sums_of(6, from + j, stride, coefficients, count, out + j);
+    for (; j + 16 <= bytes; j += 16) sums_of(2, from + j, stride, coefficients, count, out + j);
     cdul_resize_sums_portable(from + j, stride, coefficients, count, bytes - j, out + j);
 }
 #endif
@@ -96,15 +86,6 @@ static double triangle(double x) {
     return x < 1 ? 1 - x : 0;
 }
 
-static double hamming(double x) {
-    x = fabs(x);
-    if (x == 0) return 1;
-    if (x >= 1) return 0;
-    x *= M_PI;
-    /* single precision, as in Pillow */
-    return sin(x) / x * (0.54f + 0.46f * cos(x));
-}
-
 /* Keys's cubic with a = -1/2. */
 static double cubic(double x) {
     const double a = -0.5;
@@ -118,6 +99,13 @@ static double sinc(double x) {
     if (x == 0) return 1;
     x *= M_PI;
     return sin(x) / x;
+}
+
+static double hamming(double x) {
+    x = fabs(x);
+    if (x == 0 || x >= 1) return x == 0;
+    /* single precision, as in Pillow */
+    return sinc(x) * (0.54f + 0.46f * cos(x * M_PI));
 }
 
 static double lanczos(double x) { return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0; }
@@ -197,10 +185,9 @@ static cdul_status make_axis(size_t in, size_t out, size_t first, size_t count, 
     a->count = count;
     a->stride = (size_t)ceil(support) * 2 + 1;
     if (a->stride > in) a->stride = in;
-    if (a->stride > SIZE_MAX / sizeof(double) / count) return cdul_fail_memory(err, "resize");
-    a->spans = malloc(count * sizeof *a->spans);
-    a->coefficients = malloc(count * a->stride * sizeof *a->coefficients);
-    double *weights = malloc(a->stride * sizeof *weights);
+    a->spans = calloc(count, sizeof *a->spans);
+    a->coefficients = calloc(count, a->stride * sizeof *a->coefficients);
+    double *weights = calloc(a->stride, sizeof *weights);
     cdul_status status = CDUL_OK;
     if (!a->spans || !a->coefficients || !weights)
         status = cdul_fail_memory(err, "resize");
@@ -324,7 +311,7 @@ cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *r
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "resize: crop %zu x %zu at %zu, %zu is not inside %zu x %zu", part->width,
                          part->height, part->x, part->y, image->width, image->height);
-    if (width == 0 || height == 0 || !inside(&window->rect, width, height))
+    if (!inside(&window->rect, width, height))
         return cdul_fail(err, CDUL_ERR_USAGE, "resize: impossible output of %zu x %zu", width,
                          height);
     if ((int)filter < CDUL_NEAREST || (int)filter > CDUL_HAMMING)
