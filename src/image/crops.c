@@ -1,9 +1,9 @@
 /* Crops of an image: parses grids such as "3x3:0.5" into boxes, and turns a box into pixels. */
 #include "cdul/image.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MAX_SIDE_OF_GRID 64
 #define MAX_CROPS        4096
@@ -15,7 +15,7 @@ typedef struct grid {
 
 static bool read_count(const char **text, size_t *out) {
     char *end;
-    if (**text < '0' || **text > '9') return false;
+    if (!isdigit((unsigned char)**text)) return false;
     unsigned long value = strtoul(*text, &end, 10);
     *text = end;
     *out = value;
@@ -27,14 +27,13 @@ static bool read_fraction(const char **text, double *out) {
     double value = 0, unit = 1;
     const char *start = *text;
     bool after_point = false;
-    for (; (**text >= '0' && **text <= '9') || (**text == '.' && !after_point); (*text)++) {
+    for (; isdigit((unsigned char)**text) || (**text == '.' && !after_point); ++*text)
         if (**text == '.') {
             after_point = true;
-            continue;
+        } else {
+            value = value * 10 + (**text - '0');
+            if (after_point) unit *= 10;
         }
-        value = value * 10 + (**text - '0');
-        if (after_point) unit *= 10;
-    }
     *out = value / unit;
     return *text != start && *out > 0 && *out <= 1;
 }
@@ -79,23 +78,21 @@ static cdul_status append(cdul_crops *crops, const grid *g, cdul_error *err) {
 cdul_status cdul_crops_parse(const char *text, cdul_crops *out, cdul_error *err) {
     *out = (cdul_crops){0};
     const char *at = text;
-    cdul_status status = CDUL_OK;
-    for (bool more = true; more && status == CDUL_OK;) {
+    cdul_status status;
+    do {
         grid g;
-        if (!read_grid(&at, &g) || (*at && *at != '+')) {
+        if (read_grid(&at, &g) && (*at == '\0' || *at == '+'))
+            status = append(out, &g, err);
+        else
             status = cdul_fail(
                 err, CDUL_ERR_USAGE,
                 "grid \"%s\": expected ROWSxCOLUMNS with an optional :FRACTION (over 0, at most "
                 "1), each side 1 to %d, joined by +, such as 3x3, 3x3:0.5 or 1x1+2x2",
                 text, MAX_SIDE_OF_GRID);
-            break;
-        }
-        status = append(out, &g, err);
         if (status == CDUL_OK && out->count > MAX_CROPS)
             status =
                 cdul_fail(err, CDUL_ERR_USAGE, "grid \"%s\": more than %d crops", text, MAX_CROPS);
-        more = *at++ == '+';
-    }
+    } while (status == CDUL_OK && *at++ == '+');
     if (status != CDUL_OK) cdul_crops_free(out);
     return status;
 }

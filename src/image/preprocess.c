@@ -58,25 +58,6 @@ static void resized_size(const cdul_preprocess *p, const cdul_image *image, size
     }
 }
 
-static cdul_status fill_pixels(const cdul_preprocess *p, const cdul_image *image,
-                               const cdul_rect *rect, uint8_t *pixels, cdul_error *err) {
-    if (rect || (p->mode == CDUL_RESIZE_SQUASH && !p->squash_width))
-        return cdul_image_resize(image, rect, p->width, p->height, p->filter, pixels, err);
-    size_t width, height;
-    resized_size(p, image, &width, &height);
-    fit across = center(width, p->width, p->crop_floor),
-        down = center(height, p->height, p->crop_floor);
-    if (across.count < p->width || down.count < p->height) {
-        const uint8_t black[3] = {0, 0, 0};
-        const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : black;
-        for (size_t i = 0; i < p->width * p->height; i++) memcpy(pixels + 3 * i, fill, 3);
-    }
-    cdul_window window = {{across.first, down.first, across.count, down.count},
-                          pixels + (down.offset * p->width + across.offset) * 3,
-                          p->width * 3};
-    return cdul_image_resize_window(image, NULL, width, height, p->filter, &window, err);
-}
-
 static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
     if (p->width == 0 || p->height == 0)
         return cdul_fail(err, CDUL_ERR_USAGE, "preprocess: input of %zu x %zu pixels", p->width,
@@ -91,19 +72,32 @@ static cdul_status check(const cdul_preprocess *p, cdul_error *err) {
     return CDUL_OK;
 }
 
-cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul_image *image,
+cdul_status cdul_preprocess_pixels(const cdul_preprocess *p, const cdul_image *image,
                                    const cdul_rect *rect, uint8_t *pixels, cdul_error *err) {
-    cdul_status status = check(preprocess, err);
-    return status == CDUL_OK ? fill_pixels(preprocess, image, rect, pixels, err) : status;
+    cdul_status status = check(p, err);
+    if (status != CDUL_OK) return status;
+    if (rect || (p->mode == CDUL_RESIZE_SQUASH && !p->squash_width))
+        return cdul_image_resize(image, rect, p->width, p->height, p->filter, pixels, err);
+    size_t width, height;
+    resized_size(p, image, &width, &height);
+    fit across = center(width, p->width, p->crop_floor),
+        down = center(height, p->height, p->crop_floor);
+    if (across.count < p->width || down.count < p->height) {
+        const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : (const uint8_t[3]){0};
+        for (size_t i = 0; i < p->width * p->height; i++) memcpy(pixels + 3 * i, fill, 3);
+    }
+    cdul_window window = {{across.first, down.first, across.count, down.count},
+                          pixels + (down.offset * p->width + across.offset) * 3,
+                          p->width * 3};
+    return cdul_image_resize_window(image, NULL, width, height, p->filter, &window, err);
 }
 
 /* All three channels in one loop: otherwise compilers do not vectorise the loads. */
 FOR_AVX2_TOO static void split(const cdul_preprocess *p, const uint8_t *restrict pixels,
                                float *restrict red, float *restrict green, float *restrict blue,
                                size_t n) {
-    const float scale = p->scale, *mean = p->mean, *std = p->std;
-    const float mean0 = mean[0], mean1 = mean[1], mean2 = mean[2], std0 = std[0], std1 = std[1],
-                std2 = std[2];
+    const float scale = p->scale, mean0 = p->mean[0], mean1 = p->mean[1], mean2 = p->mean[2],
+                std0 = p->std[0], std1 = p->std[1], std2 = p->std[2];
     for (size_t i = 0; i < n; i++) {
         red[i] = ((float)pixels[3 * i] * scale - mean0) / std0;
         green[i] = ((float)pixels[3 * i + 1] * scale - mean1) / std1;

@@ -22,8 +22,7 @@ typedef struct waiting {
 typedef struct runner {
     const cdul_strings *paths;
     const size_t *which;
-    const cdul_view_options *options;
-    cdul_decode_options decode; /* options->decode with the gate that the workers share */
+    cdul_view_options options; /* .decode with the gate that the workers share */
     const cdul_view_calls *calls;
     size_t n, views, view_size; /* N, V, 3 H W */
     float *slots; /* [depth, V, 3, H, W] */
@@ -70,34 +69,32 @@ static void drop(const runner *r, void **kept) {
 
 /* --- In the workers --- */
 
-/* The view [3, H, W] with left and right swapped. */
-static void mirror(const runner *r, const float *view, float *out) {
-    size_t width = r->options->preprocess->width;
-    for (size_t row = 0; row < r->view_size; row += width)
-        for (size_t x = 0; x < width; x++) out[row + x] = view[row + width - 1 - x];
-}
-
 static cdul_status make_views(const runner *r, const cdul_image *image, unsigned char *scratch,
                               float *out, cdul_error *err) {
-    const cdul_preprocess *preprocess = r->options->preprocess;
-    const cdul_crops *crops = r->options->crops;
-    size_t plain = r->options->mirror ? r->views / 2 : r->views;
+    const cdul_preprocess *preprocess = r->options.preprocess;
+    const cdul_crops *crops = r->options.crops;
+    size_t plain = r->options.mirror ? r->views / 2 : r->views;
     cdul_status status = cdul_preprocess_apply(preprocess, image, NULL, scratch, out, err);
     for (size_t v = 1; status == CDUL_OK && v < plain; v++) {
         cdul_rect rect = cdul_crops_rect(crops, v - 1, image->width, image->height);
         status =
             cdul_preprocess_apply(preprocess, image, &rect, scratch, out + v * r->view_size, err);
     }
-    for (size_t v = plain; status == CDUL_OK && v < r->views; v++)
-        mirror(r, out + (v - plain) * r->view_size, out + v * r->view_size);
-    return status;
+    if (status != CDUL_OK || !r->options.mirror) return status;
+    /* Every row again, with left and right swapped. */
+    const size_t width = preprocess->width, rows = plain * r->view_size / width;
+    float *mirrored = out + rows * width;
+    for (size_t row = 0; row < rows; row++, out += width, mirrored += width)
+        for (size_t x = 0; x < width; x++) mirrored[x] = out[width - 1 - x];
+    return CDUL_OK;
 }
 
 static cdul_status produce(void *user, size_t i, size_t slot, cdul_error *err) {
     const runner *r = user;
     size_t index = image_at(r, i);
     cdul_image image = {0};
-    cdul_status status = cdul_image_decode_file(r->paths->items[index], &r->decode, &image, err);
+    cdul_status status =
+        cdul_image_decode_file(r->paths->items[index], &r->options.decode, &image, err);
     if (status == CDUL_OK)
         status = make_views(r, &image, r->scratch + slot * r->view_size,
                             r->slots + slot * r->views * r->view_size, err);
@@ -116,33 +113,32 @@ static void skip(runner *r, size_t image, const char *reason) {
 
 /* Gives the caller the images whose V rows are all computed. */
 static cdul_status hand_over(runner *r, cdul_error *err) {
-    const size_t width = r->options->width, complete = r->done / r->views;
-    cdul_status status = CDUL_OK;
+    const size_t width = r->options.width, complete = r->done / r->views;
     for (size_t k = 0; k < complete; k++) {
         float *rows = r->rows + k * r->views * width;
         waiting *w = &r->queue[k];
-        if (status == CDUL_OK) {
-            const char *reason = r->calls->check ? r->calls->check(r->calls->user, rows) : NULL;
-            if (reason) {
-                skip(r, w->image, reason);
-            } else {
-                status = r->calls->done(r->calls->user, w->image, rows, w->kept, err);
-                r->handed++;
-            }
+        const char *reason = r->calls->check(r->calls->user, rows);
+        cdul_status status = CDUL_OK;
+        if (reason) {
+            skip(r, w->image, reason);
+        } else {
+            r->handed++;
+            status = r->calls->done(r->calls->user, w->image, rows, w->kept, err);
         }
         drop(r, &w->kept);
+        if (status != CDUL_OK) return status;
     }
     r->done -= complete * r->views;
     r->queued -= complete;
     memmove(r->rows, r->rows + complete * r->views * width, r->done * width * sizeof *r->rows);
     memmove(r->queue, r->queue + complete, r->queued * sizeof *r->queue);
-    return status;
+    return CDUL_OK;
 }
 
 static cdul_status run_batch(runner *r, cdul_error *err) {
     if (r->filled == 0) return CDUL_OK;
     cdul_status status = r->calls->network(r->calls->user, r->batch, r->filled,
-                                           r->rows + r->done * r->options->width, err);
+                                           r->rows + r->done * r->options.width, err);
     if (status != CDUL_OK) return status;
     r->done += r->filled;
     r->filled = 0;
@@ -157,15 +153,15 @@ static cdul_status add_image(runner *r, size_t image, size_t slot, cdul_error *e
     for (size_t v = 0; status == CDUL_OK && v < r->views; v++) {
         memcpy(r->batch + r->filled * r->view_size, views + v * r->view_size,
                r->view_size * sizeof *views);
-        if (++r->filled == r->options->batch) status = run_batch(r, err);
+        if (++r->filled == r->options.batch) status = run_batch(r, err);
     }
     return status;
 }
 
 static void report(const runner *r) {
-    char note[40] = "";
-    if (r->skipped) snprintf(note, sizeof note, "skipped %zu", r->skipped);
-    cdul_progress_update(r->options->callbacks, r->handed + r->skipped, r->n,
+    char note[40];
+    snprintf(note, sizeof note, "skipped %zu", r->skipped);
+    cdul_progress_update(r->options.callbacks, r->handed + r->skipped, r->n,
                          r->skipped ? note : NULL);
 }
 
@@ -186,7 +182,7 @@ static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_error *err) 
         cdul_prefetch_release(prefetch);
         report(r);
         if (status == CDUL_ERR_CANCELLED ||
-            (status == CDUL_OK && cdul_stopped(r->options->callbacks)))
+            (status == CDUL_OK && cdul_stopped(r->options.callbacks)))
             status = cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted after %zu of %zu images",
                                r->handed, r->n);
     }
@@ -198,18 +194,14 @@ static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_error *err) 
 /* --- Both --- */
 
 static cdul_status allocate(runner *r, cdul_error *err) {
-    size_t batch = r->options->batch, slot = 0, total = 0;
-    /* As many images can be in rows and batch at once. */
-    size_t images = batch / r->views + 2;
-    if (__builtin_mul_overflow(r->views, r->view_size * sizeof(float), &slot) ||
-        __builtin_mul_overflow(r->depth, slot, &total))
-        return cdul_fail_memory(err, "views in flight");
-    r->slots = malloc(total);
-    r->scratch = malloc(r->depth * r->view_size);
+    const size_t batch = r->options.batch, pixels = r->view_size * sizeof(float);
+    r->slots = calloc(r->depth * r->views, pixels);
+    r->scratch = calloc(r->depth, r->view_size);
     r->kept = calloc(r->depth, sizeof *r->kept);
-    r->batch = calloc(batch, r->view_size * sizeof *r->batch);
-    r->rows = calloc(r->views + batch, r->options->width * sizeof *r->rows);
-    r->queue = calloc(images, sizeof *r->queue);
+    r->batch = calloc(batch, pixels);
+    r->rows = calloc(r->views + batch, r->options.width * sizeof *r->rows);
+    /* As many images can be in rows and batch at once. */
+    r->queue = calloc(batch / r->views + 2, sizeof *r->queue);
     return r->slots && r->scratch && r->kept && r->batch && r->rows && r->queue
                ? CDUL_OK
                : cdul_fail_memory(err, "views in flight");
@@ -231,19 +223,19 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
                            cdul_error *err) {
     runner r = {.paths = paths,
                 .which = which,
-                .options = options,
-                .decode = options->decode,
+                .options = *options,
                 .calls = calls,
                 .n = n,
                 .views = cdul_views_count(options),
                 .view_size = 3 * options->preprocess->height * options->preprocess->width};
     cdul_prefetch *prefetch = NULL;
-    if (options->reduce) reduce(options->preprocess, options->crops, &r.decode);
+    cdul_decode_options *decode = &r.options.decode;
+    if (options->reduce) reduce(options->preprocess, options->crops, decode);
     /* Enough slots to prepare the next batch while this one runs. */
     r.depth = options->threads + 1 + options->batch / r.views;
     /* Once for all images: it reads files of the system. */
-    if (r.decode.max_pixels == 0) r.decode.max_pixels = cdul_decode_most_pixels();
-    cdul_status status = cdul_decode_gate_new(0, &r.decode.gate, err);
+    if (decode->max_pixels == 0) decode->max_pixels = cdul_decode_most_pixels();
+    cdul_status status = cdul_decode_gate_new(0, &decode->gate, err);
     if (status == CDUL_OK) status = allocate(&r, err);
     if (status == CDUL_OK)
         status = cdul_prefetch_open(n, options->threads, r.depth, produce, &r, &prefetch, err);
@@ -253,7 +245,7 @@ cdul_status cdul_views_run(const cdul_strings *paths, const size_t *which, size_
         cdul_progress_end(options->callbacks);
     }
     cdul_prefetch_close(prefetch);
-    cdul_decode_gate_free(r.decode.gate);
+    cdul_decode_gate_free(decode->gate);
     release(&r);
     return status;
 }

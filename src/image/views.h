@@ -28,7 +28,7 @@ typedef struct cdul_view_calls {
     /* The network: pixels [n, 3, H, W], n <= B, to rows [n, D]. A failure ends the run. */
     cdul_status (*network)(void *user, const float *pixels, size_t n, float *rows, cdul_error *err);
     /* Looks at the rows [V, D] of one image and may change them. Returns NULL, or why the image is
-     * to be skipped. May be NULL. */
+     * to be skipped. */
     const char *(*check)(void *user, float *rows);
     /* Image i, in order: rows [V, D] and what `keep` made, valid during the call. A failure ends
      * the run. */
