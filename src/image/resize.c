@@ -16,16 +16,6 @@
 #define PRECISION_BITS (32 - 8 - 2)
 #define ONE_HALF       (1 << (PRECISION_BITS - 1))
 
-void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients,
-                               size_t count, size_t bytes, uint8_t *out) {
-    for (size_t j = 0; j < bytes; j++) {
-        int32_t sum = ONE_HALF;
-        for (size_t t = 0; t < count; t++) sum += coefficients[t] * from[t * stride + j];
-        sum >>= PRECISION_BITS;
-        out[j] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
-    }
-}
-
 #ifdef __x86_64__
 #define AVX2 __attribute__((target("avx2")))
 
@@ -57,24 +47,29 @@ AVX2 static inline __attribute__((always_inline)) void sums_of(int registers, co
     for (int r = 0; r < registers; r += 2) store(sum[r], sum[r + 1], out + 8 * r);
 }
 
-AVX2 static void sums_avx2(const uint8_t *from, size_t stride, const int32_t *coefficients,
-                           size_t count, size_t bytes, uint8_t *out) {
+/* How many of the bytes it has done: all but less than 16. */
+AVX2 static size_t sums_avx2(const uint8_t *from, size_t stride, const int32_t *coefficients,
+                             size_t count, size_t bytes, uint8_t *out) {
     size_t j = 0;
     for (; j + 48 <= bytes; j += 48) sums_of(6, from + j, stride, coefficients, count, out + j);
     for (; j + 16 <= bytes; j += 16) sums_of(2, from + j, stride, coefficients, count, out + j);
-    cdul_resize_sums_portable(from + j, stride, coefficients, count, bytes - j, out + j);
+    return j;
 }
 #endif
 
 void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coefficients, size_t count,
                       size_t bytes, uint8_t *out) {
+    size_t j = 0;
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2")) {
-        sums_avx2(from, stride, coefficients, count, bytes, out);
-        return;
-    }
+    if (__builtin_cpu_supports("avx2"))
+        j = sums_avx2(from, stride, coefficients, count, bytes, out);
 #endif
-    cdul_resize_sums_portable(from, stride, coefficients, count, bytes, out);
+    for (; j < bytes; j++) {
+        int32_t sum = ONE_HALF;
+        for (size_t t = 0; t < count; t++) sum += coefficients[t] * from[t * stride + j];
+        sum >>= PRECISION_BITS;
+        out[j] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+    }
 }
 
 /* --- Filters: in Pillow's order of operations, on which the last bit depends --- */

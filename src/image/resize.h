@@ -20,6 +20,3 @@ cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *r
  * scaled by 2^22. Uses AVX2 where the processor has it, with the same result to the last bit. */
 void cdul_resize_sums(const uint8_t *from, size_t stride, const int32_t *coefficients, size_t count,
                       size_t bytes, uint8_t *out);
-/* The same without AVX2: the fallback, and the reference of the test. */
-void cdul_resize_sums_portable(const uint8_t *from, size_t stride, const int32_t *coefficients,
-                               size_t count, size_t bytes, uint8_t *out);

@@ -3,6 +3,17 @@
 
 #include "image/resize.h"
 
+/* Coefficients are scaled by 2^22; half of that rounds. */
+static void sum_plainly(const uint8_t *from, size_t stride, const int32_t *coefficients,
+                        size_t count, size_t bytes, uint8_t *out) {
+    for (size_t j = 0; j < bytes; j++) {
+        int32_t sum = 1 << 21;
+        for (size_t t = 0; t < count; t++) sum += coefficients[t] * from[t * stride + j];
+        sum >>= 22;
+        out[j] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+    }
+}
+
 static void every_length_is_the_plain_loops(void **state) {
     (void)state;
     enum { BYTES = 200, TAPS = 9, STRIDE = 211 };
@@ -19,7 +30,7 @@ static void every_length_is_the_plain_loops(void **state) {
             memset(got, 7, sizeof got);
             memset(wanted, 7, sizeof wanted);
             cdul_resize_sums(from, STRIDE, coefficients, count, bytes, got);
-            cdul_resize_sums_portable(from, STRIDE, coefficients, count, bytes, wanted);
+            sum_plainly(from, STRIDE, coefficients, count, bytes, wanted);
             assert_memory_equal(got, wanted, sizeof got); /* and nothing beyond */
         }
 }
