@@ -94,6 +94,7 @@ void cdul_image_free(cdul_image *image) {
 }
 
 cdul_status cdul_image_check_size(cdul_decoding *d, size_t width, size_t height) {
+    *d->out = (cdul_image){.width = width, .height = height};
     if (width == 0 || height == 0)
         return cdul_fail(d->err, CDUL_ERR_INPUT, "image of %zu x %zu pixels", width, height);
     if (width > CDUL_MAX_SIDE || height > CDUL_MAX_SIDE)
@@ -190,7 +191,12 @@ cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_o
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s images are not supported: convert it to JPEG or PNG", f->name);
 
-    cdul_decoding d = {data, size, or_defaults(options), out, 1, err};
+    cdul_decoding d = {.data = data,
+                       .size = size,
+                       .options = or_defaults(options),
+                       .out = out,
+                       .orientation = 1,
+                       .err = err};
     cdul_status status = f->decode(&d);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s", f->name);
     if (status == CDUL_OK && d.options.exif) status = cdul_image_orient(out, d.orientation, err);

@@ -14,6 +14,9 @@ typedef struct cdul_decoding {
     cdul_image *out; /* on failure it may hold pixels, which the caller frees */
     int orientation; /* EXIF tag 0x0112, 1..8; left alone if the file has none */
     cdul_error *err;
+    /* What decode_stb.c finds in a header. */
+    bool opaque; /* the fourth channel, if there is one, is no alpha */
+    unsigned maximum; /* PNM: the sample that stands for 255 */
 } cdul_decoding;
 
 typedef cdul_status cdul_decoder(cdul_decoding *d);
@@ -36,12 +39,21 @@ void cdul_decode_gate_give(cdul_decode_gate *gate, size_t pixels);
 cdul_status cdul_image_allocate(cdul_decoding *d, size_t width, size_t height,
                                 size_t channels) CDUL_MUST_CHECK;
 
-/* That check alone. */
+/* That check alone, which keeps the size in d->out. */
 cdul_status cdul_image_check_size(cdul_decoding *d, size_t width, size_t height) CDUL_MUST_CHECK;
 
 /* Composites [H, W, 4] (alpha not premultiplied) on `background` into [H, W, 3], in place. Rounds
  * to nearest, as Pillow's alpha_composite does on an opaque background. */
 void cdul_image_composite(cdul_image *image, const uint8_t background[3]);
+
+/* Numbers of 2 and 4 bytes; `big`: their highest byte comes first. */
+static inline size_t cdul_get16(const uint8_t *p, bool big) {
+    return (size_t)(big ? p[0] << 8 | p[1] : p[1] << 8 | p[0]);
+}
+
+static inline size_t cdul_get32(const uint8_t *p, bool big) {
+    return cdul_get16(p, big) << (big ? 16 : 0) | cdul_get16(p + 2, big) << (big ? 0 : 16);
+}
 
 /* --- exif.c --- */
 

@@ -9,15 +9,6 @@
 #define TYPE_SHORT      3
 #define ENTRY_BYTES     12
 
-static unsigned get16(const uint8_t *p, bool big) {
-    return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
-}
-
-static uint32_t get32(const uint8_t *p, bool big) {
-    return big ? (uint32_t)get16(p, big) << 16 | get16(p + 2, big)
-               : (uint32_t)get16(p + 2, big) << 16 | get16(p, big);
-}
-
 int cdul_exif_orientation(const uint8_t *data, size_t size) {
     if (size >= 6 && memcmp(data, "Exif\0\0", 6) == 0) {
         data += 6;
@@ -25,14 +16,14 @@ int cdul_exif_orientation(const uint8_t *data, size_t size) {
     }
     if (size < 8 || (memcmp(data, "MM\0*", 4) != 0 && memcmp(data, "II*\0", 4) != 0)) return 0;
     bool big = data[0] == 'M';
-    size_t at = get32(data + 4, big);
+    size_t at = cdul_get32(data + 4, big);
     if (at > size - 2) return 0;
-    size_t entries = get16(data + at, big);
+    size_t entries = cdul_get16(data + at, big);
     at += 2;
     for (size_t i = 0; i < entries && size - at >= ENTRY_BYTES; i++, at += ENTRY_BYTES) {
-        if (get16(data + at, big) != TAG_ORIENTATION) continue;
-        if (get16(data + at + 2, big) != TYPE_SHORT) return 0;
-        unsigned value = get16(data + at + 8, big);
+        if (cdul_get16(data + at, big) != TAG_ORIENTATION) continue;
+        if (cdul_get16(data + at + 2, big) != TYPE_SHORT) return 0;
+        size_t value = cdul_get16(data + at + 8, big);
         return value >= 1 && value <= 8 ? (int)value : 0;
     }
     return 0;

@@ -214,11 +214,8 @@ static void load_block(const uint8_t *from, size_t stride, size_t rows, size_t c
     for (size_t r = 0; r < rows; r++) {
         const uint8_t *in = from + r * stride;
         uint8_t *to = block + r;
-        for (size_t x = 0; x < columns; x++, in += 3, to += LANES) {
-            to[0] = in[0];
-            to[ROWS] = in[1];
-            to[2 * ROWS] = in[2];
-        }
+        for (size_t x = 0; x < columns; x++, in += 3, to += LANES)
+            for (size_t c = 0; c < 3; c++) to[c * ROWS] = in[c];
     }
 }
 
@@ -237,11 +234,8 @@ static cdul_status resize_columns(const uint8_t *from, size_t stride, size_t row
             cdul_resize_sums(block + (a->spans[x].first - needed.first) * LANES, LANES,
                              a->coefficients + x * a->stride, a->spans[x].count, LANES, pixels);
             uint8_t *to = out + y * out_stride + x * 3;
-            for (size_t r = 0; r < n; r++, to += out_stride) {
-                to[0] = pixels[r];
-                to[1] = pixels[ROWS + r];
-                to[2] = pixels[2 * ROWS + r];
-            }
+            for (size_t r = 0; r < n; r++, to += out_stride)
+                for (size_t c = 0; c < 3; c++) to[c] = pixels[c * ROWS + r];
         }
     }
     free(block);
