@@ -1,6 +1,5 @@
-/* Images: finding, decoding, resizing, cropping, and turning pixels into a network's input.
- * Labelling, training and prediction share these functions, so that a picture looks the same to
- * every network. */
+/* Images: finding, decoding, resizing, cropping, and turning pixels into a network's input, in the
+ * same way for labelling, training and prediction. */
 #pragma once
 
 #include "cdul/error.h"
@@ -23,7 +22,7 @@ typedef struct cdul_decode_gate cdul_decode_gate;
 typedef struct cdul_image {
     size_t width, height;
     uint8_t *pixels;
-    /* Where width x height pixels are to be given back; NULL = nowhere. */
+    /* Where width x height pixels are given back; NULL = nowhere. */
     cdul_decode_gate *gate;
 } cdul_image;
 
@@ -32,8 +31,7 @@ typedef struct cdul_decode_options {
     bool exif;
     /* RGB under transparent pixels. Default white. */
     uint8_t background[3];
-    /* Larger images are refused before they are decoded. 0, the default, =
-     * cdul_decode_most_pixels(). */
+    /* Larger images are refused undecoded. 0, the default, = cdul_decode_most_pixels(). */
     size_t max_pixels;
     /* A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as the upright
      * image is still this wide and high. 0 (default) = at its full size. */
@@ -48,9 +46,8 @@ cdul_decode_options cdul_decode_defaults(void);
  * is more than any file needs. At least 25 million, at most 179 million as in Pillow. */
 size_t cdul_decode_most_pixels(void);
 
-/* A gate that all threads share: at most `pixels` are decoded at the same time (0 = as many as fit
- * into half of the memory). An image waits until there is room, or until it is the only one. Free
- * the gate after the images. */
+/* At most `pixels` are decoded at the same time (0 = as many as fit into half of the memory). An
+ * image waits until there is room, or until it is the only one. Free the gate after the images. */
 cdul_status cdul_decode_gate_new(size_t pixels, cdul_decode_gate **out,
                                  cdul_error *err) CDUL_MUST_CHECK;
 /* Takes NULL. */
@@ -59,13 +56,11 @@ void cdul_decode_gate_free(cdul_decode_gate *gate);
 /* Reads JPEG, PNG, WebP, GIF, BMP, TGA, PNM (P5, P6) and PSD; of animations the first frame. The
  * kind is found from the content, not from the name. Colour profiles and gamma are ignored. Pixels
  * are Pillow's; docs/formats.md lists the kinds of each format and the few differences.
+ * `options` NULL = defaults. Free `out` with cdul_image_free.
  *
- * CDUL_ERR_INPUT: no image, or a kind that is not read; a damaged file; more than max_pixels, or a
- * side over 1,000,000. These limits are checked before anything of the image's size is allocated.
- * A truncated file is damaged too, but for GIF and for run-length TGA and PSD, where it counts as
- * whole.
- *
- * `options` NULL = defaults. Free `out` with cdul_image_free. */
+ * CDUL_ERR_INPUT: no image, or a kind that is not read; more than max_pixels, or a side over
+ * 1,000,000, before anything of that size is allocated; a damaged file. A truncated file is damaged
+ * too, but counts as whole if it is a GIF, or a run-length TGA or PSD. */
 cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_options *options,
                               cdul_image *out, cdul_error *err) CDUL_MUST_CHECK;
 
@@ -95,13 +90,10 @@ typedef struct cdul_rect {
     size_t x, y, width, height;
 } cdul_rect;
 
-/* Resizes the part `rect` of `image` (NULL = all of it) to [height, width, 3] in `out`, which the
- * caller owns. Pixels outside rect are not looked at.
- *
- * Equal to Pillow 13's Image.crop(rect).resize((width, height), filter) to the last bit. Values are
+/* Resizes the part `rect` of `image` (NULL = all of it) to the caller's `out` [height, width, 3],
+ * equal to Pillow 13's Image.crop(rect).resize((width, height), filter) to the last bit. Values are
  * rounded and clipped between the two passes, so their order shows: Pillow up to 12 resizes the
  * width first, Pillow 13 the height if that loses more than twice as many pixels.
- *
  * CDUL_ERR_USAGE: rect is not inside the image, the size is 0, no such filter. */
 cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width,
                               size_t height, cdul_filter filter, uint8_t *out,
@@ -125,18 +117,16 @@ typedef struct cdul_crops {
 cdul_status cdul_crops_parse(const char *grid, cdul_crops *out, cdul_error *err) CDUL_MUST_CHECK;
 /* Takes NULL. */
 void cdul_crops_free(cdul_crops *crops);
-/* Crop s of a width x height image in pixels: edges rounded to the nearest pixel, at least
- * 1 x 1. */
+/* Crop s of a width x height image: edges rounded to the nearest pixel, at least 1 x 1. */
 cdul_rect cdul_crops_rect(const cdul_crops *crops, size_t s, size_t width, size_t height);
 
 /* --- Preprocessing: pixels to network input --- */
 
-/* How the whole image becomes the input. To squash is to resize both sides without keeping the
- * aspect ratio. */
+/* How the whole image becomes the input. */
 typedef enum cdul_resize_mode {
     /* The shorter side to `shortest`, then a centre crop (CLIP's way). */
     CDUL_RESIZE_SHORTEST,
-    /* Squashed; then a centre crop, if squash_width is set. */
+    /* Both sides, whatever the aspect ratio; then a centre crop, if squash_width is set. */
     CDUL_RESIZE_SQUASH,
     /* The whole image inside the input, centred, padded with `fill` (open_clip's way). */
     CDUL_RESIZE_LONGEST,
@@ -170,12 +160,11 @@ typedef struct cdul_preprocess {
 cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,
                                   const cdul_rect *rect, uint8_t *scratch, float *out,
                                   cdul_error *err) CDUL_MUST_CHECK;
-/* The first of its two steps: the view as pixels [H, W, 3]. The caller may change them in
- * between. */
+/* Its first step: the view as pixels [H, W, 3], which the caller may change. */
 cdul_status cdul_preprocess_pixels(const cdul_preprocess *preprocess, const cdul_image *image,
                                    const cdul_rect *rect, uint8_t *pixels,
                                    cdul_error *err) CDUL_MUST_CHECK;
-/* The second: pixels [H, W, 3] to planes [3, H, W]. */
+/* Its second step: pixels [H, W, 3] to planes [3, H, W]. */
 void cdul_preprocess_planes(const cdul_preprocess *preprocess, const uint8_t *pixels, float *out);
 
 /* --- Listing --- */

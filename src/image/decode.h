@@ -21,9 +21,8 @@ typedef struct cdul_decoding {
 
 typedef cdul_status cdul_decoder(cdul_decoding *d);
 
-cdul_decoder cdul_decode_jpeg, cdul_decode_png, cdul_decode_webp;
-/* BMP, GIF, TGA, PNM and PSD. */
-cdul_decoder cdul_decode_stb;
+/* The last reads BMP, GIF, TGA, PNM and PSD. */
+cdul_decoder cdul_decode_jpeg, cdul_decode_png, cdul_decode_webp, cdul_decode_stb;
 
 /* TGA has no magic bytes: true if the header is consistent. */
 bool cdul_looks_like_tga(const uint8_t *data, size_t size);
@@ -34,13 +33,12 @@ bool cdul_looks_like_tga(const uint8_t *data, size_t size);
 void cdul_decode_gate_take(cdul_decode_gate *gate, size_t pixels);
 void cdul_decode_gate_give(cdul_decode_gate *gate, size_t pixels);
 
-/* Checks the size and allocates [height, width, channels], 3 or 4 channels. Decoders allocate
- * nothing of the image's size before this check, which keeps decompression bombs out. */
+/* Checks a size and keeps it in d->out. Decoders allocate nothing of the image's size before, which
+ * keeps decompression bombs out. */
+cdul_status cdul_image_check_size(cdul_decoding *d, size_t width, size_t height) CDUL_MUST_CHECK;
+/* Does so and allocates [height, width, channels], 3 or 4 channels. */
 cdul_status cdul_image_allocate(cdul_decoding *d, size_t width, size_t height,
                                 size_t channels) CDUL_MUST_CHECK;
-
-/* That check alone, which keeps the size in d->out. */
-cdul_status cdul_image_check_size(cdul_decoding *d, size_t width, size_t height) CDUL_MUST_CHECK;
 
 /* Composites [H, W, 4] (alpha not premultiplied) on `background` into [H, W, 3], in place. Rounds
  * to nearest, as Pillow's alpha_composite does on an opaque background. */

@@ -26,19 +26,6 @@ static void find_orientation(const WebPData *file, cdul_decoding *d) {
     WebPDemuxDelete(demuxer);
 }
 
-static cdul_status decode_still(const cdul_decoding *d, WebPDecoderConfig *config) {
-    const cdul_image *out = d->out;
-    size_t channels = config->input.has_alpha ? 4 : 3;
-    config->output.colorspace = config->input.has_alpha ? MODE_RGBA : MODE_RGB;
-    config->output.is_external_memory = 1;
-    config->output.u.RGBA.rgba = out->pixels;
-    config->output.u.RGBA.stride = (int)(out->width * channels);
-    config->output.u.RGBA.size = out->width * out->height * channels;
-    VP8StatusCode code = WebPDecode(d->data, d->size, config);
-    WebPFreeDecBuffer(&config->output);
-    return code == VP8_STATUS_OK ? CDUL_OK : fail_webp(code, d->err);
-}
-
 static cdul_status decode_first_frame(const WebPData *file, cdul_image *out, cdul_error *err) {
     WebPAnimDecoderOptions options;
     if (!WebPAnimDecoderOptionsInit(&options))
@@ -72,8 +59,18 @@ cdul_status cdul_decode_webp(cdul_decoding *d) {
     cdul_status status =
         cdul_image_allocate(d, (size_t)input->width, (size_t)input->height, rgba ? 4 : 3);
     if (status != CDUL_OK) return status;
-    status =
-        input->has_animation ? decode_first_frame(&file, d->out, d->err) : decode_still(d, &config);
+    if (input->has_animation) {
+        status = decode_first_frame(&file, d->out, d->err);
+    } else {
+        size_t stride = d->out->width * (rgba ? 4 : 3);
+        config.output.colorspace = rgba ? MODE_RGBA : MODE_RGB;
+        config.output.is_external_memory = 1;
+        config.output.u.RGBA =
+            (WebPRGBABuffer){d->out->pixels, (int)stride, stride * d->out->height};
+        code = WebPDecode(d->data, d->size, &config);
+        WebPFreeDecBuffer(&config.output);
+        if (code != VP8_STATUS_OK) status = fail_webp(code, d->err);
+    }
     if (status != CDUL_OK) return status;
     if (rgba) cdul_image_composite(d->out, d->options.background);
     find_orientation(&file, d);
