@@ -103,21 +103,16 @@ void cdul_crops_free(cdul_crops *crops) {
     *crops = (cdul_crops){0};
 }
 
-/* From fractions of a side to its pixels: the first and how many, at least one. */
-static void to_pixels(double start, double end, size_t side, size_t *first, size_t *count) {
-    size_t from = (size_t)floor(start * (double)side + 0.5);
-    size_t to = (size_t)floor(end * (double)side + 0.5);
-    if (to > side) to = side;
-    if (from >= side) from = side - 1;
-    if (to <= from) to = from + 1;
-    *first = from;
-    *count = to - from;
-}
-
 cdul_rect cdul_crops_rect(const cdul_crops *crops, size_t s, size_t width, size_t height) {
     const double *box = crops->boxes + s * 4;
-    cdul_rect rect;
-    to_pixels(box[0], box[2], width, &rect.x, &rect.width);
-    to_pixels(box[1], box[3], height, &rect.y, &rect.height);
-    return rect;
+    const size_t sides[2] = {width, height};
+    size_t from[2], to[2];
+    for (size_t i = 0; i < 2; i++) {
+        from[i] = (size_t)floor(box[i] * (double)sides[i] + 0.5);
+        to[i] = (size_t)floor(box[i + 2] * (double)sides[i] + 0.5);
+        if (to[i] > sides[i]) to[i] = sides[i];
+        if (from[i] >= sides[i]) from[i] = sides[i] - 1;
+        if (to[i] <= from[i]) to[i] = from[i] + 1;
+    }
+    return (cdul_rect){from[0], from[1], to[0] - from[0], to[1] - from[1]};
 }

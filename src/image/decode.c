@@ -191,12 +191,7 @@ cdul_status cdul_image_decode(const void *data, size_t size, const cdul_decode_o
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s images are not supported: convert it to JPEG or PNG", f->name);
 
-    cdul_decoding d = {.data = data,
-                       .size = size,
-                       .options = or_defaults(options),
-                       .out = out,
-                       .orientation = 1,
-                       .err = err};
+    cdul_decoding d = {data, size, or_defaults(options), out, 1, err, false, 255};
     cdul_status status = f->decode(&d);
     if (status != CDUL_OK) cdul_error_prefix(err, "%s", f->name);
     if (status == CDUL_OK && d.options.exif) status = cdul_image_orient(out, d.orientation, err);

@@ -16,7 +16,7 @@ typedef struct cdul_decoding {
     cdul_error *err;
     /* What decode_stb.c finds in a header. */
     bool opaque; /* the fourth channel, if there is one, is no alpha */
-    unsigned maximum; /* PNM: the sample that stands for 255 */
+    unsigned maximum; /* PNM: the sample that stands for 255; 255 at first */
 } cdul_decoding;
 
 typedef cdul_status cdul_decoder(cdul_decoding *d);

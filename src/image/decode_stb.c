@@ -224,7 +224,6 @@ static void scale_samples(cdul_image *image, unsigned maximum) {
 }
 
 cdul_status cdul_decode_stb(cdul_decoding *d) {
-    d->maximum = 255;
     cdul_status status = check_header(d);
     if (status != CDUL_OK) return status;
     if (d->size > INT_MAX) return fail_kind(d, "a file over 2 GiB of this format");

@@ -93,21 +93,16 @@ cdul_status cdul_preprocess_pixels(const cdul_preprocess *p, const cdul_image *i
 }
 
 /* All three channels in one loop: otherwise compilers do not vectorise the loads. */
-FOR_AVX2_TOO static void split(const cdul_preprocess *p, const uint8_t *restrict pixels,
-                               float *restrict red, float *restrict green, float *restrict blue,
-                               size_t n) {
+FOR_AVX2_TOO void cdul_preprocess_planes(const cdul_preprocess *p, const uint8_t *restrict pixels,
+                                         float *restrict out) {
+    const size_t n = p->width * p->height;
     const float scale = p->scale, mean0 = p->mean[0], mean1 = p->mean[1], mean2 = p->mean[2],
                 std0 = p->std[0], std1 = p->std[1], std2 = p->std[2];
     for (size_t i = 0; i < n; i++) {
-        red[i] = ((float)pixels[3 * i] * scale - mean0) / std0;
-        green[i] = ((float)pixels[3 * i + 1] * scale - mean1) / std1;
-        blue[i] = ((float)pixels[3 * i + 2] * scale - mean2) / std2;
+        out[i] = ((float)pixels[3 * i] * scale - mean0) / std0;
+        out[n + i] = ((float)pixels[3 * i + 1] * scale - mean1) / std1;
+        out[2 * n + i] = ((float)pixels[3 * i + 2] * scale - mean2) / std2;
     }
-}
-
-void cdul_preprocess_planes(const cdul_preprocess *preprocess, const uint8_t *pixels, float *out) {
-    size_t plane = preprocess->width * preprocess->height;
-    split(preprocess, pixels, out, out + plane, out + 2 * plane, plane);
 }
 
 cdul_status cdul_preprocess_apply(const cdul_preprocess *preprocess, const cdul_image *image,

@@ -106,11 +106,6 @@ static cdul_status produce(void *user, size_t i, size_t slot, cdul_error *err) {
 
 /* --- In the caller's thread --- */
 
-static void skip(runner *r, size_t image, const char *reason) {
-    r->skipped++;
-    r->calls->skipped(r->calls->user, image, reason);
-}
-
 /* Gives the caller the images whose V rows are all computed. */
 static cdul_status hand_over(runner *r, cdul_error *err) {
     const size_t width = r->options.width, complete = r->done / r->views;
@@ -120,7 +115,8 @@ static cdul_status hand_over(runner *r, cdul_error *err) {
         const char *reason = r->calls->check(r->calls->user, rows);
         cdul_status status = CDUL_OK;
         if (reason) {
-            skip(r, w->image, reason);
+            r->skipped++;
+            r->calls->skipped(r->calls->user, w->image, reason);
         } else {
             r->handed++;
             status = r->calls->done(r->calls->user, w->image, rows, w->kept, err);
@@ -174,7 +170,8 @@ static cdul_status consume(runner *r, cdul_prefetch *prefetch, cdul_error *err) 
             status = add_image(r, image, item.slot, err);
         } else if (item.status != CDUL_ERR_MEMORY) {
             drop(r, &r->kept[item.slot]);
-            skip(r, image, item.error.message);
+            r->skipped++;
+            r->calls->skipped(r->calls->user, image, item.error.message);
         } else {
             status = item.status;
             if (err) *err = item.error;
