@@ -41,9 +41,8 @@ size_t cdul_decode_most_pixels(void) {
 
 /* --- The gate --- */
 
-/* Threads that decode at the same time share a budget of pixels. Each takes the pixels of its image
- * before it allocates them, and waits while too few are left. An image above the whole budget is
- * decoded alone. */
+/* A budget of pixels. A thread takes those of its image before it allocates them, and waits while
+ * too few are left. An image above the whole budget is decoded alone. */
 struct cdul_decode_gate {
     pthread_mutex_t mutex;
     pthread_cond_t freed;

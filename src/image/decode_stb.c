@@ -135,12 +135,9 @@ static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static cdul_status read_number(const cdul_decoding *d, size_t *at, size_t limit, const char *what,
                                size_t *out) {
     const uint8_t *p = d->data;
-    while (*at < d->size && (is_space(p[*at]) || p[*at] == '#')) {
-        if (p[*at] == '#')
-            while (*at < d->size && p[*at] != '\n' && p[*at] != '\r') ++*at;
-        else
-            ++*at;
-    }
+    bool comment = false;
+    for (; *at < d->size && (comment || is_space(p[*at]) || p[*at] == '#'); ++*at)
+        comment = (comment || p[*at] == '#') && p[*at] != '\n' && p[*at] != '\r';
     if (*at == d->size) return cdul_fail(d->err, CDUL_ERR_INPUT, "file is truncated in %s", what);
     size_t start = *at;
     for (*out = 0; *at < d->size && p[*at] >= '0' && p[*at] <= '9'; ++*at) {

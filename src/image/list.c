@@ -23,14 +23,22 @@ static bool is_image_name(const char *name) {
 
 typedef struct gatherer {
     const cdul_list_options *options;
-    cdul_strings *paths, *names;
+    cdul_strings *paths;
+    cdul_names names; /* distinct, as they identify images in all outputs */
     cdul_error *err;
 } gatherer;
 
 static cdul_status add(gatherer *g, const char *path, const char *name) {
     /* A file named "-" in a list: the bare name would be read as standard input. */
-    cdul_status status = cdul_strings_add(g->paths, strcmp(path, "-") == 0 ? "./-" : path, g->err);
-    return status == CDUL_OK ? cdul_strings_add(g->names, name, g->err) : status;
+    if (strcmp(path, "-") == 0) path = "./-";
+    size_t position = 0;
+    cdul_status status = cdul_names_get(&g->names, name, &position, g->err);
+    if (status == CDUL_OK && position < g->paths->count)
+        return cdul_fail(g->err, CDUL_ERR_INPUT,
+                         "two images have the name %s (%s and %s): name each file once, or "
+                         "the folder above both",
+                         name, g->paths->items[position], path);
+    return status == CDUL_OK ? cdul_strings_add(g->paths, path, g->err) : status;
 }
 
 /* --- Folders --- */
@@ -127,36 +135,19 @@ static cdul_status add_argument(gatherer *g, const char *argument) {
     return S_ISDIR(info.st_mode) ? add_folder(g, argument) : add(g, argument, argument);
 }
 
-/* --- Names identify images in all outputs, so they must be distinct --- */
-
-static cdul_status check_names(const gatherer *g) {
-    cdul_names seen = {0};
-    cdul_status status = CDUL_OK;
-    for (size_t i = 0, first = 0; i < g->names->count && status == CDUL_OK; i++) {
-        status = cdul_names_get(&seen, g->names->items[i], &first, g->err);
-        if (status == CDUL_OK && first != i)
-            status = cdul_fail(g->err, CDUL_ERR_INPUT,
-                               "two images have the name %s (%s and %s): name each file once, or "
-                               "the folder above both",
-                               g->names->items[i], g->paths->items[first], g->paths->items[i]);
-    }
-    cdul_names_free(&seen);
-    return status;
-}
-
 cdul_status cdul_list_images(const char *const *arguments, size_t count,
                              const cdul_list_options *options, cdul_strings *paths,
                              cdul_strings *names, cdul_error *err) {
     const cdul_list_options none = {0};
-    gatherer g = {options ? options : &none, paths, names, err};
+    gatherer g = {.options = options ? options : &none, .paths = paths, .err = err};
     *paths = (cdul_strings){0};
-    *names = (cdul_strings){0};
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < count && status == CDUL_OK; i++) status = add_argument(&g, arguments[i]);
-    if (status == CDUL_OK && names->count == 0)
+    if (status == CDUL_OK && paths->count == 0)
         status = cdul_fail(err, CDUL_ERR_INPUT, "%s: no images found",
                            count ? arguments[0] : "no arguments");
-    if (status == CDUL_OK) status = check_names(&g);
+    cdul_map_free(&g.names.map);
+    *names = g.names.list;
     if (status != CDUL_OK) {
         cdul_strings_free(paths);
         cdul_strings_free(names);

@@ -14,18 +14,13 @@ typedef struct fit {
     size_t offset; /* of the first kept pixel in the input */
 } fit;
 
-/* Half of `twice` as Python's round() gives it: to the even neighbour. */
-static size_t round_half(size_t twice) {
-    size_t half = twice / 2;
-    return twice % 2 ? half + half % 2 : half;
-}
-
 /* center_crop of torchvision.transforms.functional or, with `floor`, of
  * transformers.image_transforms. A smaller image is padded by (target - size) / 2 in front, which
  * torchvision rounds down and transformers up. */
 static fit center(size_t size, size_t target, bool floor) {
     if (size < target) return (fit){size, 0, size, (target - size + floor) / 2};
-    return (fit){size, floor ? (size - target) / 2 : round_half(size - target), target, 0};
+    double half = (double)(size - target) / 2; /* Python's round() goes to the even neighbour */
+    return (fit){size, (size_t)(floor ? half : nearbyint(half)), target, 0};
 }
 
 /* torchvision.transforms.functional.resize with one number: int(shortest * long / short). */
