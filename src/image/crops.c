@@ -14,12 +14,9 @@ typedef struct grid {
 } grid;
 
 static bool read_count(const char **text, size_t *out) {
-    char *end;
     if (!isdigit((unsigned char)**text)) return false;
-    unsigned long value = strtoul(*text, &end, 10);
-    *text = end;
-    *out = value;
-    return value >= 1 && value <= MAX_SIDE_OF_GRID;
+    *out = strtoul(*text, (char **)text, 10);
+    return *out >= 1 && *out <= MAX_SIDE_OF_GRID;
 }
 
 /* Not strtod, which expects a comma in some locales. */

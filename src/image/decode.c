@@ -109,9 +109,9 @@ cdul_status cdul_image_check_size(cdul_decoding *d, size_t width, size_t height)
 cdul_status cdul_image_allocate(cdul_decoding *d, size_t width, size_t height, size_t channels) {
     cdul_status status = cdul_image_check_size(d, width, height);
     if (status != CDUL_OK) return status;
-    if (width > SIZE_MAX / channels / height) return cdul_fail_memory(d->err, "pixels of an image");
     cdul_decode_gate_take(d->options.gate, width * height);
-    *d->out = (cdul_image){width, height, malloc(width * height * channels), d->options.gate};
+    *d->out =
+        (cdul_image){width, height, reallocarray(NULL, width * height, channels), d->options.gate};
     return d->out->pixels ? CDUL_OK : cdul_fail_memory(d->err, "pixels of an image");
 }
 

@@ -8,7 +8,6 @@
 
 /* One axis: the resized image is cropped or padded to the input. */
 typedef struct fit {
-    size_t size; /* of the resized image */
     size_t first; /* the first pixel that is kept */
     size_t count; /* pixels that are kept */
     size_t offset; /* of the first kept pixel in the input */
@@ -18,9 +17,9 @@ typedef struct fit {
  * transformers.image_transforms. A smaller image is padded by (target - size) / 2 in front, which
  * torchvision rounds down and transformers up. */
 static fit center(size_t size, size_t target, bool floor) {
-    if (size < target) return (fit){size, 0, size, (target - size + floor) / 2};
+    if (size < target) return (fit){0, size, (target - size + floor) / 2};
     double half = (double)(size - target) / 2; /* Python's round() goes to the even neighbour */
-    return (fit){size, (size_t)(floor ? half : nearbyint(half)), target, 0};
+    return (fit){(size_t)(floor ? half : nearbyint(half)), target, 0};
 }
 
 /* torchvision.transforms.functional.resize with one number: int(shortest * long / short). */
@@ -73,18 +72,17 @@ cdul_status cdul_preprocess_pixels(const cdul_preprocess *p, const cdul_image *i
     if (status != CDUL_OK) return status;
     if (rect || (p->mode == CDUL_RESIZE_SQUASH && !p->squash_width))
         return cdul_image_resize(image, rect, p->width, p->height, p->filter, pixels, err);
-    size_t width, height;
-    resized_size(p, image, &width, &height);
-    fit across = center(width, p->width, p->crop_floor),
-        down = center(height, p->height, p->crop_floor);
+    cdul_window window = {.stride = p->width * 3};
+    resized_size(p, image, &window.width, &window.height);
+    fit across = center(window.width, p->width, p->crop_floor),
+        down = center(window.height, p->height, p->crop_floor);
     if (across.count < p->width || down.count < p->height) {
         const uint8_t *fill = p->mode == CDUL_RESIZE_LONGEST ? p->fill : (const uint8_t[3]){0};
         for (size_t i = 0; i < p->width * p->height; i++) memcpy(pixels + 3 * i, fill, 3);
     }
-    cdul_window window = {{across.first, down.first, across.count, down.count},
-                          pixels + (down.offset * p->width + across.offset) * 3,
-                          p->width * 3};
-    return cdul_image_resize_window(image, NULL, width, height, p->filter, &window, err);
+    window.rect = (cdul_rect){across.first, down.first, across.count, down.count};
+    window.out = pixels + (down.offset * p->width + across.offset) * 3;
+    return cdul_image_resize_window(image, NULL, p->filter, &window, err);
 }
 
 /* All three channels in one loop: otherwise compilers do not vectorise the loads. */

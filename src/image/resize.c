@@ -257,23 +257,24 @@ static void resize_rows(const uint8_t *from, size_t stride, size_t bytes, const 
 /* --- Both --- */
 
 /* Which pass comes first, as in Pillow 13: rows if the height loses more than twice as many pixels
- * as the width. (Pillow up to 12 always begins with columns.) The order shows in the last bits, as
- * values are rounded between the passes. */
-static bool rows_first(const cdul_rect *part, size_t width, size_t height) {
-    if (height >= part->height) return false;
-    size_t lost = part->height - height;
-    return width >= part->width || lost > 2 * (part->width - width);
+ * as the width. The order shows in the last bits, as values are rounded between the passes. */
+static bool rows_first(const cdul_rect *part, const cdul_window *to) {
+    if (to->height >= part->height) return false;
+    return to->width >= part->width || part->height - to->height > 2 * (part->width - to->width);
 }
 
-/* `pixels` is the part's first pixel. The first pass computes only what the second needs. */
-static cdul_status resize(const uint8_t *pixels, size_t in_stride, const axis *across,
-                          const axis *down, bool swap, const cdul_window *to, cdul_error *err) {
+/* The first pass computes only what the second needs. */
+static cdul_status resize(const cdul_image *image, const cdul_rect *part, const axis *across,
+                          const axis *down, const cdul_window *to, cdul_error *err) {
+    const size_t in_stride = image->width * 3;
+    const bool swap = rows_first(part, to);
     span columns = reach(across), rows = reach(down);
     size_t stride = (swap ? columns.count : across->count) * 3;
     size_t lines = swap ? down->count : rows.count;
-    uint8_t *middle = lines <= SIZE_MAX / stride ? malloc(stride * lines) : NULL;
+    uint8_t *middle = reallocarray(NULL, lines, stride);
     if (!middle) return cdul_fail_memory(err, "resize");
-    const uint8_t *from = pixels + rows.first * in_stride + columns.first * 3;
+    const uint8_t *from =
+        image->pixels + (part->y + rows.first) * in_stride + (part->x + columns.first) * 3;
     cdul_status status = CDUL_OK;
     if (swap) {
         resize_rows(from, in_stride, stride, down, middle, stride);
@@ -291,28 +292,26 @@ static bool inside(const cdul_rect *r, size_t width, size_t height) {
            r->width <= width - r->x && r->height <= height - r->y;
 }
 
-cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *rect, size_t width,
-                                     size_t height, cdul_filter filter, const cdul_window *window,
+cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *rect,
+                                     cdul_filter filter, const cdul_window *window,
                                      cdul_error *err) {
-    cdul_rect all = {0, 0, image->width, image->height};
+    const cdul_rect all = {0, 0, image->width, image->height}, *w = &window->rect;
     const cdul_rect *part = rect ? rect : &all;
     if (!inside(part, image->width, image->height))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "resize: crop %zu x %zu at %zu, %zu is not inside %zu x %zu", part->width,
                          part->height, part->x, part->y, image->width, image->height);
-    if (!inside(&window->rect, width, height))
-        return cdul_fail(err, CDUL_ERR_USAGE, "resize: impossible output of %zu x %zu", width,
-                         height);
+    if (!inside(w, window->width, window->height))
+        return cdul_fail(err, CDUL_ERR_USAGE, "resize: impossible output of %zu x %zu",
+                         window->width, window->height);
     if ((int)filter < CDUL_NEAREST || (int)filter > CDUL_HAMMING)
         return cdul_fail(err, CDUL_ERR_USAGE, "resize: no filter %d: 0 to 5", (int)filter);
     axis across = {0}, down = {0};
-    const cdul_rect *w = &window->rect;
-    cdul_status status = make_axis(part->width, width, w->x, w->width, filter, &across, err);
+    cdul_status status =
+        make_axis(part->width, window->width, w->x, w->width, filter, &across, err);
     if (status == CDUL_OK)
-        status = make_axis(part->height, height, w->y, w->height, filter, &down, err);
-    if (status == CDUL_OK)
-        status = resize(image->pixels + (part->y * image->width + part->x) * 3, image->width * 3,
-                        &across, &down, rows_first(part, width, height), window, err);
+        status = make_axis(part->height, window->height, w->y, w->height, filter, &down, err);
+    if (status == CDUL_OK) status = resize(image, part, &across, &down, window, err);
     free_axis(&across);
     free_axis(&down);
     return status;
@@ -320,6 +319,6 @@ cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *r
 
 cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, size_t width,
                               size_t height, cdul_filter filter, uint8_t *out, cdul_error *err) {
-    cdul_window whole = {{0, 0, width, height}, out, width * 3};
-    return cdul_image_resize_window(image, rect, width, height, filter, &whole, err);
+    cdul_window whole = {width, height, {0, 0, width, height}, out, width * 3};
+    return cdul_image_resize_window(image, rect, filter, &whole, err);
 }

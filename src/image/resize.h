@@ -6,14 +6,15 @@
 
 /* What is wanted of a resized image, and where it goes. */
 typedef struct cdul_window {
-    cdul_rect rect; /* the wanted part of the whole result */
+    size_t width, height; /* of the whole result */
+    cdul_rect rect; /* the wanted part of it */
     uint8_t *out; /* where the rect's first pixel goes */
     size_t stride; /* bytes from row to row of out */
 } cdul_window;
 
-/* As cdul_image_resize, but writes only the window of the width x height result. */
-cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *rect, size_t width,
-                                     size_t height, cdul_filter filter, const cdul_window *window,
+/* As cdul_image_resize, but writes only the window. */
+cdul_status cdul_image_resize_window(const cdul_image *image, const cdul_rect *rect,
+                                     cdul_filter filter, const cdul_window *window,
                                      cdul_error *err) CDUL_MUST_CHECK;
 
 /* out[j] = clip(sum over t of coefficients[t] * from[t * stride + j]), j < bytes. Coefficients are

@@ -41,8 +41,9 @@ static void a_window_is_that_part_of_the_whole_result(void **state) {
             assert_ok(
                 cdul_image_resize(&image, NULL, width, height, (cdul_filter)filter, whole, &err));
             memset(part, 1, width * height * 3);
-            assert_ok(cdul_image_resize_window(&image, NULL, width, height, (cdul_filter)filter,
-                                               &(cdul_window){window, part, width * 3}, &err));
+            assert_ok(cdul_image_resize_window(
+                &image, NULL, (cdul_filter)filter,
+                &(cdul_window){width, height, window, part, width * 3}, &err));
             for (size_t y = 0; y < window.height; y++)
                 assert_memory_equal(part + y * width * 3,
                                     whole + ((window.y + y) * width + window.x) * 3,
@@ -86,8 +87,8 @@ static void impossible_sizes_and_boxes_are_errors(void **state) {
     /* Windows must lie inside the output. */
     const cdul_rect beyond[] = {{1, 0, 2, 2}, {0, 1, 2, 2}, {0, 0, 2, 0}};
     for (size_t i = 0; i < COUNT(beyond); i++)
-        assert_fails(cdul_image_resize_window(&image, NULL, 2, 2, CDUL_BICUBIC,
-                                              &(cdul_window){beyond[i], out, 6}, &err),
+        assert_fails(cdul_image_resize_window(&image, NULL, CDUL_BICUBIC,
+                                              &(cdul_window){2, 2, beyond[i], out, 6}, &err),
                      CDUL_ERR_USAGE, "impossible output of 2 x 2");
 }
 
