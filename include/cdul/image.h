@@ -57,7 +57,6 @@ void cdul_decode_gate_free(cdul_decode_gate *gate);
  * kind is found from the content, not from the name. Colour profiles and gamma are ignored. Pixels
  * are Pillow's; docs/formats.md lists the kinds of each format and the few differences.
  * `options` NULL = defaults. Free `out` with cdul_image_free.
- *
  * CDUL_ERR_INPUT: no image, or a kind that is not read; more than max_pixels, or a side over
  * 1,000,000, before anything of that size is allocated; a damaged file. A truncated file is damaged
  * too, but counts as whole if it is a GIF, or a run-length TGA or PSD. */
@@ -101,9 +100,8 @@ cdul_status cdul_image_resize(const cdul_image *image, const cdul_rect *rect, si
 
 /* --- Crops: the local views of the method (section 3.1 of the paper: "snippets") --- */
 
-/* The views of an image besides the whole. */
+/* The S views of an image besides the whole. */
 typedef struct cdul_crops {
-    /* S */
     size_t count;
     /* [S, 4]: left, top, right, bottom as fractions of width and height. */
     double *boxes;
@@ -183,7 +181,6 @@ typedef struct cdul_list_options {
  *     @list.txt    a list of files, one a line
  *     -            such a list on standard input
  * A name is the path in the list, or the path below the folder.
- *
  * CDUL_ERR_IO: a path does not exist or cannot be read. CDUL_ERR_INPUT: no images, two files with
  * one name, a folder in a list. Free both lists with cdul_strings_free. */
 cdul_status cdul_list_images(const char *const *arguments, size_t count,

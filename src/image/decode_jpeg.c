@@ -53,14 +53,6 @@ static void count_scans(j_common_ptr jpeg) {
     longjmp(r->jump, 1);
 }
 
-static void find_orientation(reader *r) {
-    for (jpeg_saved_marker_ptr m = r->jpeg.marker_list; m; m = m->next) {
-        if (m->data_length < 6 || memcmp(m->data, "Exif\0\0", 6) != 0) continue;
-        r->d->orientation = cdul_exif_orientation(m->data, m->data_length);
-        return;
-    }
-}
-
 /* By which factor the image may be decoded smaller: 1, 2, 4 or 8. */
 static unsigned reduction(const reader *r) {
     const cdul_decode_options *o = &r->d->options;
@@ -86,7 +78,11 @@ static cdul_status read_pixels(reader *r) {
     jpeg_mem_src(jpeg, r->d->data, (unsigned long)r->d->size);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(jpeg, TRUE);
-    find_orientation(r);
+    for (jpeg_saved_marker_ptr m = jpeg->marker_list; m; m = m->next)
+        if (m->data_length >= 6 && memcmp(m->data, "Exif\0\0", 6) == 0) {
+            r->d->orientation = cdul_exif_orientation(m->data, m->data_length);
+            break;
+        }
 
     bool cmyk = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
     jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;

@@ -113,7 +113,6 @@ static cdul_status add_list(gatherer *g, const char *path) {
     for (size_t line = 1; status == CDUL_OK && at < end; line++) {
         char *stop = memchr(at, separator, (size_t)(end - at));
         if (!stop) stop = end;
-        char *next = stop + 1;
         *stop = '\0'; /* even at the end: cdul_file_read_all leaves a byte for it */
         if (separator == '\n' && strlen(at) != (size_t)(stop - at))
             status =
@@ -121,7 +120,7 @@ static cdul_status add_list(gatherer *g, const char *path) {
                           "%s: line %zu holds a NUL byte: is the list NUL-separated?", where, line);
         if (separator == '\n' && stop > at && stop[-1] == '\r') stop[-1] = '\0';
         if (status == CDUL_OK && *at) status = add_line(g, where, line, at);
-        at = next;
+        at = stop + 1;
     }
     free(text);
     return status;

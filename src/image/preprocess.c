@@ -33,22 +33,20 @@ static size_t divided(size_t side, double ratio) {
     return size ? size : 1;
 }
 
-static void resized_size(const cdul_preprocess *p, const cdul_image *image, size_t *width,
-                         size_t *height) {
-    size_t w = image->width, h = image->height;
-    double across = (double)w / (double)p->width, down = (double)h / (double)p->height;
+static void resized_size(const cdul_preprocess *p, size_t w, size_t h, cdul_window *out) {
     if (p->mode == CDUL_RESIZE_SQUASH) {
-        *width = p->squash_width ? p->squash_width : p->width;
-        *height = p->squash_height ? p->squash_height : p->height;
+        out->width = p->squash_width ? p->squash_width : p->width;
+        out->height = p->squash_height ? p->squash_height : p->height;
     } else if (p->mode == CDUL_RESIZE_SHORTEST && (p->shortest || p->width == p->height)) {
         size_t shortest = p->shortest ? p->shortest : p->width;
-        *width = w <= h ? shortest : longer_side(shortest, w, h);
-        *height = w <= h ? longer_side(shortest, h, w) : shortest;
+        out->width = w <= h ? shortest : longer_side(shortest, w, h);
+        out->height = w <= h ? longer_side(shortest, h, w) : shortest;
     } else {
+        double across = (double)w / (double)p->width, down = (double)h / (double)p->height;
         bool longest = p->mode == CDUL_RESIZE_LONGEST;
         double ratio = (across > down) == longest ? across : down;
-        *width = divided(w, ratio);
-        *height = divided(h, ratio);
+        out->width = divided(w, ratio);
+        out->height = divided(h, ratio);
     }
 }
 
@@ -73,7 +71,7 @@ cdul_status cdul_preprocess_pixels(const cdul_preprocess *p, const cdul_image *i
     if (rect || (p->mode == CDUL_RESIZE_SQUASH && !p->squash_width))
         return cdul_image_resize(image, rect, p->width, p->height, p->filter, pixels, err);
     cdul_window window = {.stride = p->width * 3};
-    resized_size(p, image, &window.width, &window.height);
+    resized_size(p, image->width, image->height, &window);
     fit across = center(window.width, p->width, p->crop_floor),
         down = center(window.height, p->height, p->crop_floor);
     if (across.count < p->width || down.count < p->height) {

@@ -8,7 +8,6 @@
 /* With fewer images than this, opening a second graph takes longer than it saves. */
 #define CDUL_TRIAL_LEAST 64
 
-/* What a network takes and gives. */
 typedef struct cdul_trial_shape {
     cdul_preprocess preprocess; /* gives H and W */
     size_t width; /* D: numbers the network gives a view */
@@ -18,7 +17,7 @@ typedef struct cdul_trial {
     cdul_inference reduced;
     /* Closes the open network and opens it again in this precision. */
     cdul_status (*open)(void *user, cdul_inference precision, cdul_error *err);
-    /* The shape of the open network. */
+    /* What the open network takes and gives. */
     cdul_trial_shape (*shape)(void *user);
     /* Runs the open network: pixels [n, 3, H, W] to rows [n, D]. */
     cdul_status (*run)(void *user, const float *pixels, size_t n, float *rows, cdul_error *err);

@@ -44,10 +44,6 @@ size_t cdul_views_count(const cdul_view_options *options) {
 
 #define MARGIN 2 /* decoded pixels for each pixel of a view, along a side */
 
-static size_t least_side(size_t side, double share) {
-    return (size_t)ceil(MARGIN * (double)side / share);
-}
-
 /* Sets the smallest size at which JPEGs may be decoded. */
 static void reduce(const cdul_preprocess *p, const cdul_crops *crops, cdul_decode_options *out) {
     double across = 1, down = 1; /* sides of the smallest crop, as fractions of the image's */
@@ -56,8 +52,8 @@ static void reduce(const cdul_preprocess *p, const cdul_crops *crops, cdul_decod
         across = fmin(across, box[2] - box[0]);
         down = fmin(down, box[3] - box[1]);
     }
-    out->least_width = least_side(p->shortest > p->width ? p->shortest : p->width, across);
-    out->least_height = least_side(p->shortest > p->height ? p->shortest : p->height, down);
+    out->least_width = (size_t)ceil(MARGIN * fmax((double)p->shortest, (double)p->width) / across);
+    out->least_height = (size_t)ceil(MARGIN * fmax((double)p->shortest, (double)p->height) / down);
 }
 
 static size_t image_at(const runner *r, size_t i) { return r->which ? r->which[i] : i; }
@@ -72,11 +68,10 @@ static void drop(const runner *r, void **kept) {
 static cdul_status make_views(const runner *r, const cdul_image *image, unsigned char *scratch,
                               float *out, cdul_error *err) {
     const cdul_preprocess *preprocess = r->options.preprocess;
-    const cdul_crops *crops = r->options.crops;
     size_t plain = r->options.mirror ? r->views / 2 : r->views;
     cdul_status status = cdul_preprocess_apply(preprocess, image, NULL, scratch, out, err);
     for (size_t v = 1; status == CDUL_OK && v < plain; v++) {
-        cdul_rect rect = cdul_crops_rect(crops, v - 1, image->width, image->height);
+        cdul_rect rect = cdul_crops_rect(r->options.crops, v - 1, image->width, image->height);
         status =
             cdul_preprocess_apply(preprocess, image, &rect, scratch, out + v * r->view_size, err);
     }
