@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include "base/file.h"
+#include "base/map.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -42,25 +43,20 @@ static cdul_status check_text(const char *text, size_t size, const char *where, 
                                             where, MAX_VALUES);
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Sorts, so that a million keys do not cost a million squared. */
 static cdul_status check_keys(const cJSON *object, const char *where, cdul_error *err) {
-    size_t count = 0, i = 0;
-    for (const cJSON *member = object->child; member; member = member->next) count++;
-    if (count < 2) return CDUL_OK;
-    const char **names = malloc(count * sizeof *names);
-    if (!names) return cdul_fail_memory(err, where);
-    for (const cJSON *member = object->child; member; member = member->next)
-        names[i++] = member->string;
-    qsort(names, count, sizeof *names, by_name);
+    cdul_strings keys = {0}; /* borrowed from the object: only `items` itself is freed */
     cdul_status status = CDUL_OK;
-    for (i = 1; i < count && status == CDUL_OK; i++)
-        if (strcmp(names[i - 1], names[i]) == 0)
-            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: key \"%s\" occurs twice", where, names[i]);
-    free(names);
+    for (const cJSON *member = object->child; member && status == CDUL_OK; member = member->next) {
+        status = cdul_grow(&keys.items, keys.count + 1, &keys.capacity, sizeof(char *), where, err);
+        if (status == CDUL_OK) keys.items[keys.count++] = member->string;
+    }
+    cdul_strings_sort(&keys);
+    for (size_t i = 1; i < keys.count && status == CDUL_OK; i++)
+        if (strcmp(keys.items[i - 1], keys.items[i]) == 0)
+            status =
+                cdul_fail(err, CDUL_ERR_INPUT, "%s: key \"%s\" occurs twice", where, keys.items[i]);
+    free(keys.items);
     return status;
 }
 
@@ -91,15 +87,14 @@ cdul_status cdul_json_parse(const char *text, size_t size, const char *where, cJ
     end = text + (end - copy);
     free(copy);
     if (no_memory) return cdul_fail_memory(err, where);
-    if (json)
-        while (end < text + size && strchr(" \t\r\n", *end)) end++;
-    if (!json || end < text + size) {
-        cJSON_Delete(json);
+    while (json && end < text + size && strchr(" \t\r\n", *end)) end++;
+    if (json && end == text + size) {
+        status = check_values(json, where, err);
+    } else {
         int shown = (int)(text + size - end < 20 ? text + size - end : 20);
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: not JSON here: %.*s", where,
-                         line_of(text, end), shown, end);
+        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: not JSON here: %.*s", where,
+                           line_of(text, end), shown, end);
     }
-    status = check_values(json, where, err);
     if (status == CDUL_OK)
         *out = json;
     else
@@ -124,8 +119,7 @@ cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err
     if (status != CDUL_OK) return status;
     cdul_file *file = NULL;
     char *text = cJSON_Print(json);
-    if (!text) return cdul_fail_memory(err, path);
-    status = cdul_file_create(path, &file, err);
+    status = text ? cdul_file_create(path, &file, err) : cdul_fail_memory(err, path);
     if (status == CDUL_OK) {
         fprintf(cdul_file_stream(file), "%s\n", text);
         status = cdul_file_commit(&file, err);
@@ -134,81 +128,64 @@ cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err
     return status;
 }
 
-/* Whether a JSON string must escape it; with `in_script`, also whether HTML might read it. */
-static bool is_special(char c, bool in_script) {
-    if ((unsigned char)c < 0x20 || c == '"' || c == '\\') return true;
-    return in_script && (c == '<' || c == '>' || c == '&' || c == 0x7f);
-}
-
 void cdul_json_write_string(FILE *stream, const char *text, bool in_script) {
-    static const char letters[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    static const char escapes[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
     fputc('"', stream);
-    for (const char *at = text;; at++) {
-        const char *start = at;
-        size_t n = 1;
-        for (; !is_special(*at, in_script); at += n) {
-            if (in_script) n = cdul_utf8_char(at, 4);
-            if (n == 0) break;
-        }
-        fwrite(start, 1, (size_t)(at - start), stream);
-        if (!*at) break;
-        const char *letter = letters;
-        while (*letter && *letter != *at) letter += 2;
+    for (size_t n; *text; text += n ? n : 1) {
+        n = in_script ? cdul_utf8_char(text, 4) : 1;
+        const char *escape = strchr(escapes, *text);
         if (n == 0)
             fputs(CDUL_UTF8_REPLACEMENT, stream);
-        else if (*letter && !in_script)
-            fprintf(stream, "\\%c", letter[1]);
+        else if (escape && !in_script)
+            fprintf(stream, "\\%c", letters[escape - escapes]);
+        else if (escape || (unsigned char)*text < 0x20 || (in_script && strchr("<>&\x7f", *text)))
+            fprintf(stream, "\\u%04x", (unsigned)*text);
         else
-            fprintf(stream, "\\u%04x", (unsigned)*at);
+            fwrite(text, 1, n, stream);
     }
     fputc('"', stream);
 }
 
 /* --- Typed members --- */
 
-typedef struct value_type {
-    cJSON_bool (*matches)(const cJSON *item);
-    const char *name;
-} value_type;
+typedef cJSON_bool is_type(const cJSON *item);
 
 /* *out: the member, or NULL, which without `found` is an error. */
 static cdul_status member(const cJSON *object, const char *key, const char *where, bool *found,
-                          value_type type, const cJSON **out, cdul_error *err) {
+                          is_type *matches, const char *type, const cJSON **out, cdul_error *err) {
     *out = NULL;
     if (!cJSON_IsObject(object))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: expected an object with \"%s\"", where, key);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     if (found) *found = item != NULL;
     if (!item && !found) return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: missing", where, key);
-    if (item && !type.matches(item))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected %s", where, key, type.name);
+    if (item && !matches(item))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: %s: expected %s", where, key, type);
     *out = item;
     return CDUL_OK;
 }
 
 cdul_status cdul_json_number(const cJSON *object, const char *key, const char *where, double *out,
                              bool *found, cdul_error *err) {
-    const value_type number = {cJSON_IsNumber, "a number"};
     const cJSON *item;
-    cdul_status status = member(object, key, where, found, number, &item, err);
+    cdul_status status = member(object, key, where, found, cJSON_IsNumber, "a number", &item, err);
     if (item) *out = item->valuedouble;
     return status;
 }
 
 cdul_status cdul_json_bool(const cJSON *object, const char *key, const char *where, bool *out,
                            bool *found, cdul_error *err) {
-    const value_type boolean = {cJSON_IsBool, "true or false"};
     const cJSON *item;
-    cdul_status status = member(object, key, where, found, boolean, &item, err);
+    cdul_status status =
+        member(object, key, where, found, cJSON_IsBool, "true or false", &item, err);
     if (item) *out = cJSON_IsTrue(item);
     return status;
 }
 
 cdul_status cdul_json_string(const cJSON *object, const char *key, const char *where,
                              const char **out, bool *found, cdul_error *err) {
-    const value_type string = {cJSON_IsString, "a string"};
     const cJSON *item;
-    cdul_status status = member(object, key, where, found, string, &item, err);
+    cdul_status status = member(object, key, where, found, cJSON_IsString, "a string", &item, err);
     if (item) *out = item->valuestring;
     return status;
 }
@@ -253,22 +230,9 @@ cdul_status cdul_json_to_strings(const char *text, size_t size, const char *wher
 }
 
 cdul_status cdul_json_from_strings(const cdul_strings *list, char **out, cdul_error *err) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    if (!stream) return cdul_fail_memory(err, "list of strings");
-    fputc('[', stream);
-    for (size_t i = 0; i < list->count; i++) {
-        if (i) fputc(',', stream);
-        cdul_json_write_string(stream, list->items[i], false);
-    }
-    fputc(']', stream);
-    bool failed = ferror(stream) != 0;
-    failed = fclose(stream) != 0 || failed;
-    if (failed) {
-        free(text);
-        return cdul_fail_memory(err, "list of strings");
-    }
-    *out = text;
-    return CDUL_OK;
+    const char *const *items = (const char *const *)list->items;
+    cJSON *json = items ? cJSON_CreateStringArray(items, (int)list->count) : cJSON_CreateArray();
+    *out = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    return *out ? CDUL_OK : cdul_fail_memory(err, "list of strings");
 }
