@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "cdul/strings.h"
+#include "base/map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +27,8 @@ struct cdul_safetensors {
     const cJSON *metadata;
     entry *entries;
     size_t count;
-    cdul_strings names; /* borrowed from the header: only `items` itself is freed */
-    cdul_index *index;
+    cdul_names names; /* in the order of `entries` */
 };
-
-static cdul_status bad_tensor(const cdul_safetensors *file, const char *name, const char *why,
-                              cdul_error *err) {
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": %s", file->path, name, why);
-}
 
 static bool to_size(const cJSON *item, size_t *out) {
     double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
@@ -43,49 +37,45 @@ static bool to_size(const cJSON *item, size_t *out) {
     return (double)*out == value;
 }
 
-static cdul_status read_shape(const cdul_safetensors *file, const cJSON *shape,
-                              cdul_tensor_view *view, cdul_error *err) {
-    if (!cJSON_IsArray(shape)) return bad_tensor(file, view->name, "shape: expected a list", err);
+/* The errors of this one and the next begin with what is wrong; read_entries says where. */
+static cdul_status read_shape(const cJSON *shape, cdul_tensor_view *view, cdul_error *err) {
+    if (!cJSON_IsArray(shape)) return cdul_fail(err, CDUL_ERR_INPUT, "shape: expected a list");
     for (const cJSON *item = shape->child; item; item = item->next) {
         if (view->rank == CDUL_MAX_RANK)
-            return bad_tensor(file, view->name, "more than 8 dimensions", err);
+            return cdul_fail(err, CDUL_ERR_INPUT, "more than 8 dimensions");
         if (!to_size(item, &view->shape[view->rank++]))
-            return bad_tensor(file, view->name, "shape: expected whole numbers", err);
+            return cdul_fail(err, CDUL_ERR_INPUT, "shape: expected whole numbers");
     }
     return CDUL_OK;
 }
 
 /* One member of the header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}. */
-static cdul_status read_entry(const cdul_safetensors *file, const cJSON *json, size_t data_bytes,
-                              entry *out, cdul_error *err) {
+static cdul_status read_entry(const cJSON *json, size_t data_bytes, entry *out, cdul_error *err) {
     cdul_tensor_view *view = &out->view;
     view->name = json->string;
-    if (!cJSON_IsObject(json)) return bad_tensor(file, view->name, "expected an object", err);
-    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(json, "dtype");
-    if (!cJSON_IsString(dtype) || !cdul_dtype_find(dtype->valuestring, &view->dtype))
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": dtype %s is not supported",
-                         file->path, view->name,
-                         cJSON_IsString(dtype) ? dtype->valuestring : "(missing)");
-    cdul_status status =
-        read_shape(file, cJSON_GetObjectItemCaseSensitive(json, "shape"), view, err);
+    if (!cJSON_IsObject(json)) return cdul_fail(err, CDUL_ERR_INPUT, "expected an object");
+    const char *dtype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "dtype"));
+    if (!dtype || !cdul_dtype_find(dtype, &view->dtype))
+        return cdul_fail(err, CDUL_ERR_INPUT, "dtype %s is not supported",
+                         dtype ? dtype : "(missing)");
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(json, "shape");
+    cdul_status status = read_shape(shape, view, err);
     if (status != CDUL_OK) return status;
 
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(json, "data_offsets");
     if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||
         !to_size(offsets->child, &out->begin) || !to_size(offsets->child->next, &out->end) ||
         out->begin > out->end)
-        return bad_tensor(file, view->name, "data_offsets: expected [begin, end]", err);
+        return cdul_fail(err, CDUL_ERR_INPUT, "data_offsets: expected [begin, end]");
     if (out->end > data_bytes)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: tensor \"%s\": ends at byte %zu of %zu; is the file cut off?",
-                         file->path, view->name, out->end, data_bytes);
+        return cdul_fail(err, CDUL_ERR_INPUT, "ends at byte %zu of %zu; is the file cut off?",
+                         out->end, data_bytes);
     size_t bytes;
     if (!cdul_tensor_bytes(view->dtype, view->rank, view->shape, &view->elements, &bytes))
-        return bad_tensor(file, view->name, "shape: too large", err);
+        return cdul_fail(err, CDUL_ERR_INPUT, "shape: too large");
     if (bytes != out->end - out->begin)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: tensor \"%s\": shape and dtype make %zu bytes, data_offsets %zu",
-                         file->path, view->name, bytes, out->end - out->begin);
+        return cdul_fail(err, CDUL_ERR_INPUT, "shape and dtype make %zu bytes, data_offsets %zu",
+                         bytes, out->end - out->begin);
     return CDUL_OK;
 }
 
@@ -98,11 +88,13 @@ static int by_offset(const void *a, const void *b) {
 }
 
 /* The tensors in order of offset must tile the data without overlap or hole. */
-static cdul_status check_layout(cdul_safetensors *file, size_t data_bytes,
-                                const unsigned char *data, cdul_error *err) {
-    size_t at = 0;
+static cdul_status check_layout(cdul_safetensors *file, const unsigned char *data,
+                                cdul_error *err) {
+    const size_t data_bytes = (size_t)(file->map.data + file->map.size - data);
+    size_t at = 0, position;
+    cdul_status status = CDUL_OK;
     if (file->count) qsort(file->entries, file->count, sizeof *file->entries, by_offset);
-    for (size_t i = 0; i < file->count; i++) {
+    for (size_t i = 0; i < file->count && status == CDUL_OK; i++) {
         entry *tensor = &file->entries[i];
         if (tensor->begin != at)
             return cdul_fail(err, CDUL_ERR_INPUT,
@@ -110,13 +102,13 @@ static cdul_status check_layout(cdul_safetensors *file, size_t data_bytes,
                              file->path, tensor->view.name, tensor->begin,
                              tensor->begin < at ? "an overlap" : "a hole", at);
         tensor->view.data = data + tensor->begin;
-        file->names.items[i] = (char *)(uintptr_t)tensor->view.name;
+        status = cdul_names_get(&file->names, tensor->view.name, &position, err);
         at = tensor->end;
     }
-    if (at != data_bytes)
+    if (status == CDUL_OK && at != data_bytes)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu bytes behind the last tensor belong to none",
                          file->path, data_bytes - at);
-    return CDUL_OK;
+    return status;
 }
 
 static cdul_status check_metadata(const cdul_safetensors *file, cdul_error *err) {
@@ -156,32 +148,30 @@ static cdul_status read_header(cdul_safetensors *file, size_t *data_at, cdul_err
 }
 
 static cdul_status read_entries(cdul_safetensors *file, size_t data_at, cdul_error *err) {
-    size_t data_bytes = file->map.size - data_at, members = 0;
-    for (const cJSON *item = file->header->child; item; item = item->next) members++;
+    const size_t members = (size_t)cJSON_GetArraySize(file->header);
     file->entries = calloc(members + 1, sizeof *file->entries);
-    file->names.items = calloc(members + 1, sizeof *file->names.items);
-    if (!file->entries || !file->names.items) return cdul_fail_memory(err, file->path);
+    if (!file->entries) return cdul_fail_memory(err, file->path);
     for (const cJSON *item = file->header->child; item; item = item->next) {
         if (strcmp(item->string, CDUL_METADATA_KEY) == 0) {
             file->metadata = item;
             continue;
         }
-        cdul_status status = read_entry(file, item, data_bytes, &file->entries[file->count++], err);
-        if (status != CDUL_OK) return status;
+        cdul_status status =
+            read_entry(item, file->map.size - data_at, &file->entries[file->count++], err);
+        if (status == CDUL_OK) continue;
+        cdul_error_prefix(err, "%s: tensor \"%s\"", file->path, item->string);
+        return status;
     }
-    file->names.count = file->count;
-    cdul_status status = check_layout(file, data_bytes, file->map.data + data_at, err);
-    if (status == CDUL_OK) status = check_metadata(file, err);
-    if (status == CDUL_OK) status = cdul_index_new(&file->names, &file->index, err);
-    return status;
+    cdul_status status = check_layout(file, file->map.data + data_at, err);
+    return status == CDUL_OK ? check_metadata(file, err) : status;
 }
 
 cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out, cdul_error *err) {
     size_t data_at = 0;
     cdul_safetensors *file = calloc(1, sizeof *file);
     if (!file) return cdul_fail_memory(err, path);
-    cdul_status status = CDUL_OK;
-    if (!(file->path = strdup(path))) status = cdul_fail_memory(err, path);
+    file->path = strdup(path);
+    cdul_status status = file->path ? CDUL_OK : cdul_fail_memory(err, path);
     if (status == CDUL_OK) status = cdul_mapping_open(path, &file->map, err);
     if (status == CDUL_OK) status = read_header(file, &data_at, err);
     if (status == CDUL_OK) status = read_entries(file, data_at, err);
@@ -194,10 +184,9 @@ cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out, cdul
 
 void cdul_safetensors_close(cdul_safetensors *file) {
     if (!file) return;
-    cdul_index_free(file->index);
+    cdul_names_free(&file->names);
     cJSON_Delete(file->header);
     cdul_mapping_close(&file->map);
-    free(file->names.items);
     free(file->entries);
     free(file->path);
     free(file);
@@ -217,7 +206,7 @@ cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i) {
 }
 
 const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name) {
-    size_t i = cdul_index_find(file->index, name);
+    size_t i = cdul_names_find(&file->names, name);
     return i == CDUL_NOT_FOUND ? NULL : &file->entries[i].view;
 }
 
@@ -226,22 +215,30 @@ const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *
     return item ? item->valuestring : NULL;
 }
 
+/* Errors begin with what is wrong. */
+static cdul_status expect(const cdul_tensor_view *view, size_t rank, const size_t *shape,
+                          cdul_error *err) {
+    if (!view) return cdul_fail(err, CDUL_ERR_INPUT, "is missing");
+    if (view->dtype > CDUL_F64)
+        return cdul_fail(err, CDUL_ERR_INPUT, "is %s; expected F32, F16, BF16 or F64",
+                         cdul_dtype_name(view->dtype));
+    if (view->rank != rank)
+        return cdul_fail(err, CDUL_ERR_INPUT, "has %zu dimensions; expected %zu", view->rank, rank);
+    for (size_t i = 0; i < rank; i++)
+        if (shape[i] && shape[i] != view->shape[i])
+            return cdul_fail(err, CDUL_ERR_INPUT, "dimension %zu is %zu; expected %zu", i + 1,
+                             view->shape[i], shape[i]);
+    return CDUL_OK;
+}
+
 cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *name, size_t rank,
                                     size_t *shape, cdul_tensor_view *out, cdul_error *err) {
     const cdul_tensor_view *view = cdul_safetensors_find(file, name);
-    if (!view) return bad_tensor(file, name, "is missing", err);
-    if (view->dtype > CDUL_F64)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: tensor \"%s\": is %s; expected F32, F16, BF16 or F64", file->path,
-                         name, cdul_dtype_name(view->dtype));
-    if (view->rank != rank)
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": has %zu dimensions; expected %zu",
-                         file->path, name, view->rank, rank);
-    for (size_t i = 0; i < rank; i++)
-        if (shape[i] && shape[i] != view->shape[i])
-            return cdul_fail(err, CDUL_ERR_INPUT,
-                             "%s: tensor \"%s\": dimension %zu is %zu; expected %zu", file->path,
-                             name, i + 1, view->shape[i], shape[i]);
+    cdul_status status = expect(view, rank, shape, err);
+    if (status != CDUL_OK) {
+        cdul_error_prefix(err, "%s: tensor \"%s\"", file->path, name);
+        return status;
+    }
     if (rank) memcpy(shape, view->shape, rank * sizeof *shape);
     *out = *view;
     return CDUL_OK;

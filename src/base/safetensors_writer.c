@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "cdul/strings.h"
+#include "base/map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,41 +18,23 @@ struct cdul_safetensors_writer {
     XXH3_state_t *hash; /* of all bytes so far */
 };
 
-/* These checks refuse what the reader would: better now than when the file is wanted. */
-static cdul_status check_names(const cdul_tensor_decl *tensors, size_t n_tensors, const char *path,
-                               cdul_error *err) {
-    cdul_strings names = {0};
-    cdul_index *index = NULL;
-    cdul_status status = CDUL_OK;
-    for (size_t i = 0; i < n_tensors && status == CDUL_OK; i++)
-        status = cdul_strings_add(&names, tensors[i].name, err);
-    if (status == CDUL_OK) status = cdul_strings_add(&names, CDUL_METADATA_KEY, err);
-    if (status == CDUL_OK) status = cdul_index_new(&names, &index, err);
-    if (status == CDUL_ERR_INPUT) cdul_error_prefix(err, "%s: tensor names", path);
-    cdul_index_free(index);
-    cdul_strings_free(&names);
-    return status;
-}
-
-static cdul_status check_keys(const cdul_metadata *metadata, size_t n, const char *path,
-                              cdul_error *err) {
-    for (size_t i = 0; i < n; i++)
+/* The checks of these functions refuse what the reader would: better now than when the file is
+ * wanted. */
+static cdul_status write_metadata(FILE *stream, const cdul_metadata *metadata, size_t n,
+                                  const char *path, cdul_error *err) {
+    fputs("\"" CDUL_METADATA_KEY "\":{", stream);
+    for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < i; j++)
             if (strcmp(metadata[i].key, metadata[j].key) == 0)
                 return cdul_fail(err, CDUL_ERR_INPUT, "%s: metadata \"%s\" occurs twice", path,
                                  metadata[i].key);
-    return CDUL_OK;
-}
-
-static void write_metadata(FILE *stream, const cdul_metadata *metadata, size_t n) {
-    fputs("\"" CDUL_METADATA_KEY "\":{", stream);
-    for (size_t i = 0; i < n; i++) {
         if (i) fputc(',', stream);
         cdul_json_write_string(stream, metadata[i].key, false);
         fputc(':', stream);
         cdul_json_write_string(stream, metadata[i].value, false);
     }
     fputc('}', stream);
+    return CDUL_OK;
 }
 
 static cdul_status write_entry(FILE *stream, const cdul_tensor_decl *tensor, size_t *offset,
@@ -78,16 +60,24 @@ static cdul_status make_header(cdul_safetensors_writer *writer, const cdul_metad
                                size_t n_metadata, const cdul_tensor_decl *tensors, size_t n_tensors,
                                char **text, cdul_error *err) {
     const char *path = writer->path;
-    size_t size = 0;
-    cdul_status status = CDUL_OK;
+    size_t size = 0, position;
+    cdul_names names = {0};
     FILE *stream = open_memstream(text, &size);
     if (!stream) return cdul_fail_memory(err, path);
+    cdul_status status = cdul_names_get(&names, CDUL_METADATA_KEY, &position, err);
     fputc('{', stream);
-    if (n_metadata) write_metadata(stream, metadata, n_metadata);
+    if (status == CDUL_OK && n_metadata)
+        status = write_metadata(stream, metadata, n_metadata, path, err);
     for (size_t i = 0; i < n_tensors && status == CDUL_OK; i++) {
         if (i || n_metadata) fputc(',', stream);
-        status = write_entry(stream, &tensors[i], &writer->declared, path, err);
+        status = cdul_names_get(&names, tensors[i].name, &position, err);
+        if (status == CDUL_OK && position != i + 1)
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor names: \"%s\" occurs twice", path,
+                               tensors[i].name);
+        if (status == CDUL_OK)
+            status = write_entry(stream, &tensors[i], &writer->declared, path, err);
     }
+    cdul_names_free(&names);
     fputc('}', stream);
     fflush(stream); /* brings `size` up to date */
     for (size_t i = size; i % 8; i++) fputc(' ', stream);
@@ -100,6 +90,14 @@ static cdul_status make_header(cdul_safetensors_writer *writer, const cdul_metad
     return status;
 }
 
+static cdul_status put(cdul_safetensors_writer *writer, const void *data, size_t bytes,
+                       cdul_error *err) {
+    if (bytes && fwrite(data, 1, bytes, cdul_file_stream(writer->file)) != bytes)
+        return cdul_fail_errno(err, "%s: cannot be written", writer->path);
+    if (bytes) XXH3_64bits_update(writer->hash, data, bytes);
+    return CDUL_OK;
+}
+
 cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata,
                                     size_t n_metadata, const cdul_tensor_decl *tensors,
                                     size_t n_tensors, cdul_safetensors_writer **out,
@@ -107,26 +105,22 @@ cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metad
     char *text = NULL;
     cdul_safetensors_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return cdul_fail_memory(err, path);
-    cdul_status status = CDUL_OK;
     writer->hash = XXH3_createState();
-    if (!(writer->path = strdup(path)) || !writer->hash) status = cdul_fail_memory(err, path);
-    if (status == CDUL_OK) status = check_names(tensors, n_tensors, path, err);
-    if (status == CDUL_OK) status = check_keys(metadata, n_metadata, path, err);
+    writer->path = strdup(path);
+    cdul_status status = writer->path && writer->hash ? CDUL_OK : cdul_fail_memory(err, path);
     if (status == CDUL_OK)
         status = make_header(writer, metadata, n_metadata, tensors, n_tensors, &text, err);
     if (status == CDUL_OK) status = cdul_file_create(path, &writer->file, err);
     if (status == CDUL_OK) {
         const uint64_t length = strlen(text);
-        FILE *stream = cdul_file_stream(writer->file);
-        fwrite(&length, sizeof length, 1, stream); /* a failure surfaces at append or commit */
-        fwrite(text, 1, length, stream);
         XXH3_64bits_reset(writer->hash);
-        XXH3_64bits_update(writer->hash, &length, sizeof length);
-        XXH3_64bits_update(writer->hash, text, length);
-        *out = writer;
-    } else {
-        cdul_safetensors_discard(&writer);
+        status = put(writer, &length, sizeof length, err);
+        if (status == CDUL_OK) status = put(writer, text, length, err);
     }
+    if (status == CDUL_OK)
+        *out = writer;
+    else
+        cdul_safetensors_discard(&writer);
     free(text);
     return status;
 }
@@ -136,11 +130,8 @@ cdul_status cdul_safetensors_append(cdul_safetensors_writer *writer, const void 
     if (bytes > writer->declared - writer->appended)
         return cdul_fail(err, CDUL_ERR_USAGE, "%s: more data than the %zu bytes declared",
                          writer->path, writer->declared);
-    if (bytes && fwrite(data, 1, bytes, cdul_file_stream(writer->file)) != bytes)
-        return cdul_fail_errno(err, "%s: cannot be written", writer->path);
-    if (bytes) XXH3_64bits_update(writer->hash, data, bytes);
     writer->appended += bytes;
-    return CDUL_OK;
+    return put(writer, data, bytes, err);
 }
 
 cdul_status cdul_safetensors_seal(cdul_safetensors_writer *writer, cdul_error *err) {
