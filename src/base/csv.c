@@ -19,8 +19,6 @@ struct cdul_csv {
     size_t record; /* line where the last record began */
     char *text; /* the record's fields, each ended by NUL */
     size_t length, capacity;
-    size_t *starts; /* where each field begins in text */
-    size_t starts_capacity;
     cdul_strings fields; /* items point into text */
 };
 
@@ -38,15 +36,14 @@ static void hold(cdul_csv *csv, int c) {
 
 cdul_status cdul_csv_open(const char *path, char separator, cdul_csv **out, cdul_error *err) {
     cdul_csv *csv = calloc(1, sizeof *csv);
-    if (!csv || !(csv->path = strdup(path))) {
-        free(csv);
-        return cdul_fail_memory(err, path);
-    }
+    if (!csv) return cdul_fail_memory(err, path);
     csv->separator = (unsigned char)separator;
     csv->line = 1;
+    csv->path = strdup(path);
     csv->stream = fopen(path, "rbe");
-    if (!csv->stream) {
-        cdul_status status = cdul_fail_errno(err, "%s: cannot be opened", path);
+    if (!csv->path || !csv->stream) {
+        cdul_status status = csv->path ? cdul_fail_errno(err, "%s: cannot be opened", path)
+                                       : cdul_fail_memory(err, path);
         cdul_csv_close(csv);
         return status;
     }
@@ -69,17 +66,6 @@ static cdul_status put(cdul_csv *csv, int c, cdul_error *err) {
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?",
                          csv->path, csv->line);
     return append(csv, (char)c, err);
-}
-
-static cdul_status begin_field(cdul_csv *csv, cdul_error *err) {
-    cdul_strings *fields = &csv->fields;
-    cdul_status status = cdul_grow(&csv->starts, fields->count + 1, &csv->starts_capacity,
-                                   sizeof *csv->starts, csv->path, err);
-    if (status == CDUL_OK)
-        status = cdul_grow(&fields->items, fields->count + 1, &fields->capacity,
-                           sizeof *fields->items, csv->path, err);
-    if (status == CDUL_OK) csv->starts[fields->count++] = csv->length;
-    return status;
 }
 
 /* Reads on to the closing quote of a field whose opening quote has been read. */
@@ -108,10 +94,10 @@ static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
 
 /* Reads one field. *end_of_record: it is the last of its record. *quoted: it stands in quotes. */
 static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, cdul_error *err) {
-    cdul_status status = begin_field(csv, err);
-    if (status != CDUL_OK) return status;
+    cdul_status status = CDUL_OK;
     int c = next(csv);
     *quoted = c == '"';
+    csv->fields.count++;
     if (*quoted) {
         status = read_quoted(csv, err);
         if (status != CDUL_OK) return status;
@@ -129,7 +115,7 @@ static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, 
     *end_of_record = c != csv->separator;
     if (c == '\r') {
         c = next(csv);
-        if (c == EOF || c != '\n') {
+        if (c != '\n') {
             hold(csv, c);
             csv->line++; /* a lone CR, of old spreadsheets, ends a line as well */
         }
@@ -154,9 +140,12 @@ cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end,
         if (csv->fields.count > 1 || quoted || csv->text[0]) break; /* else an empty line */
     }
     if (ferror(csv->stream)) return cdul_fail_errno(err, "%s: cannot be read", csv->path);
-    for (size_t i = 0; i < csv->fields.count; i++)
-        csv->fields.items[i] = csv->text + csv->starts[i];
-    return CDUL_OK;
+    cdul_status status = cdul_grow(&csv->fields.items, csv->fields.count, &csv->fields.capacity,
+                                   sizeof(char *), csv->path, err);
+    char *text = csv->text;
+    for (size_t i = 0; i < csv->fields.count && status == CDUL_OK; i++, text += strlen(text) + 1)
+        csv->fields.items[i] = text;
+    return status;
 }
 
 size_t cdul_csv_line(const cdul_csv *csv) { return csv->record; }
@@ -166,20 +155,16 @@ void cdul_csv_close(cdul_csv *csv) {
     if (csv->stream) fclose(csv->stream);
     free(csv->path);
     free(csv->text);
-    free(csv->starts);
     free(csv->fields.items);
     free(csv);
 }
 
 void cdul_csv_write_field(FILE *stream, const char *text) {
-    if (!text[strcspn(text, "\",\t\r\n")] && *text) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('"', stream);
+    const bool quoted = !*text || text[strcspn(text, "\",\t\r\n")];
+    if (quoted) fputc('"', stream);
     for (; *text; text++) {
         if (*text == '"') fputc('"', stream);
         fputc(*text, stream);
     }
-    fputc('"', stream);
+    if (quoted) fputc('"', stream);
 }

@@ -1,6 +1,8 @@
 /* Atomic output, locks, whole files as input, and paths. */
 #include "base/file.h"
 
+#include "base/map.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_STEP 65536 /* bytes a read of a pipe asks for at first */
+#define READ_STEP 65536 /* bytes that a read asks for at least, and one for the NUL */
 
 /* --- Atomic output --- */
 
@@ -35,10 +37,9 @@ static int open_temporary(cdul_file *file) {
     if (!file->temporary) return -1;
     int fd = -1;
     for (int attempt = 0; fd < 0 && attempt < 100; attempt++) {
-        char suffix[16] = "";
-        if (attempt) snprintf(suffix, sizeof suffix, "-%d", attempt);
-        snprintf(file->temporary, size, "%.*s.%.200s.%ld%s.tmp", folder, file->target, base,
-                 (long)getpid(), suffix);
+        /* "%.0d" of 0 is nothing. */
+        snprintf(file->temporary, size, "%.*s.%.200s.%ld%s%.0d.tmp", folder, file->target, base,
+                 (long)getpid(), attempt ? "-" : "", attempt);
         fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST) break;
     }
@@ -126,15 +127,16 @@ static int sync_folder_of(const char *path) {
 }
 
 static cdul_status finish(cdul_file *file, cdul_error *err) {
-    if (ferror(file->stream))
-        return cdul_fail(err, CDUL_ERR_IO, "%s: a write failed; is the disk full?", file->path);
-    if (fflush(file->stream) != 0) return cdul_fail_errno(err, "%s: cannot be written", file->path);
-    if (file->stream == stdout) return CDUL_OK;
-    if (sync_descriptor(fileno(file->stream)) != 0)
-        return cdul_fail_errno(err, "%s: cannot be written", file->path);
     FILE *stream = file->stream;
-    file->stream = NULL;
-    if (fclose(stream) != 0) return cdul_fail_errno(err, "%s: cannot be written", file->path);
+    if (ferror(stream))
+        return cdul_fail(err, CDUL_ERR_IO, "%s: a write failed; is the disk full?", file->path);
+    bool written = fflush(stream) == 0;
+    if (written && stream != stdout) {
+        written = sync_descriptor(fileno(stream)) == 0;
+        if (written) file->stream = NULL;
+        written = written && fclose(stream) == 0;
+    }
+    if (!written) return cdul_fail_errno(err, "%s: cannot be written", file->path);
     if (!file->temporary) return CDUL_OK;
     if (rename(file->temporary, file->target) != 0)
         return cdul_fail_errno(err, "%s: cannot be put in place", file->path);
@@ -182,40 +184,24 @@ cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
     return cdul_file_commit(&file, err);
 }
 
-/* A file without a name; where the file system has none, one that loses its name at once. */
-static int open_unnamed(const char *folder) {
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
-    char *name = cdul_path_join(folder, ".cdul.XXXXXX");
-    fd = name ? mkostemp(name, O_CLOEXEC) : -1;
-    if (fd >= 0 && unlink(name) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    free(name);
-    return fd;
-}
-
 cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) {
-    char *folder = folder_of(path);
-    int fd = folder ? open_unnamed(folder) : -1;
-    *out = fd >= 0 ? fdopen(fd, "w+b") : NULL;
+    char *folder = folder_of(path), *name = folder ? cdul_path_join(folder, ".cdul.XXXXXX") : NULL;
+    int fd = name ? mkostemp(name, O_CLOEXEC) : -1;
+    *out = fd >= 0 && unlink(name) == 0 ? fdopen(fd, "w+b") : NULL;
     cdul_status status =
         *out ? CDUL_OK : cdul_fail_errno(err, "%s: no file can be created beside it", path);
     if (!*out && fd >= 0) close(fd);
     free(folder);
+    free(name);
     return status;
 }
 
 /* ".name.1234.tmp", ".name.1234-1.tmp": the process that was writing it; 0: no such name. */
 static pid_t writer_of(const char *name) {
-    static const char end[] = ".tmp";
-    size_t length = strlen(name), digits = 0;
-    if (*name != '.' || length < sizeof end || strcmp(name + length - (sizeof end - 1), end) != 0)
-        return 0;
-    const char *at = name + length - (sizeof end - 1);
-    while (at > name && (strchr("0123456789-", at[-1]))) at--, digits++;
-    return digits && at - 1 > name && at[-1] == '.' ? (pid_t)strtol(at, NULL, 10) : 0;
+    const char *end = strrchr(name, '.'), *at = end;
+    if (*name != '.' || strcmp(end, ".tmp") != 0) return 0;
+    while (at > name && strchr("0123456789-", at[-1])) at--;
+    return at > name + 1 && at[-1] == '.' ? (pid_t)strtol(at, NULL, 10) : 0;
 }
 
 void cdul_file_sweep(const char *folder) {
@@ -242,19 +228,16 @@ cdul_status cdul_lock_try(const char *folder, int *lock, cdul_error *err) {
     *lock = -1;
     char *path = cdul_path_join(folder, "lock");
     if (!path) return cdul_fail_memory(err, "path");
-    for (bool again = true; again && status == CDUL_OK;) {
+    while (status == CDUL_OK && *lock < 0) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
         bool busy = fd >= 0 && !taken && errno == EWOULDBLOCK;
         if (!taken && !busy)
             status = cdul_fail_errno(err, fd < 0 ? "%s: cannot be written" : "%s: cannot be locked",
                                      path);
-        if (taken && still_named(fd, path)) {
-            *lock = fd;
-            break;
-        }
-        again = taken;
-        if (fd >= 0) close(fd);
+        if (taken && still_named(fd, path)) *lock = fd;
+        if (fd >= 0 && *lock < 0) close(fd);
+        if (busy) break;
     }
     free(path);
     return status;
@@ -269,32 +252,20 @@ void cdul_lock_release(int *lock) {
 
 static cdul_status read_descriptor(int fd, const char *path, char **data, size_t *size,
                                    cdul_error *err) {
-    struct stat info;
-    size_t capacity = READ_STEP, used = 0;
-    /* One byte more than the file, so that its end is seen without growing; one for the NUL. */
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
-        capacity = (size_t)info.st_size + 2;
-    char *buffer = malloc(capacity);
-    if (!buffer) return cdul_fail_memory(err, path);
-    for (;;) {
-        if (used + 1 == capacity) {
-            char *larger = capacity <= SIZE_MAX / 2 ? realloc(buffer, capacity * 2) : NULL;
-            if (!larger) {
-                free(buffer);
-                return cdul_fail_memory(err, path);
-            }
-            buffer = larger;
-            capacity *= 2;
-        }
-        ssize_t got = read(fd, buffer + used, capacity - used - 1);
-        if (got == 0) break;
-        if (got > 0) {
-            used += (size_t)got;
-        } else if (errno != EINTR) {
-            cdul_status status = cdul_fail_errno(err, "%s: cannot be read", path);
-            free(buffer);
-            return status;
-        }
+    char *buffer = NULL;
+    size_t capacity = 0, used = 0;
+    ssize_t got = -1;
+    cdul_status status = CDUL_OK;
+    while (status == CDUL_OK && got != 0) {
+        status = cdul_grow(&buffer, used + READ_STEP, &capacity, 1, path, err);
+        if (status != CDUL_OK) break;
+        got = read(fd, buffer + used, capacity - used - 1);
+        if (got > 0) used += (size_t)got;
+        if (got < 0 && errno != EINTR) status = cdul_fail_errno(err, "%s: cannot be read", path);
+    }
+    if (status != CDUL_OK) {
+        free(buffer);
+        return status;
     }
     buffer[used] = '\0';
     *data = buffer;
@@ -366,10 +337,9 @@ void cdul_mapping_close(cdul_mapping *map) {
 
 char *cdul_path_join(const char *folder, const char *name) {
     if (!folder || !*folder || *name == '/') return strdup(name);
-    size_t length = strlen(folder), size = length + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
-    return path;
+    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
+    char *path = NULL;
+    return asprintf(&path, "%s%s%s", folder, slash, name) >= 0 ? path : NULL;
 }
 
 const char *cdul_path_base(const char *path) {
@@ -403,11 +373,9 @@ cdul_status cdul_path_make_folder(const char *path, cdul_error *err) {
         char kept = part[i];
         part[i] = '\0';
         /* mkdir on a read-only file system fails for folders that are there, too. */
-        int why = mkdir(part, 0777) == 0 ? 0 : errno;
-        if (why && !cdul_path_is_folder(part)) {
-            errno = why;
+        if (!cdul_path_is_folder(part) && mkdir(part, 0777) != 0 &&
+            (errno != EEXIST || !cdul_path_is_folder(part)))
             status = cdul_fail_errno(err, "%s: folder cannot be made", part);
-        }
         part[i] = kept;
     }
     free(part);
