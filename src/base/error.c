@@ -6,19 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One error, one line: a file name with a newline in it must not forge a second message. */
-static void flatten(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) *text = ' ';
-}
-
 cdul_status cdul_fail(cdul_error *err, cdul_status status, const char *format, ...) {
     if (!err) return status;
     va_list args;
     va_start(args, format);
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    flatten(err->message);
+    /* One error, one line: a file name with a newline in it must not forge a second message. */
+    for (char *c = err->message; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
     return status;
 }
 
@@ -35,15 +31,13 @@ cdul_status cdul_fail_errno(cdul_error *err, const char *format, ...) {
 
 void cdul_error_prefix(cdul_error *err, const char *format, ...) {
     if (!err) return;
-    char prefix[sizeof err->message], whole[2 * sizeof err->message + 2];
+    char prefix[sizeof err->message], message[sizeof err->message];
+    memcpy(message, err->message, sizeof message);
     va_list args;
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    snprintf(whole, sizeof whole, "%s: %s", prefix, err->message);
-    memcpy(err->message, whole, sizeof err->message);
-    err->message[sizeof err->message - 1] = '\0';
-    flatten(err->message);
+    cdul_fail(err, CDUL_OK, "%s: %s", prefix, message);
 }
 
 cdul_status cdul_fail_memory(cdul_error *err, const char *what) {

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 typedef struct outcome {
@@ -26,7 +25,7 @@ struct cdul_prefetch {
     pthread_cond_t is_ready; /* the consumer's next item is produced */
     pthread_t *threads;
     size_t n_threads;
-    outcome slots[];
+    outcome *slots; /* [depth] */
 };
 
 static void *work(void *argument) {
@@ -56,21 +55,19 @@ static void *work(void *argument) {
 cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_produce *produce,
                                void *user, cdul_prefetch **out, cdul_error *err) {
     if (depth == 0) return cdul_fail(err, CDUL_ERR_USAGE, "prefetch: depth must be at least 1");
-    cdul_prefetch *p = NULL;
-    if (threads > count) threads = count;
-    if (depth <= (SIZE_MAX - sizeof *p) / sizeof *p->slots)
-        p = calloc(1, sizeof *p + depth * sizeof *p->slots);
+    cdul_prefetch *p = malloc(sizeof *p);
     if (!p) return cdul_fail_memory(err, "prefetch");
-    p->produce = produce;
-    p->user = user;
-    p->count = count;
-    p->depth = depth;
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->may_claim, NULL);
-    pthread_cond_init(&p->is_ready, NULL);
-    cdul_status status = CDUL_OK;
-    p->threads = threads ? calloc(threads, sizeof *p->threads) : NULL;
-    if (threads && !p->threads) status = cdul_fail_memory(err, "prefetch threads");
+    if (threads > count) threads = count;
+    *p = (cdul_prefetch){.produce = produce,
+                         .user = user,
+                         .count = count,
+                         .depth = depth,
+                         .lock = PTHREAD_MUTEX_INITIALIZER,
+                         .may_claim = PTHREAD_COND_INITIALIZER,
+                         .is_ready = PTHREAD_COND_INITIALIZER,
+                         .threads = calloc(threads + 1, sizeof *p->threads),
+                         .slots = calloc(depth, sizeof *p->slots)};
+    cdul_status status = p->threads && p->slots ? CDUL_OK : cdul_fail_memory(err, "prefetch");
     while (status == CDUL_OK && p->n_threads < threads) {
         if (pthread_create(&p->threads[p->n_threads], NULL, work, p) != 0)
             status =
@@ -131,5 +128,6 @@ void cdul_prefetch_close(cdul_prefetch *p) {
     pthread_cond_destroy(&p->may_claim);
     pthread_mutex_destroy(&p->lock);
     free(p->threads);
+    free(p->slots);
     free(p);
 }

@@ -47,20 +47,12 @@ bool cdul_proto_read(cdul_span *message, cdul_field *out) {
 /* --- Writing --- */
 
 void cdul_proto_append(cdul_message *message, const void *data, size_t size) {
-    if (size == 0) return;
-    if (cdul_grow(&message->bytes, message->size + size, &message->capacity, 1, "", NULL) !=
-        CDUL_OK) {
+    const size_t end = message->size + size;
+    if (cdul_grow(&message->bytes, end, &message->capacity, 1, "", NULL) != CDUL_OK)
         message->failed = true;
-        return;
-    }
-    memcpy(message->bytes + message->size, data, size);
-    message->size += size;
-}
-
-void cdul_proto_fixed(cdul_message *message, uint64_t bits, size_t size) {
-    unsigned char bytes[8];
-    for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(bits >> (8 * i));
-    cdul_proto_append(message, bytes, size);
+    else if (size)
+        memcpy(message->bytes + message->size, data, size);
+    if (!message->failed) message->size = end;
 }
 
 static void put_varint(cdul_message *message, uint64_t value) {
@@ -80,18 +72,15 @@ void cdul_proto_int(cdul_message *message, unsigned number, uint64_t value) {
     put_varint(message, value);
 }
 
+/* Numbers of 4 and 8 bytes have the least significant first, as the machine has (safetensors.c). */
 void cdul_proto_float(cdul_message *message, unsigned number, float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
     put_tag(message, number, CDUL_PROTO_FIXED32);
-    cdul_proto_fixed(message, bits, sizeof bits);
+    cdul_proto_append(message, &value, sizeof value);
 }
 
 void cdul_proto_double(cdul_message *message, unsigned number, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
     put_tag(message, number, CDUL_PROTO_FIXED64);
-    cdul_proto_fixed(message, bits, sizeof bits);
+    cdul_proto_append(message, &value, sizeof value);
 }
 
 void cdul_proto_begin(cdul_message *message, unsigned number, size_t size) {

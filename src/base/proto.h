@@ -36,9 +36,6 @@ typedef struct cdul_message {
 } cdul_message;
 
 void cdul_proto_append(cdul_message *message, const void *data, size_t size);
-/* A number of 4 or 8 bytes alone, the least significant first. */
-void cdul_proto_fixed(cdul_message *message, uint64_t bits, size_t size);
-
 void cdul_proto_int(cdul_message *message, unsigned number, uint64_t value);
 void cdul_proto_float(cdul_message *message, unsigned number, float value);
 void cdul_proto_double(cdul_message *message, unsigned number, double value);

@@ -31,14 +31,11 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
     if (asprintf(&path, "%.*s%.*s%s", folder, output, room, base, end) < 0)
         return cdul_fail_memory(err, "name of the skipped list");
     cdul_status status = CDUL_OK;
-    if (skipped->paths.count == 0) {
-        if (unlink(path) != 0 && errno != ENOENT)
-            status = cdul_fail_errno(err, "%s: cannot be removed, and is of an earlier run", path);
-        free(path);
-        return status;
-    }
-    status = cdul_file_create(path, &file, err);
-    if (status == CDUL_OK) {
+    if (skipped->paths.count > 0)
+        status = cdul_file_create(path, &file, err);
+    else if (unlink(path) != 0 && errno != ENOENT)
+        status = cdul_fail_errno(err, "%s: cannot be removed, and is of an earlier run", path);
+    if (file) {
         FILE *stream = cdul_file_stream(file);
         fputs("path,reason\n", stream);
         for (size_t i = 0; i < skipped->paths.count; i++) {
@@ -49,7 +46,7 @@ cdul_status cdul_skipped_write(const cdul_skipped *skipped, const char *output, 
         }
         status = cdul_file_commit(&file, err);
     }
-    if (status == CDUL_OK)
+    if (status == CDUL_OK && skipped->paths.count > 0)
         *list = path;
     else
         free(path);

@@ -3,7 +3,6 @@
 
 #include "base/map.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +13,8 @@ cdul_status cdul_strings_add_n(cdul_strings *list, const char *text, size_t leng
     cdul_status status = cdul_grow(&list->items, list->count + 1, &list->capacity,
                                    sizeof *list->items, "list of strings", err);
     if (status != CDUL_OK) return status;
-    char *copy = length < SIZE_MAX ? malloc(length + 1) : NULL;
+    char *copy = strndup(length ? text : "", length);
     if (!copy) return cdul_fail_memory(err, "string");
-    if (length) memcpy(copy, text, length);
-    copy[length] = '\0';
     list->items[list->count++] = copy;
     return CDUL_OK;
 }
@@ -31,13 +28,13 @@ cdul_status cdul_strings_copy(const cdul_strings *from, cdul_strings *to, cdul_e
     cdul_status status = CDUL_OK;
     for (size_t i = 0; i < from->count && status == CDUL_OK; i++)
         status = cdul_strings_add(&copy, from->items[i], err);
-    if (status != CDUL_OK) {
+    if (status == CDUL_OK) {
+        cdul_strings_free(to);
+        *to = copy;
+    } else {
         cdul_strings_free(&copy);
-        return status;
     }
-    cdul_strings_free(to);
-    *to = copy;
-    return CDUL_OK;
+    return status;
 }
 
 bool cdul_strings_equal(const cdul_strings *a, const cdul_strings *b) {
@@ -68,31 +65,26 @@ void cdul_strings_free(cdul_strings *list) {
 
 /* --- Nearest word --- */
 
-/* Nobody mistypes a longer option name, and the rows of the table below stay on the stack. */
+/* Nobody mistypes a longer option name, and the table below stays on the stack. */
 #define LONGEST_WORD 63
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Optimal string alignment: an insertion, deletion, substitution or swap of neighbours costs 1. */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length) {
-    size_t rows[3][LONGEST_WORD + 1];
-    size_t *before = rows[0], *last = rows[1], *row = rows[2];
-    for (size_t j = 0; j <= b_length; j++) last[j] = j;
-    for (size_t i = 1; i <= a_length; i++) {
-        row[0] = i;
-        for (size_t j = 1; j <= b_length; j++) {
-            size_t cost =
-                smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+    size_t cost[LONGEST_WORD + 1][LONGEST_WORD + 1]; /* of the first i and j letters */
+    for (size_t i = 0; i <= a_length; i++) {
+        for (size_t j = 0; j <= b_length; j++) {
+            size_t least = i + j; /* one of them is 0 */
+            if (i > 0 && j > 0)
+                least = smaller(smaller(cost[i - 1][j], cost[i][j - 1]) + 1,
+                                cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                cost = smaller(cost, before[j - 2] + 1);
-            row[j] = cost;
+                least = smaller(least, cost[i - 2][j - 2] + 1);
+            cost[i][j] = least;
         }
-        size_t *spare = before;
-        before = last;
-        last = row;
-        row = spare;
     }
-    return last[b_length];
+    return cost[a_length][b_length];
 }
 
 const char *cdul_strings_nearest(const char *word, const char *const *candidates, size_t count) {

@@ -66,28 +66,19 @@ uint16_t cdul_f32_to_f16(float value) {
     return (uint16_t)(sign | half);
 }
 
+static float from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 float cdul_f16_to_f32(uint16_t value) {
     uint32_t sign = (uint32_t)(value & 0x8000u) << 16, exponent = value >> 10 & 0x1fu,
              mantissa = value & 0x3ffu;
-    uint32_t bits;
-    if (exponent == 0) {
-        float size = (float)mantissa * 0x1p-24f; /* exact */
-        memcpy(&bits, &size, sizeof bits);
-        bits |= sign;
-    } else {
-        bits = sign | (exponent == 0x1fu ? 0x7f800000u : (exponent + 112u) << 23) | mantissa << 13;
-    }
-    float result;
-    memcpy(&result, &bits, sizeof result);
-    return result;
-}
-
-static void convert(const unsigned char *halves, size_t count, float *out) {
-    for (size_t i = 0; i < count; i++) {
-        uint16_t value;
-        memcpy(&value, halves + i * sizeof value, sizeof value);
-        out[i] = cdul_f16_to_f32(value);
-    }
+    if (exponent == 0) return (sign ? -0x1p-24f : 0x1p-24f) * (float)mantissa; /* exact */
+    uint32_t bits =
+        sign | (exponent == 0x1fu ? 0x7f800000u : (exponent + 112u) << 23) | mantissa << 13;
+    return from_bits(bits);
 }
 
 #ifdef __x86_64__
@@ -120,16 +111,14 @@ void cdul_f16s_to_f32s(const void *halves, size_t count, float *out) {
 #ifdef __x86_64__
     if (has_f16c()) done = convert_eights(halves, count, out);
 #endif
-    convert((const unsigned char *)halves + 2 * done, count - done, out + done);
+    for (; done < count; done++) {
+        uint16_t value;
+        memcpy(&value, (const unsigned char *)halves + 2 * done, sizeof value);
+        out[done] = cdul_f16_to_f32(value);
+    }
 }
 
 /* --- Views --- */
-
-static float from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out) {
     const unsigned char *in =

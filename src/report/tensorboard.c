@@ -43,10 +43,12 @@ static uint32_t masked(const void *data, size_t size) {
 /* TFRecord: the size, its checksum, the event, its checksum. */
 static cdul_status write_record(cdul_events *events, cdul_message *event, cdul_error *err) {
     cdul_message record = {.failed = event->failed};
-    cdul_proto_fixed(&record, event->size, 8);
-    cdul_proto_fixed(&record, masked(record.bytes, record.size), 4);
-    cdul_proto_append(&record, event->bytes, event->size);
-    cdul_proto_fixed(&record, masked(event->bytes, event->size), 4);
+    const uint64_t size = event->size;
+    const uint32_t sum_of_size = masked(&size, sizeof size), sum = masked(event->bytes, size);
+    cdul_proto_append(&record, &size, sizeof size);
+    cdul_proto_append(&record, &sum_of_size, sizeof sum_of_size);
+    cdul_proto_append(&record, event->bytes, size);
+    cdul_proto_append(&record, &sum, sizeof sum);
     cdul_status status = record.failed ? cdul_fail_memory(err, events->path) : CDUL_OK;
     if (status == CDUL_OK) {
         fwrite(record.bytes, 1, record.size, events->stream);
