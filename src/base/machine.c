@@ -7,13 +7,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-size_t cdul_processors(void) {
+size_t cdul_threads(size_t asked) {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n > 0 ? (size_t)n : 1;
+    return asked > 0 ? asked : n > 0 ? (size_t)n : 1;
 }
-
-size_t cdul_threads(size_t asked) { return asked > 0 ? asked : cdul_processors(); }
 
 /* The number that a file of /sys consists of; SIZE_MAX if there is none, or "max" in its place. */
 static size_t read_limit(const char *path) {

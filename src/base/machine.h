@@ -25,9 +25,8 @@
 #define FOR_AVX512_TOO
 #endif
 
-/* Processors that this process may use, at least 1; taskset and containers allow fewer than all. */
-size_t cdul_processors(void);
-/* Threads of an option: `asked`, or one per processor if that is 0. At least 1. */
+/* Threads of an option: `asked`, or if that is 0 one for each processor that this process may use;
+ * taskset and containers allow fewer than all. At least 1. */
 size_t cdul_threads(size_t asked);
 /* Most bytes that this process may have: the least of the machine's memory, the limit of its
  * control group and that of its address space. Not what happens to be free: two runs on one machine

@@ -1,5 +1,4 @@
-/* Growing arrays, the hash table, and the two that find strings by it: the set of names, and the
- * index over an existing list. */
+/* Growing arrays, the hash table, and strings that are found by it. */
 #include "base/map.h"
 
 #include <stdlib.h>
@@ -79,20 +78,20 @@ static uint32_t hash_of(const char *text) {
     return cdul_map_hash(cdul_hash(CDUL_HASH_START, text, strlen(text)));
 }
 
-static size_t find(const cdul_map *map, const cdul_strings *list, const char *text, uint32_t hash) {
-    size_t step = 0, at = cdul_map_next(map, hash, &step);
-    while (at != CDUL_NOT_FOUND && strcmp(list->items[at], text) != 0)
-        at = cdul_map_next(map, hash, &step);
+static size_t find(const cdul_index *index, const char *text, uint32_t hash) {
+    size_t step = 0, at = cdul_map_next(&index->map, hash, &step);
+    while (at != CDUL_NOT_FOUND && strcmp(index->list.items[at], text) != 0)
+        at = cdul_map_next(&index->map, hash, &step);
     return at;
 }
 
-size_t cdul_names_find(const cdul_names *names, const char *name) {
-    return find(&names->map, &names->list, name, hash_of(name));
+size_t cdul_index_find(const cdul_index *index, const char *text) {
+    return find(index, text, hash_of(text));
 }
 
 cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position, cdul_error *err) {
     const uint32_t hash = hash_of(name);
-    *position = find(&names->map, &names->list, name, hash);
+    *position = find(names, name, hash);
     if (*position != CDUL_NOT_FOUND) return CDUL_OK;
     *position = names->list.count;
     cdul_status status = cdul_strings_add(&names->list, name, err);
@@ -107,36 +106,24 @@ void cdul_names_free(cdul_names *names) {
     cdul_map_free(&names->map);
 }
 
-/* --- Index over a list --- */
-
-struct cdul_index {
-    const cdul_strings *list;
-    cdul_map map;
-};
-
 cdul_status cdul_index_new(const cdul_strings *list, cdul_index **out, cdul_error *err) {
     cdul_index *index = calloc(1, sizeof *index);
-    cdul_status status = index ? cdul_map_reserve(&index->map, list->count, err)
-                               : cdul_fail_memory(err, "index of strings");
+    if (!index) return cdul_fail_memory(err, "index of strings");
+    index->list = *list; /* borrowed: cdul_index_free leaves it */
+    cdul_status status = cdul_map_reserve(&index->map, list->count, err);
     for (size_t i = 0; status == CDUL_OK && i < list->count; i++) {
         const uint32_t hash = hash_of(list->items[i]);
-        size_t first = find(&index->map, list, list->items[i], hash);
+        size_t first = find(index, list->items[i], hash);
         status = first == CDUL_NOT_FOUND
                      ? cdul_map_add(&index->map, hash, i, err)
                      : cdul_fail(err, CDUL_ERR_INPUT, "\"%s\" occurs twice (entries %zu and %zu)",
                                  list->items[i], first + 1, i + 1);
     }
-    if (status != CDUL_OK) {
+    if (status == CDUL_OK)
+        *out = index;
+    else
         cdul_index_free(index);
-        return status;
-    }
-    index->list = list;
-    *out = index;
-    return CDUL_OK;
-}
-
-size_t cdul_index_find(const cdul_index *index, const char *text) {
-    return find(&index->map, index->list, text, hash_of(text));
+    return status;
 }
 
 void cdul_index_free(cdul_index *index) {

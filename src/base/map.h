@@ -49,15 +49,13 @@ static inline uint32_t cdul_map_hash(uint64_t key) {
 
 /* --- Sets of names --- */
 
-/* Names with their positions, in the order in which they came. Unlike cdul_index it takes new ones
- * at any time. Start from {0}. */
-typedef struct cdul_names {
+/* Names with their positions, in the order in which they came; cdul_index_find finds them. New ones
+ * may be added at any time, unlike to an index, which borrows its list. Start from {0}. */
+typedef struct cdul_index {
     cdul_strings list;
     cdul_map map;
 } cdul_names;
 
-/* CDUL_NOT_FOUND if it is not there. */
-size_t cdul_names_find(const cdul_names *names, const char *name);
 /* Position of `name`, added if it is new. */
 cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position,
                            cdul_error *err) CDUL_MUST_CHECK;

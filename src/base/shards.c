@@ -104,15 +104,6 @@ void cdul_shards_set_aside(const cdul_shards *shards, const char *name, const ch
 
 /* --- Reading --- */
 
-static cdul_status read_tensor(const cdul_safetensors *file, cdul_tensor_decl want,
-                               cdul_tensor_view *out, cdul_error *err) {
-    cdul_status status = cdul_safetensors_expect(file, want.name, want.rank, want.shape, out, err);
-    if (status == CDUL_OK && (out->dtype != want.dtype || out->shape[0] == 0))
-        status = cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": is not %s or has no rows",
-                           cdul_safetensors_path(file), want.name, cdul_dtype_name(want.dtype));
-    return status;
-}
-
 cdul_status cdul_shard_open(const cdul_shards *shards, const char *name, cdul_shard *out,
                             cdul_error *err) {
     *out = (cdul_shard){.sealed = shards->form.sealed};
@@ -121,9 +112,13 @@ cdul_status cdul_shard_open(const cdul_shards *shards, const char *name, cdul_sh
                               : cdul_fail_memory(err, "path of a shard");
     for (size_t i = 0; status == CDUL_OK && i < shards->form.tensor_count; i++) {
         cdul_tensor_decl want = shards->form.tensors[i];
+        cdul_tensor_view *got = &out->tensors[i];
         want.shape[0] = out->rows;
-        status = read_tensor(out->file, want, &out->tensors[i], err);
-        out->rows = out->tensors[i].shape[0];
+        status = cdul_safetensors_expect(out->file, want.name, want.rank, want.shape, got, err);
+        if (status == CDUL_OK && (got->dtype != want.dtype || got->shape[0] == 0))
+            status = cdul_fail(err, CDUL_ERR_INPUT, "%s: tensor \"%s\": is not %s or has no rows",
+                               path, want.name, cdul_dtype_name(want.dtype));
+        out->rows = got->shape[0];
     }
     if (status == CDUL_OK && !out->sealed) {
         const char *sum = cdul_safetensors_metadata(out->file, "checksum");

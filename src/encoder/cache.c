@@ -230,7 +230,7 @@ void cdul_cache_close(cdul_cache *c) {
 size_t cdul_cache_find(cdul_cache *c, const char *name, const char *path) {
     row now = {.shard = MISSING};
     if (!look_at(path, &now)) return CDUL_NOT_FOUND;
-    size_t index = cdul_names_find(&c->names, name);
+    size_t index = cdul_index_find(&c->names, name);
     if (index == CDUL_NOT_FOUND) {
         /* What the file is now, before it is decoded, is what the views to come belong to; without
          * memory for that, append looks at the file itself. */
@@ -355,7 +355,7 @@ cdul_status cdul_cache_flush(cdul_cache *c, cdul_error *err) {
  * decoded. */
 static cdul_status place_row(cdul_cache *c, const char *name, const char *path, size_t *index,
                              cdul_error *err) {
-    *index = cdul_names_find(&c->names, name);
+    *index = cdul_index_find(&c->names, name);
     if (*index != CDUL_NOT_FOUND && c->rows[*index].shard == MISSING) return CDUL_OK;
     row r = {.shard = MISSING, .mtime = -1}; /* an identity that no file has, if it has gone */
     look_at(path, &r);

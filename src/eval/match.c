@@ -61,7 +61,7 @@ static cdul_status match_stems(const cdul_strings *scored, const cdul_strings *t
         size_t own, other = CDUL_NOT_FOUND;
         if (row_of[i] != CDUL_NOT_FOUND) continue;
         status = get_stem(&ours, scored->items[i], &own, err);
-        if (status == CDUL_OK) other = cdul_names_find(&theirs.names, ours.names.list.items[own]);
+        if (status == CDUL_OK) other = cdul_index_find(&theirs.names, ours.names.list.items[own]);
         if (other == CDUL_NOT_FOUND) continue;
         if (ours.row[own] != CDUL_NOT_FOUND) row_of[i] = theirs.row[other];
         *ambiguous += row_of[i] == CDUL_NOT_FOUND;

@@ -51,7 +51,7 @@ static cdul_status find_id(const cdul_names *ids, const cJSON *element, const ch
     char id[ID_TEXT];
     cdul_status status = read_id(element, key, where, id, err);
     if (status != CDUL_OK) return status;
-    *position = cdul_names_find(ids, id);
+    *position = cdul_index_find(ids, id);
     if (*position != CDUL_NOT_FOUND) return CDUL_OK;
     return cdul_fail(err, CDUL_ERR_INPUT, "%s: no %.*s has id %s", where,
                      (int)(strlen(key) - strlen("_id")), key, id);

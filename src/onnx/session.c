@@ -75,7 +75,7 @@ static cdul_status prepare(cdul_session *s, const cdul_session_options *from,
         cdul_ort_check(&s->ort, api->CreateSessionOptions(out), "session options", err);
     if (status != CDUL_OK) return status;
     const bool given = from->threads > 0 && from->threads < 4096;
-    const int threads = (int)(given ? from->threads : cdul_processors());
+    const int threads = (int)(given ? from->threads : cdul_threads(0));
     OrtStatus *steps[] = {
         api->SetIntraOpNumThreads(*out, threads),
         api->SetInterOpNumThreads(*out, 1),

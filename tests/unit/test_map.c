@@ -50,7 +50,7 @@ static void names_keep_the_order_in_which_they_came(void **state) {
     cdul_names names = {0};
     size_t position = 0;
     char name[16];
-    assert_true(cdul_names_find(&names, "0") == CDUL_NOT_FOUND);
+    assert_true(cdul_index_find(&names, "0") == CDUL_NOT_FOUND);
     for (size_t round = 0; round < 2; round++)
         for (size_t i = 0; i < 10000; i++) {
             snprintf(name, sizeof name, "%zu", i);
@@ -59,8 +59,8 @@ static void names_keep_the_order_in_which_they_came(void **state) {
         }
     assert_int_equal(names.list.count, 10000);
     assert_string_equal(names.list.items[1234], "1234");
-    assert_int_equal(cdul_names_find(&names, "9999"), 9999);
-    assert_true(cdul_names_find(&names, "10000") == CDUL_NOT_FOUND);
+    assert_int_equal(cdul_index_find(&names, "9999"), 9999);
+    assert_true(cdul_index_find(&names, "10000") == CDUL_NOT_FOUND);
     cdul_names_free(&names);
 }
 
