@@ -61,83 +61,65 @@ static cdul_status append(cdul_csv *csv, char c, cdul_error *err) {
     return status;
 }
 
-static cdul_status put(cdul_csv *csv, int c, cdul_error *err) {
-    if (c == '\0')
-        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?",
-                         csv->path, csv->line);
-    return append(csv, (char)c, err);
+/* Behind a CR: it ends a line with an LF or, in old spreadsheets, alone. */
+static void end_line(cdul_csv *csv) {
+    int c = next(csv);
+    if (c == '\n') return;
+    hold(csv, c);
+    csv->line++;
 }
 
-/* Reads on to the closing quote of a field whose opening quote has been read. */
-static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
-    size_t opened = csv->line;
+/* Reads the fields of a record into `text`. *quoted: the last one stands in quotes. */
+static cdul_status read_record(cdul_csv *csv, bool *quoted, cdul_error *err) {
+    enum { START, PLAIN, QUOTED, CLOSED } state = START; /* CLOSED: behind a quote in quotes */
+    size_t opened = 0; /* line of the opening quote */
     cdul_status status = CDUL_OK;
-    while (status == CDUL_OK) {
+    for (csv->fields.count = 1; status == CDUL_OK;) {
         int c = next(csv);
-        if (c == EOF) {
-            if (ferror(csv->stream)) return CDUL_OK; /* cdul_csv_next reports it */
+        if (c == EOF && state == QUOTED && !ferror(csv->stream))
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: line %zu: a quote opens here and never closes", csv->path,
                              opened);
-        }
-        if (c == '"') {
-            c = next(csv);
-            if (c != '"') {
-                hold(csv, c);
-                return CDUL_OK;
-            }
-        }
-        status = put(csv, c, err);
-    }
-    return status;
-}
-
-/* Reads one field. *end_of_record: it is the last of its record. *quoted: it stands in quotes. */
-static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, cdul_error *err) {
-    cdul_status status = CDUL_OK;
-    int c = next(csv);
-    *quoted = c == '"';
-    csv->fields.count++;
-    if (*quoted) {
-        status = read_quoted(csv, err);
-        if (status != CDUL_OK) return status;
-        c = next(csv);
-        if (c != csv->separator && c != '\n' && c != '\r' && c != EOF)
+        if (c == EOF || (state != QUOTED && (c == csv->separator || c == '\n' || c == '\r'))) {
+            *quoted = state >= QUOTED;
+            state = START;
+            status = append(csv, '\0', err);
+            if (c == '\r') end_line(csv);
+            if (c != csv->separator) break;
+            csv->fields.count++;
+        } else if (c == '"' && state == START) {
+            state = QUOTED;
+            opened = csv->line;
+        } else if (c == '"' && state == QUOTED) {
+            state = CLOSED;
+        } else if (c != '"' && state == CLOSED) {
             return cdul_fail(
                 err, CDUL_ERR_INPUT,
                 "%s: line %zu: text after a closing quote; write a quote inside quotes twice",
                 csv->path, csv->line);
-    }
-    for (; c != csv->separator && c != '\n' && c != '\r' && c != EOF; c = next(csv)) {
-        status = put(csv, c, err);
-        if (status != CDUL_OK) return status;
-    }
-    *end_of_record = c != csv->separator;
-    if (c == '\r') {
-        c = next(csv);
-        if (c != '\n') {
-            hold(csv, c);
-            csv->line++; /* a lone CR, of old spreadsheets, ends a line as well */
+        } else if (c == '\0') {
+            return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?",
+                             csv->path, csv->line);
+        } else {
+            state = state < QUOTED ? PLAIN : QUOTED;
+            status = append(csv, (char)c, err);
         }
     }
-    return append(csv, '\0', err);
+    return status;
 }
 
 cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end, cdul_error *err) {
     *fields = &csv->fields;
-    for (;;) {
+    for (bool quoted = false, empty = true; empty;) { /* an empty line is no record */
         csv->fields.count = csv->length = 0;
         int c = next(csv);
         *end = c == EOF;
         hold(csv, c);
         if (*end) break;
         csv->record = csv->line;
-        bool quoted = false, end_of_record = false;
-        while (!end_of_record) {
-            cdul_status status = read_field(csv, &quoted, &end_of_record, err);
-            if (status != CDUL_OK) return status;
-        }
-        if (csv->fields.count > 1 || quoted || csv->text[0]) break; /* else an empty line */
+        cdul_status status = read_record(csv, &quoted, err);
+        if (status != CDUL_OK) return status;
+        empty = csv->fields.count == 1 && !quoted && !csv->text[0];
     }
     if (ferror(csv->stream)) return cdul_fail_errno(err, "%s: cannot be read", csv->path);
     cdul_status status = cdul_grow(&csv->fields.items, csv->fields.count, &csv->fields.capacity,

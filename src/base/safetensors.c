@@ -2,9 +2,7 @@
  * the header first, then the data in the declared order. */
 #include "base/safetensors.h"
 
-#include "base/file.h"
 #include "base/json.h"
-#include "base/map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,25 +16,9 @@
 
 /* --- Reading --- */
 
-typedef struct entry {
-    cdul_tensor_view view;
-    size_t begin, end; /* bytes from the start of the data */
-} entry;
-
-struct cdul_safetensors {
-    char *path;
-    cdul_mapping map;
-    cJSON *header; /* owns the names and the metadata */
-    const cJSON *metadata;
-    entry *entries;
-    size_t count;
-    cdul_names names; /* in the order of `entries` */
-};
-
 static bool to_size(const cJSON *item, size_t *out) {
     double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
-    if (!(value >= 0 && value <= (double)LARGEST_INTEGER) || value != (double)(uint64_t)value)
-        return false;
+    if (!(value >= 0 && value <= (double)LARGEST_INTEGER)) return false;
     *out = (size_t)value;
     return (double)*out == value;
 }
@@ -54,8 +36,9 @@ static cdul_status read_shape(const cJSON *shape, cdul_tensor_view *view, cdul_e
 }
 
 /* One member of the header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}. */
-static cdul_status read_entry(const cJSON *json, size_t data_bytes, entry *out, cdul_error *err) {
-    cdul_tensor_view *view = &out->view;
+static cdul_status read_entry(const cJSON *json, const unsigned char *data, size_t data_bytes,
+                              cdul_tensor_view *view, cdul_error *err) {
+    size_t begin, end, bytes;
     view->name = json->string;
     if (!cJSON_IsObject(json)) return cdul_fail(err, CDUL_ERR_INPUT, "expected an object");
     const char *dtype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "dtype"));
@@ -68,27 +51,31 @@ static cdul_status read_entry(const cJSON *json, size_t data_bytes, entry *out, 
 
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(json, "data_offsets");
     if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||
-        !to_size(offsets->child, &out->begin) || !to_size(offsets->child->next, &out->end) ||
-        out->begin > out->end)
+        !to_size(offsets->child, &begin) || !to_size(offsets->child->next, &end) || begin > end)
         return cdul_fail(err, CDUL_ERR_INPUT, "data_offsets: expected [begin, end]");
-    if (out->end > data_bytes)
-        return cdul_fail(err, CDUL_ERR_INPUT, "ends at byte %zu of %zu; is the file cut off?",
-                         out->end, data_bytes);
-    size_t bytes;
+    if (end > data_bytes)
+        return cdul_fail(err, CDUL_ERR_INPUT, "ends at byte %zu of %zu; is the file cut off?", end,
+                         data_bytes);
     if (!cdul_tensor_bytes(view->dtype, view->rank, view->shape, &view->elements, &bytes))
         return cdul_fail(err, CDUL_ERR_INPUT, "shape: too large");
-    if (bytes != out->end - out->begin)
+    if (bytes != end - begin)
         return cdul_fail(err, CDUL_ERR_INPUT, "shape and dtype make %zu bytes, data_offsets %zu",
-                         bytes, out->end - out->begin);
+                         bytes, end - begin);
+    view->data = data + begin;
     return CDUL_OK;
 }
 
+static size_t bytes_of(const cdul_tensor_view *view) {
+    return view->elements * cdul_dtype_size(view->dtype);
+}
+
 static int by_offset(const void *a, const void *b) {
-    const entry *x = a, *y = b;
-    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
-    if (x->end != y->end) return x->end < y->end ? -1 : 1;
+    const cdul_tensor_view *x = a, *y = b;
+    const uintptr_t x_at = (uintptr_t)x->data, y_at = (uintptr_t)y->data;
+    if (x_at != y_at) return x_at < y_at ? -1 : 1;
+    if (bytes_of(x) != bytes_of(y)) return bytes_of(x) < bytes_of(y) ? -1 : 1;
     /* Empty tensors at one place: any order will do, so long as it is always the same. */
-    return strcmp(x->view.name, y->view.name);
+    return strcmp(x->name, y->name);
 }
 
 /* The tensors in order of offset must tile the data without overlap or hole. */
@@ -97,17 +84,17 @@ static cdul_status check_layout(cdul_safetensors *file, const unsigned char *dat
     const size_t data_bytes = (size_t)(file->map.data + file->map.size - data);
     size_t at = 0, position;
     cdul_status status = CDUL_OK;
-    if (file->count) qsort(file->entries, file->count, sizeof *file->entries, by_offset);
+    if (file->count) qsort(file->tensors, file->count, sizeof *file->tensors, by_offset);
     for (size_t i = 0; i < file->count && status == CDUL_OK; i++) {
-        entry *tensor = &file->entries[i];
-        if (tensor->begin != at)
+        const cdul_tensor_view *tensor = &file->tensors[i];
+        const size_t begin = (size_t)((const unsigned char *)tensor->data - data);
+        if (begin != at)
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: tensor \"%s\": begins at byte %zu, which makes %s: expected %zu",
-                             file->path, tensor->view.name, tensor->begin,
-                             tensor->begin < at ? "an overlap" : "a hole", at);
-        tensor->view.data = data + tensor->begin;
-        status = cdul_names_get(&file->names, tensor->view.name, &position, err);
-        at = tensor->end;
+                             file->path, tensor->name, begin, begin < at ? "an overlap" : "a hole",
+                             at);
+        status = cdul_names_get(&file->names, tensor->name, &position, err);
+        at += bytes_of(tensor);
     }
     if (status == CDUL_OK && at != data_bytes)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu bytes behind the last tensor belong to none",
@@ -153,20 +140,21 @@ static cdul_status read_header(cdul_safetensors *file, size_t *data_at, cdul_err
 
 static cdul_status read_entries(cdul_safetensors *file, size_t data_at, cdul_error *err) {
     const size_t members = (size_t)cJSON_GetArraySize(file->header);
-    file->entries = calloc(members + 1, sizeof *file->entries);
-    if (!file->entries) return cdul_fail_memory(err, file->path);
+    const unsigned char *data = file->map.data + data_at;
+    file->tensors = calloc(members + 1, sizeof *file->tensors);
+    if (!file->tensors) return cdul_fail_memory(err, file->path);
     for (const cJSON *item = file->header->child; item; item = item->next) {
         if (strcmp(item->string, CDUL_METADATA_KEY) == 0) {
             file->metadata = item;
             continue;
         }
         cdul_status status =
-            read_entry(item, file->map.size - data_at, &file->entries[file->count++], err);
+            read_entry(item, data, file->map.size - data_at, &file->tensors[file->count++], err);
         if (status == CDUL_OK) continue;
         cdul_error_prefix(err, "%s: tensor \"%s\"", file->path, item->string);
         return status;
     }
-    cdul_status status = check_layout(file, file->map.data + data_at, err);
+    cdul_status status = check_layout(file, data, err);
     return status == CDUL_OK ? check_metadata(file, err) : status;
 }
 
@@ -191,7 +179,7 @@ void cdul_safetensors_close(cdul_safetensors *file) {
     cdul_names_free(&file->names);
     cJSON_Delete(file->header);
     cdul_mapping_close(&file->map);
-    free(file->entries);
+    free(file->tensors);
     free(file->path);
     free(file);
 }
@@ -201,17 +189,9 @@ void cdul_safetensors_drop_metadata(cdul_safetensors *file) {
     file->metadata = NULL;
 }
 
-void cdul_safetensors_release(const cdul_safetensors *file) { cdul_mapping_release(&file->map); }
-
-size_t cdul_safetensors_count(const cdul_safetensors *file) { return file->count; }
-
-cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i) {
-    return file->entries[i].view;
-}
-
 const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name) {
     size_t i = cdul_index_find(&file->names, name);
-    return i == CDUL_NOT_FOUND ? NULL : &file->entries[i].view;
+    return i == CDUL_NOT_FOUND ? NULL : &file->tensors[i];
 }
 
 const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *key) {
@@ -252,7 +232,7 @@ const char *cdul_safetensors_path(const cdul_safetensors *file) { return file->p
 
 cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err) {
     const cdul_tensor_decl seal = CDUL_SEAL;
-    const cdul_tensor_view *last = file->count ? &file->entries[file->count - 1].view : NULL;
+    const cdul_tensor_view *last = file->count ? &file->tensors[file->count - 1] : NULL;
     uint64_t said;
     if (!last || strcmp(last->name, seal.name) != 0 || last->dtype != seal.dtype ||
         last->elements != 1)

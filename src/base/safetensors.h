@@ -2,7 +2,8 @@
  * Reference: github.com/huggingface/safetensors, README "Format". Metadata values are strings. */
 #pragma once
 
-#include "cdul/error.h"
+#include "base/file.h"
+#include "base/map.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,23 +49,26 @@ typedef struct cdul_tensor_view {
     const void *data;
 } cdul_tensor_view;
 
-typedef struct cdul_safetensors cdul_safetensors;
+typedef struct cdul_safetensors {
+    char *path;
+    cdul_tensor_view *tensors; /* [count], in order of offset */
+    size_t count;
+    cdul_index names; /* of the tensors */
+    cdul_mapping map; /* the whole file; cdul_mapping_release gives back what was read of it */
+    struct cJSON *header; /* owns the names and the metadata */
+    const struct cJSON *metadata; /* NULL: none */
+} cdul_safetensors;
 
 /* Checks the whole header: offsets inside the file, no overlaps or holes, sizes equal to shape x
  * dtype, no duplicate names, known dtypes. CDUL_ERR_INPUT names the tensor and the byte. */
 cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out,
                                   cdul_error *err) CDUL_MUST_CHECK;
-size_t cdul_safetensors_count(const cdul_safetensors *file);
-/* Tensor i in order of offset. */
-cdul_tensor_view cdul_safetensors_at(const cdul_safetensors *file, size_t i);
 /* Both NULL if there is none. */
 const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name);
 const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *key);
 const char *cdul_safetensors_path(const cdul_safetensors *file);
 /* Frees the metadata, which may be most of the header. */
 void cdul_safetensors_drop_metadata(cdul_safetensors *file);
-/* What was read of the tensors no longer takes memory of this process; the views stay good. */
-void cdul_safetensors_release(const cdul_safetensors *file);
 /* Reads all of a sealed file (below) and compares. CDUL_ERR_INPUT: damaged, or without a seal. */
 cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_safetensors_close(cdul_safetensors *file);

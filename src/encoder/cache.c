@@ -250,7 +250,7 @@ bool cdul_cache_check(cdul_cache *c, size_t index) {
     if (c->rows[index].shard < 0) return c->rows[index].shard == WAITING;
     size_t at = (size_t)c->rows[index].shard;
     if (at != c->checked && c->checked != c->current)
-        cdul_safetensors_release(c->shards[c->checked].file);
+        cdul_mapping_release(&c->shards[c->checked].file->map);
     c->checked = at;
     if (cdul_shard_check(&c->shards[at], &why) == CDUL_OK) return true;
     lose(c, at, cdul_path_base(cdul_safetensors_path(c->shards[at].file)), why.message);
@@ -267,7 +267,7 @@ void cdul_cache_check_ahead(cdul_cache *c, size_t index) {
 void cdul_cache_advance(cdul_cache *c, size_t index) {
     if (c->rows[index].shard < 0) return;
     size_t at = (size_t)c->rows[index].shard;
-    if (at != c->current) cdul_safetensors_release(c->shards[c->current].file);
+    if (at != c->current) cdul_mapping_release(&c->shards[c->current].file->map);
     c->current = at;
 }
 

@@ -254,8 +254,8 @@ static bool is_batch_counter(const char *name) {
 
 static cdul_status refuse_unknown(const cdul_resnet *net, const cdul_safetensors *file,
                                   cdul_error *err) {
-    for (size_t i = 0; i < cdul_safetensors_count(file); i++) {
-        cdul_tensor_view view = cdul_safetensors_at(file, i);
+    for (size_t i = 0; i < file->count; i++) {
+        cdul_tensor_view view = file->tensors[i];
         bool known = is_batch_counter(view.name);
         for (size_t j = 0; j < net->entry_count && !known; j++)
             known = !strcmp(view.name, net->entries[j].name);

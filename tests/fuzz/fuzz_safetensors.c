@@ -34,8 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CLAIM(status == CDUL_ERR_INPUT && err.message[0] && !file);
         return 0;
     }
-    for (size_t i = 0; i < cdul_safetensors_count(file); i++) {
-        cdul_tensor_view view = cdul_safetensors_at(file, i);
+    for (size_t i = 0; i < file->count; i++) {
+        cdul_tensor_view view = file->tensors[i];
         read_tensor(file, &view);
     }
     const char *text = cdul_safetensors_metadata(file, "classes");

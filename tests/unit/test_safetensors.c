@@ -19,7 +19,7 @@ static void reads_what_the_reference_wrote(void **state) {
     cJSON *golden = NULL;
     assert_ok(cdul_json_read(FOLDER "valid.json", &golden, &err));
     assert_ok(cdul_safetensors_open(VALID, &file, &err));
-    assert_int_equal(cdul_safetensors_count(file), 9);
+    assert_int_equal(file->count, 9);
     assert_string_equal(cdul_safetensors_path(file), VALID);
 
     const cJSON *tensor, *metadata = cJSON_GetObjectItem(golden, "metadata");
@@ -52,7 +52,7 @@ static void reads_what_the_reference_wrote(void **state) {
 
     cdul_safetensors_drop_metadata(file);
     cdul_safetensors_drop_metadata(file);
-    cdul_safetensors_release(file);
+    cdul_mapping_release(&file->map);
     assert_null(cdul_safetensors_metadata(file, "images"));
     view = cdul_safetensors_find(file, "g.bool \xc3\xbc\"\n");
     assert_memory_equal(view->data, "\1\0", 2);
@@ -69,14 +69,14 @@ static void writes_the_bytes_that_the_reference_writes(void **state) {
     cdul_tensor_decl decls[9];
     assert_ok(cdul_safetensors_open(VALID, &file, &err));
     for (size_t i = 0; i < 9; i++) {
-        cdul_tensor_view view = cdul_safetensors_at(file, i);
+        cdul_tensor_view view = file->tensors[i];
         decls[i] = (cdul_tensor_decl){.name = view.name, .dtype = view.dtype, .rank = view.rank};
         memcpy(decls[i].shape, view.shape, sizeof view.shape);
     }
     cdul_metadata metadata = {"images", cdul_safetensors_metadata(file, "images")};
     assert_ok(cdul_safetensors_create("out.safetensors", &metadata, 1, decls, 9, &writer, &err));
     for (size_t i = 0; i < 9; i++) {
-        cdul_tensor_view view = cdul_safetensors_at(file, i);
+        cdul_tensor_view view = file->tensors[i];
         assert_ok(cdul_safetensors_append(writer, view.data,
                                           view.elements * cdul_dtype_size(view.dtype), &err));
     }
@@ -219,8 +219,8 @@ static void mutated_headers_never_lead_outside_the_file(void **state) {
         cdul_safetensors *file = NULL;
         if (cdul_safetensors_open("mutated.safetensors", &file, &err) != CDUL_OK) continue;
         size_t bytes = 0;
-        for (size_t i = 0; i < cdul_safetensors_count(file); i++) {
-            cdul_tensor_view view = cdul_safetensors_at(file, i);
+        for (size_t i = 0; i < file->count; i++) {
+            cdul_tensor_view view = file->tensors[i];
             bytes += view.elements * cdul_dtype_size(view.dtype);
         }
         assert_true(bytes < size);
@@ -275,7 +275,7 @@ static void data_must_be_as_long_as_declared(void **state) {
     assert_ok(cdul_safetensors_commit(&writer, &err));
     assert_ok(cdul_safetensors_open("w.safetensors", &file, &err));
     assert_memory_equal(cdul_safetensors_find(file, "b")->data, values + 2, 4);
-    assert_int_equal((uintptr_t)cdul_safetensors_at(file, 0).data % 8, 0);
+    assert_int_equal((uintptr_t)file->tensors[0].data % 8, 0);
     cdul_safetensors_close(file);
     cdul_safetensors_discard(&writer);
     cdul_safetensors_discard(NULL);
@@ -283,7 +283,7 @@ static void data_must_be_as_long_as_declared(void **state) {
     assert_ok(cdul_safetensors_create("w.safetensors", NULL, 0, NULL, 0, &writer, &err));
     assert_ok(cdul_safetensors_commit(&writer, &err));
     assert_ok(cdul_safetensors_open("w.safetensors", &file, &err));
-    assert_int_equal(cdul_safetensors_count(file), 0);
+    assert_int_equal(file->count, 0);
     cdul_safetensors_close(file);
 }
 
