@@ -175,13 +175,11 @@ cdul_status cdul_file_check(const char *path, cdul_error *err) {
 cdul_status cdul_file_write_all(const char *path, const void *data, size_t size, cdul_error *err) {
     cdul_file *file = NULL;
     cdul_status status = cdul_file_create(path, &file, err);
-    if (status != CDUL_OK) return status;
-    if (size && fwrite(data, 1, size, cdul_file_stream(file)) != size) {
+    if (status == CDUL_OK && size && fwrite(data, 1, size, file->stream) != size)
         status = cdul_fail_errno(err, "%s: cannot be written", path);
-        cdul_file_discard(&file);
-        return status;
-    }
-    return cdul_file_commit(&file, err);
+    if (status == CDUL_OK) status = cdul_file_commit(&file, err);
+    cdul_file_discard(&file);
+    return status;
 }
 
 cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) {

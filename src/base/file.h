@@ -13,11 +13,10 @@
 
 typedef struct cdul_file cdul_file;
 
-/* Opens a temporary file, ".<name>.<pid>.tmp", beside `path` for writing. It will have the mode of
- * the file that it replaces, or 0666 less the umask. A link stays, and the file it names is
- * replaced. "-" is standard output; it, devices and pipes are written to as they are (commit then
- * only flushes). What cannot be written (a folder, a name too long, no permission) fails here and
- * not at commit. */
+/* Opens a temporary file, ".<name>.<pid>.tmp", beside `path`, with the mode of the file that it
+ * will replace, or 0666 less the umask. A link stays, and the file it names is replaced. "-" is
+ * standard output; it, devices and pipes are written to as they are. What cannot be written (a
+ * folder, a name too long, no permission) fails here and not at commit. */
 cdul_status cdul_file_create(const char *path, cdul_file **out, cdul_error *err) CDUL_MUST_CHECK;
 FILE *cdul_file_stream(cdul_file *file);
 /* Flushes, syncs and renames; earlier write errors surface here. Always frees and clears *file. */
@@ -35,17 +34,16 @@ void cdul_file_sweep(const char *folder);
 
 /* --- Locks --- */
 
-/* Takes the file "lock" of the folder for as long as the descriptor is open. -1 and no error:
- * another process has it. A process that ends gives its locks up, however it ends. */
+/* Takes the file "lock" of the folder for as long as the descriptor is open, at most while this
+ * process lives. -1 and no error: another process has it. */
 cdul_status cdul_lock_try(const char *folder, int *lock, cdul_error *err) CDUL_MUST_CHECK;
 /* Gives the lock up; -1 is none. */
 void cdul_lock_release(int *lock);
 
 /* --- Whole-file input --- */
 
-/* cdul_file_read_all for a file that somebody else named, in a folder or a document: CDUL_ERR_INPUT
- * for anything but a regular file (a pipe might never begin, a device never end) and for more than
- * CDUL_REGULAR_BYTES. */
+/* cdul_file_read_all for a file that somebody else named: CDUL_ERR_INPUT for anything but a regular
+ * file (a pipe might never begin, a device never end) of at most CDUL_REGULAR_BYTES. */
 #define CDUL_REGULAR_BYTES ((size_t)256 << 20)
 cdul_status cdul_file_read_regular(const char *path, char **data, size_t *size,
                                    cdul_error *err) CDUL_MUST_CHECK;
@@ -64,16 +62,15 @@ void cdul_mapping_close(cdul_mapping *map);
 
 /* --- Paths --- */
 
-/* "folder/name"; `name` alone if it is absolute or `folder` is empty or NULL. The caller frees the
- * path; NULL: no memory. */
+/* "folder/name", the caller's to free; `name` alone if it is absolute or `folder` is empty or NULL.
+ * NULL: no memory. */
 char *cdul_path_join(const char *folder, const char *name);
 /* Pointer into `path`: the part after the last '/'. */
 const char *cdul_path_base(const char *path);
 /* Pointer into `path`: the extension with its dot, "" if none. */
 const char *cdul_path_extension(const char *path);
 bool cdul_path_is_folder(const char *path);
-/* False only if there is no such file. One that cannot be looked at exists; opening it says why it
- * cannot be read. */
+/* False only if there is none: opening one that cannot be looked at says why. */
 bool cdul_path_exists(const char *path);
 /* mkdir -p. */
 cdul_status cdul_path_make_folder(const char *path, cdul_error *err) CDUL_MUST_CHECK;

@@ -16,9 +16,8 @@ cdul_status cdul_json_read(const char *path, cJSON **out, cdul_error *err) CDUL_
 /* Writes atomically, indented. NaN and infinity, which JSON lacks, are CDUL_ERR_INPUT. */
 cdul_status cdul_json_write(const char *path, const cJSON *json, cdul_error *err) CDUL_MUST_CHECK;
 
-/* Writes `text` as a JSON string with its quotes. Write errors surface at commit. `in_script`: for
- * use inside <script>; '<', '>' and '&' are escaped too, so that neither "</script>" nor "<!--" can
- * occur, and bytes that are not UTF-8 become U+FFFD. */
+/* Writes `text` as a JSON string with its quotes. Write errors surface at commit. `in_script`:
+ * bytes that are not UTF-8 become U+FFFD, and neither "</script>" nor "<!--" can occur. */
 void cdul_json_write_string(FILE *stream, const char *text, bool in_script);
 
 /* Typed members of an object. A wrong type is CDUL_ERR_INPUT ("config.json: logit_scale: expected a
@@ -36,10 +35,9 @@ cdul_status cdul_json_string(const cJSON *object, const char *key, const char *w
 cdul_status cdul_json_numbers(const cJSON *list, const char *name, const char *where, size_t count,
                               float *out, cdul_error *err) CDUL_MUST_CHECK;
 
-/* A JSON array of strings, as text (safetensors metadata) to and from a list. `where` names it in
- * errors. *out is replaced. */
+/* A JSON array of strings, as text (safetensors metadata), to and from a list. *out is replaced. */
 cdul_status cdul_json_to_strings(const char *text, size_t size, const char *where,
                                  cdul_strings *out, cdul_error *err) CDUL_MUST_CHECK;
-/* *out is the caller's to free. Built in one linear pass: lists of 10^6 names are normal. */
+/* *out is the caller's to free. Takes linear time: lists of 10^6 names are normal. */
 cdul_status cdul_json_from_strings(const cdul_strings *list, char **out,
                                    cdul_error *err) CDUL_MUST_CHECK;

@@ -93,13 +93,9 @@ int cdul_prefetch_next(cdul_prefetch *p, cdul_prefetched *out) {
             cdul_fail(&out->error, CDUL_ERR_USAGE, "prefetch: all %zu slots are held", p->depth);
         return 1;
     }
-    if (p->n_threads == 0) {
-        out->status = p->produce(p->user, i, out->slot, &out->error);
-        p->received++;
-        return 1;
-    }
+    if (p->n_threads == 0) done->status = p->produce(p->user, i, out->slot, &done->error);
     pthread_mutex_lock(&p->lock);
-    while (!done->ready) pthread_cond_wait(&p->is_ready, &p->lock);
+    while (p->n_threads > 0 && !done->ready) pthread_cond_wait(&p->is_ready, &p->lock);
     done->ready = false;
     p->received++;
     pthread_mutex_unlock(&p->lock);

@@ -1,15 +1,13 @@
-/* Ordered, bounded, parallel production: worker threads make item 0, 1, 2, ... ahead of the
- * consumer, which receives them in that order whatever the number of threads. The decode stage of
- * label and predict and the loader of train are this. */
+/* Ordered, bounded, parallel production: threads make item 0, 1, 2, ... ahead of the consumer,
+ * which receives them in that order. Pictures are decoded this way. */
 #pragma once
 
 #include "cdul/error.h"
 
 #include <stddef.h>
 
-/* Makes item `i` into `slot` (one of `depth` caller-owned buffers, reused in turn). Called from
- * worker threads, never twice for one slot at a time. A failure is handed to the consumer with the
- * item; it stops nothing. */
+/* Makes item `i` into `slot`, one of `depth` buffers of the caller; never two at a time into one. A
+ * failure is handed to the consumer with the item; it stops nothing. */
 typedef cdul_status cdul_produce(void *user, size_t i, size_t slot, cdul_error *err);
 
 typedef struct cdul_prefetch cdul_prefetch;
@@ -25,10 +23,9 @@ typedef struct cdul_prefetched {
     cdul_error error; /* filled if status is not CDUL_OK */
 } cdul_prefetched;
 
-/* Waits for the next item in order. Returns 0 after the last, else 1. The slot stays the consumer's
- * until it is released; slots are released in the order they were received, so a batch may hold
- * several, `depth` at most: asking for one more answers CDUL_ERR_USAGE in out->status and moves
- * nothing. One consumer thread. */
+/* Waits for the next item in order, in the one consumer thread. Returns 0 after the last, else 1.
+ * The slot is the consumer's until released. A batch may hold several, `depth` at most: asking for
+ * one more answers CDUL_ERR_USAGE in out->status and moves nothing. */
 int cdul_prefetch_next(cdul_prefetch *prefetch, cdul_prefetched *out);
 /* Gives back the slot of the oldest item still held. */
 void cdul_prefetch_release(cdul_prefetch *prefetch);

@@ -375,12 +375,11 @@ cdul_status cdul_safetensors_seal(cdul_safetensors_writer *writer, cdul_error *e
 
 cdul_status cdul_safetensors_commit(cdul_safetensors_writer **writer, cdul_error *err) {
     cdul_safetensors_writer *w = *writer;
-    cdul_status status;
-    if (w->appended != w->declared)
-        status = cdul_fail(err, CDUL_ERR_USAGE, "%s: %zu bytes of data appended of %zu declared",
-                           w->path, w->appended, w->declared);
-    else
-        status = cdul_file_commit(&w->file, err);
+    cdul_status status =
+        w->appended == w->declared
+            ? cdul_file_commit(&w->file, err)
+            : cdul_fail(err, CDUL_ERR_USAGE, "%s: %zu bytes of data appended of %zu declared",
+                        w->path, w->appended, w->declared);
     cdul_safetensors_discard(writer);
     return status;
 }

@@ -27,7 +27,7 @@ typedef enum cdul_dtype {
     CDUL_I16,
     CDUL_U16,
     CDUL_U32,
-    CDUL_U64,
+    CDUL_U64
 } cdul_dtype;
 
 size_t cdul_dtype_size(cdul_dtype dtype);
@@ -63,7 +63,7 @@ typedef struct cdul_safetensors {
  * dtype, no duplicate names, known dtypes. CDUL_ERR_INPUT names the tensor and the byte. */
 cdul_status cdul_safetensors_open(const char *path, cdul_safetensors **out,
                                   cdul_error *err) CDUL_MUST_CHECK;
-/* Both NULL if there is none. */
+/* NULL if there is none. */
 const cdul_tensor_view *cdul_safetensors_find(const cdul_safetensors *file, const char *name);
 const char *cdul_safetensors_metadata(const cdul_safetensors *file, const char *key);
 const char *cdul_safetensors_path(const cdul_safetensors *file);
@@ -73,16 +73,13 @@ void cdul_safetensors_drop_metadata(cdul_safetensors *file);
 cdul_status cdul_safetensors_check(const cdul_safetensors *file, cdul_error *err) CDUL_MUST_CHECK;
 void cdul_safetensors_close(cdul_safetensors *file);
 
-/* Finds tensor `name`, checks that its rank is `rank` and that every shape[i] != 0 given equals the
- * file's; writes the sizes found back into shape. F32, F16, BF16 and F64 are accepted; anything
- * else is CDUL_ERR_INPUT. */
+/* Finds tensor `name`, of `rank` dimensions, F32, F16, BF16 or F64. Where shape[i] is not 0, it
+ * must be the file's; then the file's shape is written there. Else CDUL_ERR_INPUT. */
 cdul_status cdul_safetensors_expect(const cdul_safetensors *file, const char *name, size_t rank,
                                     size_t *shape, cdul_tensor_view *out,
                                     cdul_error *err) CDUL_MUST_CHECK;
-/* Converts elements [first, first + count) of a view of F32, F16, BF16 or F64, which `expect` makes
- * sure of, to float32. */
+/* Elements [first, first + count) of a view that `expect` found, as float32. */
 void cdul_tensor_to_f32(const cdul_tensor_view *view, size_t first, size_t count, float *out);
-
 /* Index of the first element that is NaN or infinite; view->elements if there is none. */
 size_t cdul_tensor_first_bad(const cdul_tensor_view *view);
 
@@ -105,9 +102,8 @@ typedef struct cdul_metadata {
 
 typedef struct cdul_safetensors_writer cdul_safetensors_writer;
 
-/* CDUL_ERR_INPUT if the file could not be read again: a name that occurs twice or is
- * CDUL_METADATA_KEY, too many dimensions, too long a header. Data begins at a multiple of 8; put
- * wide dtypes first to keep them aligned. */
+/* CDUL_ERR_INPUT for what could not be read again: a name or key that occurs twice, too many
+ * dimensions, too long a header. Data begins at a multiple of 8: wide dtypes first stay aligned. */
 cdul_status cdul_safetensors_create(const char *path, const cdul_metadata *metadata,
                                     size_t n_metadata, const cdul_tensor_decl *tensors,
                                     size_t n_tensors, cdul_safetensors_writer **out,

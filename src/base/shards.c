@@ -34,15 +34,6 @@ static cdul_status write_key(const char *folder, const char *path, const cJSON *
     return status;
 }
 
-static cdul_status compare_key(const char *path, const cJSON *key, cJSON **was, const cJSON **part,
-                               cdul_error *err) {
-    cdul_status status = cdul_json_read(path, was, err);
-    for (const cJSON *item = key->child; status == CDUL_OK && item && !*part; item = item->next)
-        if (!cJSON_Compare(item, cJSON_GetObjectItemCaseSensitive(*was, item->string), true))
-            *part = item;
-    return status;
-}
-
 cdul_status cdul_shards_open(cdul_shards *out, const char *folder, const char *key_file,
                              const cJSON *key, cJSON **was, const cJSON **part, cdul_error *err) {
     out->folder = strdup(folder);
@@ -53,8 +44,11 @@ cdul_status cdul_shards_open(cdul_shards *out, const char *folder, const char *k
     cdul_status status = out->folder && path ? CDUL_OK : cdul_fail_memory(err, folder);
     if (status == CDUL_OK) status = cdul_path_make_folder(folder, err);
     if (status == CDUL_OK)
-        status = cdul_path_exists(path) ? compare_key(path, key, was, part, err)
+        status = cdul_path_exists(path) ? cdul_json_read(path, was, err)
                                         : write_key(folder, path, key, err);
+    for (const cJSON *item = key->child; *was && item && !*part; item = item->next)
+        if (!cJSON_Compare(item, cJSON_GetObjectItemCaseSensitive(*was, item->string), true))
+            *part = item;
     free(path);
     return status;
 }

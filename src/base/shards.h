@@ -1,10 +1,8 @@
-/* A folder of shards: safetensors files of float16 rows, and a JSON file, the key, that says what
- * the rows depend on. The encoder's cache of vectors is one, and so is training's cache of
- * activations.
+/* A folder of shards, as the encoder's cache of vectors and training's of activations: safetensors
+ * files of float16 rows, and a JSON file, the key, that says what the rows depend on.
  *
- * A shard is written whole or not at all, never changed, and carries an XXH3-64 of what it holds.
- * It is mapped, not read: a folder may be larger than memory. One process writes at a time, the one
- * that holds the folder's lock; reading needs no lock. */
+ * A shard is never changed, carries an XXH3-64 of what it holds, and is mapped: a folder may be
+ * larger than memory. One process writes at a time, the one with the lock; reading needs none. */
 #pragma once
 
 #include "base/json.h"
@@ -28,10 +26,9 @@ typedef struct cdul_shards {
     int lock; /* descriptor of the lock file; -1: no right to write */
 } cdul_shards;
 
-/* Opens or creates the folder. Its file `key_file` is read into *was; if there is none, `key` is
- * written and *was is NULL (numbered shards without a key are CDUL_ERR_INPUT). *part: the first
- * member of `key` that differs from *was or is missing there, NULL if there is none. Close after a
- * failure as well; *was is the caller's to delete. */
+/* Opens or creates the folder. *was: its file `key_file`, the caller's to delete; NULL if there was
+ * none and `key` is written (shards without a key are CDUL_ERR_INPUT). *part: the first member of
+ * `key` that differs from *was or is missing there, or NULL. Close after a failure as well. */
 cdul_status cdul_shards_open(cdul_shards *out, const char *folder, const char *key_file,
                              const cJSON *key, cJSON **was, const cJSON **part,
                              cdul_error *err) CDUL_MUST_CHECK;
