@@ -1,8 +1,7 @@
-/* What this process may use of the machine, and what the processor can do.
- *
- * FOR_AVX2_TOO compiles a function with and without AVX2; the one that the processor can run is
- * chosen while the program loads. It is for loops that gain much, and only speed may depend on it:
- * no fused multiply-add is used. ThreadSanitizer cannot bear a choice made so early. */
+/* What this process may use of the machine, and what the processor can do. FOR_AVX2_TOO compiles a
+ * function with and without AVX2; the one that the processor can run is chosen while the program
+ * loads. It is for loops that gain much, and only speed may depend on it: no fused multiply-add is
+ * used. ThreadSanitizer cannot bear a choice made so early. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,9 +27,8 @@
 /* Threads of an option: `asked`, or if that is 0 one for each processor that this process may use;
  * taskset and containers allow fewer than all. At least 1. */
 size_t cdul_threads(size_t asked);
-/* Most bytes that this process may have: the least of the machine's memory, the limit of its
- * control group and that of its address space. Not what happens to be free: two runs on one machine
- * get the same answer. */
+/* Most bytes that this process may have by the machine's memory, its control group and its address
+ * space; not what happens to be free, so that two runs get the same answer. */
 size_t cdul_memory_limit(void);
 
 /* Whether it multiplies bfloat16: without these instructions that takes longer than float32. */

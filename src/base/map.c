@@ -27,12 +27,13 @@ static void put(cdul_map *map, uint64_t slot) {
     size_t at = (size_t)(slot >> 32) & (map->size - 1);
     while (map->slots[at]) at = (at + 1) & (map->size - 1);
     map->slots[at] = slot;
+    map->count++;
 }
 
 cdul_status cdul_map_reserve(cdul_map *map, size_t count, cdul_error *err) {
     if (count <= map->size / 2) return CDUL_OK;
     if (count > UINT32_MAX - 1u) return cdul_fail_memory(err, "hash table of 2^32 entries");
-    cdul_map larger = {.size = 16, .count = map->count};
+    cdul_map larger = {.size = 16};
     while (larger.size / 2 < count) larger.size *= 2;
     larger.slots = calloc(larger.size, sizeof *larger.slots);
     if (!larger.slots) return cdul_fail_memory(err, "hash table");
@@ -46,10 +47,8 @@ cdul_status cdul_map_reserve(cdul_map *map, size_t count, cdul_error *err) {
 cdul_status cdul_map_add(cdul_map *map, uint32_t hash, size_t position, cdul_error *err) {
     if (position >= UINT32_MAX) return cdul_fail_memory(err, "hash table of 2^32 entries");
     cdul_status status = cdul_map_reserve(map, map->count + 1, err);
-    if (status != CDUL_OK) return status;
-    put(map, (uint64_t)hash << 32 | (position + 1));
-    map->count++;
-    return CDUL_OK;
+    if (status == CDUL_OK) put(map, (uint64_t)hash << 32 | (position + 1));
+    return status;
 }
 
 size_t cdul_map_next(const cdul_map *map, uint32_t hash, size_t *step) {
@@ -94,11 +93,9 @@ cdul_status cdul_names_get(cdul_names *names, const char *name, size_t *position
     *position = find(names, name, hash);
     if (*position != CDUL_NOT_FOUND) return CDUL_OK;
     *position = names->list.count;
-    cdul_status status = cdul_strings_add(&names->list, name, err);
-    if (status != CDUL_OK) return status;
-    status = cdul_map_add(&names->map, hash, *position, err);
-    if (status != CDUL_OK) free(names->list.items[--names->list.count]);
-    return status;
+    cdul_status status = cdul_map_reserve(&names->map, *position + 1, err);
+    if (status == CDUL_OK) status = cdul_strings_add(&names->list, name, err);
+    return status == CDUL_OK ? cdul_map_add(&names->map, hash, *position, err) : status;
 }
 
 void cdul_names_free(cdul_names *names) {

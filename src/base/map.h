@@ -9,9 +9,8 @@
 
 /* --- Growing arrays --- */
 
-/* cdul_grow makes room for `count` items of `size` bytes in the array whose address `array` is.
- * Room that must grow doubles, so that adding items one by one is linear. Start from NULL and
- * capacity 0; free() it. A failure changes nothing; `what` names the array in the message. */
+/* cdul_grow makes room for `count` items of `size` bytes in the array at whose address `array` is,
+ * by doubling. Start from NULL and capacity 0. A failure, which names `what`, changes nothing. */
 cdul_status cdul_grow_more(void *array, size_t count, size_t *capacity, size_t size,
                            const char *what, cdul_error *err) CDUL_MUST_CHECK;
 

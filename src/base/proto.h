@@ -27,8 +27,7 @@ static inline size_t cdul_span_size(cdul_span span) { return (size_t)(span.end -
 
 /* --- Writing --- */
 
-/* A message while it grows. Start from {0}; free() its bytes. Without memory it goes on without
- * growing, and `failed` says so in the end. */
+/* A message while it grows. Start from {0}; free() its bytes. failed: there was no memory. */
 typedef struct cdul_message {
     unsigned char *bytes;
     size_t size, capacity;

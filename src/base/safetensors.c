@@ -117,25 +117,24 @@ static cdul_status check_metadata(const cdul_safetensors *file, cdul_error *err)
 
 static cdul_status read_header(cdul_safetensors *file, size_t *data_at, cdul_error *err) {
     const unsigned char *bytes = file->map.data;
-    uint64_t length = 0;
+    size_t length = 0;
     if (file->map.size < sizeof length)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: %zu bytes are too few for a safetensors file",
                          file->path, file->map.size);
     memcpy(&length, bytes, sizeof length);
     if (length > CDUL_SAFETENSORS_HEADER_BYTES)
-        return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: is not a safetensors file (header of %llu bytes)", file->path,
-                         (unsigned long long)length);
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: is not a safetensors file (header of %zu bytes)",
+                         file->path, length);
     if (length > file->map.size - sizeof length)
         return cdul_fail(err, CDUL_ERR_INPUT,
-                         "%s: the header's %llu bytes reach beyond the file; is it cut off?",
-                         file->path, (unsigned long long)length);
-    *data_at = sizeof length + (size_t)length;
+                         "%s: the header's %zu bytes reach beyond the file; is it cut off?",
+                         file->path, length);
+    *data_at = sizeof length + length;
     const char *text = (const char *)bytes + sizeof length;
     if (length == 0 || text[0] != '{')
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: is not a safetensors file: the header is no JSON object", file->path);
-    return cdul_json_parse(text, (size_t)length, file->path, &file->header, err);
+    return cdul_json_parse(text, length, file->path, &file->header, err);
 }
 
 static cdul_status read_entries(cdul_safetensors *file, size_t data_at, cdul_error *err) {

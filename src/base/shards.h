@@ -15,8 +15,8 @@
 typedef struct cdul_shard_form {
     size_t tensor_count;
     cdul_tensor_decl tensors[CDUL_SHARD_TENSORS];
-    /* Where the checksum is. True: in CDUL_SEAL, over all bytes before it. False: in the metadata
-     * "checksum", in hexadecimal, over the tensors' bytes in this order. */
+    /* The checksum is in CDUL_SEAL, over all bytes before it; else it is the metadata "checksum",
+     * in hexadecimal, over the tensors' bytes in this order. */
     bool sealed;
 } cdul_shard_form;
 
@@ -54,8 +54,7 @@ typedef struct cdul_shard {
     uint64_t checksum; /* as metadata say */
 } cdul_shard;
 
-/* Maps a shard and compares its header with the form. CDUL_ERR_INPUT: it is none, is cut off or
- * has no rows. */
+/* Maps a shard. CDUL_ERR_INPUT: it is not of this form, is cut off or has no rows. */
 cdul_status cdul_shard_open(const cdul_shards *shards, const char *name, cdul_shard *out,
                             cdul_error *err) CDUL_MUST_CHECK;
 /* Reads all of it, the first time, and compares its checksum. CDUL_ERR_INPUT: damaged. */
