@@ -13,13 +13,10 @@ size_t cdul_utf8_char(const char *text, size_t size) {
 }
 
 bool cdul_utf8_valid(const char *text, size_t size, size_t *bad) {
-    for (size_t at = 0, n; at < size; at += n) {
-        n = cdul_utf8_char(text + at, size - at);
-        if (n > 0) continue;
-        *bad = at;
-        return false;
-    }
-    return true;
+    size_t length = 1;
+    for (*bad = 0; *bad < size && length > 0; *bad += length)
+        length = cdul_utf8_char(text + *bad, size - *bad);
+    return length > 0;
 }
 
 size_t cdul_utf8_cells(const char *text) {
