@@ -182,15 +182,28 @@ cdul_status cdul_file_write_all(const char *path, const void *data, size_t size,
     return status;
 }
 
+/* A file without a name; where the file system has none, one that loses its name at once. */
+static int open_unnamed(const char *folder) {
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
+    char *name = cdul_path_join(folder, ".cdul.XXXXXX");
+    fd = name ? mkostemp(name, O_CLOEXEC) : -1;
+    if (fd >= 0 && unlink(name) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    free(name);
+    return fd;
+}
+
 cdul_status cdul_file_unnamed(const char *path, FILE **out, cdul_error *err) {
-    char *folder = folder_of(path), *name = folder ? cdul_path_join(folder, ".cdul.XXXXXX") : NULL;
-    int fd = name ? mkostemp(name, O_CLOEXEC) : -1;
-    *out = fd >= 0 && unlink(name) == 0 ? fdopen(fd, "w+b") : NULL;
+    char *folder = folder_of(path);
+    int fd = folder ? open_unnamed(folder) : -1;
+    *out = fd >= 0 ? fdopen(fd, "w+b") : NULL;
     cdul_status status =
         *out ? CDUL_OK : cdul_fail_errno(err, "%s: no file can be created beside it", path);
     if (!*out && fd >= 0) close(fd);
     free(folder);
-    free(name);
     return status;
 }
 
