@@ -19,6 +19,8 @@ struct cdul_csv {
     size_t record; /* line where the last record began */
     char *text; /* the record's fields, each ended by NUL */
     size_t length, capacity;
+    size_t *starts; /* where each field begins in text */
+    size_t starts_capacity;
     cdul_strings fields; /* items point into text */
 };
 
@@ -36,14 +38,15 @@ static void hold(cdul_csv *csv, int c) {
 
 cdul_status cdul_csv_open(const char *path, char separator, cdul_csv **out, cdul_error *err) {
     cdul_csv *csv = calloc(1, sizeof *csv);
-    if (!csv) return cdul_fail_memory(err, path);
+    if (!csv || !(csv->path = strdup(path))) {
+        free(csv);
+        return cdul_fail_memory(err, path);
+    }
     csv->separator = (unsigned char)separator;
     csv->line = 1;
-    csv->path = strdup(path);
     csv->stream = fopen(path, "rbe");
-    if (!csv->path || !csv->stream) {
-        cdul_status status = csv->path ? cdul_fail_errno(err, "%s: cannot be opened", path)
-                                       : cdul_fail_memory(err, path);
+    if (!csv->stream) {
+        cdul_status status = cdul_fail_errno(err, "%s: cannot be opened", path);
         cdul_csv_close(csv);
         return status;
     }
@@ -61,73 +64,99 @@ static cdul_status append(cdul_csv *csv, char c, cdul_error *err) {
     return status;
 }
 
-/* Behind a CR: it ends a line with an LF or, in old spreadsheets, alone. */
-static void end_line(cdul_csv *csv) {
-    int c = next(csv);
-    if (c == '\n') return;
-    hold(csv, c);
-    csv->line++;
+static cdul_status put(cdul_csv *csv, int c, cdul_error *err) {
+    if (c == '\0')
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?",
+                         csv->path, csv->line);
+    return append(csv, (char)c, err);
 }
 
-/* Reads the fields of a record into `text`. *quoted: the last one stands in quotes. */
-static cdul_status read_record(cdul_csv *csv, bool *quoted, cdul_error *err) {
-    enum { START, PLAIN, QUOTED, CLOSED } state = START; /* CLOSED: behind a quote in quotes */
-    size_t opened = 0; /* line of the opening quote */
+static cdul_status begin_field(cdul_csv *csv, cdul_error *err) {
+    cdul_strings *fields = &csv->fields;
+    cdul_status status = cdul_grow(&csv->starts, fields->count + 1, &csv->starts_capacity,
+                                   sizeof *csv->starts, csv->path, err);
+    if (status == CDUL_OK)
+        status = cdul_grow(&fields->items, fields->count + 1, &fields->capacity,
+                           sizeof *fields->items, csv->path, err);
+    if (status == CDUL_OK) csv->starts[fields->count++] = csv->length;
+    return status;
+}
+
+/* Reads on to the closing quote of a field whose opening quote has been read. */
+static cdul_status read_quoted(cdul_csv *csv, cdul_error *err) {
+    size_t opened = csv->line;
     cdul_status status = CDUL_OK;
-    for (csv->fields.count = 1; status == CDUL_OK;) {
+    while (status == CDUL_OK) {
         int c = next(csv);
-        if (c == EOF && state == QUOTED && !ferror(csv->stream))
+        if (c == EOF) {
+            if (ferror(csv->stream)) return CDUL_OK; /* cdul_csv_next reports it */
             return cdul_fail(err, CDUL_ERR_INPUT,
                              "%s: line %zu: a quote opens here and never closes", csv->path,
                              opened);
-        if (c == EOF || (state != QUOTED && (c == csv->separator || c == '\n' || c == '\r'))) {
-            *quoted = state >= QUOTED;
-            state = START;
-            status = append(csv, '\0', err);
-            if (c == '\r') end_line(csv);
-            if (c != csv->separator) break;
-            csv->fields.count++;
-        } else if (c == '"' && state == START) {
-            state = QUOTED;
-            opened = csv->line;
-        } else if (c == '"' && state == QUOTED) {
-            state = CLOSED;
-        } else if (c != '"' && state == CLOSED) {
-            return cdul_fail(
-                err, CDUL_ERR_INPUT,
-                "%s: line %zu: text after a closing quote; write a quote inside quotes twice",
-                csv->path, csv->line);
-        } else if (c == '\0') {
-            return cdul_fail(err, CDUL_ERR_INPUT, "%s: line %zu: a NUL byte; is this a text file?",
-                             csv->path, csv->line);
-        } else {
-            state = state < QUOTED ? PLAIN : QUOTED;
-            status = append(csv, (char)c, err);
         }
+        if (c == '"') {
+            c = next(csv);
+            if (c != '"') {
+                hold(csv, c);
+                return CDUL_OK;
+            }
+        }
+        status = put(csv, c, err);
     }
     return status;
 }
 
+/* Reads one field. *end_of_record: it is the last of its record. *quoted: it stands in quotes. */
+static cdul_status read_field(cdul_csv *csv, bool *quoted, bool *end_of_record, cdul_error *err) {
+    cdul_status status = begin_field(csv, err);
+    if (status != CDUL_OK) return status;
+    int c = next(csv);
+    *quoted = c == '"';
+    if (*quoted) {
+        status = read_quoted(csv, err);
+        if (status != CDUL_OK) return status;
+        c = next(csv);
+        if (c != csv->separator && c != '\n' && c != '\r' && c != EOF)
+            return cdul_fail(
+                err, CDUL_ERR_INPUT,
+                "%s: line %zu: text after a closing quote; write a quote inside quotes twice",
+                csv->path, csv->line);
+    }
+    for (; c != csv->separator && c != '\n' && c != '\r' && c != EOF; c = next(csv)) {
+        status = put(csv, c, err);
+        if (status != CDUL_OK) return status;
+    }
+    *end_of_record = c != csv->separator;
+    if (c == '\r') {
+        c = next(csv);
+        if (c == EOF || c != '\n') {
+            hold(csv, c);
+            csv->line++; /* a lone CR, of old spreadsheets, ends a line as well */
+        }
+    }
+    return append(csv, '\0', err);
+}
+
 cdul_status cdul_csv_next(cdul_csv *csv, const cdul_strings **fields, bool *end, cdul_error *err) {
     *fields = &csv->fields;
-    for (bool quoted = false, empty = true; empty;) { /* an empty line is no record */
+    for (;;) {
         csv->fields.count = csv->length = 0;
         int c = next(csv);
         *end = c == EOF;
         hold(csv, c);
         if (*end) break;
         csv->record = csv->line;
-        cdul_status status = read_record(csv, &quoted, err);
-        if (status != CDUL_OK) return status;
-        empty = csv->fields.count == 1 && !quoted && !csv->text[0];
+        bool quoted = false, end_of_record = false;
+        while (!end_of_record) {
+            cdul_status status = read_field(csv, &quoted, &end_of_record, err);
+            if (status != CDUL_OK) return status;
+        }
+        if (csv->fields.count > 1 || quoted || csv->text[0]) break; /* else an empty line */
     }
     if (ferror(csv->stream)) return cdul_fail_errno(err, "%s: cannot be read", csv->path);
-    cdul_status status = cdul_grow(&csv->fields.items, csv->fields.count, &csv->fields.capacity,
-                                   sizeof(char *), csv->path, err);
-    char *text = csv->text;
-    for (size_t i = 0; i < csv->fields.count && status == CDUL_OK; i++, text += strlen(text) + 1)
-        csv->fields.items[i] = text;
-    return status;
+    for (size_t i = 0; i < csv->fields.count; i++)
+        csv->fields.items[i] = csv->text + csv->starts[i];
+    return CDUL_OK;
 }
 
 size_t cdul_csv_line(const cdul_csv *csv) { return csv->record; }
@@ -137,16 +166,20 @@ void cdul_csv_close(cdul_csv *csv) {
     if (csv->stream) fclose(csv->stream);
     free(csv->path);
     free(csv->text);
+    free(csv->starts);
     free(csv->fields.items);
     free(csv);
 }
 
 void cdul_csv_write_field(FILE *stream, const char *text) {
-    const bool quoted = !*text || text[strcspn(text, "\",\t\r\n")];
-    if (quoted) fputc('"', stream);
+    if (!text[strcspn(text, "\",\t\r\n")] && *text) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
     for (; *text; text++) {
         if (*text == '"') fputc('"', stream);
         fputc(*text, stream);
     }
-    if (quoted) fputc('"', stream);
+    fputc('"', stream);
 }

@@ -9,8 +9,8 @@
 counts='resize 23417
 planes 2074
 aggregate 27940
-rank 10714
-csv 23314'
+rank 10808
+csv 24422'
 takes "INSTRUCTIONS [record]" "$@"
 program=$(realpath "$1")
 if ! command -v valgrind >/dev/null || ! grep -q avx2 /proc/cpuinfo; then
