@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 typedef struct outcome {
@@ -55,7 +56,7 @@ static void *work(void *argument) {
 cdul_status cdul_prefetch_open(size_t count, size_t threads, size_t depth, cdul_produce *produce,
                                void *user, cdul_prefetch **out, cdul_error *err) {
     if (depth == 0) return cdul_fail(err, CDUL_ERR_USAGE, "prefetch: depth must be at least 1");
-    cdul_prefetch *p = malloc(sizeof *p);
+    cdul_prefetch *p = depth <= SIZE_MAX / sizeof *p->slots ? malloc(sizeof *p) : NULL;
     if (!p) return cdul_fail_memory(err, "prefetch");
     if (threads > count) threads = count;
     *p = (cdul_prefetch){.produce = produce,
