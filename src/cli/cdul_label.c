@@ -188,6 +188,23 @@ static void warn_unread(const cdul_label_cli *o, const cdul_cli *cli) {
                       o->label.aggregate.lambda);
 }
 
+/* With the encoder that cdul brings along, where no other is named. */
+static cdul_status label_by_default(cdul_label_cli *effective, cdul_cli *cli, cdul_error *err) {
+    char *encoder = cdul_cli_share("encoder", err);
+    if (!encoder) {
+        cdul_error_prefix(err, "no encoder: give its folder with --encoder, or cosines with "
+                               "--scores; for the default one");
+        return CDUL_ERR_USAGE;
+    }
+    cdul_cli_say(cli,
+                 "encoder: EfficientNet-Lite0 with MiniLM-L6, which come with cdul; a CLIP, with "
+                 "--encoder DIR, is better");
+    effective->label.encoder = encoder;
+    cdul_status status = label(effective, cli, err);
+    free(encoder);
+    return status;
+}
+
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     cdul_label_cli effective = *(const cdul_label_cli *)user;
     if (effective.inspect) return inspect(&effective, cli, err);
@@ -200,7 +217,8 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     if (!effective.label.grid && effective.label.local == CDUL_LOCAL_CROPS)
         effective.label.grid = CDUL_DEFAULT_GRID;
     warn_unread(&effective, cli);
-    return label(&effective, cli, err);
+    return effective.label.encoder || effective.scores ? label(&effective, cli, err)
+                                                       : label_by_default(&effective, cli, err);
 }
 
 static void defaults(void *options) {

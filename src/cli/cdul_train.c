@@ -5,6 +5,7 @@
 #include "run.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A step on large pictures may take longer than one wants to wait for it, and it is not kept
@@ -53,10 +54,24 @@ static cdul_status export_model(const char *model, const char *output, cdul_cli 
     return status;
 }
 
+#define DEFAULT_ARCH "resnet50-caffe" /* of the weights that come with cdul */
+
+/* The weights that training starts from: those named, none, or those that come with cdul, where
+ * they fit the network. *owned is the caller's to free. */
+static const char *choose_init(const cdul_train_params *asked, cdul_cli *cli, char **owned) {
+    cdul_error missing;
+    *owned = NULL;
+    if (asked->init) return strcmp(asked->init, "none") == 0 ? NULL : asked->init;
+    if (!asked->arch || strcmp(asked->arch, DEFAULT_ARCH) == 0)
+        *owned = cdul_cli_share("resnet50.safetensors", &missing);
+    if (*owned) cdul_cli_say(cli, "start: ResNet-50 with ImageNet weights, which come with cdul");
+    return *owned;
+}
+
 static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     const cdul_train_cli *options = user;
     if (options->export) return export_model(options->export, options->train.output, cli, err);
-    char *config = cdul_options_json(&cdul_program_train, options);
+    char *init = NULL, *config = cdul_options_json(&cdul_program_train, options);
     if (!config) return cdul_fail_memory(err, "options");
     cdul_interrupt_limit(INTERRUPT_SECONDS,
                          "cdul-train: interrupted in the middle of a step; the same command with "
@@ -65,6 +80,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     params.images = &cli->parsed->positional;
     params.threads = cli->parsed->threads;
     params.config = config;
+    params.init = choose_init(&options->train, cli, &init);
     params.callbacks = cli->callbacks;
     cdul_train_result result = {0};
     cdul_status status = cdul_train(&params, &result, err);
@@ -72,6 +88,7 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     cli->skipped = result.skipped > 0;
     cdul_train_result_free(&result);
     free(config);
+    free(init);
     return status;
 }
 

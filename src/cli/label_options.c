@@ -12,7 +12,8 @@ static const cdul_option table[] = {
      STRING("encoder", 'e', label.encoder, "DIR",
             "folder of a CLIP-like encoder: onnx/vision_model.onnx, preprocessor_config.json and, "
             "for the text side, onnx/text_model.onnx with its tokenizer, or text.safetensors; "
-            "other layouts are found too, see --inspect"),
+            "other layouts are found too, see --inspect; by default a small one that comes with "
+            "cdul"),
      .idle = IMAGES_ONLY},
     {STRING("variant", 0, label.variant, "NAME",
             "use the encoder's vision_model_NAME.onnx and text_model_NAME.onnx: fp16, quantized, "
@@ -128,7 +129,8 @@ static const cdul_option table[] = {
 };
 
 static const char *const examples[] = {
-    "Label a folder of photos",
+    "Label a folder of photos with the encoder that comes with cdul, or with a CLIP",
+    "cdul-label -C classes.txt photos/ -o labels.safetensors\n"
     "cdul-label -e clip-vit-b32/ -C classes.txt photos/ -o labels.safetensors",
     "The same with a cache: the next run with other classes or prompts takes seconds",
     "cdul-label -e clip-vit-b32/ -C classes.txt --cache cache/ \\\n"

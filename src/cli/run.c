@@ -31,6 +31,18 @@ void cdul_cli_tell(const cdul_cli *cli, cdul_event_kind kind, const char *format
     free(text);
 }
 
+char *cdul_cli_share(const char *name, cdul_error *err) {
+    char program[PATH_MAX], *path = NULL, *found = NULL;
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash) *slash = '\0';
+    if (asprintf(&path, "%s/../share/cdul/%s", program, name) >= 0) found = realpath(path, NULL);
+    if (!found && path) (void)cdul_fail(err, CDUL_ERR_USAGE, "%s is not there", path);
+    free(path);
+    return found;
+}
+
 /* --- SIGINT and SIGTERM --- */
 
 /* Set in a signal handler, read from any thread. */

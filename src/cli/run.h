@@ -18,6 +18,10 @@ typedef struct cdul_cli {
 void cdul_cli_tell(const cdul_cli *cli, cdul_event_kind kind, const char *format, ...)
     CDUL_PRINTF(3, 4);
 
+/* The path of what cdul brings along, such as "encoder": share/cdul/NAME beside the program's own
+ * folder. NULL, with a message, if it is not there. The caller frees it. */
+char *cdul_cli_share(const char *name, cdul_error *err);
+
 /* The work: `options` is the program's own struct. */
 typedef cdul_status cdul_cli_run(const void *options, cdul_cli *cli, cdul_error *err);
 

@@ -24,8 +24,8 @@ static const cdul_option table[] = {
             "resnet18, resnet34, resnet50, resnet101 or resnet152, the last three also with -caffe "
             "(stride in the first 1x1); by default what --init says, else resnet50")},
     {STRING("init", 0, train.init, "FILE",
-            "weights to start from, safetensors with torchvision's names; without it the start is "
-            "random")},
+            "weights to start from, safetensors with torchvision's names; none = random; by "
+            "default the ImageNet weights that come with cdul, unless --arch is another network")},
     {SIZE("size", 0, train.size, "PIXELS", 32, 2048,
           "side of the square input; more pixels cost time and help most")},
     {CHOICE("resize", 0, train.resize, "HOW", ONE_OF("shortest", "squash"),
