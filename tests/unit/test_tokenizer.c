@@ -122,6 +122,17 @@ static void tokenizer_json_with_its_own_padding_gives_the_ids_of_transformers(vo
     compare_all(CDUL_GOLDEN "/tokenizer/single", CDUL_GOLDEN "/tokenizer/single.ids", 0, NULL);
 }
 
+/* make_wordpiece.py */
+static void berts_tokenizer_json_gives_the_ids_of_tokenizers(void **state) {
+    (void)state;
+    bool younger[4096] = {false};
+    cJSON *indices = read_json(CDUL_GOLDEN "/tokenizer/bert/younger.json"), *index;
+    assert_in_range(cJSON_GetArraySize(indices), 1, 20);
+    cJSON_ArrayForEach(index, indices) younger[index->valueint] = true;
+    compare_all(CDUL_GOLDEN "/tokenizer/bert", CDUL_GOLDEN "/tokenizer/bert.ids", 0, younger);
+    cJSON_Delete(indices);
+}
+
 static void vocab_and_merges_give_the_ids_of_open_clip(void **state) {
     (void)state;
     compare_with_open_clip(CDUL_GOLDEN "/tokenizer/plain", "plain");
@@ -211,7 +222,8 @@ static void another_kind_of_tokenizer_is_named_and_refused(void **state) {
         const char *from, *with, *message;
     } changes[] = {
         {"\"type\":\"BPE\"", "\"type\":\"Unigram\"",
-         "other/tokenizer.json: not CLIP's tokenizer: model.type is 'Unigram', expected BPE"},
+         "other/tokenizer.json: neither CLIP's tokenizer nor BERT's: model.type is 'Unigram', "
+         "expected BPE or WordPiece"},
         {"\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null",
          "end_of_word_suffix is 'missing'"},
         {"{\"type\":\"Lowercase\"}", "{\"type\":\"NFKC\"}", "normalizer"},
@@ -284,6 +296,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vocab_and_merges_give_the_ids_of_transformers),
         cmocka_unit_test(tokenizer_json_with_its_own_padding_gives_the_ids_of_transformers),
+        cmocka_unit_test(berts_tokenizer_json_gives_the_ids_of_tokenizers),
         cmocka_unit_test(vocab_and_merges_give_the_ids_of_open_clip),
         cmocka_unit_test(clips_whole_vocabulary_gives_the_ids_of_transformers),
         cmocka_unit_test(clips_whole_vocabulary_gives_the_ids_of_open_clip),

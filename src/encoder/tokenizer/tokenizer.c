@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Text becomes ids in the steps of CLIP's tokenizer.json:
+/* Text becomes ids in the steps of CLIP's tokenizer.json (BERT's has others for 2 and 4:
+ * wordpiece.h):
  *   1. added tokens that are looked for in the raw text are cut out
  *   2. what lies between is normalised: NFC, white space to single spaces, lower case
  *   3. added tokens that are looked for in normalised text are cut out
@@ -111,12 +112,21 @@ static cdul_status cut_added(const cdul_tokenizer *t, bool normalized, const cha
     return status;
 }
 
+static cdul_status split_bert(const cdul_tokenizer *t, const char *text, size_t length, output *out,
+                              cdul_error *err) {
+    return cdul_wordpiece_split(&t->wordpiece, &t->vocabulary, text, length, out->limit, &out->ids,
+                                err);
+}
+
 static cdul_status encode_raw(const cdul_tokenizer *t, const char *text, size_t length, output *out,
                               cdul_error *err) {
     char *normal = NULL;
     size_t size = 0;
-    cdul_status status = cdul_unicode_fold(text, length, &normal, &size, err);
-    if (status == CDUL_OK) status = cut_added(t, true, normal, size, split, out, err);
+    cdul_status status = t->is_wordpiece ? cdul_bert_normalise(&t->wordpiece.normalizer, text,
+                                                               length, &normal, &size, err)
+                                         : cdul_unicode_fold(text, length, &normal, &size, err);
+    if (status == CDUL_OK)
+        status = cut_added(t, true, normal, size, t->is_wordpiece ? split_bert : split, out, err);
     free(normal);
     return status;
 }

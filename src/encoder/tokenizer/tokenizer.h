@@ -3,6 +3,7 @@
 
 #include "cdul/encoder.h"
 #include "encoder/tokenizer/bpe.h"
+#include "encoder/tokenizer/wordpiece.h"
 
 /* A token that is looked for in the text itself, such as <|endoftext|>. A padding token such as "!"
  * is one too. */
@@ -14,6 +15,9 @@ typedef struct cdul_added_token {
 } cdul_added_token;
 
 struct cdul_tokenizer {
+    cdul_vocabulary vocabulary;
+    bool is_wordpiece; /* BERT's; else CLIP's */
+    cdul_wordpiece wordpiece;
     cdul_bpe bpe;
     cdul_added_token *added;
     size_t n_added;

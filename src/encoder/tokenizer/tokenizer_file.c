@@ -1,4 +1,4 @@
-/* CLIP's tokenizer from tokenizer.json, or from vocab.json and merges.txt. */
+/* A tokenizer from tokenizer.json, CLIP's or BERT's, or CLIP's from vocab.json and merges.txt. */
 #include "base/file.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -16,13 +16,9 @@
 
 #define SPECIALS 3
 
-/* The vocabulary while a tokenizer is made. */
 typedef struct loader {
     cdul_tokenizer *tokenizer;
     const char *where; /* the file being read */
-    cdul_strings tokens;
-    int32_t *ids; /* [tokens.count] */
-    cdul_index *index;
     char *special[SPECIALS]; /* texts of the start, end and padding tokens, where files say them */
     bool foreign; /* see cdul_tokenizer_open_or_tell */
 } loader;
@@ -33,10 +29,8 @@ static const cJSON *member(const cJSON *object, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-/* Id of a token, -1 if there is none. */
 static int32_t find_token(const loader *l, const char *text) {
-    size_t at = cdul_index_find(l->index, text);
-    return at == CDUL_NOT_FOUND ? -1 : l->ids[at];
+    return cdul_vocabulary_find(&l->tokenizer->vocabulary, text);
 }
 
 static bool id_of(const cJSON *item, int32_t *id) {
@@ -51,20 +45,21 @@ static cdul_status read_vocabulary(loader *l, const cJSON *vocab, cdul_error *er
     if (!cJSON_IsObject(vocab) || !vocab->child)
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: no vocabulary: expected an object of token: id",
                          l->where);
+    cdul_vocabulary *v = &l->tokenizer->vocabulary;
     size_t count = (size_t)cJSON_GetArraySize(vocab);
-    l->ids = calloc(count, sizeof *l->ids);
-    if (!l->ids) return cdul_fail_memory(err, "vocabulary");
+    v->ids = calloc(count, sizeof *v->ids);
+    if (!v->ids) return cdul_fail_memory(err, "vocabulary");
     cdul_status status = CDUL_OK;
     for (const cJSON *item = vocab->child; status == CDUL_OK && item; item = item->next) {
         int32_t id = 0;
         if (!id_of(item, &id))
             return cdul_fail(err, CDUL_ERR_INPUT, "%s: token '%s': its id is not a whole number",
                              l->where, item->string);
-        l->ids[l->tokens.count] = id;
+        v->ids[v->tokens.count] = id;
         if ((size_t)id >= l->tokenizer->size) l->tokenizer->size = (size_t)id + 1;
-        status = cdul_strings_add(&l->tokens, item->string, err);
+        status = cdul_strings_add(&v->tokens, item->string, err);
     }
-    return status == CDUL_OK ? cdul_index_new(&l->tokens, &l->index, err) : status;
+    return status == CDUL_OK ? cdul_index_new(&v->tokens, &v->index, err) : status;
 }
 
 /* The ids of every byte inside a word and at its end. Without all of them some text would have no
@@ -218,7 +213,9 @@ static cdul_status read_added(loader *l, const cJSON *list, cdul_error *err) {
  * object with content. The first file that has one counts. */
 static cdul_status read_special_file(loader *l, const char *folder, const char *name,
                                      cdul_error *err) {
-    static const char *const keys[SPECIALS] = {"bos_token", "eos_token", "pad_token"};
+    static const char *const clip[SPECIALS] = {"bos_token", "eos_token", "pad_token"};
+    static const char *const bert[SPECIALS] = {"cls_token", "sep_token", "pad_token"};
+    const char *const *keys = l->tokenizer->is_wordpiece ? bert : clip;
     char *path = cdul_path_join(folder, name);
     cJSON *json = NULL;
     if (!path) return cdul_fail_memory(err, "path");
@@ -244,7 +241,9 @@ static cdul_status read_specials(loader *l, const char *folder, cdul_error *err)
     cdul_status status = read_special_file(l, folder, "tokenizer_config.json", err);
     if (status == CDUL_OK) status = read_special_file(l, folder, "special_tokens_map.json", err);
     const char *end = l->special[1] ? l->special[1] : "<|endoftext|>";
-    const char *const defaults[SPECIALS] = {"<|startoftext|>", end, end};
+    const char *const clip[SPECIALS] = {"<|startoftext|>", end, end};
+    static const char *const bert[SPECIALS] = {"[CLS]", "[SEP]", "[PAD]"};
+    const char *const *defaults = t->is_wordpiece ? bert : clip;
     for (size_t k = 0; status == CDUL_OK && k < SPECIALS; k++) {
         const char *text = l->special[k] ? l->special[k] : defaults[k];
         *ids[k] = find_token(l, text);
@@ -273,7 +272,8 @@ static bool is(const cJSON *object, const char *key, const char *text) {
 static cdul_status refuse(loader *l, const char *part, const char *found, const char *wanted,
                           cdul_error *err) {
     l->foreign = true;
-    return cdul_fail(err, CDUL_ERR_INPUT, "%s: not CLIP's tokenizer: %s is '%.200s', expected %s",
+    return cdul_fail(err, CDUL_ERR_INPUT,
+                     "%s: neither CLIP's tokenizer nor BERT's: %s is '%.200s', expected %s",
                      l->where, part, *found ? found : "missing", wanted);
 }
 
@@ -306,8 +306,6 @@ static cdul_status check_steps(loader *l, const cJSON *json, cdul_error *err) {
 }
 
 static cdul_status check_model(loader *l, const cJSON *model, cdul_error *err) {
-    if (!is(model, "type", "BPE"))
-        return refuse(l, "model.type", text_of(model, "type"), "BPE", err);
     if (!is(model, "end_of_word_suffix", "</w>"))
         return refuse(l, "model.end_of_word_suffix", text_of(model, "end_of_word_suffix"), "</w>",
                       err);
@@ -320,15 +318,75 @@ static cdul_status check_model(loader *l, const cJSON *model, cdul_error *err) {
     return CDUL_OK;
 }
 
+static cdul_status read_clip(loader *l, const cJSON *json, cdul_error *err) {
+    const cJSON *model = member(json, "model");
+    cdul_status status = check_model(l, model, err);
+    if (status == CDUL_OK) status = check_steps(l, json, err);
+    if (status == CDUL_OK) status = read_vocabulary(l, member(model, "vocab"), err);
+    return status == CDUL_OK ? read_merges_json(l, member(model, "merges"), err) : status;
+}
+
+/* --- tokenizer.json: is it BERT's? --- */
+
+static cdul_status check_bert(loader *l, const cJSON *json, cdul_error *err) {
+    const cJSON *model = member(json, "model"),
+                *longest = member(model, "max_input_chars_per_word");
+    const char *normalizer = text_of(member(json, "normalizer"), "type");
+    const char *words = text_of(member(json, "pre_tokenizer"), "type");
+    const char *post = text_of(member(json, "post_processor"), "type");
+    if (strcmp(normalizer, "BertNormalizer") != 0)
+        return refuse(l, "normalizer", normalizer, "BertNormalizer", err);
+    if (strcmp(words, "BertPreTokenizer") != 0)
+        return refuse(l, "pre_tokenizer", words, "BertPreTokenizer", err);
+    if (strcmp(post, "TemplateProcessing") != 0 && strcmp(post, "BertProcessing") != 0)
+        return refuse(l, "post_processor", post, "TemplateProcessing or BertProcessing", err);
+    if (!is(model, "continuing_subword_prefix", CDUL_WORDPIECE_PREFIX))
+        return refuse(l, "model.continuing_subword_prefix",
+                      text_of(model, "continuing_subword_prefix"), CDUL_WORDPIECE_PREFIX, err);
+    if (longest && (!cJSON_IsNumber(longest) || longest->valuedouble != CDUL_WORDPIECE_LONGEST))
+        return refuse(l, "model.max_input_chars_per_word", "another number", "100", err);
+    return CDUL_OK;
+}
+
+static cdul_status read_bert(loader *l, const cJSON *json, cdul_error *err) {
+    const cJSON *model = member(json, "model"), *steps = member(json, "normalizer");
+    const char *unknown = text_of(model, "unk_token");
+    cdul_wordpiece *w = &l->tokenizer->wordpiece;
+    l->tokenizer->is_wordpiece = true;
+    bool found = false;
+    cdul_status status = check_bert(l, json, err);
+    if (status == CDUL_OK)
+        status = cdul_json_bool(steps, "clean_text", l->where, &w->normalizer.clean, &found, err);
+    if (status == CDUL_OK)
+        status = cdul_json_bool(steps, "handle_chinese_chars", l->where, &w->normalizer.chinese,
+                                &found, err);
+    if (status == CDUL_OK)
+        status =
+            cdul_json_bool(steps, "lowercase", l->where, &w->normalizer.lowercase, &found, err);
+    w->normalizer.strip_accents = w->normalizer.lowercase; /* where the file says null */
+    if (status == CDUL_OK && !cJSON_IsNull(member(steps, "strip_accents")))
+        status = cdul_json_bool(steps, "strip_accents", l->where, &w->normalizer.strip_accents,
+                                &found, err);
+    if (status == CDUL_OK) status = read_vocabulary(l, member(model, "vocab"), err);
+    if (status == CDUL_OK && (w->unknown = find_token(l, unknown)) < 0)
+        status = cdul_fail(err, CDUL_ERR_INPUT,
+                           "%s: no token '%s', model.unk_token, in the "
+                           "vocabulary",
+                           l->where, unknown);
+    return status;
+}
+
 static cdul_status read_tokenizer_json(loader *l, const char *path, cdul_error *err) {
     cJSON *json = NULL;
     l->where = path;
     cdul_status status = cdul_json_read(path, &json, err);
     const cJSON *model = member(json, "model");
-    if (status == CDUL_OK) status = check_model(l, model, err);
-    if (status == CDUL_OK) status = check_steps(l, json, err);
-    if (status == CDUL_OK) status = read_vocabulary(l, member(model, "vocab"), err);
-    if (status == CDUL_OK) status = read_merges_json(l, member(model, "merges"), err);
+    if (status == CDUL_OK && is(model, "type", "WordPiece"))
+        status = read_bert(l, json, err);
+    else if (status == CDUL_OK && is(model, "type", "BPE"))
+        status = read_clip(l, json, err);
+    else if (status == CDUL_OK)
+        status = refuse(l, "model.type", text_of(model, "type"), "BPE or WordPiece", err);
     if (status == CDUL_OK) status = read_added(l, member(json, "added_tokens"), err);
     cJSON_Delete(json);
     return status;
@@ -380,9 +438,6 @@ cdul_status cdul_tokenizer_open_or_tell(const char *folder, cdul_tokenizer **out
     else
         cdul_tokenizer_close(l.tokenizer);
     *foreign = l.foreign;
-    cdul_index_free(l.index);
-    cdul_strings_free(&l.tokens);
-    free(l.ids);
     for (size_t i = 0; i < SPECIALS; i++) free(l.special[i]);
     free(single);
     free(vocab);
@@ -398,6 +453,9 @@ cdul_status cdul_tokenizer_open(const char *folder, cdul_tokenizer **out, cdul_e
 void cdul_tokenizer_close(cdul_tokenizer *tokenizer) {
     if (!tokenizer) return;
     cdul_bpe_free(&tokenizer->bpe);
+    cdul_index_free(tokenizer->vocabulary.index);
+    cdul_strings_free(&tokenizer->vocabulary.tokens);
+    free(tokenizer->vocabulary.ids);
     for (size_t i = 0; i < tokenizer->n_added; i++) free(tokenizer->added[i].text);
     free(tokenizer->added);
     free(tokenizer);

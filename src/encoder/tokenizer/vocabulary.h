@@ -1,6 +1,7 @@
 /* A vocabulary: texts of tokens and their ids. */
 #pragma once
 
+#include "base/map.h"
 #include "cdul/strings.h"
 
 #include <stdint.h>
@@ -13,4 +14,7 @@ typedef struct cdul_vocabulary {
 } cdul_vocabulary;
 
 /* Id of a token, -1 if there is none. */
-int32_t cdul_vocabulary_find(const cdul_vocabulary *vocabulary, const char *text);
+static inline int32_t cdul_vocabulary_find(const cdul_vocabulary *vocabulary, const char *text) {
+    const size_t at = cdul_index_find(vocabulary->index, text);
+    return at == CDUL_NOT_FOUND ? -1 : vocabulary->ids[at];
+}

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 /* --- Normalising --- */
 
@@ -19,37 +20,49 @@ static bool is_ideograph(int32_t c) {
     return false;
 }
 
-/* Writes a code point, or what stands for it: nothing, a space, two lower-case letters, an
- * ideograph between spaces. At most 6 bytes, a sign by itself. */
+/* Cc, Cf, Co, Cs, but for tabs and line ends. */
+static bool is_control(int32_t c) {
+    const utf8proc_category_t category = utf8proc_category(c);
+    if (c == '\t' || c == '\n' || c == '\r') return false;
+    return category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO;
+}
+
+static bool is_punctuation(int32_t c) {
+    const utf8proc_category_t category = utf8proc_category(c);
+    return (category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO) ||
+           (c < 0x80 && c > ' ' && strchr("$+<=>^`|~", c)); /* ASCII's other signs count too */
+}
+
+/* Writes what becomes of a code point: nothing, a space, small letters, an ideograph between
+ * spaces. At most twice its bytes, or 6. */
 static size_t put(const cdul_bert_normalizer *n, int32_t c, char *out) {
-    unsigned char *to = (unsigned char *)out;
+    if (n->clean && (c == 0xfffd || is_control(c))) return 0;
     if (n->clean && cdul_unicode_is_space(c)) c = ' ';
-    if (n->clean && (c == 0 || c == 0xfffd || cdul_unicode_is_control(c))) return 0;
-    if (n->strip_accents && cdul_unicode_is_nonspacing(c)) return 0;
+    if (n->strip_accents && utf8proc_category(c) == UTF8PROC_CATEGORY_MN) return 0;
     const bool apart = n->chinese && is_ideograph(c);
-    int32_t lower[2] = {c};
-    const size_t count = n->lowercase ? cdul_unicode_lower(c, lower) : 1;
     size_t size = 0;
-    if (apart) to[size++] = ' ';
-    for (size_t i = 0; i < count; i++) size += cdul_utf8_put(lower[i], to + size);
-    if (apart) to[size++] = ' ';
+    if (apart) out[size++] = ' ';
+    size += n->lowercase ? cdul_unicode_put_lower(c, out + size) : cdul_unicode_put(c, out + size);
+    if (apart) out[size++] = ' ';
     return size;
 }
 
 cdul_status cdul_bert_normalise(const cdul_bert_normalizer *normalizer, const char *text,
                                 size_t length, char **out, size_t *size, cdul_error *err) {
-    int32_t *points = NULL;
-    size_t count = 0;
-    cdul_status status =
-        cdul_unicode_points(text, length, normalizer->strip_accents, &points, &count, err);
-    if (status != CDUL_OK) return status;
-    *out = malloc(6 * count + 1);
-    if (!*out) status = cdul_fail_memory(err, "text");
+    const int form = normalizer->strip_accents ? UTF8PROC_DECOMPOSE : 0;
+    char *decomposed = NULL;
     *size = 0;
-    for (size_t i = 0; status == CDUL_OK && i < count; i++)
-        *size += put(normalizer, points[i], *out + *size);
+    cdul_status status =
+        cdul_unicode_map(text, length, UTF8PROC_STABLE | form, &decomposed, &length, err);
+    if (status == CDUL_OK && !(*out = malloc(3 * length + 1)))
+        status = cdul_fail_memory(err, "text");
+    for (size_t at = 0; status == CDUL_OK && at < length;) {
+        int32_t c;
+        at += cdul_unicode_get(decomposed + at, length - at, &c);
+        *size += put(normalizer, c, *out + *size);
+    }
     if (status == CDUL_OK) (*out)[*size] = '\0';
-    free(points);
+    free(decomposed);
     return status;
 }
 
@@ -57,7 +70,7 @@ cdul_status cdul_bert_normalise(const cdul_bert_normalizer *normalizer, const ch
 
 /* Bytes at `text` until the end of the piece with most characters that the vocabulary has, and its
  * id; 0 if it has none. `ends` [count] are where the word's characters end. */
-static size_t longest_piece(const cdul_wordpiece *w, const char *word, size_t from,
+static size_t longest_piece(const cdul_vocabulary *v, const char *word, size_t from,
                             const size_t *ends, size_t count, int32_t *id) {
     char piece[sizeof CDUL_WORDPIECE_PREFIX + 4 * CDUL_WORDPIECE_LONGEST];
     const size_t prefix = from ? strlen(CDUL_WORDPIECE_PREFIX) : 0;
@@ -65,25 +78,25 @@ static size_t longest_piece(const cdul_wordpiece *w, const char *word, size_t fr
     for (size_t i = count; i-- > 0 && ends[i] > from;) {
         memcpy(piece + prefix, word + from, ends[i] - from);
         piece[prefix + ends[i] - from] = '\0';
-        *id = cdul_vocabulary_find(&w->vocabulary, piece);
+        *id = cdul_vocabulary_find(v, piece);
         if (*id >= 0) return ends[i] - from;
     }
     return 0;
 }
 
 /* A word that is not made of pieces to its end is unknown as a whole. */
-static cdul_status add_word(const cdul_wordpiece *w, const char *word, size_t size, cdul_ids *out,
-                            cdul_error *err) {
+static cdul_status add_word(const cdul_wordpiece *w, const cdul_vocabulary *v, const char *word,
+                            size_t size, cdul_ids *out, cdul_error *err) {
     size_t ends[CDUL_WORDPIECE_LONGEST], count = 0, at = 0;
     const size_t first = out->count;
     int32_t c;
     while (at < size && count < CDUL_WORDPIECE_LONGEST)
-        ends[count++] = at += cdul_utf8_get(word + at, size - at, &c);
+        ends[count++] = at += cdul_unicode_get(word + at, size - at, &c);
     if (at < size) return cdul_ids_add(out, w->unknown, err);
     cdul_status status = CDUL_OK;
     for (size_t bytes, from = 0; status == CDUL_OK && from < size; from += bytes) {
         int32_t id;
-        bytes = longest_piece(w, word, from, ends, count, &id);
+        bytes = longest_piece(v, word, from, ends, count, &id);
         if (!bytes) {
             out->count = first;
             return cdul_ids_add(out, w->unknown, err);
@@ -93,20 +106,23 @@ static cdul_status add_word(const cdul_wordpiece *w, const char *word, size_t si
     return status;
 }
 
-cdul_status cdul_wordpiece_split(const cdul_wordpiece *wordpiece, const char *text, size_t length,
-                                 size_t limit, cdul_ids *out, cdul_error *err) {
+cdul_status cdul_wordpiece_split(const cdul_wordpiece *wordpiece, const cdul_vocabulary *vocabulary,
+                                 const char *text, size_t length, size_t limit, cdul_ids *out,
+                                 cdul_error *err) {
     cdul_status status = CDUL_OK;
     size_t word = 0; /* where it begins */
-    for (size_t at = 0, bytes; status == CDUL_OK && at < length && out->count < limit; at += bytes) {
+    for (size_t at = 0, bytes; status == CDUL_OK && at < length && out->count < limit;
+         at += bytes) {
         int32_t c;
-        bytes = cdul_utf8_get(text + at, length - at, &c);
-        const bool space = cdul_unicode_is_space(c), sign = cdul_unicode_is_punctuation(c);
+        bytes = cdul_unicode_get(text + at, length - at, &c);
+        const bool space = cdul_unicode_is_space(c), sign = is_punctuation(c);
         if (!space && !sign) continue;
-        if (at > word) status = add_word(wordpiece, text + word, at - word, out, err);
-        if (status == CDUL_OK && sign) status = add_word(wordpiece, text + at, bytes, out, err);
+        if (at > word) status = add_word(wordpiece, vocabulary, text + word, at - word, out, err);
+        if (status == CDUL_OK && sign)
+            status = add_word(wordpiece, vocabulary, text + at, bytes, out, err);
         word = at + bytes;
     }
     if (status == CDUL_OK && word < length && out->count < limit)
-        status = add_word(wordpiece, text + word, length - word, out, err);
+        status = add_word(wordpiece, vocabulary, text + word, length - word, out, err);
     return status;
 }

@@ -6,6 +6,8 @@
 #include "encoder/tokenizer/bpe.h"
 #include "encoder/tokenizer/vocabulary.h"
 
+#include <stdbool.h>
+
 #define CDUL_WORDPIECE_PREFIX "##" /* of a piece that is not the first of its word */
 /* Characters of a word at most; a longer one is unknown. BERT's own limit. */
 #define CDUL_WORDPIECE_LONGEST 100
@@ -20,8 +22,7 @@ typedef struct cdul_bert_normalizer {
 
 typedef struct cdul_wordpiece {
     cdul_bert_normalizer normalizer;
-    cdul_vocabulary vocabulary;
-    int32_t unknown;
+    int32_t unknown; /* the token of words that are not in the vocabulary */
 } cdul_wordpiece;
 
 /* Text before its words are looked for. *out, *size bytes and a NUL, is the caller's to free. The
@@ -30,5 +31,6 @@ cdul_status cdul_bert_normalise(const cdul_bert_normalizer *normalizer, const ch
                                 size_t length, char **out, size_t *size,
                                 cdul_error *err) CDUL_MUST_CHECK;
 /* Appends the pieces of normalised text to `out`, until there are `limit`. */
-cdul_status cdul_wordpiece_split(const cdul_wordpiece *wordpiece, const char *text, size_t length,
-                                 size_t limit, cdul_ids *out, cdul_error *err) CDUL_MUST_CHECK;
+cdul_status cdul_wordpiece_split(const cdul_wordpiece *wordpiece, const cdul_vocabulary *vocabulary,
+                                 const char *text, size_t length, size_t limit, cdul_ids *out,
+                                 cdul_error *err) CDUL_MUST_CHECK;
