@@ -68,12 +68,15 @@ typedef enum cdul_aggregator {
     /* In place of scores, the cosines standardised over the classes of each view; the largest over
      * the local views; y = sigmoid of the fused value (SPARC's observation). */
     CDUL_AGGREGATE_ZSCORE,
+    /* ZSCORE of the sum of two standardised scores of each view: its cosines, and a Gaussian
+     * discriminant that is fitted to the surest views of the run itself (label/discriminant.h). */
+    CDUL_AGGREGATE_DISCRIMINANT,
 } cdul_aggregator;
 
 typedef struct cdul_aggregate_options {
     cdul_aggregator aggregator;
-    cdul_score score; /* not used by ZSCORE */
-    double temperature; /* T > 0: 1 / exp(logit_scale), 0.01 for CLIP; not used by ZSCORE */
+    cdul_score score; /* not used by ZSCORE and DISCRIMINANT, nor is the next */
+    double temperature; /* T > 0: 1 / exp(logit_scale), 0.01 for CLIP */
     double bias; /* logit_bias, SIGMOID alone */
     size_t background; /* words: the last so many of the C columns. 0 with SIGMOID */
     double zeta; /* 0 .. 1, CDUL alone: below it a class counts as absent from every local view */
@@ -161,8 +164,12 @@ typedef struct cdul_label_params {
      * text file, knows of itself. `background` is not read: the classes say it. */
     cdul_aggregate_options aggregate;
     /* Expected positives an image (cdul_calibrate_positives). 0 = labels stay as they are; NAN, the
-     * default, = 1.5 for ZSCORE, which has no scale of its own, else 0. */
+     * default, = 1.5 for ZSCORE and DISCRIMINANT, which have no scale of their own, else 0. */
     double positives;
+    /* The most views of each class that DISCRIMINANT is fitted to: C x that x D floats of memory.
+     * Default 256. DISCRIMINANT reads the views twice, so it needs `cache`; with `parts`, or from
+     * cosines alone, CDUL_ERR_USAGE. */
+    size_t discriminant_views;
     const char *save_scores; /* file for the cosines, for cdul_label_scores; NULL = none */
     const cdul_callbacks *callbacks;
 } cdul_label_params;

@@ -71,9 +71,13 @@ static const cdul_option table[] = {
           "work"),
      .idle = IMAGES_ONLY},
     {CHOICE("aggregate", 'a', label.aggregate.aggregator, "HOW",
-            ONE_OF("cdul", "global", "mean", "max", "top2", "zscore"),
+            ONE_OF("cdul", "global", "mean", "max", "top2", "zscore", "discriminant"),
             "how the crops' scores become one; cdul is the paper's rule, global leaves crops out, "
-            "zscore standardises the cosines of each view")},
+            "zscore standardises the cosines of each view, discriminant adds what a Gaussian "
+            "discriminant of the surest views says, and needs --cache")},
+    {SIZE("discriminant-views", 0, label.discriminant_views, "N", 1, 1000000,
+          "views of each class that the discriminant is fitted to, at most"),
+     .idle = NOT_MERGED},
     {REAL("zeta", 0, label.aggregate.zeta, "X", 0, 1,
           "a class whose best crop scores below this takes its worst crop's score; for cdul")},
     {REAL("lambda", 0, label.aggregate.lambda, "X", -1, 1,
@@ -94,7 +98,7 @@ static const cdul_option table[] = {
      .idle = NOT_MERGED},
     {REAL("calibrate-positives", 0, label.positives, "K", 1e-3, INFINITY,
           "shift all labels by one bias so that an image has K classes on average; by default 1.5 "
-          "with zscore, and no shift otherwise"),
+          "with zscore and discriminant, and no shift otherwise"),
      .idle = NOT_MERGED},
 
     {.group = "Output",

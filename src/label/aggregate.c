@@ -3,6 +3,7 @@
 #include "cdul/label.h"
 
 #include "base/maths.h"
+#include "label/pipeline.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,7 @@ cdul_aggregate_options cdul_aggregate_defaults(void) {
 }
 
 static bool is_sigmoid(const cdul_aggregate_options *o) {
-    return o->score == CDUL_SCORE_SIGMOID && o->aggregator != CDUL_AGGREGATE_ZSCORE;
+    return o->score == CDUL_SCORE_SIGMOID && o->aggregator < CDUL_AGGREGATE_ZSCORE;
 }
 
 cdul_status cdul_aggregate_check(const cdul_aggregate_options *o, cdul_error *err) {
@@ -50,8 +51,7 @@ static void sigmoid(float *x, size_t c, double temperature, double bias) {
     for (size_t i = 0; i < c; i++) x[i] = (float)cdul_sigmoid(x[i] / temperature + bias);
 }
 
-/* z = (cos - mean_c) / std_c, in place; 0 where all classes have the same cosine. */
-static void standardise(float *x, size_t c) {
+void cdul_standardise(float *x, size_t c) {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < c; i++) sum += x[i];
     double mean = sum / (double)c;
@@ -82,6 +82,7 @@ static float aggregate_class(const cdul_aggregate_options *o, const float *crops
         return s > 1 ? (alpha + second) / 2 : alpha;
     case CDUL_AGGREGATE_MAX:
     case CDUL_AGGREGATE_ZSCORE:
+    case CDUL_AGGREGATE_DISCRIMINANT:
     case CDUL_AGGREGATE_GLOBAL:
         break;
     }
@@ -90,12 +91,12 @@ static float aggregate_class(const cdul_aggregate_options *o, const float *crops
 
 void cdul_aggregate(const cdul_aggregate_options *o, const float *cosines, size_t s, size_t c,
                     float *scratch, float *y) {
-    bool zscore = o->aggregator == CDUL_AGGREGATE_ZSCORE;
+    bool zscore = o->aggregator >= CDUL_AGGREGATE_ZSCORE;
     if (o->aggregator == CDUL_AGGREGATE_GLOBAL) s = 0;
     memcpy(scratch, cosines, (1 + s) * c * sizeof *scratch);
     for (size_t view = 0; view <= s; view++) {
         if (zscore)
-            standardise(scratch + view * c, c);
+            cdul_standardise(scratch + view * c, c);
         else if (is_sigmoid(o))
             sigmoid(scratch + view * c, c, o->temperature, o->bias);
         else

@@ -112,6 +112,10 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--scores has one cosine a class: --synonyms max must be given to the run "
                          "that makes them");
+    if (params->aggregate.aggregator == CDUL_AGGREGATE_DISCRIMINANT)
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         "--aggregate discriminant needs vectors, of which --scores has none: "
+                         "label from images, with --cache");
     cdul_status status = cdul_label_settle(&settled, &unknown, path, err);
     if (status == CDUL_OK) status = cdul_scores_open(path, &scores, err);
     if (status == CDUL_OK) status = open_columns(&scores, classes, &k, err);

@@ -2,6 +2,7 @@
 #include "label/pipeline.h"
 
 #include "base/progress.h"
+#include "label/discriminant.h"
 #include "label/scores.h"
 
 #include <stdlib.h>
@@ -15,6 +16,11 @@ enum { BLOCK = 512, BLOCK_BYTES = 64 << 20 };
 typedef struct sink {
     const cdul_label_job *job;
     cdul_class_vectors vectors;
+    /* Once fitted: weights and offsets [C + B] of the discriminant. While it is fitted, what looks
+     * at the views. */
+    cdul_class_vectors weights;
+    float *offsets;
+    cdul_discriminant *fitting;
     cdul_label_result *out;
     cdul_scores_writer scores; /* open if cosines are saved */
     size_t s, d;
@@ -22,7 +28,8 @@ typedef struct sink {
     size_t columns; /* C + B: cosines of a view */
     size_t block; /* rows in a block */
     size_t rows; /* labels filled so far */
-    /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch */
+    /* floats in `work` for a row: its cosines [1 + S, R], then the aggregator's scratch, then,
+     * with a discriminant, the scores that take the place of cosines */
     size_t work_size;
     float *work; /* [block, work_size] */
     bool *missing; /* [N]: could not be read */
@@ -32,14 +39,42 @@ typedef struct sink {
     cdul_status noted; /* whether all of those could be listed */
 } sink;
 
+/* Writes, in place of the cosines of a row, the sum of their z-scores and the discriminant's. */
+static const float *discriminate(const sink *k, const float *views, const float *cosines,
+                                 float *scratch) {
+    float *sums = scratch + (1 + k->s) * k->columns;
+    cdul_similarity(&k->weights, views, 1 + k->s, sums);
+    for (size_t v = 0; v <= k->s; v++) {
+        float *sum = sums + v * k->columns, *z = scratch;
+        for (size_t i = 0; i < k->columns; i++) sum[i] += k->offsets[i];
+        cdul_standardise(sum, k->columns);
+        memcpy(z, cosines + v * k->columns, k->columns * sizeof *z);
+        cdul_standardise(z, k->columns);
+        for (size_t i = 0; i < k->columns; i++) sum[i] += z[i];
+    }
+    return sums;
+}
+
 static void label_row(const sink *k, size_t slot, const float *views, float *y) {
-    float *cosines = k->work + slot * k->work_size;
+    float *cosines = k->work + slot * k->work_size, *scratch = cosines + (1 + k->s) * k->vectors.c;
+    const float *scores = cosines;
     cdul_similarity(&k->vectors, views, 1 + k->s, cosines);
     if (k->job->text.class_of)
         cdul_similarity_of_words(cosines, 1 + k->s, k->vectors.c, k->job->text.class_of,
                                  k->columns);
-    cdul_aggregate(&k->job->params.aggregate, cosines, k->s, k->columns,
-                   cosines + (1 + k->s) * k->vectors.c, y);
+    if (k->fitting) return; /* the views and their cosines are all that is wanted */
+    if (k->offsets) scores = discriminate(k, views, cosines, scratch);
+    cdul_aggregate(&k->job->params.aggregate, scores, k->s, k->columns, scratch, y);
+}
+
+/* Shows the views of a row to the discriminant. */
+static cdul_status look(sink *k, size_t slot, const float *views, cdul_error *err) {
+    const float *cosines = k->work + slot * k->work_size;
+    cdul_status status = CDUL_OK;
+    for (size_t v = 0; v <= k->s && status == CDUL_OK; v++)
+        status =
+            cdul_discriminant_look(k->fitting, views + v * k->d, cosines + v * k->columns, err);
+    return status;
 }
 
 /* Takes the row whose labels and cosines are in place: image i is now part of the output. */
@@ -138,7 +173,7 @@ static cdul_status label_block(sink *k, const size_t *block, size_t count, size_
     cdul_status status = CDUL_OK;
     for (size_t j = 0; j < count && status == CDUL_OK; j++) {
         cdul_cache_advance(k->job->cache, k->found[block[j]]);
-        status = accept_row(k, block[j], j, err);
+        status = k->fitting ? look(k, j, views + j * size, err) : accept_row(k, block[j], j, err);
     }
     return status;
 }
@@ -178,10 +213,28 @@ static cdul_status label_from_cache(sink *k, cdul_error *err) {
     return status;
 }
 
+/* One pass over the cache that fits the discriminant. */
+static cdul_status fit_discriminant(sink *k, cdul_error *err) {
+    float *w = malloc(k->columns * k->d * sizeof *w);
+    k->offsets = malloc(k->columns * sizeof *k->offsets);
+    cdul_status status = w && k->offsets ? CDUL_OK : cdul_fail_memory(err, "discriminant");
+    if (status == CDUL_OK)
+        status = cdul_discriminant_new(k->columns, k->d, k->job->params.discriminant_views,
+                                       &k->fitting, err);
+    if (status == CDUL_OK) status = label_from_cache(k, err);
+    if (status == CDUL_OK) status = cdul_discriminant_fit(k->fitting, w, k->offsets, err);
+    if (status == CDUL_OK) status = cdul_class_vectors_pack(w, k->columns, k->d, &k->weights, err);
+    cdul_discriminant_free(k->fitting);
+    k->fitting = NULL;
+    free(w);
+    return status;
+}
+
 static cdul_status open_sink(sink *k, cdul_error *err) {
     const cdul_label_job *job = k->job;
     size_t n = job->paths.count;
-    k->work_size = (1 + k->s) * (k->vectors.c + k->columns);
+    const bool discriminant = job->params.aggregate.aggregator == CDUL_AGGREGATE_DISCRIMINANT;
+    k->work_size = (1 + k->s) * (k->vectors.c + (discriminant ? 2 : 1) * k->columns);
     k->block = BLOCK_BYTES / ((1 + k->s) * k->d * sizeof(float));
     if (k->block > BLOCK) k->block = BLOCK;
     if (k->block == 0) k->block = 1;
@@ -211,6 +264,8 @@ cdul_status cdul_label_rows(const cdul_label_job *job, cdul_label_result *out, c
     if (status == CDUL_OK) status = open_sink(&k, err);
     if (status == CDUL_OK && !job->cache) status = embed(&k, NULL, job->paths.count, err);
     if (status == CDUL_OK && job->cache) status = fill_cache(&k, 0, err);
+    if (status == CDUL_OK && job->params.aggregate.aggregator == CDUL_AGGREGATE_DISCRIMINANT)
+        status = fit_discriminant(&k, err);
     if (status == CDUL_OK && job->cache) status = label_from_cache(&k, err);
     if (status == CDUL_OK && k.noted != CDUL_OK)
         status = cdul_fail_memory(err, "list of skipped images");
@@ -220,6 +275,8 @@ cdul_status cdul_label_rows(const cdul_label_job *job, cdul_label_result *out, c
         status = cdul_scores_commit(&k.scores, &out->labels.images, &text->classes,
                                     text->background, err);
     cdul_class_vectors_free(&k.vectors);
+    cdul_class_vectors_free(&k.weights);
+    free(k.offsets);
     cdul_scores_discard(&k.scores);
     free(k.work);
     free(k.missing);

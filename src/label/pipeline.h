@@ -18,6 +18,9 @@ cdul_status cdul_label_check(const cdul_label_params *settled, size_t c,
 cdul_status cdul_label_finish(const cdul_label_params *settled, cdul_label_result *out,
                               cdul_error *err) CDUL_MUST_CHECK;
 
+/* z = (x - mean_c) / std_c of one view's scores x [C], in place; 0 where all are equal. */
+void cdul_standardise(float *x, size_t c);
+
 /* Everything that is open for labels from images. */
 typedef struct cdul_label_job {
     cdul_label_params params; /* settled, and with the text's background words */

@@ -21,6 +21,7 @@ cdul_label_params cdul_label_defaults(void) {
         .local = CDUL_LOCAL_CROPS,
         .aggregate = cdul_aggregate_defaults(),
         .positives = NAN,
+        .discriminant_views = 256,
     };
     params.aggregate.score = CDUL_SCORE_AUTO;
     params.aggregate.temperature = params.aggregate.bias = NAN;
@@ -61,13 +62,14 @@ static cdul_status settle_scores(cdul_aggregate_options *o, const cdul_encoder_s
 cdul_status cdul_label_settle(cdul_label_params *params, const cdul_encoder_score *known,
                               const char *where, cdul_error *err) {
     cdul_aggregate_options *o = &params->aggregate;
-    const bool zscore = o->aggregator == CDUL_AGGREGATE_ZSCORE;
+    const bool zscore = o->aggregator >= CDUL_AGGREGATE_ZSCORE;
     if (isnan(params->positives)) params->positives = zscore ? ZSCORE_POSITIVES : 0;
     if (!zscore) return settle_scores(o, known, where, err);
     if (o->score != CDUL_SCORE_AUTO || !isnan(o->temperature) || !isnan(o->bias))
         return cdul_fail(err, CDUL_ERR_USAGE,
-                         "--aggregate zscore standardises cosines instead: leave --score, "
-                         "--temperature and --bias out");
+                         "--aggregate %s standardises cosines instead: leave --score, "
+                         "--temperature and --bias out",
+                         o->aggregator == CDUL_AGGREGATE_ZSCORE ? "zscore" : "discriminant");
     o->temperature = 1; /* not used, nor are the others */
     o->bias = 0;
     return CDUL_OK;
@@ -214,6 +216,14 @@ static cdul_status open_job(cdul_label_job *job, cdul_error *err) {
     if (!params->encoder)
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "no encoder: give its folder with --encoder, or cosines with --scores");
+    if (params->aggregate.aggregator == CDUL_AGGREGATE_DISCRIMINANT &&
+        (!params->cache || params->parts))
+        return cdul_fail(err, CDUL_ERR_USAGE,
+                         params->parts
+                             ? "--aggregate discriminant looks at all images, and --shard "
+                               "labels some: take another aggregator"
+                             : "--aggregate discriminant looks at each view twice: give "
+                               "a folder that keeps them with --cache");
     job->embed = (cdul_embed_options){.mirror = params->mirror,
                                       .decode = params->decode,
                                       .reduce = params->reduce,
