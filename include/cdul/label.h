@@ -163,8 +163,10 @@ typedef struct cdul_label_params {
     /* Score AUTO, temperature NAN and bias NAN, the defaults, are what the encoder, or else the
      * text file, knows of itself. `background` is not read: the classes say it. */
     cdul_aggregate_options aggregate;
-    /* Expected positives an image (cdul_calibrate_positives). 0 = labels stay as they are; NAN, the
-     * default, = 1.5 for ZSCORE and DISCRIMINANT, which have no scale of their own, else 0. */
+    /* Expected positives an image (cdul_calibrate_positives). 0 = labels stay as they are, and NAN,
+     * the default, the same, but that ZSCORE and DISCRIMINANT, which have no scale of their own,
+     * are scaled to agree with the encoder's own probabilities, the labels of CDUL (Platt 1999; at
+     * most 65,536 images are looked at). Where the temperature is not known, NAN is 1.5. */
     double positives;
     /* The most views of each class that DISCRIMINANT is fitted to: C x that x D floats of memory.
      * Default 256. DISCRIMINANT reads the views twice, so it needs `cache`; with `parts`, or from

@@ -97,8 +97,8 @@ static const cdul_option table[] = {
           "encoder's own"),
      .idle = NOT_MERGED},
     {REAL("calibrate-positives", 0, label.positives, "K", 1e-3, INFINITY,
-          "shift all labels by one bias so that an image has K classes on average; by default 1.5 "
-          "with zscore and discriminant, and no shift otherwise"),
+          "shift all labels by one bias so that an image has K classes on average; by default as "
+          "the encoder's probabilities have it"),
      .idle = NOT_MERGED},
 
     {.group = "Output",

@@ -65,8 +65,8 @@ static cdul_status open_columns(const cdul_scores *scores, const cdul_classes *c
 }
 
 static cdul_status label_rows(const cdul_scores *scores, const columns *k,
-                              const cdul_aggregate_options *options, cdul_labels *labels,
-                              cdul_error *err) {
+                              const cdul_aggregate_options *options, cdul_reference *reference,
+                              cdul_labels *labels, cdul_error *err) {
     size_t views = 1 + scores->s, c = k->names.count;
     float *all = malloc(views * (scores->c + 2 * c) * sizeof *all);
     if (!all) return cdul_fail_memory(err, "a row of scores");
@@ -77,6 +77,7 @@ static cdul_status label_rows(const cdul_scores *scores, const columns *k,
         if (status != CDUL_OK) break;
         for (size_t v = 0; v < views; v++)
             for (size_t j = 0; j < c; j++) cosines[v * c + j] = all[v * scores->c + k->at[j]];
+        cdul_reference_row(reference, i, cosines, scores->s, c, scratch);
         cdul_aggregate(options, cosines, scores->s, c, scratch, y);
     }
     free(all);
@@ -84,19 +85,22 @@ static cdul_status label_rows(const cdul_scores *scores, const columns *k,
 }
 
 static cdul_status label_file(const cdul_scores *scores, const columns *k,
-                              cdul_label_params *settled, cdul_label_result *out, cdul_error *err) {
+                              cdul_label_params *settled, cdul_reference *reference,
+                              cdul_label_result *out, cdul_error *err) {
     cdul_labels *labels = &out->labels;
     const cdul_strings classes = {.items = k->names.items,
                                   .count = k->names.count - k->background}; /* borrowed */
     /* what the file happens to carry is no mistake of the caller's, even where it is not used */
     settled->aggregate.background = settled->classes ? settled->classes->background : 0;
     cdul_status status = cdul_label_check(settled, classes.count, err);
-    settled->aggregate.background = k->background;
+    settled->aggregate.background = reference->options.background = k->background;
     if (status == CDUL_OK) status = cdul_strings_copy(&classes, &labels->classes, err);
     if (status == CDUL_OK) status = cdul_strings_copy(&scores->images, &labels->images, err);
     if (status == CDUL_OK) status = cdul_labels_allocate(labels, err);
-    if (status == CDUL_OK) status = label_rows(scores, k, &settled->aggregate, labels, err);
-    return status == CDUL_OK ? cdul_label_finish(settled, out, err) : status;
+    if (status == CDUL_OK) status = cdul_reference_open(reference, scores->n, classes.count, err);
+    if (status == CDUL_OK)
+        status = label_rows(scores, k, &settled->aggregate, reference, labels, err);
+    return status == CDUL_OK ? cdul_label_finish(settled, reference, out, err) : status;
 }
 
 cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
@@ -105,6 +109,7 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
     const cdul_classes *classes = params->classes;
     const double start = cdul_seconds();
     cdul_label_params settled = *params;
+    cdul_reference reference;
     cdul_scores scores = {0};
     columns k = {0};
     *out = (cdul_label_result){0};
@@ -116,10 +121,11 @@ cdul_status cdul_label_scores(const char *path, const cdul_label_params *params,
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--aggregate discriminant needs vectors, of which --scores has none: "
                          "label from images, with --cache");
-    cdul_status status = cdul_label_settle(&settled, &unknown, path, err);
+    cdul_status status = cdul_label_settle(&settled, &unknown, path, &reference, err);
     if (status == CDUL_OK) status = cdul_scores_open(path, &scores, err);
     if (status == CDUL_OK) status = open_columns(&scores, classes, &k, err);
-    if (status == CDUL_OK) status = label_file(&scores, &k, &settled, out, err);
+    if (status == CDUL_OK) status = label_file(&scores, &k, &settled, &reference, out, err);
+    cdul_reference_free(&reference);
     cdul_strings_free(&k.names);
     free(k.at);
     cdul_scores_close(&scores);

@@ -21,6 +21,7 @@ typedef struct sink {
     cdul_class_vectors weights;
     float *offsets;
     cdul_discriminant *fitting;
+    cdul_reference reference; /* the job's, with its rows */
     cdul_label_result *out;
     cdul_scores_writer scores; /* open if cosines are saved */
     size_t s, d;
@@ -63,6 +64,8 @@ static void label_row(const sink *k, size_t slot, const float *views, float *y) 
         cdul_similarity_of_words(cosines, 1 + k->s, k->vectors.c, k->job->text.class_of,
                                  k->columns);
     if (k->fitting) return; /* the views and their cosines are all that is wanted */
+    cdul_reference_row(&k->reference, (size_t)(y - k->out->labels.values) / k->c, cosines, k->s,
+                       k->columns, scratch);
     if (k->offsets) scores = discriminate(k, views, cosines, scratch);
     cdul_aggregate(&k->job->params.aggregate, scores, k->s, k->columns, scratch, y);
 }
@@ -251,6 +254,7 @@ static cdul_status open_sink(sink *k, cdul_error *err) {
 cdul_status cdul_label_rows(const cdul_label_job *job, cdul_label_result *out, cdul_error *err) {
     const cdul_text *text = &job->text;
     sink k = {.job = job,
+              .reference = job->reference,
               .out = out,
               .s = cdul_embed_locals(&job->embed),
               .c = text->classes.count - text->background,
@@ -262,6 +266,7 @@ cdul_status cdul_label_rows(const cdul_label_job *job, cdul_label_result *out, c
         status = cdul_class_vectors_pack(text->vectors, text->rows, k.d, &k.vectors, err);
     if (status == CDUL_OK) status = cdul_strings_copy(&classes, &out->labels.classes, err);
     if (status == CDUL_OK) status = open_sink(&k, err);
+    if (status == CDUL_OK) status = cdul_reference_open(&k.reference, job->paths.count, k.c, err);
     if (status == CDUL_OK && !job->cache) status = embed(&k, NULL, job->paths.count, err);
     if (status == CDUL_OK && job->cache) status = fill_cache(&k, 0, err);
     if (status == CDUL_OK && job->params.aggregate.aggregator == CDUL_AGGREGATE_DISCRIMINANT)
@@ -270,12 +275,13 @@ cdul_status cdul_label_rows(const cdul_label_job *job, cdul_label_result *out, c
     if (status == CDUL_OK && k.noted != CDUL_OK)
         status = cdul_fail_memory(err, "list of skipped images");
     if (status == CDUL_OK && k.rows == 0) status = cdul_skipped_fail(&out->skipped, err);
-    if (status == CDUL_OK) status = cdul_label_finish(&job->params, out, err);
+    if (status == CDUL_OK) status = cdul_label_finish(&job->params, &k.reference, out, err);
     if (status == CDUL_OK && k.scores.rows)
         status = cdul_scores_commit(&k.scores, &out->labels.images, &text->classes,
                                     text->background, err);
     cdul_class_vectors_free(&k.vectors);
     cdul_class_vectors_free(&k.weights);
+    cdul_reference_free(&k.reference);
     free(k.offsets);
     cdul_scores_discard(&k.scores);
     free(k.work);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without an expected number of positives z-scores have no scale of their own: VOC's 1.5 classes an
- * image is as good a guess as any. */
+/* z-scores have no scale of their own. Where the encoder's temperature is not known either, VOC's
+ * 1.5 classes an image is as good a guess as any. */
 static const double ZSCORE_POSITIVES = 1.5;
 
 cdul_label_params cdul_label_defaults(void) {
@@ -60,16 +60,25 @@ static cdul_status settle_scores(cdul_aggregate_options *o, const cdul_encoder_s
 }
 
 cdul_status cdul_label_settle(cdul_label_params *params, const cdul_encoder_score *known,
-                              const char *where, cdul_error *err) {
+                              const char *where, cdul_reference *reference, cdul_error *err) {
     cdul_aggregate_options *o = &params->aggregate;
     const bool zscore = o->aggregator >= CDUL_AGGREGATE_ZSCORE;
-    if (isnan(params->positives)) params->positives = zscore ? ZSCORE_POSITIVES : 0;
+    *reference = (cdul_reference){.options = {.temperature = NAN}};
+    if (!zscore && isnan(params->positives)) params->positives = 0;
     if (!zscore) return settle_scores(o, known, where, err);
     if (o->score != CDUL_SCORE_AUTO || !isnan(o->temperature) || !isnan(o->bias))
         return cdul_fail(err, CDUL_ERR_USAGE,
                          "--aggregate %s standardises cosines instead: leave --score, "
                          "--temperature and --bias out",
                          o->aggregator == CDUL_AGGREGATE_ZSCORE ? "zscore" : "discriminant");
+    if (params->positives != 0 && !(known->sigmoid && isnan(known->bias)))
+        reference->options = (cdul_aggregate_options){
+            .score = known->sigmoid ? CDUL_SCORE_SIGMOID : CDUL_SCORE_SOFTMAX,
+            .temperature = known->temperature,
+            .bias = known->sigmoid ? known->bias : 0,
+        };
+    if (isnan(params->positives) && isnan(reference->options.temperature))
+        params->positives = ZSCORE_POSITIVES;
     o->temperature = 1; /* not used, nor are the others */
     o->bias = 0;
     return CDUL_OK;
@@ -86,20 +95,26 @@ static cdul_encoder_score known_score(const cdul_label_job *job) {
 
 cdul_status cdul_label_check(const cdul_label_params *settled, size_t c, cdul_error *err) {
     cdul_status status = cdul_aggregate_check(&settled->aggregate, err);
-    if (status != CDUL_OK || settled->positives < (double)c) return status;
+    if (status != CDUL_OK || isnan(settled->positives) || settled->positives < (double)c)
+        return status;
     return cdul_fail(err, CDUL_ERR_USAGE,
                      "%g positives an image are not possible with %zu class%s: give "
                      "--calibrate-positives, below that",
                      settled->positives, c, c == 1 ? "" : "es");
 }
 
-cdul_status cdul_label_finish(const cdul_label_params *settled, cdul_label_result *out,
-                              cdul_error *err) {
+cdul_status cdul_label_finish(const cdul_label_params *settled, const cdul_reference *reference,
+                              cdul_label_result *out, cdul_error *err) {
     float *y = out->labels.values;
     const size_t n = out->labels.images.count, c = out->labels.classes.count;
+    double positives = settled->positives, scale = 1;
+    if (reference->rows) cdul_reference_calibrate(reference, y, n, c, &scale);
+    if (!(scale > 0))
+        cdul_warn(settled->callbacks, "the encoder's probabilities and the z-scores of its cosines "
+                                      "contradict each other: is its temperature right?");
+    if (isnan(positives)) positives = scale > 0 ? 0 : ZSCORE_POSITIVES;
     cdul_status status = CDUL_OK;
-    if (settled->positives != 0)
-        status = cdul_calibrate_positives(y, n, c, settled->positives, NULL, err);
+    if (positives != 0) status = cdul_calibrate_positives(y, n, c, positives, NULL, err);
     return status == CDUL_OK ? cdul_label_summarise(y, n, c, &out->summary, err) : status;
 }
 
@@ -237,8 +252,8 @@ static cdul_status open_job(cdul_label_job *job, cdul_error *err) {
     if (status == CDUL_OK) status = choose_locals(job, err);
     if (status != CDUL_OK) return status;
     const cdul_encoder_score known = known_score(job);
-    status = cdul_label_settle(params, &known, params->encoder, err);
-    params->aggregate.background = job->text.background;
+    status = cdul_label_settle(params, &known, params->encoder, &job->reference, err);
+    params->aggregate.background = job->reference.options.background = job->text.background;
     if (status == CDUL_OK && params->cache)
         status = cdul_cache_open(params->cache, job->encoder, &job->embed, params->callbacks,
                                  &job->cache, err);
