@@ -119,7 +119,8 @@ typedef struct cdul_encoder cdul_encoder;
  *   config.json               optional: model_type, widths, sizes
  *   tokenizer.json            with the text tower; or vocab.json and merges.txt
  *   cdul.json                 optional: {"logit_scale": exponent, "logit_bias": number,
- *                             "provenance": text}; a graph may tell the first two itself
+ *                             "templates": [prompt], "provenance": text}; a graph may tell
+ *                             the first two itself
  *   text.safetensors          optional: class vectors instead of a text tower
  * Everything is checked here: what is not understood is CDUL_ERR_INPUT, never a guess. On the CPU a
  * tower is made ready to run when it is first used, on other providers the image tower now.
@@ -209,8 +210,9 @@ void cdul_text_free(cdul_text *text);
 /* The vectors of `classes`, in their order, from the first of these that there is:
  *   text_path         rows of that file, by name
  *   the text tower    every template filled with every word of the class, embedded, normalised,
- *                     averaged, normalised (Radford et al. 2021, section 3.1.4). `templates` NULL =
- *                     CDUL_DEFAULT_TEMPLATE. A tokenizer that is not read here passes on to:
+ *                     averaged, normalised (Radford et al. 2021, section 3.1.4). `templates` NULL
+ *                     or empty = cdul.json's, else CDUL_DEFAULT_TEMPLATE. A tokenizer that is not
+ *                     read here passes on to:
  *   text.safetensors  in the encoder's folder, as text_path
  * `classes` NULL, or without a class: all names of the file that are no background words. A name
  * that the file lacks is CDUL_ERR_INPUT; so is a file whose width is not the encoder's. A file must

@@ -22,6 +22,9 @@ typedef struct text_tower {
     cdul_tokenizer *tokenizer;
     size_t context; /* L */
     size_t batch; /* prompts in one run */
+    /* Each prompt runs by itself and at its own length, where the graph takes any: an eight-bit
+     * graph scales its numbers by all tokens of a run, masked ones too. */
+    bool alone;
     bool foreign; /* after a failure: for its tokenizer, which is of a kind that is not read here */
 } text_tower;
 
@@ -45,6 +48,9 @@ static cdul_status open_tower(const cdul_encoder *e, text_tower *out, cdul_error
     int64_t length = out->tower.input->dims[1], width = out->tower.output->dims[1];
     out->context = length > 0 ? (size_t)length : e->config.context;
     out->batch = out->tower.batch ? out->tower.batch : PROMPT_BATCH;
+    out->alone = out->tokenizer->is_wordpiece && out->tower.mask && length <= 0 &&
+                 !out->tower.batch && !out->tower.both;
+    if (out->alone) out->batch = 1;
     if (out->context < 3)
         return cdul_fail(err, CDUL_ERR_INPUT,
                          "%s: the length of the token sequence is not known: it is free in the "
@@ -91,7 +97,8 @@ cdul_status cdul_text_describe(const cdul_encoder *e, FILE *stream, cdul_error *
     fprintf(stream, "  output:    %s (%s)\n",
             cdul_port_describe(text.tower.output, port, sizeof port), text.tower.chosen);
     fprintf(stream, "  runs on:   %s\n", cdul_session_placement(text.tower.session));
-    fprintf(stream, "  tokenizer: CLIP BPE, %zu tokens, context %zu\n",
+    fprintf(stream, "  tokenizer: %s, %zu tokens, context %zu\n",
+            text.tokenizer->is_wordpiece ? "BERT WordPiece" : "CLIP BPE",
             cdul_tokenizer_size(text.tokenizer), text.context);
     close_tower(&text);
     return CDUL_OK;
@@ -101,7 +108,7 @@ cdul_status cdul_text_describe(const cdul_encoder *e, FILE *stream, cdul_error *
 typedef struct prompts {
     text_tower text;
     const cdul_callbacks *callbacks;
-    size_t waiting;
+    size_t waiting, length; /* the last one's tokens */
     size_t *row_of;
     int64_t *ids, *mask;
     float *rows; /* [batch, D] */
@@ -133,10 +140,11 @@ static cdul_status prompts_run(prompts *p, cdul_text *out, cdul_error *err) {
     if (cdul_stopped(p->callbacks)) return cdul_fail(err, CDUL_ERR_CANCELLED, "interrupted");
     /* what a fixed batch leaves over runs with the ids of earlier prompts and is not looked at */
     size_t rows = p->text.tower.batch ? p->text.batch : p->waiting;
+    const size_t length = p->text.alone ? p->length : p->text.context;
     const cdul_feed ids = {.name = p->text.tower.input->name,
                            .i64 = p->ids,
                            .rank = 2,
-                           .dims = {(int64_t)rows, (int64_t)p->text.context}};
+                           .dims = {(int64_t)rows, (int64_t)length}};
     cdul_status status = cdul_tower_run(&p->text.tower, &ids, p->mask, out->width, 0, p->rows, err);
     for (size_t i = 0; status == CDUL_OK && i < p->waiting; i++) {
         float *row = p->rows + i * out->width, *sum = out->vectors + p->row_of[i] * out->width;
@@ -165,6 +173,7 @@ static cdul_status prompts_add(prompts *p, size_t row, const char *pattern, cons
         return status;
     }
     for (size_t i = 0; i < context; i++) mask[i] = i < used;
+    p->length = used;
     out->prompts++;
     out->cut_prompts += cut;
     p->row_of[p->waiting++] = row;
@@ -192,7 +201,8 @@ static cdul_status text_from_tower(const cdul_encoder *e, const cdul_classes *cl
                                    cdul_error *err) {
     char *standard[] = {CDUL_DEFAULT_TEMPLATE};
     const cdul_strings fallback = {standard, 1, 1};
-    if (!templates || templates->count == 0) templates = &fallback;
+    if (!templates || templates->count == 0)
+        templates = e->config.templates.count ? &e->config.templates : &fallback;
     prompts p;
     cdul_status status = prompts_open(e, &p, err);
     *foreign = p.text.foreign;

@@ -139,6 +139,23 @@ cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *
 }
 
 /* cdul.json */
+/* Prompts with {} in place of the class, of an encoder that works best with others than CLIP's. */
+static cdul_status read_templates(const cJSON *json, const char *path, cdul_strings *out,
+                                  cdul_error *err) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "templates"), *item;
+    cdul_status status = CDUL_OK;
+    if (list && (!cJSON_IsArray(list) || !list->child))
+        return cdul_fail(err, CDUL_ERR_INPUT, "%s: templates is no list of prompts", path);
+    cJSON_ArrayForEach(item, list) {
+        const char *text = cJSON_GetStringValue(item);
+        if (!text || !strstr(text, "{}"))
+            return cdul_fail(err, CDUL_ERR_INPUT,
+                             "%s: templates: expected texts with {} in place of the class", path);
+        if (status == CDUL_OK) status = cdul_strings_add(out, text, err);
+    }
+    return status;
+}
+
 static cdul_status take_sidecar(const char *folder, const cJSON *json, const char *path,
                                 cdul_encoder_config *out, cdul_error *err) {
     double scale = NAN, bias = NAN;
@@ -146,6 +163,7 @@ static cdul_status take_sidecar(const char *folder, const cJSON *json, const cha
     (void)folder;
     if (!json) return CDUL_OK;
     cdul_status status = copy_string(json, "provenance", path, &out->provenance, err);
+    if (status == CDUL_OK) status = read_templates(json, path, &out->templates, err);
     if (status == CDUL_OK)
         status = cdul_json_number(json, "logit_scale", path, &scale, &found, err);
     if (status == CDUL_OK && found) status = cdul_logit_scale_check(scale, path, err);
@@ -166,5 +184,6 @@ cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *ou
 void cdul_encoder_config_free(cdul_encoder_config *config) {
     free(config->model_type);
     free(config->provenance);
+    cdul_strings_free(&config->templates);
     *config = (cdul_encoder_config){0};
 }

@@ -53,6 +53,7 @@ typedef struct cdul_encoder_config {
     double logit_bias; /* NAN: not known */
     const char *bias_source;
     char *provenance; /* cdul.json's, or NULL */
+    cdul_strings templates; /* cdul.json's prompts, for want of the user's */
 } cdul_encoder_config;
 
 cdul_status cdul_encoder_config_read(const char *folder, cdul_encoder_config *out,
