@@ -8,7 +8,7 @@ scene. Scene i depends on the seed and i alone, so the pictures are the same at 
 
 Writes into the output folder:
     train/NNNN.jpg, test/NNNN.jpg   480 x 360 JPEG
-    classes.txt                     name<TAB>words, for make_text.py and cdul-label
+    classes.txt                     name<TAB>words, for cdul-label
     truth.csv                       image,<class>...  1 present, -1 absent
 
 Needs: python3-numpy, python3-pil.

@@ -34,13 +34,13 @@ def milliseconds(command, pictures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("bin", "encoder", "out"):
+    for name in ("bin", "out"):
         parser.add_argument("--" + name, type=Path, required=True)
     args = parser.parse_args()
     out, programs = args.out, args.bin
 
     pictures = sorted((out / "scenes/test").glob("*.jpg"))[:PICTURES]
-    label = [programs / "cdul-label", "--encoder", args.encoder, "--text", out / "text.safetensors"]
+    label = [programs / "cdul-label", "--classes", out / "scenes/classes.txt"]
     with tempfile.TemporaryDirectory() as scratch:
         labels = Path(scratch, "labels.safetensors")
         cost = {
@@ -51,7 +51,7 @@ def main():
         rows = [
             ("encoder, whole image", out / "global.safetensors", 1, cost["one view"]),
             ("CDUL labels", out / "cdul.safetensors", 10, cost["ten views"]),
-            ("z-score labels", out / "zscore.safetensors", 10, cost["ten views"]),
+            ("discriminant labels", out / "discriminant.safetensors", 10, cost["ten views"]),
             ("classifier, alignment off", out / "scores-off.csv", 1, cost["classifier"]),
             ("classifier, alignment on", out / "scores-on.csv", 1, cost["classifier"]),
         ]

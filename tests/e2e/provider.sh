@@ -61,10 +61,10 @@ vectors() { # ENCODER WIDTH
     "$python" "$here/provider.py" cosines cpu.safetensors openvino.safetensors || fail "$1: other vectors"
 }
 vectors "$golden/encoder/clip" 16
-if [ -e "$deps/demo/encoder/onnx/vision_model.onnx" ]; then
-    vectors "$deps/demo/encoder" 1000
+if [ -e "$deps/share/encoder/onnx/vision_model.onnx" ]; then
+    vectors "$deps/share/encoder" 2280
 else
-    echo "provider.sh: without EfficientNet: scripts/demo.sh has not made .deps/demo/encoder"
+    echo "provider.sh: without EfficientNet: scripts/setup.sh encoder has not made .deps/share"
 fi
 
 # Class vectors from the text tower, and a classifier.
