@@ -47,7 +47,7 @@ label() { "$bin/cdul-label" -c configs/demo.json --cache "$out/cache" "$@"; }
 train() {
     local run=$1 labels=$2
     shift 2
-    rm -rf "$out/$run"
+    rm -rf "${out:?}/$run"
     "$bin/cdul-train" -c configs/demo.json --labels "$labels" --size "$size" --epochs "$epochs" \
         --activation-copies "$copies" --activation-cache "$out/activations" -o "$out/$run" "$@"
 }

@@ -196,11 +196,11 @@ static cdul_status label_by_default(cdul_label_cli *effective, cdul_cli *cli, cd
                                "--scores; for the default one");
         return CDUL_ERR_USAGE;
     }
-    cdul_cli_say(cli,
-                 "encoder: EfficientNet-Lite0 with MiniLM-L6, which come with cdul; a CLIP, with "
-                 "--encoder DIR, is better");
     effective->label.encoder = encoder;
     cdul_status status = label(effective, cli, err);
+    if (status == CDUL_OK)
+        cdul_cli_say(cli, "encoder: EfficientNet-Lite0 with MiniLM-L6, which come with cdul; a "
+                          "CLIP, with --encoder DIR, is better");
     free(encoder);
     return status;
 }

@@ -58,13 +58,12 @@ static cdul_status export_model(const char *model, const char *output, cdul_cli 
 
 /* The weights that training starts from: those named, none, or those that come with cdul, where
  * they fit the network. *owned is the caller's to free. */
-static const char *choose_init(const cdul_train_params *asked, cdul_cli *cli, char **owned) {
+static const char *choose_init(const cdul_train_params *asked, char **owned) {
     cdul_error missing;
     *owned = NULL;
     if (asked->init) return strcmp(asked->init, "none") == 0 ? NULL : asked->init;
     if (!asked->arch || strcmp(asked->arch, DEFAULT_ARCH) == 0)
         *owned = cdul_cli_share("resnet50.safetensors", &missing);
-    if (*owned) cdul_cli_say(cli, "start: ResNet-50 with ImageNet weights, which come with cdul");
     return *owned;
 }
 
@@ -80,10 +79,12 @@ static cdul_status run(const void *user, cdul_cli *cli, cdul_error *err) {
     params.images = &cli->parsed->positional;
     params.threads = cli->parsed->threads;
     params.config = config;
-    params.init = choose_init(&options->train, cli, &init);
+    params.init = choose_init(&options->train, &init);
     params.callbacks = cli->callbacks;
     cdul_train_result result = {0};
     cdul_status status = cdul_train(&params, &result, err);
+    if (status == CDUL_OK && init)
+        cdul_cli_say(cli, "start: ResNet-50 with ImageNet weights, which come with cdul");
     if (status == CDUL_OK) summarise(&options->train, &result, cli);
     cli->skipped = result.skipped > 0;
     cdul_train_result_free(&result);

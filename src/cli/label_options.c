@@ -156,7 +156,7 @@ const cdul_program cdul_program_label = {
     .name = "cdul-label",
     .section = "label",
     .summary = "make multi-label pseudo-labels for unlabelled images with a CLIP-like encoder",
-    .usage = LIST("cdul-label -e DIR -C FILE [OPTION]... IMAGES... -o FILE",
+    .usage = LIST("cdul-label [-e DIR] -C FILE [OPTION]... IMAGES... -o FILE",
                   "cdul-label --scores FILE [OPTION]... -o FILE",
                   "cdul-label --merge LABELS... -o FILE", "cdul-label --inspect DIR"),
     .description =

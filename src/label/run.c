@@ -66,15 +66,15 @@ cdul_status cdul_label_settle(cdul_label_params *params, const cdul_encoder_scor
     *reference = (cdul_reference){.options = {.temperature = NAN}};
     if (!zscore && isnan(params->positives)) params->positives = 0;
     if (!zscore) return settle_scores(o, known, where, err);
-    if (o->score != CDUL_SCORE_AUTO || !isnan(o->temperature) || !isnan(o->bias))
-        return cdul_fail(err, CDUL_ERR_USAGE,
-                         "--aggregate %s standardises cosines instead: leave --score, "
-                         "--temperature and --bias out",
-                         o->aggregator == CDUL_AGGREGATE_ZSCORE ? "zscore" : "discriminant");
+    if (o->score != CDUL_SCORE_AUTO || !isnan(o->bias))
+        return cdul_fail(
+            err, CDUL_ERR_USAGE,
+            "--aggregate %s standardises cosines instead: leave --score and --bias out",
+            o->aggregator == CDUL_AGGREGATE_ZSCORE ? "zscore" : "discriminant");
     if (params->positives != 0 && !(known->sigmoid && isnan(known->bias)))
         reference->options = (cdul_aggregate_options){
             .score = known->sigmoid ? CDUL_SCORE_SIGMOID : CDUL_SCORE_SOFTMAX,
-            .temperature = known->temperature,
+            .temperature = isnan(o->temperature) ? known->temperature : o->temperature,
             .bias = known->sigmoid ? known->bias : 0,
         };
     if (isnan(params->positives) && isnan(reference->options.temperature))
@@ -95,12 +95,13 @@ static cdul_encoder_score known_score(const cdul_label_job *job) {
 
 cdul_status cdul_label_check(const cdul_label_params *settled, size_t c, cdul_error *err) {
     cdul_status status = cdul_aggregate_check(&settled->aggregate, err);
-    if (status != CDUL_OK || isnan(settled->positives) || settled->positives < (double)c)
-        return status;
+    const bool scaled =
+        isnan(settled->positives); /* by the probabilities, which one class has not */
+    if (status != CDUL_OK || (scaled ? c > 1 : settled->positives < (double)c)) return status;
     return cdul_fail(err, CDUL_ERR_USAGE,
                      "%g positives an image are not possible with %zu class%s: give "
                      "--calibrate-positives, below that",
-                     settled->positives, c, c == 1 ? "" : "es");
+                     scaled ? ZSCORE_POSITIVES : settled->positives, c, c == 1 ? "" : "es");
 }
 
 cdul_status cdul_label_finish(const cdul_label_params *settled, const cdul_reference *reference,

@@ -133,9 +133,23 @@ says err "give --bias"
 expect_exit 2 "${encode[@]}" photos --bias -1 -o none.safetensors
 says err "--bias does nothing to a softmax"
 expect_exit 2 "${siglip[@]}" -a zscore --bias -1 -o none.safetensors
-says err "leave --score, --temperature and --bias out"
-expect_exit 2 "${encode[@]}" photos -a zscore -T 0.1 -o none.safetensors
-says err "leave --score, --temperature and --bias out"
+says err "leave --score and --bias out"
+expect_exit 2 "${encode[@]}" photos -a zscore --score softmax -o none.safetensors
+says err "leave --score and --bias out"
+
+# The discriminant: from the cache alone, the same however the cache came about.
+expect_exit 2 "${encode[@]}" photos -a discriminant -o none.safetensors
+says err "looks at each view twice: give a folder that keeps them with --cache"
+expect_exit 2 "${encode[@]}" photos -a discriminant --cache cache-d --shard 1/2 -o none.safetensors
+says err "looks at all images, and --shard labels some"
+expect_exit 2 "$label" --scores scores.safetensors -a discriminant -o none.safetensors
+says err "needs vectors, of which --scores has none"
+expect_exit 0 "${encode[@]}" photos -a discriminant --cache cache-d -o discriminant.safetensors
+expect_exit 0 "${encode[@]}" photos -a zscore --cache cache-d -o second.safetensors
+check different discriminant.safetensors second.safetensors
+expect_exit 0 "${encode[@]}" photos/01.ppm photos/02.ppm --cache cache-parts -o second.safetensors
+expect_exit 0 "${encode[@]}" photos -a discriminant --cache cache-parts -o second.safetensors
+check equal discriminant.safetensors second.safetensors
 
 # Synonyms: the largest cosine of a class's words, as if each word were a class.
 printf 'cat\nanimal\tdog, horse, cow\ntable\n' >synonyms.txt
@@ -211,9 +225,7 @@ dense=("$label" -e "$golden/dense" -j 2 --local dense)
 for how in cdul zscore mean; do
     expect_exit 0 "${dense[@]}" photos -a $how -o dense.safetensors --save-scores scores-dense.safetensors
     [ $how != cdul ] || check cosines scores-dense.safetensors dense.safetensors 12
-    divisor=(-T 0.01)
-    [ $how != zscore ] || divisor=()
-    expect_exit 0 "$label" --scores scores-dense.safetensors "${divisor[@]}" -a $how -o scored.safetensors
+    expect_exit 0 "$label" --scores scores-dense.safetensors -T 0.01 -a $how -o scored.safetensors
     check equal dense.safetensors scored.safetensors
     expect_exit 0 "${dense[@]}" photos -a $how --cache cache-dense -o second.safetensors
     check near dense.safetensors second.safetensors 0.01
@@ -292,8 +304,10 @@ same whole/labels.safetensors killed/labels.safetensors
 # Mistakes.
 expect_exit 2 "${encode[@]}" photos
 says err "no output"
-expect_exit 2 "$label" -C classes.txt photos -o none.safetensors
-says err "no encoder"
+mkdir bin # without what comes with cdul beside it
+cp "$label" bin/
+expect_exit 2 bin/cdul-label -C classes.txt photos -o none.safetensors
+says err "no encoder: give its folder with --encoder, or cosines with --scores; for the default one"
 expect_exit 2 "${encode[@]}" -o none.safetensors
 says err "no images"
 expect_exit 2 "${encode[@]}" photos --grid 3by3 -o none.safetensors

@@ -205,7 +205,8 @@ static void a_foreign_tokenizer_is_answered_with_what_helps(void **state) {
     cdul_encoder *encoder = open_encoder("foreign", 0);
     make_classes(&classes);
     assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
-                 "model.type is 'Unigram', expected BPE; make text.safetensors in the folder with "
+                 "model.type is 'Unigram', expected BPE or WordPiece; make text.safetensors in the "
+                 "folder with "
                  "embed_text.py of cdul's sources: docs/encoders.md");
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
