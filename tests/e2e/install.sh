@@ -31,7 +31,7 @@ for program in label predict eval train; do
         [ -s "$prefix/share/$page" ] || fail "no share/$page"
     done
 done
-[ -s "$prefix/share/cdul/voc2007-classes.txt" ] || fail "no configs"
+[ -s "$prefix/share/cdul/voc-classes.txt" ] || fail "no configs"
 [ -s "$prefix/share/doc/cdul/LICENSE" ] || fail "no licence"
 
 # Nothing but the folders of a Unix installation, and no header that needs another than those installed.
