@@ -197,6 +197,40 @@ static void make_foreign(const char *folder) {
     remove(path);
 }
 
+/* With the prompts of the folder's cdul.json, unless there are others, by the vectors of the Python
+ * pipeline. */
+static void an_encoder_may_bring_its_own_prompts(void **state) {
+    (void)state;
+    cdul_classes classes;
+    cdul_text own, others;
+    cdul_strings templates = {0};
+    float *want = expected(CLIP, "text", 4 * WIDTH);
+    make_foreign("prompts");
+    copy(CLIP "/vocab.json", "prompts/vocab.json");
+    copy(CLIP "/merges.txt", "prompts/merges.txt");
+    remove("prompts/tokenizer.json");
+    write_text("prompts/cdul.json", "{\"templates\": [\"a photo of a {}.\", \"the {}\"]}");
+    cdul_encoder *encoder = open_encoder("prompts", 0);
+    make_classes(&classes);
+    assert_ok(cdul_encoder_text(encoder, &classes, &templates, NULL, &own, &err));
+    assert_true(worst_cosine(own.vectors, want, 4, WIDTH) >= 0.9999);
+    assert_ok(cdul_strings_add(&templates, "a {}", &err));
+    assert_ok(cdul_encoder_text(encoder, &classes, &templates, NULL, &others, &err));
+    assert_true(worst_cosine(others.vectors, want, 4, WIDTH) < 0.9999);
+    cdul_encoder_close(encoder);
+    write_text("prompts/cdul.json", "{\"templates\": [\"a photo\"]}");
+    assert_fails(cdul_encoder_open("prompts", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "cdul.json: templates: expected texts with {}");
+    write_text("prompts/cdul.json", "{\"templates\": \"a {}\"}");
+    assert_fails(cdul_encoder_open("prompts", NULL, &encoder, &err), CDUL_ERR_INPUT,
+                 "cdul.json: templates is no list");
+    cdul_text_free(&own);
+    cdul_text_free(&others);
+    cdul_classes_free(&classes);
+    cdul_strings_free(&templates);
+    free(want);
+}
+
 static void a_foreign_tokenizer_is_answered_with_what_helps(void **state) {
     (void)state;
     cdul_classes classes;
@@ -206,8 +240,7 @@ static void a_foreign_tokenizer_is_answered_with_what_helps(void **state) {
     make_classes(&classes);
     assert_fails(cdul_encoder_text(encoder, &classes, NULL, NULL, &text, &err), CDUL_ERR_INPUT,
                  "model.type is 'Unigram', expected BPE or WordPiece; make text.safetensors in the "
-                 "folder with "
-                 "embed_text.py of cdul's sources: docs/encoders.md");
+                 "folder with embed_text.py of cdul's sources: docs/encoders.md");
     cdul_classes_free(&classes);
     cdul_encoder_close(encoder);
 }
@@ -356,6 +389,7 @@ int main(void) {
         cmocka_unit_test(words_of_a_class_keep_vectors_of_their_own_for_the_largest),
         cmocka_unit_test(a_file_keeps_a_vector_for_each_word),
         cmocka_unit_test(rows_of_no_class_are_refused),
+        cmocka_unit_test(an_encoder_may_bring_its_own_prompts),
         cmocka_unit_test(a_foreign_tokenizer_is_answered_with_what_helps),
         cmocka_unit_test(class_vectors_in_the_folder_stand_in_for_a_foreign_tokenizer),
         cmocka_unit_test(background_words_have_vectors_like_classes),
