@@ -189,7 +189,7 @@ says err "twice.txt: line 2"
 printf 'sky\n' >sky.txt
 expect_exit 2 "${siglip[@]}" --background-words sky.txt -o none.safetensors
 says err "background words do nothing to sigmoid scores"
-for list in voc voc2007 coco; do # the list that comes with cdul means no class of these
+for list in voc coco; do # the list that comes with cdul means no class of these
     expect_exit 0 "$label" -e "$golden/clip" -C "$here/../../configs/$list-classes.txt" \
         --background-words "$here/../../configs/background-words.txt" "$golden/pictures" -o shipped.safetensors
 done
