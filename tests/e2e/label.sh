@@ -306,7 +306,7 @@ expect_exit 2 "${encode[@]}" photos
 says err "no output"
 mkdir bin # without what comes with cdul beside it
 cp "$label" bin/
-expect_exit 2 bin/cdul-label -C classes.txt photos -o none.safetensors
+LD_LIBRARY_PATH=$(ldd "$label" | sed -n 's|.*=> \(.*\)/libonnxruntime.*|\1|p') expect_exit 2 bin/cdul-label -C classes.txt photos -o none.safetensors
 says err "no encoder: give its folder with --encoder, or cosines with --scores; for the default one"
 expect_exit 2 "${encode[@]}" -o none.safetensors
 says err "no images"
