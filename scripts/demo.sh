@@ -58,8 +58,14 @@ if [ -n "$photos" ]; then
     else
         printf '%s\n' "${names[@]}" >"$out/classes.txt"
     fi
+    # A few classes divide every view among themselves, so other things take their share beside them.
+    background=()
+    if [ "$(wc -l <"$out/classes.txt")" -lt 6 ]; then
+        cut -f1 "$out/classes.txt" | grep -v -i -x -f - configs/background-words.txt >"$out/background-words.txt"
+        background=(--background-words "$out/background-words.txt")
+    fi
     step "pseudo-labels of $photos"
-    label --classes "$out/classes.txt" "$photos" -o "$out/labels.safetensors" || [ $? -eq 3 ]
+    label --classes "$out/classes.txt" "${background[@]}" "$photos" -o "$out/labels.safetensors" || [ $? -eq 3 ]
     step "a ResNet-50 trained on them"
     train run "$out/labels.safetensors" "$photos" || [ $? -eq 3 ]
     step "a report"
