@@ -76,9 +76,11 @@ static bool write_outline(cdul_span message, bool is_graph, cdul_message *out, o
     for (cdul_span in = message; in.at < in.end && !o->refuse;) {
         cdul_message part = {0};
         bool rewritten = false;
-        if (!cdul_proto_read(&in, &f))
+        if (!cdul_proto_read(&in, &f)) {
             o->refuse = true;
-        else if (f.number == number && f.type == CDUL_PROTO_BYTES)
+            return false;
+        }
+        if (f.number == number && f.type == CDUL_PROTO_BYTES)
             rewritten =
                 is_graph ? write_tensor(f.bytes, &part, o) : write_outline(f.bytes, true, &part, o);
         if (rewritten) {
