@@ -19,6 +19,15 @@ static inline double cdul_x_log_x(double x) { return x > 0 ? x * log(x) : 0; }
 /* Entropy in nats of a Bernoulli variable. p comes from a float: 1 - p loses nothing. */
 static inline double cdul_entropy(double p) { return -(cdul_x_log_x(p) + cdul_x_log_x(1 - p)); }
 
+/* Mean and standard deviation (of the population) of x [n]. */
+static inline void cdul_mean_deviation(const float *x, size_t n, double *mean, double *deviation) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i];
+    *mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++) squares += (x[i] - *mean) * (x[i] - *mean);
+    *deviation = sqrt(squares / (double)n);
+}
+
 /* z = (x - mean) / deviation. Equal values differ from their mean by rounding alone, which is below
  * 1e-12 and says nothing: z = 0. Cosines and logits that differ as floats lie further apart. */
 static inline double cdul_z_score(double x, double mean, double deviation) {

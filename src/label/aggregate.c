@@ -52,11 +52,8 @@ static void sigmoid(float *x, size_t c, double temperature, double bias) {
 }
 
 void cdul_standardise(float *x, size_t c) {
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < c; i++) sum += x[i];
-    double mean = sum / (double)c;
-    for (size_t i = 0; i < c; i++) squares += (x[i] - mean) * (x[i] - mean);
-    double deviation = sqrt(squares / (double)c);
+    double mean, deviation;
+    cdul_mean_deviation(x, c, &mean, &deviation);
     for (size_t i = 0; i < c; i++) x[i] = (float)cdul_z_score(x[i], mean, deviation);
 }
 

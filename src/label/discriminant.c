@@ -64,11 +64,8 @@ void cdul_discriminant_free(cdul_discriminant *discriminant) {
 
 /* p = softmax(z), z the standardised cosines; returns its entropy in nats. */
 static double probabilities(const float *cosines, size_t c, double *p) {
-    double sum = 0, squares = 0, total = 0, entropy = 0;
-    for (size_t i = 0; i < c; i++) sum += cosines[i];
-    const double mean = sum / (double)c;
-    for (size_t i = 0; i < c; i++) squares += (cosines[i] - mean) * (cosines[i] - mean);
-    const double deviation = sqrt(squares / (double)c);
+    double mean, deviation, total = 0, entropy = 0;
+    cdul_mean_deviation(cosines, c, &mean, &deviation);
     /* |z| is at most sqrt(C): no overflow */
     for (size_t i = 0; i < c; i++) total += p[i] = exp(cdul_z_score(cosines[i], mean, deviation));
     for (size_t i = 0; i < c; i++) entropy -= cdul_x_log_x(p[i] /= total);

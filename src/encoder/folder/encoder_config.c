@@ -138,11 +138,12 @@ cdul_status cdul_logit_scale_check(double scale, const char *where, cdul_error *
                      where, scale);
 }
 
-/* cdul.json */
+/* --- cdul.json --- */
+
 /* Prompts with {} in place of the class, of an encoder that works best with others than CLIP's. */
 static cdul_status read_templates(const cJSON *json, const char *path, cdul_strings *out,
                                   cdul_error *err) {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "templates"), *item;
+    const cJSON *list = member(json, "templates"), *item;
     cdul_status status = CDUL_OK;
     if (list && (!cJSON_IsArray(list) || !list->child))
         return cdul_fail(err, CDUL_ERR_INPUT, "%s: templates is no list of prompts", path);
