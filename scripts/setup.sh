@@ -51,8 +51,8 @@ onnx_python=(onnx==1.23.2 "onnxruntime==$onnxruntime" tokenizers==0.23.3)
 build_packages=(gcc g++ cmake ninja-build pkg-config ca-certificates
     libtorch-dev libopenblas0-pthread libcjson-dev libjpeg-dev libpng-dev libwebp-dev libstb-dev
     libutf8proc-dev libexpat1-dev libxxhash-dev libcmocka-dev python3 python3-pip)
-test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck valgrind chromium python3-venv python3-torch
-    python3-torchvision)
+test_packages=(clang libclang-rt-14-dev libomp-dev clang-format shellcheck valgrind chromium groff-base mandoc
+    python3-venv python3-torch python3-torchvision)
 encoder_packages=(wordnet-base python3-torch python3-numpy python3-venv)
 demo_packages=(tuxpaint-stamps-default mate-backgrounds plasma-workspace-wallpapers python3-numpy python3-pil)
 
